@@ -1,0 +1,31 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sourced by every script here: where things are, and how to say what happens.
+
+ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+BUILD=${BUILD:-build}
+case $BUILD in
+/*) ;;
+*) BUILD=$ROOT/$BUILD ;;
+esac
+LINUX=$BUILD/linux
+JOBS=${JOBS:-$(nproc)}
+# The kernel release the overlay is written for.
+LINUX_SERIES=7.3
+# The selftests of the overlay, built out of tree by their own Makefile.
+# shellcheck disable=SC2034
+SELFTESTS=tools/testing/selftests/irq_liveupdate
+
+export ROOT BUILD LINUX JOBS LINUX_SERIES
+
+say()
+{
+	printf '  %-8s %s\n' "$1" "$2" >&2
+}
+
+die()
+{
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}

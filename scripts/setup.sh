@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Debian packages needed to build kernels and run them under QEMU: install what
+# is missing as root, or print the one command that does.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+# qemu-system-x86 serves by its shared libraries alone where it is too old
+# itself, see fetch-qemu.sh. What runs in the guest is not installed here, see
+# fetch-guest.sh.
+PACKAGES="
+	bc bison ca-certificates ccache flex gcc git libc6-dev libelf-dev
+	libssl-dev make patch perl python3 qemu-system-x86 rsync xz-utils
+"
+CHECK_PACKAGES="sparse shellcheck"
+
+case ${1:-} in
+check)	PACKAGES="$PACKAGES $CHECK_PACKAGES" ;;
+'')	;;
+*)	die "usage: ${0##*/} [check]" ;;
+esac
+
+command -v dpkg-query >/dev/null || {
+	say SETUP "no Debian here: see that these are installed:" "$PACKAGES"
+	exit 0
+}
+
+# shellcheck disable=SC2086
+missing=$(
+	{
+		dpkg-query -W -f '${db:Status-Status} ${Package}\n' $PACKAGES \
+			2>/dev/null || true
+		printf '%s\n' $PACKAGES
+	} | awk '
+		$1 == "installed" { have[$2] = 1; next }
+		NF == 1 && !have[$1] { printf "%s ", $1 }'
+)
+[ -n "$missing" ] || exit 0
+
+[ "$(id -u)" = 0 ] || {
+	echo "Packages are missing. Run as root, then try again:" >&2
+	echo "    apt-get install --no-install-recommends $missing" >&2
+	exit 1
+}
+
+export DEBIAN_FRONTEND=noninteractive
+say INSTALL "$missing"
+install_missing()
+{
+	# shellcheck disable=SC2086
+	apt-get install -y -q --no-install-recommends $missing
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install_missing >"$log" 2>&1 || {
+	say UPDATE "package lists"
+	apt-get update -q >"$log" 2>&1 && install_missing >"$log" 2>&1
+} || {
+	cat "$log" >&2
+	die "cannot install: $missing"
+}
