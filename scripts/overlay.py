@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Keep the overlay in this repository and the kernel work tree the same.
+
+A file that is new in the kernel lives here at its kernel path. A change to an
+upstream file X lives here as X.patch. The work tree ($BUILD/linux) is a git
+work tree whose first commit is the pristine kernel.
+
+    overlay.py lay      repository -> work tree
+    overlay.py export   work tree -> repository
+    overlay.py check    compare only; fails when they differ
+
+Both directions are incremental, file by file: a record of what was the same on
+both sides last time ($BUILD/overlay.laid) tells which side has changed since.
+A file that changed on one side only is never overwritten from the other; one
+that changed on both is a conflict, and nothing is done unless FORCE=1. Files
+that are the same already keep their time stamps.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# The top-level folders that are laid into the kernel tree. A patch to a file
+# at the top of the kernel tree (Kconfig.patch) lies at the top here, too.
+ROOTS = ("arch", "Documentation", "drivers", "include", "kernel", "kunit",
+         "lib", "mm", "tools", "virt")
+
+# Files that the kernel's .gitignore hides although they are sources.
+HIDDEN_SOURCES = (".kunitconfig", ".gitignore")
+
+REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class OverlayError(Exception):
+    """Something the user has to decide about."""
+
+
+class Entry:
+    """One file of the overlay, as it is on one side."""
+
+    def __init__(self, data, executable):
+        self.data = data
+        self.executable = executable
+
+    def key(self, path):
+        """A hash that is equal when the two sides mean the same.
+
+        The line numbers and the context names of hunks are no part of it: they
+        move with every stable update of the kernel.
+        """
+        data = self.data
+        if path.endswith(".patch"):
+            data = re.sub(rb"^@@ .*$", b"@@", data, flags=re.M)
+        mark = b"x" if self.executable else b"-"
+        return hashlib.sha256(mark + data).hexdigest()
+
+
+def git(folder, *args, check=True):
+    """Run git in a folder without taking its index lock; return its output."""
+    env = dict(os.environ, GIT_OPTIONAL_LOCKS="0")
+    env.pop("GIT_DIR", None)
+    return subprocess.run(["git", "-C", folder, *args], env=env, check=check,
+                          stdout=subprocess.PIPE).stdout
+
+
+def git_paths(folder, *args):
+    """The NUL-separated list of paths that a git command prints."""
+    out = git(folder, *args).decode()
+    return [path for path in out.split("\0") if path]
+
+
+def in_overlay(path):
+    """Whether a path may be part of the overlay."""
+    top, slash, _ = path.partition("/")
+    return top in ROOTS if slash else path.endswith(".patch")
+
+
+def read_entry(base, path):
+    """Read one file; None when it is not there."""
+    name = os.path.join(base, path)
+    try:
+        with open(name, "rb") as file:
+            return Entry(file.read(), os.access(name, os.X_OK))
+    except FileNotFoundError:
+        return None
+
+
+def write_entry(base, path, entry):
+    """Make one file what the entry says; touch nothing when it is already."""
+    name = os.path.join(base, path)
+    old = read_entry(base, path)
+    if entry is None:
+        if old is not None:
+            os.unlink(name)
+            folder = os.path.dirname(name)
+            while folder != base and not os.listdir(folder):
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+        return
+    if old and old.data == entry.data and old.executable == entry.executable:
+        return
+    os.makedirs(os.path.dirname(name), exist_ok=True)
+    with open(name, "wb") as file:
+        file.write(entry.data)
+    os.chmod(name, 0o755 if entry.executable else 0o644)
+
+
+class Repo:
+    """The overlay's side: files and patches in this repository."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def entries(self):
+        """All files of the overlay."""
+        found = {}
+        for path in git_paths(self.base, "ls-files", "-z", "--cached",
+                              "--others", "--exclude-standard"):
+            if in_overlay(path):
+                entry = read_entry(self.base, path)
+                if entry:
+                    found[path] = entry
+        return found
+
+    def put(self, path, entry):
+        """Write or remove one file of the overlay."""
+        write_entry(self.base, path, entry)
+
+
+class Tree:
+    """The kernel's side: a work tree on top of the pristine commit."""
+
+    def __init__(self, base):
+        self.base = base
+        if not os.path.isdir(os.path.join(base, ".git")):
+            raise OverlayError(f"no kernel tree in {base}: make prepare")
+        self.pristine = git(base, "rev-list", "--max-parents=0",
+                            "HEAD").decode().split()[0]
+
+    def entries(self, known=()):
+        """All that differs from the pristine kernel, in the overlay's terms.
+
+        Files at the paths in known are looked at even when the kernel's
+        .gitignore hides them.
+        """
+        found = self._patches()
+        new = set(git_paths(self.base, "diff", "-z", "--name-only",
+                            "--no-renames", "--diff-filter=A", self.pristine))
+        new.update(git_paths(self.base, "ls-files", "-z", "--others",
+                             "--exclude-per-directory=.gitignore"))
+        new.update(git_paths(self.base, "ls-files", "-z", "--others", "--",
+                             *(f":(glob)**/{name}" for name in HIDDEN_SOURCES)))
+        new.update(path for path in known if not path.endswith(".patch"))
+        for path in new:
+            entry = read_entry(self.base, path)
+            if not entry:
+                continue
+            if not in_overlay(path):
+                raise OverlayError(f"{path}: new file in the kernel tree, but "
+                                   "outside the folders of the overlay")
+            found[path] = entry
+        return found
+
+    def _patches(self):
+        gone = git_paths(self.base, "diff", "-z", "--name-only", "--no-renames",
+                         "--diff-filter=DT", self.pristine)
+        if gone:
+            raise OverlayError("the overlay cannot express that these upstream "
+                               "files are gone: " + " ".join(gone))
+        diff = git(self.base, "-c", "core.quotePath=false", "diff",
+                   "--no-color", "--no-ext-diff", "--no-renames", "--text",
+                   "--diff-algorithm=myers", "--no-indent-heuristic", "-U3",
+                   "--inter-hunk-context=0", "--src-prefix=a/",
+                   "--dst-prefix=b/", "--diff-filter=M", self.pristine)
+        found = {}
+        for part in re.split(rb"^diff --git .*\n", diff, flags=re.M)[1:]:
+            start = part.find(b"--- ")
+            if start < 0:
+                raise OverlayError("mode changed in the kernel tree: "
+                                   + part.decode().strip())
+            part = part[start:]
+            path = part.split(b"\n", 1)[0][len(b"--- a/"):].decode().strip()
+            if not in_overlay(path + ".patch"):
+                raise OverlayError(f"{path}: changed in the kernel tree, but "
+                                   "outside the folders of the overlay")
+            found[path + ".patch"] = Entry(part, False)
+        return found
+
+    def put(self, path, entry):
+        """Lay or take back one file of the overlay."""
+        if path.endswith(".patch"):
+            self._put_patched(path.removesuffix(".patch"), entry)
+        else:
+            write_entry(self.base, path, entry)
+
+    def _put_patched(self, path, patch):
+        mode = git(self.base, "ls-tree", self.pristine, "--", path).split(b" ")
+        if len(mode) < 2:
+            raise OverlayError(f"{path}.patch: there is no such file in this "
+                               "kernel")
+        data = git(self.base, "cat-file", "blob", f"{self.pristine}:{path}")
+        if patch:
+            data = apply_patch(path, data, patch.data)
+        write_entry(self.base, path, Entry(data, mode[0] == b"100755"))
+
+
+def apply_patch(path, data, patch):
+    """Apply a patch to the content of one file. Fuzz is a last resort."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = [os.path.join(folder, name) for name in ("old", "new", "rej")]
+        with open(names[0], "wb") as file:
+            file.write(data)
+        for fuzz in ("0", "2"):
+            run = subprocess.run(["patch", "-s", "-f", "-F", fuzz, "-r",
+                                  names[2], "-o", names[1], names[0]],
+                                 input=patch, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, check=False)
+            if run.returncode == 0:
+                if fuzz != "0":
+                    say("FUZZ", f"{path}.patch")
+                with open(names[1], "rb") as file:
+                    return file.read()
+    raise OverlayError(f"{path}.patch does not apply to this kernel:\n"
+                       + run.stdout.decode())
+
+
+def say(what, text):
+    """One line of progress."""
+    print(f"  {what:<8} {text}", file=sys.stderr)
+
+
+class Sync:
+    """The comparison of both sides with the record of the last time."""
+
+    def __init__(self, build):
+        self.record = os.path.join(build, "overlay.laid")
+        self.laid = {}
+        if os.path.exists(self.record):
+            with open(self.record, encoding="utf-8") as file:
+                for line in file:
+                    repo, tree, path = line.rstrip("\n").split(" ", 2)
+                    self.laid[path] = (repo, tree)
+        self.repo = Repo(REPO)
+        self.tree = Tree(os.path.join(build, "linux"))
+        self.scan()
+
+    def scan(self):
+        """Look at both sides."""
+        self.in_repo = self.repo.entries()
+        self.in_tree = self.tree.entries({*self.in_repo, *self.laid})
+        self.paths = sorted({*self.in_repo, *self.in_tree, *self.laid})
+
+    def keys(self, path):
+        """What a path is on both sides, None for absent."""
+        return tuple(side[path].key(path) if path in side else None
+                     for side in (self.in_repo, self.in_tree))
+
+    def changed(self, path):
+        """Which sides changed since the last time: (repository, tree)."""
+        repo, tree = self.keys(path)
+        if repo == tree:
+            return False, False
+        laid = self.laid.get(path, (None, None))
+        return repo != laid[0], tree != laid[1]
+
+    def edited(self, side):
+        """The paths that changed on one side only, and the conflicts."""
+        state = {path: self.changed(path) for path in self.paths}
+        only = [path for path, changed in state.items()
+                if changed[side] and not changed[1 - side]]
+        both = [path for path, changed in state.items() if all(changed)]
+        return only, both
+
+    def save(self):
+        """Write the record: what is the same on both sides now.
+
+        A path that is not the same keeps its old record, so that it still
+        counts as changed on the side that was not looked at.
+        """
+        self.scan()
+        lines = []
+        for path in self.paths:
+            keys = self.keys(path)
+            if keys[0] != keys[1] and path not in self.moved:
+                keys = self.laid.get(path)
+            if keys and None not in keys:
+                lines.append(f"{keys[0]} {keys[1]} {path}\n")
+        text = "".join(lines)
+        with open(self.record + ".tmp", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(self.record + ".tmp", self.record)
+
+    def move(self, source):
+        """Carry over what changed on the source side."""
+        force = os.environ.get("FORCE", "") not in ("", "0")
+        paths, conflicts = self.edited(source)
+        if conflicts and not force:
+            way = ("repository -> kernel tree", "kernel tree -> repository")
+            raise OverlayError(
+                "changed both in the repository and in the kernel tree:\n  "
+                + "\n  ".join(conflicts)
+                + f"\nFORCE=1 overwrites ({way[source]}).")
+        have = (self.in_repo, self.in_tree)[source]
+        put = (self.tree, self.repo)[source].put
+        self.moved = set(paths + conflicts)
+        for path in sorted(self.moved):
+            put(path, have.get(path))
+            say(("LAY", "EXPORT")[source], path if path in have
+                else f"{path} (removed)")
+        self.save()
+        return self.moved
+
+
+def lay(sync):
+    """Repository to tree."""
+    sync.move(0)
+    mine = sync.edited(1)[0]
+    if mine:
+        say("NOTE", f"{len(mine)} edit(s) in the kernel tree are not in the "
+            "repository yet: make export")
+    return 0
+
+
+def export(sync):
+    """Tree to repository."""
+    sync.move(1)
+    theirs = sync.edited(0)[0]
+    if theirs:
+        say("NOTE", f"{len(theirs)} change(s) in the repository are not in the "
+            "kernel tree yet: make prepare")
+    return 0
+
+
+def check(sync):
+    """Compare; a patch that needed fuzz is the same as what it was laid as."""
+    stale = {}
+    for path in sync.paths:
+        repo, tree = sync.keys(path)
+        if repo != tree and (repo, tree) != sync.laid.get(path):
+            repo_changed, tree_changed = sync.changed(path)
+            stale[path] = ("changed on both sides" if repo_changed and tree_changed
+                           else "make export" if tree_changed
+                           else "make prepare")
+    for path, why in stale.items():
+        print(f"{path}: {why}")
+    return 1 if stale else 0
+
+
+def main():
+    """Run one of the commands under the build folder's lock."""
+    commands = {"lay": lay, "export": export, "check": check}
+    if len(sys.argv) != 2 or sys.argv[1] not in commands:
+        print(__doc__)
+        return 2
+    build = os.path.join(REPO, os.environ.get("BUILD", "build"))
+    if not shutil.which("patch"):
+        raise OverlayError("needs patch(1): make prepare installs it")
+    os.makedirs(build, exist_ok=True)
+    with open(os.path.join(build, "overlay.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return commands[sys.argv[1]](Sync(build))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except OverlayError as error:
+        print(f"overlay: {error}", file=sys.stderr)
+        sys.exit(1)
