@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A QEMU plugin that logs every change a guest makes to its VT-d interrupt
+ * remapping table. The table is ordinary guest memory, so QEMU's own trace
+ * events do not show writes to it.
+ *
+ *	-plugin irtewatch.so -d plugin
+ *
+ *	irta_write table 0x... entries N	the guest announced a table
+ *	irte_write index N low 0x... high 0x...	an entry as it is after a store
+ *
+ * Only stores of kernel code are looked at, and only the first entries of the
+ * table: Linux hands them out from the bottom, and a kernel that abandons its
+ * table may use that memory for anything.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "qemu_plugin_api.h"
+
+#define KERNEL_TEXT		0xffffffff80000000ULL
+#define DIRECT_MAP_ALIGN_MASK	((1ULL << 30) - 1)
+#define PAGE_MASK_4K		0xfffULL
+
+/* Where QEMU puts its only remapping unit, and the table address register in it */
+#define DMAR_BASE		0xfed90000ULL
+#define DMAR_IRTA		0xb8ULL
+#define IRTA_SIZE		0xfULL
+
+#define WATCHED_ENTRIES		2048U
+#define IRTE_BYTES		16U
+
+union irte {
+	struct {
+		uint64_t low;
+		uint64_t high;
+	};
+	uint8_t bytes[IRTE_BYTES];
+};
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static union irte shadow[WATCHED_ENTRIES];
+static volatile uint64_t table;
+
+/* The same prefix as QEMU's trace lines have with -msg timestamp=on */
+static void log_line(const char *event)
+{
+	struct timeval now;
+	char line[200];
+
+	gettimeofday(&now, NULL);
+	snprintf(line, sizeof(line), "0@%ld.%06ld:%s\n", (long)now.tv_sec, (long)now.tv_usec,
+		 event);
+	qemu_plugin_outs(line);
+}
+
+static uint64_t physical(qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+	struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, vaddr);
+
+	return hwaddr ? qemu_plugin_hwaddr_phys_addr(hwaddr) : 0;
+}
+
+static void new_table(uint64_t irta)
+{
+	char event[100];
+
+	if ((irta & ~PAGE_MASK_4K) != table)
+		memset(shadow, 0, sizeof(shadow));
+	table = irta & ~PAGE_MASK_4K;
+
+	snprintf(event, sizeof(event), "irta_write table 0x%" PRIx64 " entries %u", table,
+		 2U << (irta & IRTA_SIZE));
+	log_line(event);
+}
+
+static size_t stored_bytes(const struct qemu_plugin_mem_value *value, union irte *bytes)
+{
+	bytes->low = value->data.u128.low;
+	bytes->high = value->data.u128.high;
+
+	return 1U << value->type;
+}
+
+static void entry_store(uint64_t offset, const struct qemu_plugin_mem_value *value)
+{
+	unsigned int index = offset / IRTE_BYTES, start = offset % IRTE_BYTES;
+	size_t size;
+	union irte stored, entry;
+	char event[100];
+
+	size = stored_bytes(value, &stored);
+	if (start + size > IRTE_BYTES)
+		size = IRTE_BYTES - start;
+
+	entry = shadow[index];
+	memcpy(entry.bytes + start, stored.bytes, size);
+	if (!memcmp(&entry, &shadow[index], sizeof(entry)))
+		return;
+	shadow[index] = entry;
+
+	snprintf(event, sizeof(event), "irte_write index %u low 0x%" PRIx64 " high 0x%" PRIx64,
+		 index, entry.low, entry.high);
+	log_line(event);
+}
+
+/* The cheap tests first: this runs for every store of the guest's kernel. */
+static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+	uint64_t bytes = WATCHED_ENTRIES * IRTE_BYTES;
+	struct qemu_plugin_mem_value value;
+
+	if ((vaddr & PAGE_MASK_4K) == DMAR_IRTA &&
+	    physical(info, vaddr) == DMAR_BASE + DMAR_IRTA) {
+		value = qemu_plugin_mem_get_value(info);
+		pthread_mutex_lock(&lock);
+		new_table(value.data.u64);
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+
+	if (!table || ((vaddr - table) & DIRECT_MAP_ALIGN_MASK) >= bytes)
+		return;
+	if (physical(info, vaddr) - table >= bytes)
+		return;
+
+	value = qemu_plugin_mem_get_value(info);
+	pthread_mutex_lock(&lock);
+	entry_store(physical(info, vaddr) - table, &value);
+	pthread_mutex_unlock(&lock);
+}
+
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	size_t i, n = qemu_plugin_tb_n_insns(tb);
+	struct qemu_plugin_insn *insn;
+
+	for (i = 0; i < n; i++) {
+		insn = qemu_plugin_tb_get_insn(tb, i);
+		if (qemu_plugin_insn_vaddr(insn) >= KERNEL_TEXT)
+			qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
+							 QEMU_PLUGIN_MEM_W, NULL);
+	}
+}
+
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info,
+					   int argc, char **argv)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+
+	return 0;
+}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One QEMU process: the machine every scenario runs on.
+
+A q35 with VT-d interrupt remapping. The device under test is an
+ivshmem-doorbell behind a PCIe root port. Decoys are devices whose drivers take
+irq numbers and remapping entries when they are let loose.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+
+import guest
+import ivshmem
+
+ROOT_PORT_SLOT = 4
+DEVICE = "0000:01:00.0"
+ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
+DEVICE_MODEL = "ivshmem-doorbell"
+
+DECOYS = (
+    "-blockdev", "null-co,node-name=null,read-zeroes=on",
+    "-device", "nvme,addr=8.0,serial=decoy,drive=null",
+    "-device", "e1000e,addr=9.0,romfile=",
+)
+DECOY_INITCALLS = ("nvme_init", "e1000_init_module")
+
+TRACE_EVENTS = (
+    "pci_cfg_write",
+    "msix_write_config",
+    "memory_region_ops_write",
+    "vtd_reg_write_gcmd",
+    "vtd_reg_ir_root",
+    "vtd_ir_enable",
+    "vtd_ir_remap_msi",
+    "vtd_inv_qi_enable",
+    "vtd_inv_desc_iec",
+    "vtd_inv_desc_wait_*",
+    "vtd_dmar_fault",
+    "vtd_frr_new",
+)
+
+CONSOLE_TAIL_LINES = 40
+
+
+def build_plugin(source_dir, build_dir):
+    """Compile the plugin that makes writes to the remapping table visible."""
+    source = os.path.join(source_dir, "plugin", "irtewatch.c")
+    target = os.path.join(build_dir, "irtewatch.so")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        subprocess.run(["cc", "-O2", "-Wall", "-fPIC", "-shared", "-fvisibility=hidden",
+                        source, "-o", target], check=True)
+    return target
+
+
+class Machine:
+    """Use as a context manager; QEMU is killed and its sockets removed at the end."""
+
+    def __init__(self, binary, plugin, directory, echo=False):
+        self.directory = directory
+        self.console_path = os.path.join(directory, "console.log")
+        self.log_path = os.path.join(directory, "qemu.log")
+        self._stderr_path = os.path.join(directory, "qemu.stderr")
+        self._sockets = tempfile.mkdtemp(prefix="irqlu-")
+        self._binary = binary
+        self._plugin = plugin
+        self._echo = echo
+        self._process = None
+        self.guest = None
+        self.doorbell = None
+
+    def _socket(self, name):
+        return os.path.join(self._sockets, name)
+
+    def _arguments(self, config, kernel, initrd, append):
+        eim = "on" if config.mode == "x2apic" else "off"
+        arguments = [
+            self._binary, "-nodefaults", "-display", "none", "-no-reboot",
+            "-machine", "q35,kernel-irqchip=split", "-cpu", "max",
+            "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
+            "-device", f"intel-iommu,intremap=on,eim={eim}",
+            "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
+            "-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}",
+            "-device", f"{DEVICE_MODEL},bus=path,vectors={config.vectors},chardev=doorbell",
+            *DECOYS,
+            "-chardev", f"file,id=console,path={self.console_path}",
+            "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
+            "-serial", "chardev:console", "-serial", "chardev:vmm",
+            "-kernel", kernel, "-initrd", initrd, "-append", append,
+            "-D", self.log_path, "-msg", "timestamp=on",
+            "-d", ",".join(["plugin"] + [f"trace:{event}" for event in TRACE_EVENTS]),
+            "-plugin", self._plugin,
+        ]
+        return arguments
+
+    def start(self, config, kernel, initrd, append):
+        self.guest = guest.Guest(self._socket("vmm"), self.alive)
+        self.doorbell = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
+        open(self.console_path, "w").close()
+        with open(self._stderr_path, "w") as stderr:
+            self._process = subprocess.Popen(
+                self._arguments(config, kernel, initrd, append),
+                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
+        if self._echo:
+            threading.Thread(target=self._echo_console, daemon=True).start()
+        self.guest.accept(timeout=10)
+
+    def _echo_console(self):
+        with open(self.console_path, errors="replace") as console:
+            while self.alive():
+                text = console.read()
+                if text:
+                    print(text, end="", flush=True)
+                else:
+                    threading.Event().wait(0.05)
+
+    def alive(self):
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, timeout):
+        """True if QEMU ended by itself."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def console(self):
+        with open(self.console_path, errors="replace") as f:
+            return f.read()
+
+    def console_tail(self):
+        return "\n".join(self.console().splitlines()[-CONSOLE_TAIL_LINES:])
+
+    def stderr(self):
+        with open(self._stderr_path, errors="replace") as f:
+            return f.read().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self.alive():
+            self._process.kill()
+            self._process.wait()
+        for part in (self.guest, self.doorbell):
+            if part:
+                part.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "counters.h"
+
+#define COUNTERS_BYTES	(MAX_VECTORS * sizeof(__u64))
+#define EVENTS_AT_ONCE	16
+
+static void count_event(struct counters *c, unsigned int vector)
+{
+	__u64 signals;
+
+	if (read(c->eventfd[vector], &signals, sizeof(signals)) == sizeof(signals))
+		__atomic_fetch_add(&c->count[vector], signals, __ATOMIC_RELAXED);
+}
+
+static void *counters_thread(void *arg)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	struct counters *c = arg;
+	int i, n;
+
+	for (;;) {
+		n = epoll_wait(c->epollfd, events, EVENTS_AT_ONCE, -1);
+		for (i = 0; i < n; i++)
+			count_event(c, events[i].data.u32);
+	}
+
+	return NULL;
+}
+
+static int counters_add_eventfd(struct counters *c, unsigned int vector)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN,
+		.data.u32 = vector,
+	};
+
+	c->eventfd[vector] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->eventfd[vector] < 0)
+		return -errno;
+
+	if (epoll_ctl(c->epollfd, EPOLL_CTL_ADD, c->eventfd[vector], &event))
+		return -errno;
+
+	return 0;
+}
+
+static int counters_start(struct counters *c)
+{
+	unsigned int vector;
+	pthread_t thread;
+	int ret;
+
+	c->epollfd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epollfd < 0)
+		return -errno;
+
+	for (vector = 0; vector < MAX_VECTORS; vector++) {
+		ret = counters_add_eventfd(c, vector);
+		if (ret)
+			return ret;
+	}
+
+	return -pthread_create(&thread, NULL, counters_thread, c);
+}
+
+int counters_from_memfd(struct counters *c, int memfd)
+{
+	c->memfd = memfd;
+	c->count = mmap(NULL, COUNTERS_BYTES, PROT_READ | PROT_WRITE,
+			MAP_SHARED, memfd, 0);
+	if (c->count == MAP_FAILED)
+		return -errno;
+
+	return counters_start(c);
+}
+
+int counters_create(struct counters *c)
+{
+	int memfd = memfd_create("counters", MFD_CLOEXEC);
+
+	if (memfd < 0 || ftruncate(memfd, COUNTERS_BYTES))
+		return -errno;
+
+	return counters_from_memfd(c, memfd);
+}
+
+__u64 counters_read(const struct counters *c, unsigned int vector)
+{
+	return __atomic_load_n(&c->count[vector], __ATOMIC_RELAXED);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "hammer.h"
+#include "irqinfo.h"
+
+static struct hammer {
+	struct vfio_dev *dev;
+	struct counters *counters;
+	unsigned int vectors;
+	int irqs[MAX_VECTORS];
+	volatile bool running;
+	pthread_t mover;
+	pthread_t armer;
+	struct hammer_stats stats;
+} hammer;
+
+static void *hammer_move(void *arg)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct hammer *h = arg;
+	unsigned int i, round;
+	char cpu[16];
+
+	for (round = 0; h->running; round++) {
+		for (i = 0; i < h->vectors && h->running; i++) {
+			snprintf(cpu, sizeof(cpu), "%ld", (i + round) % cpus);
+			if (irq_set_affinity(h->irqs[i], cpu))
+				h->stats.move_errors++;
+			else
+				h->stats.moved++;
+		}
+	}
+
+	return NULL;
+}
+
+static void *hammer_arm(void *arg)
+{
+	struct hammer *h = arg;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; h->running; i = (i + 1) % h->vectors) {
+		ret = vfio_dev_arm(h->dev, i, 1, &h->counters->eventfd[i]);
+		if (!ret)
+			h->stats.armed++;
+		else if (ret == -EBUSY)
+			h->stats.arm_busy++;
+		else
+			h->stats.arm_errors++;
+	}
+
+	return NULL;
+}
+
+int hammer_start(struct vfio_dev *dev, struct counters *counters, unsigned int vectors)
+{
+	int ret;
+
+	hammer = (struct hammer) {
+		.dev = dev,
+		.counters = counters,
+		.vectors = vectors,
+		.running = true,
+	};
+
+	ret = irq_of_vectors(dev->bdf, hammer.irqs, vectors);
+	if (ret)
+		return ret;
+
+	ret = pthread_create(&hammer.mover, NULL, hammer_move, &hammer);
+	if (ret)
+		return -ret;
+
+	return -pthread_create(&hammer.armer, NULL, hammer_arm, &hammer);
+}
+
+void hammer_stop(struct hammer_stats *stats)
+{
+	hammer.running = false;
+	pthread_join(hammer.mover, NULL);
+	pthread_join(hammer.armer, NULL);
+	*stats = hammer.stats;
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/iommufd.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "vfio_dev.h"
+
+static int cdev_path(const char *bdf, char *path, size_t size)
+{
+	struct dirent *entry;
+	char dir[64];
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	d = opendir(dir);
+	if (!d)
+		return -errno;
+
+	do {
+		entry = readdir(d);
+	} while (entry && strncmp(entry->d_name, "vfio", 4));
+
+	if (entry)
+		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
+	closedir(d);
+
+	return entry ? 0 : -ENODEV;
+}
+
+int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf)
+{
+	char path[300];
+	int ret;
+
+	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
+	ret = cdev_path(bdf, path, sizeof(path));
+	if (ret)
+		return ret;
+
+	dev->fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return dev->fd < 0 ? -errno : 0;
+}
+
+int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size)
+{
+	ssize_t n = pread(dev->fd, value, size, dev->config_offset + pos);
+
+	return n == (ssize_t)size ? 0 : -EIO;
+}
+
+int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size)
+{
+	ssize_t n = pwrite(dev->fd, value, size, dev->config_offset + pos);
+
+	return n == (ssize_t)size ? 0 : -EIO;
+}
+
+static int bind_iommufd(struct vfio_dev *dev)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+
+	dev->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (dev->iommufd < 0)
+		return -errno;
+
+	bind.iommufd = dev->iommufd;
+
+	return ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? -errno : 0;
+}
+
+static int region_info(struct vfio_dev *dev, unsigned int index, struct vfio_region_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info);
+	info->index = index;
+
+	return ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, info) ? -errno : 0;
+}
+
+static int find_msix_capability(struct vfio_dev *dev)
+{
+	__u8 header[2], pos;
+
+	if (vfio_dev_config_read(dev, PCI_CAPABILITY_LIST, &pos, sizeof(pos)))
+		return -EIO;
+
+	for (; pos; pos = header[PCI_CAP_LIST_NEXT]) {
+		if (vfio_dev_config_read(dev, pos, header, sizeof(header)))
+			return -EIO;
+		if (header[PCI_CAP_LIST_ID] == PCI_CAP_ID_MSIX) {
+			dev->msix_cap = pos;
+			return 0;
+		}
+	}
+
+	return -ENOENT;
+}
+
+/* vfio-pci reads the table as all ones, so that it has to be mapped to be seen. */
+static int map_msix_bar(struct vfio_dev *dev, unsigned int bar)
+{
+	struct vfio_region_info info;
+	void *map;
+	int ret;
+
+	ret = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
+	if (ret)
+		return ret;
+
+	map = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd, info.offset);
+	if (map == MAP_FAILED)
+		return -errno;
+	dev->msix_bar = map;
+
+	return 0;
+}
+
+static int find_msix_table(struct vfio_dev *dev)
+{
+	__u32 table, pba;
+	__u16 control;
+	int ret;
+
+	ret = find_msix_capability(dev);
+	if (ret)
+		return ret;
+
+	if (vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_FLAGS, &control, sizeof(control)) ||
+	    vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_TABLE, &table, sizeof(table)) ||
+	    vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_PBA, &pba, sizeof(pba)))
+		return -EIO;
+
+	if ((table ^ pba) & PCI_MSIX_TABLE_BIR)
+		return -EOPNOTSUPP;
+
+	dev->nr_msix = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
+	dev->table_offset = table & PCI_MSIX_TABLE_OFFSET;
+	dev->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
+
+	return map_msix_bar(dev, table & PCI_MSIX_TABLE_BIR);
+}
+
+int vfio_dev_bind(struct vfio_dev *dev)
+{
+	struct vfio_region_info info;
+	int ret;
+
+	ret = bind_iommufd(dev);
+	if (ret)
+		return ret;
+
+	ret = region_info(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+	if (ret)
+		return ret;
+	dev->config_offset = info.offset;
+
+	return find_msix_table(dev);
+}
+
+/* vfio-pci leaves this to its user; without it every interrupt is lost silently. */
+int vfio_dev_set_bus_master(struct vfio_dev *dev)
+{
+	__u16 command;
+
+	if (vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)))
+		return -EIO;
+
+	if (command & PCI_COMMAND_MASTER)
+		return 0;
+
+	command |= PCI_COMMAND_MASTER;
+
+	return vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command));
+}
+
+int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds)
+{
+	size_t bytes = count * sizeof(*eventfds);
+	struct vfio_irq_set *set;
+	int ret;
+
+	set = malloc(sizeof(*set) + bytes);
+	if (!set)
+		return -ENOMEM;
+
+	*set = (struct vfio_irq_set) {
+		.argsz = sizeof(*set) + bytes,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.start = first,
+		.count = count,
+	};
+	memcpy(set->data, eventfds, bytes);
+
+	ret = ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+	free(set);
+
+	return ret;
+}
+
+int vfio_dev_disarm(struct vfio_dev *dev)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+}
+
+static __u32 msix_bar_read(struct vfio_dev *dev, __u32 offset)
+{
+	return *(volatile __u32 *)(dev->msix_bar + offset);
+}
+
+struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index)
+{
+	__u32 base = dev->table_offset + index * PCI_MSIX_ENTRY_SIZE;
+
+	return (struct msix_entry) {
+		.address = msix_bar_read(dev, base + PCI_MSIX_ENTRY_LOWER_ADDR) |
+			   (__u64)msix_bar_read(dev, base + PCI_MSIX_ENTRY_UPPER_ADDR) << 32,
+		.data = msix_bar_read(dev, base + PCI_MSIX_ENTRY_DATA),
+		.control = msix_bar_read(dev, base + PCI_MSIX_ENTRY_VECTOR_CTRL),
+	};
+}
+
+int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index)
+{
+	return msix_bar_read(dev, dev->pba_offset + index / 32 * 4) >> (index % 32) & 1;
+}

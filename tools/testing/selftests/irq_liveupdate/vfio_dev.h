@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A vfio-pci device used through its cdev and iommufd, nothing mapped for DMA,
+ * and its MSI-X capability as the device itself shows it.
+ */
+#ifndef _IRQ_LIVEUPDATE_VFIO_DEV_H
+#define _IRQ_LIVEUPDATE_VFIO_DEV_H
+
+#include <linux/types.h>
+
+struct vfio_dev {
+	char bdf[16];
+	int iommufd;
+	int fd;
+	__u64 config_offset;
+	__u16 msix_cap;
+	unsigned int nr_msix;
+	volatile __u8 *msix_bar;
+	__u32 table_offset;
+	__u32 pba_offset;
+};
+
+struct msix_entry {
+	__u64 address;
+	__u32 data;
+	__u32 control;
+};
+
+int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
+int vfio_dev_bind(struct vfio_dev *dev);
+int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
+int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);
+int vfio_dev_set_bus_master(struct vfio_dev *dev);
+int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
+int vfio_dev_disarm(struct vfio_dev *dev);
+struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index);
+int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index);
+
+#endif /* _IRQ_LIVEUPDATE_VFIO_DEV_H */

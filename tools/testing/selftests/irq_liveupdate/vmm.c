@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The part of a VMM that owns the interrupts of an assigned device across a
+ * live update. It is driven from outside over a serial line that both kernels
+ * have: one command a line, one JSON object a line in reply.
+ *
+ *	vmm ROLE TTY BDF
+ *
+ * ROLE is only reported back, so that the driver knows which kernel answers.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "counters.h"
+#include "hammer.h"
+#include "irqinfo.h"
+#include "luo.h"
+#include "vfio_dev.h"
+
+#define SESSION_NAME	"vmm"
+#define COUNTERS_TOKEN	1
+#define DEVICE_TOKEN	2
+
+struct vmm {
+	const char *role;
+	const char *bdf;
+	struct vfio_dev dev;
+	struct counters counters;
+	unsigned int armed;
+	int session;
+};
+
+/* A handler appends its members to the reply, each with a comma in front. */
+struct command {
+	const char *name;
+	int (*run)(struct vmm *vmm, const char *arg, FILE *reply);
+};
+
+static void put_string(FILE *reply, const char *s)
+{
+	fputc('"', reply);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fprintf(reply, "\\%c", *s);
+		else if ((unsigned char)*s < ' ')
+			fprintf(reply, "\\u%04x", *s);
+		else
+			fputc(*s, reply);
+	}
+	fputc('"', reply);
+}
+
+static int cmd_hello(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	struct utsname uts;
+
+	uname(&uts);
+	fprintf(reply, ",\"role\":\"%s\",\"release\":\"%s\",\"cpus\":%ld",
+		vmm->role, uts.release, sysconf(_SC_NPROCESSORS_ONLN));
+
+	return 0;
+}
+
+static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	return vfio_dev_open_cdev(&vmm->dev, vmm->bdf);
+}
+
+static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	int ret = vfio_dev_bind(&vmm->dev);
+
+	if (ret)
+		return ret;
+
+	fprintf(reply, ",\"vectors\":%u", vmm->dev.nr_msix);
+
+	return vfio_dev_set_bus_master(&vmm->dev);
+}
+
+static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	return counters_create(&vmm->counters);
+}
+
+static int cmd_arm(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	unsigned int count = atoi(arg);
+	int ret;
+
+	if (!count || count > MAX_VECTORS)
+		return -EINVAL;
+
+	ret = vfio_dev_arm(&vmm->dev, 0, count, vmm->counters.eventfd);
+	if (!ret)
+		vmm->armed = count;
+
+	return ret;
+}
+
+static int cmd_disarm(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	vmm->armed = 0;
+
+	return vfio_dev_disarm(&vmm->dev);
+}
+
+static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	unsigned int i;
+
+	fputs(",\"counts\":[", reply);
+	for (i = 0; i < vmm->dev.nr_msix; i++)
+		fprintf(reply, "%s%llu", i ? "," : "", counters_read(&vmm->counters, i));
+	fputc(']', reply);
+
+	return 0;
+}
+
+static int cmd_pending(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	unsigned int i;
+
+	fputs(",\"pending\":[", reply);
+	for (i = 0; i < vmm->dev.nr_msix; i++)
+		fprintf(reply, "%s%d", i ? "," : "", vfio_dev_msix_pending(&vmm->dev, i));
+	fputc(']', reply);
+
+	return 0;
+}
+
+static void put_vector(FILE *reply, struct vfio_dev *dev, unsigned int index, int irq)
+{
+	struct msix_entry entry = vfio_dev_msix_entry(dev, index);
+
+	fprintf(reply, "%s{\"irq\":%d,\"address\":%llu,\"data\":%u,\"control\":%u",
+		index ? "," : "", irq, entry.address, entry.data, entry.control);
+	fprintf(reply, ",\"irte\":%d,\"cpu\":%d}",
+		msi_irte_index(entry.address, entry.data), irq_effective_cpu(irq));
+}
+
+static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	struct vfio_dev *dev = &vmm->dev;
+	int irqs[MAX_VECTORS], ret;
+	__u16 command, control;
+	unsigned int i;
+
+	ret = irq_of_vectors(dev->bdf, irqs, vmm->armed);
+	if (ret)
+		return ret;
+	if (vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)) ||
+	    vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_FLAGS, &control, sizeof(control)))
+		return -EIO;
+
+	fprintf(reply, ",\"command\":%u,\"msix_control\":%u,\"vectors\":[", command, control);
+	for (i = 0; i < vmm->armed; i++)
+		put_vector(reply, dev, i, irqs[i]);
+	fputc(']', reply);
+
+	return 0;
+}
+
+/* "preserve": the counters; "preserve device": the device too */
+static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	int ret;
+
+	vmm->session = luo_create_session(SESSION_NAME);
+	if (vmm->session < 0)
+		return vmm->session;
+
+	ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
+	if (ret || strcmp(arg, "device"))
+		return ret;
+
+	return luo_preserve_fd(vmm->session, vmm->dev.fd, DEVICE_TOKEN);
+}
+
+/* Closing a session that was not handed over cancels what it preserved. */
+static int cmd_cancel(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	return close(vmm->session) ? -errno : 0;
+}
+
+static int cmd_session(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	int memfd;
+
+	vmm->session = luo_retrieve_session(SESSION_NAME);
+	if (vmm->session < 0)
+		return vmm->session;
+
+	memfd = luo_retrieve_fd(vmm->session, COUNTERS_TOKEN);
+	if (memfd < 0)
+		return memfd;
+
+	return counters_from_memfd(&vmm->counters, memfd);
+}
+
+static int cmd_retrieve(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	int fd = luo_retrieve_fd(vmm->session, DEVICE_TOKEN);
+
+	if (fd < 0)
+		return fd;
+
+	snprintf(vmm->dev.bdf, sizeof(vmm->dev.bdf), "%s", vmm->bdf);
+	vmm->dev.fd = fd;
+
+	return 0;
+}
+
+static int cmd_finish(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	return luo_finish(vmm->session);
+}
+
+static int cmd_hammer(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	struct hammer_stats stats;
+
+	if (!strcmp(arg, "start"))
+		return hammer_start(&vmm->dev, &vmm->counters, vmm->armed);
+
+	hammer_stop(&stats);
+	fprintf(reply, ",\"moved\":%lu,\"move_errors\":%lu", stats.moved, stats.move_errors);
+	fprintf(reply, ",\"armed\":%lu,\"arm_busy\":%lu,\"arm_errors\":%lu",
+		stats.armed, stats.arm_busy, stats.arm_errors);
+
+	return 0;
+}
+
+static int cmd_shell(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	char buf[512], *text = NULL;
+	size_t n, size = 0;
+	FILE *pipe, *out;
+	int status;
+
+	pipe = popen(arg, "re");
+	out = open_memstream(&text, &size);
+	if (!pipe || !out)
+		return -errno;
+	while ((n = fread(buf, 1, sizeof(buf), pipe)) > 0)
+		fwrite(buf, 1, n, out);
+	status = pclose(pipe);
+	fclose(out);
+
+	fprintf(reply, ",\"status\":%d,\"output\":",
+		WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	put_string(reply, text);
+	free(text);
+
+	return 0;
+}
+
+static const struct command commands[] = {
+	{ "hello",	cmd_hello },
+	{ "open",	cmd_open },
+	{ "bind",	cmd_bind },
+	{ "counters",	cmd_counters },
+	{ "arm",	cmd_arm },
+	{ "disarm",	cmd_disarm },
+	{ "snapshot",	cmd_snapshot },
+	{ "counts",	cmd_counts },
+	{ "pending",	cmd_pending },
+	{ "preserve",	cmd_preserve },
+	{ "cancel",	cmd_cancel },
+	{ "session",	cmd_session },
+	{ "retrieve",	cmd_retrieve },
+	{ "finish",	cmd_finish },
+	{ "hammer",	cmd_hammer },
+	{ "shell",	cmd_shell },
+};
+
+static int run_command(struct vmm *vmm, const char *name, const char *arg, FILE *reply)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(vmm, arg, reply);
+	}
+
+	return -ENOSYS;
+}
+
+static void answer(struct vmm *vmm, FILE *tty, char *line)
+{
+	char *arg = line, *members = NULL;
+	char *name = strsep(&arg, " ");
+	size_t size = 0;
+	FILE *reply;
+	int ret;
+
+	reply = open_memstream(&members, &size);
+	ret = run_command(vmm, name, arg ? arg : "", reply);
+	fclose(reply);
+
+	if (ret < 0)
+		fprintf(tty, "{\"ok\":false,\"errno\":%d,\"error\":\"%s: %s\"}\n",
+			-ret, name, strerror(-ret));
+	else
+		fprintf(tty, "{\"ok\":true%s}\n", members);
+	fflush(tty);
+	free(members);
+}
+
+static int open_line(const char *path)
+{
+	struct termios tio;
+	int fd;
+
+	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || tcgetattr(fd, &tio))
+		return -1;
+
+	cfmakeraw(&tio);
+	cfsetspeed(&tio, B115200);
+	tio.c_cflag |= CLOCAL;
+	tcsetattr(fd, TCSANOW, &tio);
+
+	return fd;
+}
+
+static void serve(struct vmm *vmm, int fd)
+{
+	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+	char hello[] = "hello", *line = NULL;
+	size_t size = 0;
+
+	answer(vmm, out, hello);
+	while (getline(&line, &size, in) > 0) {
+		line[strcspn(line, "\r\n")] = '\0';
+		answer(vmm, out, line);
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	struct vmm vmm = { .session = -1 };
+	int fd;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: %s ROLE TTY BDF\n", argv[0]);
+		return 2;
+	}
+	vmm.role = argv[1];
+	vmm.bdf = argv[3];
+
+	fd = open_line(argv[2]);
+	if (fd < 0) {
+		perror(argv[2]);
+		return 1;
+	}
+	serve(&vmm, fd);
+
+	return 0;
+}
