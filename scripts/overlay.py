@@ -9,6 +9,7 @@ work tree whose first commit is the pristine kernel.
     overlay.py lay      repository -> work tree
     overlay.py export   work tree -> repository
     overlay.py check    compare only; fails when they differ
+    overlay.py list     print the paths of the overlay
 
 Both directions are incremental, file by file: a record of what was the same on
 both sides last time ($BUILD/overlay.laid) tells which side has changed since.
@@ -352,8 +353,17 @@ def check(sync):
     return 1 if stale else 0
 
 
+def show_list():
+    """The overlay as the repository has it."""
+    for path in sorted(Repo(REPO).entries()):
+        print(path)
+    return 0
+
+
 def main():
     """Run one of the commands under the build folder's lock."""
+    if sys.argv[1:] == ["list"]:
+        return show_list()
     commands = {"lay": lay, "export": export, "check": check}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         print(__doc__)

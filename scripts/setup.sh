@@ -8,11 +8,11 @@ set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 # qemu-system-x86 serves by its shared libraries alone where it is too old
-# itself, see fetch-qemu.sh. What runs in the guest is not installed here, see
-# fetch-guest.sh.
+# itself, see fetch-qemu.sh.
 PACKAGES="
-	bc bison ca-certificates ccache flex gcc git libc6-dev libelf-dev
-	libssl-dev make patch perl python3 qemu-system-x86 rsync xz-utils
+	bc bison ca-certificates ccache flex gcc git kexec-tools libc6-dev
+	libelf-dev libssl-dev make patch perl python3 qemu-system-x86 rsync
+	xz-utils
 "
 CHECK_PACKAGES="sparse shellcheck"
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Thin: every target is a script in scripts/ or lab/. "make help" lists them.
+
+##@ Variables
+BUILD	?= build#	## everything that is made goes here
+KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
+DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
+VECTORS	?= 8#		## demo: MSI-X vectors of the device
+CPUS	?= 2#		## demo: CPUs of the old kernel
+MODE	?= x2apic#	## demo: xapic or x2apic
+QEMU	?=#		## QEMU 10.0 or newer, instead of the one that is found
+JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
+
+export BUILD KERNEL_SRC QEMU JOBS FORCE
+
+FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
+LAB	= python3 lab/lab.py
+DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
+
+.PHONY: help setup prepare export kernel image demo test kunit footprint check clean
+
+##@ Targets
+help:		## this list
+	@awk -F '#*[ \t]*## ' \
+		'/^##@ / { sub(/^##@ /, ""); print (n++ ? "\n" : "") $$0 ":"; next } \
+		/^[A-Za-z_]+[ \t]*\?=.*## / || /^[a-z]+:.*## / { \
+			split($$1, head, /[ \t:?=]/); \
+			printf "  %-11s %s\n", head[1], $$2 }' $(MAKEFILE_LIST)
+
+setup:		## install the Debian packages that are missing, fetch QEMU
+	@scripts/setup.sh
+	@scripts/fetch-qemu.sh
+	@scripts/fetch-busybox.sh
+
+prepare: setup	## lay the overlay over a pristine kernel in $(BUILD)/linux
+	@scripts/prepare.sh
+
+export:		## write edits in $(BUILD)/linux back as files and patches
+	@scripts/overlay.py export
+
+kernel: prepare	## build the lab kernel (DEBUG=1: the debug kernel)
+	@scripts/build-kernel.sh $(FLAVOUR)
+
+image: kernel	## build the initramfs of the lab's guests
+	@scripts/build-initramfs.sh
+
+demo: image	## one device across one kexec, handover off and on: one table
+	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
+		--mode $(MODE) $(DEBUG_FLAG)
+
+test: image	## all tests: overlay, footprint, KUnit, end-to-end scenarios
+	@scripts/build-kernel.sh nolu
+	@scripts/test.py \
+		overlay 'scripts/overlay.py check' \
+		footprint 'scripts/footprint.py --check' \
+		kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
+		lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)'
+
+kunit: kernel	## the KUnit suites in the lab kernel under QEMU
+	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
+
+footprint:	## what the overlay changes in upstream files, against its budget
+	@scripts/footprint.py
+
+check: prepare	## checkpatch, sparse, W=1, kernel-doc and shellcheck on our files
+	@scripts/setup.sh check
+	@scripts/check.sh $(FLAVOUR)
+
+clean:		## remove $(BUILD); refuses when the kernel tree has edits to export
+	@scripts/clean.sh

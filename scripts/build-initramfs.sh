@@ -1,0 +1,81 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build $BUILD/initrd.img, the whole user space of a lab guest: busybox, kexec
+# with the libraries it wants, the static programs of our selftests in /bin, and
+# lab/guest/init as /init. Not compressed: unpacking costs guest time. The same
+# input makes the same bytes, and no root is needed.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+OUT=$BUILD/initrd.img
+LIST=$OUT.list
+GEN=$BUILD/gen_init_cpio
+
+mkdir -p "$BUILD/selftests"
+make -s -C "$ROOT/$SELFTESTS" OUTPUT="$BUILD/selftests" \
+	KHDR_INCLUDES="-isystem $BUILD/headers/include"
+
+KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
+[ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"
+
+# The files that a dynamically linked program needs beside itself.
+libraries()
+{
+	ldd "$1" | awk '/=> \// { print $3 } $1 ~ /^\// { print $1 }' | sort
+}
+
+program()
+{
+	echo "file /bin/${1##*/} $1 0755 0 0"
+}
+
+cpio_list()
+{
+	for dir in /bin /sbin /dev /etc /proc /sys /tmp /root /lib /lib64; do
+		echo "dir $dir 0755 0 0"
+	done
+	echo "nod /dev/console 0600 0 0 c 5 1"
+	echo "nod /dev/null 0666 0 0 c 1 3"
+
+	program "$BUILD/busybox"
+	"$BUILD/busybox" --list | LC_ALL=C sort | while read -r applet; do
+		case $applet in
+		busybox) ;;
+		*)	echo "slink /bin/$applet busybox 0777 0 0" ;;
+		esac
+	done
+
+	program "$KEXEC"
+	libraries "$KEXEC" | while read -r lib; do
+		case $lib in
+		/lib64/*) echo "file $lib $(readlink -f "$lib") 0755 0 0" ;;
+		*)	echo "file /lib/${lib##*/} $(readlink -f "$lib") 0755 0 0" ;;
+		esac
+	done
+
+	find "$BUILD/selftests" -maxdepth 1 -type f -perm -u+x |
+		LC_ALL=C sort | while read -r file; do
+		program "$file"
+	done
+	echo "file /init $ROOT/lab/guest/init 0755 0 0"
+}
+
+if [ ! -x "$GEN" ] || [ -n "$(find "$LINUX/usr/gen_init_cpio.c" -newer "$GEN")" ]; then
+	gcc -O2 -o "$GEN" "$LINUX/usr/gen_init_cpio.c"
+fi
+
+cpio_list >"$LIST.next"
+if [ -e "$OUT" ] && cmp -s "$LIST" "$LIST.next" &&
+   [ -z "$(awk '$1 == "file" { print $3 }' "$LIST" |
+	   xargs -I{} find {} -newer "$OUT")" ]; then
+	rm "$LIST.next"
+	exit 0
+fi
+
+say INITRD "$OUT"
+"$GEN" -t 0 "$LIST.next" >"$OUT.tmp"
+mv "$OUT.tmp" "$OUT"
+mv "$LIST.next" "$LIST"

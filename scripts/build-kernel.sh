@@ -1,0 +1,150 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build kernels out of tree from $BUILD/linux, one folder for each flavour:
+#
+#	build-kernel.sh lab|debug|nolu...
+#
+# leaves $BUILD/kernel/FLAVOUR/arch/x86/boot/bzImage, and the user-space headers
+# in $BUILD/headers. A flavour is lab/configs/base.config on top of tinyconfig,
+# and lab/configs/FLAVOUR.config on top of that.
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu..."
+[ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
+
+CONFIGS=$ROOT/lab/configs
+
+# Everything that would make two builds of the same source differ, or two clones
+# of the repository miss each other's compiler cache.
+export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00 UTC'
+export KBUILD_BUILD_USER=lab KBUILD_BUILD_HOST=lab
+export LC_ALL=C
+CC=gcc
+if command -v ccache >/dev/null; then
+	CC='ccache gcc'
+	export CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
+	export CCACHE_SLOPPINESS=time_macros
+fi
+
+kmake()
+{
+	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
+		LOCALVERSION="-$flavour" --no-print-directory -s -j"$JOBS" "$@"
+}
+
+# The configuration fragments of the flavour, in order.
+fragments()
+{
+	echo "$CONFIGS/base.config"
+	if [ "$flavour" != lab ]; then
+		echo "$CONFIGS/$flavour.config"
+	fi
+}
+
+# Compare what the fragments ask for with what Kconfig made of it. A symbol
+# that no Kconfig file knows is worth a note: the overlay may not have it yet.
+verify_config()
+{
+	find "$LINUX" -name 'Kconfig*' -exec cat {} + |
+		awk '$1 ~ /^(menu)?config$/ && NF == 2 { print "CONFIG_" $2 }' |
+		sort -u >"$out/.config.known"
+	# shellcheck disable=SC2046
+	awk -v known="$out/.config.known" -v config="$out/.config" '
+		function wish(line) {
+			if (line ~ /^CONFIG_[A-Za-z0-9_]*=/) {
+				sep = index(line, "=")
+				name = substr(line, 1, sep - 1)
+				return substr(line, sep + 1)
+			}
+			if (line ~ /^# CONFIG_[A-Za-z0-9_]* is not set$/) {
+				name = substr(line, 3, length(line) - 13)
+				return "n"
+			}
+			name = ""
+			return ""
+		}
+		BEGIN {
+			while ((getline line < known) > 0)
+				exists[line] = 1
+			while ((getline line < config) > 0) {
+				value = wish(line)
+				if (name)
+					have[name] = value
+			}
+		}
+		{
+			value = wish($0)
+			if (name) {
+				if (!(name in want))
+					order[++n] = name
+				want[name] = value
+			}
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				name = order[i]
+				got = name in have ? have[name] : "n"
+				if (got == want[name])
+					continue
+				if (!exists[name]) {
+					print "  NOTE     " name ": no such symbol"
+					continue
+				}
+				print "  " name ": asked for " want[name] ", got " got
+				bad = 1
+			}
+			exit bad
+		}' $(fragments) >&2
+}
+
+# Configure again when a fragment, a Kconfig file or this script has changed.
+configure()
+{
+	# shellcheck disable=SC2046
+	if [ -e "$out/.config.stamp" ] && [ -e "$out/.config" ] &&
+	   [ -z "$(find $(fragments) "$0" -newer "$out/.config.stamp")" ] &&
+	   [ -z "$(find "$LINUX" -name 'Kconfig*' -newer "$out/.config.stamp" \
+			-print -quit)" ]; then
+		return
+	fi
+	say CONFIG "$flavour"
+	rm -f "$out/.config.stamp"
+	: >"$out/.config.next"
+	kmake tinyconfig >"$out/.config.log"
+	# shellcheck disable=SC2046
+	(cd "$LINUX" && scripts/kconfig/merge_config.sh -m -O "$out" \
+		"$out/.config" $(fragments)) >>"$out/.config.log" 2>&1
+	kmake olddefconfig >>"$out/.config.log"
+	verify_config || die "$flavour: the configuration is not what was asked for"
+	mv "$out/.config.next" "$out/.config.stamp"
+}
+
+# rsync would renew the time stamps of all headers each time.
+install_headers()
+{
+	stamp=$BUILD/headers/.stamp
+	if [ -e "$stamp" ] &&
+	   [ -z "$(find "$LINUX/include/uapi" "$LINUX/arch/x86/include/uapi" \
+			-newer "$stamp" -print -quit)" ]; then
+		return
+	fi
+	say HEADERS "$BUILD/headers"
+	mkdir -p "$BUILD/headers"
+	: >"$BUILD/headers/.next"
+	kmake headers_install INSTALL_HDR_PATH="$BUILD/headers" >/dev/null
+	mv "$BUILD/headers/.next" "$stamp"
+}
+
+for flavour; do
+	[ "$flavour" = lab ] || [ -r "$CONFIGS/$flavour.config" ] ||
+		die "no such flavour: $flavour"
+	out=$BUILD/kernel/$flavour
+	mkdir -p "$out"
+	configure
+	install_headers
+	say KERNEL "$flavour"
+	kmake bzImage
+done

@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
+# through before the verdict: checkpatch --strict on every new file and patch,
+# kernel-doc, W=1 with sparse on our C files, shellcheck on the scripts.
+#
+#	check.sh FLAVOUR	the kernel flavour that is compiled
+set -eu
+# shellcheck source=scripts/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+flavour=${1:-lab}
+out=$BUILD/kernel/$flavour
+failed=
+
+step()
+{
+	what=$1
+	shift
+	say CHECK "$what"
+	"$@" || failed="$failed $what"
+}
+
+# The overlay's files that match, relative to the repository.
+overlay_files()
+{
+	"$ROOT/scripts/overlay.py" list | grep -E "$1" || true
+}
+
+checkpatch()
+{
+	rc=0
+	for file in $(overlay_files '\.(c|h|S|rst|sh|patch)$'); do
+		case $file in
+		*.patch) set -- --no-signoff --ignore MISSING_SIGN_OFF \
+				"$ROOT/$file" ;;
+		*)	set -- --file "$file" ;;
+		esac
+		(cd "$LINUX" && scripts/checkpatch.pl --strict --terse --no-summary \
+			--quiet --show-types \
+			--ignore FILE_PATH_CHANGES,COMMIT_MESSAGE,EMBEDDED_FILENAME \
+			"$@") || rc=1
+	done
+	return $rc
+}
+
+kernel_doc()
+{
+	files=$(overlay_files '\.[ch]$')
+	[ -n "$files" ] || return 0
+	# shellcheck disable=SC2086
+	(cd "$LINUX" && scripts/kernel-doc -none -Werror $files)
+}
+
+# Compile just our objects once more, with all warnings and sparse.
+w1_sparse()
+{
+	"$ROOT/scripts/build-kernel.sh" "$flavour"
+	mkdir -p "$BUILD/results"
+	log=$BUILD/results/check-w1.log
+	: >"$log"
+	rc=0
+	for file in $(overlay_files '\.c(\.patch)?$' | grep -v '^tools/'); do
+		object=${file%.patch}
+		object=${object%.c}.o
+		[ -e "$out/$object" ] || {
+			say NOTE "$object: not part of the $flavour kernel"
+			continue
+		}
+		rm -f "$out/$object"
+		make -C "$LINUX" O="$out" ARCH=x86_64 -s --no-print-directory \
+			LOCALVERSION="-$flavour" W=1 C=1 "$object" \
+			>>"$log" 2>&1 || rc=1
+	done
+	"$ROOT/scripts/own_warnings.py" <"$log" || rc=1
+	return $rc
+}
+
+step checkpatch checkpatch
+step kernel-doc kernel_doc
+step W=1+sparse w1_sparse
+step shellcheck sh -c 'cd "$ROOT" && shellcheck -x scripts/*.sh .ci/run'
+
+[ -z "$failed" ] || die "failed:$failed"

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""How much of the upstream kernel the overlay changes, against its budget.
+
+For each patched upstream file: lines added and removed, hunks, and conditionals
+added. Kconfig, Makefile and MAINTAINERS lines count like all others.
+
+A conditional is a decision point that a reader of the changed file meets:
+one for each of these on an added line, comments and strings left out:
+
+    if  else  switch  while  for  case  ?:  &&  ||     in C
+    any identifier ending in for_each... and its like  in C
+    #if  #ifdef  #ifndef  #elif  #else                 in C
+    if  depends on  select                             in Kconfig
+    ifdef  ifeq  ifneq  else                           in a Makefile
+
+"else if" is one, so is "do { } while". A line "obj-$(CONFIG_X) += x.o" is none.
+
+    footprint.py            the tables
+    footprint.py --check    the tables; fails when over budget
+"""
+
+import argparse
+import os
+import re
+import sys
+
+from overlay import REPO, Repo
+
+BUDGET_LINES = 150
+BUDGET_CONDITIONALS = 25
+
+COMMENTS_AND_STRINGS = re.compile(
+    r'"(?:\\.|[^"\\])*"|' r"'(?:\\.|[^'\\])*'|" r"/\*.*?\*/|/\*.*$|//.*$")
+COMMENT_LINE = re.compile(r"^\s*\*(\s|/|$)")
+
+C_CONDITIONAL = re.compile(
+    r"^\s*#\s*(?:if|ifdef|ifndef|elif|else)\b|"
+    r"\belse\s+if\b|\b(?:if|else|switch|while|for|case)\b|"
+    r"\b\w*for_each\w*(?=\s*\()|\?|&&|\|\|")
+KCONFIG_CONDITIONAL = re.compile(r"\bdepends on\b|\bselect\b|\bif\b|&&|\|\|")
+MAKE_CONDITIONAL = re.compile(r"^\s*(?:ifdef|ifndef|ifeq|ifneq|else)\b")
+
+
+def conditionals(path, line):
+    """The number of conditionals on one added line."""
+    name = os.path.basename(path)
+    if name.startswith("Kconfig"):
+        return len(KCONFIG_CONDITIONAL.findall(line))
+    if name in ("Makefile", "Kbuild"):
+        return len(MAKE_CONDITIONAL.findall(line))
+    if not path.endswith((".c", ".h", ".S")) or COMMENT_LINE.match(line):
+        return 0
+    return len(C_CONDITIONAL.findall(COMMENTS_AND_STRINGS.sub(" ", line)))
+
+
+class Footprint:
+    """The counts for one patched file."""
+
+    def __init__(self, path, patch):
+        self.path = path
+        self.added = self.removed = self.hunks = self.conditionals = 0
+        for line in patch.splitlines():
+            if line.startswith("@@"):
+                self.hunks += 1
+            elif line.startswith("+") and not line.startswith("+++ "):
+                self.added += 1
+                self.conditionals += conditionals(path, line[1:])
+            elif line.startswith("-") and not line.startswith("--- "):
+                self.removed += 1
+
+
+def subsystem(path):
+    """The folder that a new file is counted under."""
+    parts = path.split("/")[:-1]
+    depth = 4 if parts[0] == "tools" else 3 if parts[0] == "drivers" else 2
+    return "/".join(parts[:depth])
+
+
+def print_patched(patched):
+    """The table of upstream files."""
+    width = max([len(entry.path) for entry in patched] + [len("upstream file")])
+    row = f"{{:<{width}}} {{:>6}} {{:>8}} {{:>6}} {{:>13}}".format
+    print(row("upstream file", "added", "removed", "hunks", "conditionals"))
+    for entry in patched:
+        print(row(entry.path, entry.added, entry.removed, entry.hunks,
+                  entry.conditionals))
+
+
+def print_new(new):
+    """The table of our own files."""
+    width = max([len(name) for name in new] + [len("new files in")])
+    row = f"{{:<{width}}} {{:>6}} {{:>8}}".format
+    print(row("new files in", "files", "lines"))
+    for name, (files, lines) in sorted(new.items()):
+        print(row(name, files, lines))
+    print(row("total", sum(files for files, _ in new.values()),
+              sum(lines for _, lines in new.values())))
+
+
+def main():
+    """Print the tables, judge the totals."""
+    parser = argparse.ArgumentParser(description="footprint in upstream files")
+    parser.add_argument("--check", action="store_true",
+                        help="fail when over budget")
+    args = parser.parse_args()
+
+    patched, new = [], {}
+    for path, entry in sorted(Repo(REPO).entries().items()):
+        text = entry.data.decode("utf-8", "replace")
+        if path.endswith(".patch"):
+            patched.append(Footprint(path.removesuffix(".patch"), text))
+        else:
+            files, lines = new.get(subsystem(path), (0, 0))
+            new[subsystem(path)] = (files + 1, lines + text.count("\n"))
+
+    print_new(new)
+    print()
+    print_patched(patched)
+    print()
+
+    over = False
+    for what, used, budget in (
+            ("lines", sum(entry.added for entry in patched), BUDGET_LINES),
+            ("conditionals", sum(entry.conditionals for entry in patched),
+             BUDGET_CONDITIONALS)):
+        over |= used > budget
+        print(f"{what} added in upstream files: {used} of {budget}"
+              + (": OVER BUDGET" if used > budget else ""))
+    return 1 if over and args.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
