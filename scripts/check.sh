@@ -77,9 +77,14 @@ w1_sparse()
 	return $rc
 }
 
+shell_check()
+{
+	(cd "$ROOT" && shellcheck -x scripts/*.sh .ci/run lab/guest/init)
+}
+
 step checkpatch checkpatch
 step kernel-doc kernel_doc
 step W=1+sparse w1_sparse
-step shellcheck sh -c 'cd "$ROOT" && shellcheck -x scripts/*.sh .ci/run'
+step shellcheck shell_check
 
 [ -z "$failed" ] || die "failed:$failed"
