@@ -108,13 +108,13 @@ static int find_msix_capability(struct vfio_dev *dev)
 }
 
 /* vfio-pci reads the table as all ones, so that it has to be mapped to be seen. */
-static int map_msix_bar(struct vfio_dev *dev, unsigned int bar)
+static int map_msix_bar(struct vfio_dev *dev)
 {
 	struct vfio_region_info info;
 	void *map;
 	int ret;
 
-	ret = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
+	ret = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + dev->table_bar, &info);
 	if (ret)
 		return ret;
 
@@ -145,10 +145,32 @@ static int find_msix_table(struct vfio_dev *dev)
 		return -EOPNOTSUPP;
 
 	dev->nr_msix = (control & PCI_MSIX_FLAGS_QSIZE) + 1;
+	dev->table_bar = table & PCI_MSIX_TABLE_BIR;
 	dev->table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	dev->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 
-	return map_msix_bar(dev, table & PCI_MSIX_TABLE_BIR);
+	return map_msix_bar(dev);
+}
+
+/* Where the MSI-X table is in physical memory, 0 if that cannot be found. */
+__u64 vfio_dev_table_address(struct vfio_dev *dev)
+{
+	unsigned long long start = 0;
+	unsigned int line;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", dev->bdf);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	for (line = 0; line <= dev->table_bar; line++) {
+		if (fscanf(f, "%llx %*x %*x", &start) != 1)
+			start = 0;
+	}
+	fclose(f);
+
+	return start ? start + dev->table_offset : 0;
 }
 
 int vfio_dev_bind(struct vfio_dev *dev)

@@ -16,6 +16,7 @@ struct vfio_dev {
 	__u16 msix_cap;
 	unsigned int nr_msix;
 	volatile __u8 *msix_bar;
+	unsigned int table_bar;
 	__u32 table_offset;
 	__u32 pba_offset;
 };
@@ -30,6 +31,7 @@ int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
 int vfio_dev_bind(struct vfio_dev *dev);
 int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);
+__u64 vfio_dev_table_address(struct vfio_dev *dev);
 int vfio_dev_set_bus_master(struct vfio_dev *dev);
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
 int vfio_dev_disarm(struct vfio_dev *dev);

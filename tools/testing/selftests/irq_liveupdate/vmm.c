@@ -84,7 +84,8 @@ static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
 	if (ret)
 		return ret;
 
-	fprintf(reply, ",\"vectors\":%u", vmm->dev.nr_msix);
+	fprintf(reply, ",\"vectors\":%u,\"table\":%llu", vmm->dev.nr_msix,
+		vfio_dev_table_address(&vmm->dev));
 
 	return vfio_dev_set_bus_master(&vmm->dev);
 }

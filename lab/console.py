@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What must not be on any console."""
+
+import re
+
+COMPLAINTS = re.compile("|".join((
+    r"\bWARN(ING)?\b",
+    r"\bBUG:",
+    r"\bOops\b",
+    r"\bKASAN\b.*:",
+    r"Kernel panic",
+    r"INFO: possible",
+    r"possible .* detected",
+    r"inconsistent lock state",
+    r"suspicious RCU usage",
+    r"self-detected stall",
+    r"blocked for more than",
+    r"No irq handler",
+    r"DRHD: handling fault",
+    r"\[INTR-REMAP\]",
+    r"unreferenced object",
+    r"kmemleak: \d+ new",
+)))
+
+
+def complaints(text):
+    """Lines of a console that fail a run."""
+    return [line.strip() for line in text.splitlines() if COMPLAINTS.search(line)]

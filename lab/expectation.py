@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Holds a run's result against the outcome its scenario expects."""
+
+from dataclasses import dataclass
+
+IDENTITY = ("irq", "address", "data", "irte")
+
+# A next kernel that takes nothing over still has to leave these alone.
+RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
+
+LOG_TAG = "irq_liveupdate"
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+def _all(name, wrong):
+    """A check that lists what is wrong, in short."""
+    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return Check(name, not wrong, "; ".join(map(str, wrong[:3])) + more)
+
+
+def changed(vector):
+    """The parts of a vector's identity that differ after the update."""
+    return [part for part in IDENTITY if vector.old[part] != vector.new[part]]
+
+
+def _numbered(result):
+    return list(enumerate(result.vectors))
+
+
+def _counted(result, phase):
+    wrong = [f"vector {n}: {getattr(v, phase)} of {result.scenario.rings}"
+             for n, v in _numbered(result) if getattr(v, phase) != result.scenario.rings]
+    return _all(f"rings {phase}: counted one by one", wrong)
+
+
+def _synthetic(result, expected):
+    wrong = [f"vector {n}: {v.synthetic}" for n, v in _numbered(result)
+             if v.synthetic != expected]
+    return _all(f"FINISH: exactly {expected} synthetic interrupts per vector", wrong)
+
+
+def _rules(result, names):
+    return [_all(f"seen from outside: {name}", result.judged[name]) for name in names]
+
+
+def _console(result):
+    return _all("console: no complaint", result.complaints)
+
+
+def _same_identity(result):
+    wrong = [f"vector {n}: {', '.join(changed(v))}" for n, v in _numbered(result) if changed(v)]
+    return _all("identity: irq number, message, IRTE index unchanged", wrong)
+
+
+def cpu_is_right(vector, online):
+    """The recorded CPU if it is online in the next kernel, else any that is."""
+    old, new = vector.old["cpu"], vector.new["cpu"]
+    return new == old if old < online else 0 <= new < online
+
+
+def _same_cpu(result):
+    online = result.scenario.cpus[1]
+    wrong = [f"vector {n}: {v.old['cpu']} -> {v.new['cpu']}" for n, v in _numbered(result)
+             if not cpu_is_right(v, online)]
+    return _all("CPU: the recorded one where it is online", wrong)
+
+
+def _blackout_delivered(result):
+    wrong = [f"vector {n}: rung {v.rung}, delivered {v.delivered}" for n, v in _numbered(result)
+             if not v.rung or v.delivered != 1]
+    return _all("blackout: every vector that was rung is delivered", wrong)
+
+
+def _blackout_latched(result):
+    wrong = [f"vector {n}" for n, v in _numbered(result) if not v.latched]
+    return _all("blackout: every ring is latched by the device", wrong)
+
+
+def _handover(result):
+    return [_same_identity(result), _same_cpu(result), _counted(result, "before"),
+            _blackout_latched(result), _blackout_delivered(result),
+            _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
+            *_rules(result, result.judged), _console(result)]
+
+
+def _hammered(result):
+    """As a handover; what the hammer itself moved or re-armed may differ."""
+    armed = [extra for extra in result.extras if extra["command"] == "hammer start"]
+    return [_all("hammer: was at work", [] if armed else ["never started"]),
+            _counted(result, "before"), _counted(result, "adopted"), _synthetic(result, 1),
+            _counted(result, "after"), *_rules(result, result.judged), _console(result)]
+
+
+def _numbers_differ(result):
+    wrong = [f"vector {n}: the same {part}" for n, v in _numbered(result)
+             for part in ("irq", "irte") if part not in changed(v)]
+    return _all("negative control: irq number and IRTE index differ", wrong)
+
+
+def _blackout_lost(result):
+    wrong = [f"vector {n}: delivered {v.delivered}" for n, v in _numbered(result) if v.delivered]
+    return _all("negative control: rings in the blackout are lost", wrong)
+
+
+def _cold(result):
+    return [_numbers_differ(result), _blackout_lost(result), _counted(result, "before"),
+            _counted(result, "adopted"), _synthetic(result, 0), _counted(result, "after"),
+            _console(result)]
+
+
+def _cold_start_works(result):
+    return [_counted(result, "before"), _counted(result, "adopted"), _synthetic(result, 0),
+            _counted(result, "after"), _console(result)]
+
+
+def _refused(result):
+    lines = [line for line in result.console.splitlines() if LOG_TAG in line
+             and "Command line" not in line and "command line" not in line]
+    said = _all("console: the refusal is reported", [] if lines else ["no line"])
+    return _cold_start_works(result) + _rules(result, RULES_OF_A_REFUSAL) + [said]
+
+
+EXPECTED = {
+    "handover": _handover,
+    "hammered": _hammered,
+    "cold": _cold,
+    "refused": _refused,
+    "foreign": _cold_start_works,
+}
+
+
+def _sabotaged(result):
+    """Only that the judges of the broken rules noticed; the run itself may end early."""
+    return [Check(f"judge {name} notices that its rule is broken",
+                  bool(result.judged.get(name)), "it found nothing wrong")
+            for name in result.scenario.breaks]
+
+
+def check(result):
+    if result.scenario.breaks:
+        return _sabotaged(result)
+    if result.error:
+        return [Check("run came to its end", False, result.error.splitlines()[0])]
+    return EXPECTED[result.scenario.expect](result)

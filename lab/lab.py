@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""End-to-end scenarios of interrupt live update, in QEMU, judged from outside.
+
+  lab.py list                     the scenarios
+  lab.py run handover --console   one scenario, the guest's console echoed
+  lab.py demo --vectors 64        handover off and on, one table
+  lab.py test                     every scenario, KTAP
+"""
+
+import argparse
+import os
+import sys
+
+import expectation
+import paths
+import report
+import run
+import scenario
+
+DEBUG_CHANGES = {
+    "memory": "2G",
+    "extra": "kho_scratch=16M,512M,256M",
+}
+
+
+def _changes(arguments):
+    """What the command line changes in a scenario."""
+    names = ("vectors", "mode", "seed", "rings", "memory")
+    changes = {name: getattr(arguments, name) for name in names
+               if getattr(arguments, name, None) is not None}
+    cpus = getattr(arguments, "cpus", None)
+    if cpus:
+        changes["cpus"] = (cpus, cpus - 1 if cpus > 1 else 2)
+    return changes
+
+
+def _for_debug_kernel(chosen):
+    kernels = tuple("debug" if flavour == "lab" else flavour for flavour in chosen.kernels)
+    append = tuple(f"{part} {DEBUG_CHANGES['extra']}" for part in chosen.append)
+    return chosen.with_changes(kernels=kernels, append=append, memory=DEBUG_CHANGES["memory"])
+
+
+def _load(name, arguments):
+    chosen = scenario.load(name).with_changes(**_changes(arguments))
+    return _for_debug_kernel(chosen) if arguments.debug else chosen
+
+
+def _execute(chosen, build, echo=False):
+    missing = build.missing(chosen.kernels)
+    if missing:
+        sys.exit("not built: " + ", ".join(missing))
+    result = run.execute(chosen, build, echo)
+    checks = expectation.check(result)
+    report.write_json(os.path.join(build.results(), chosen.name + ".json"),
+                      report.as_data(result, checks))
+    return result, checks
+
+
+def _print_result(result, checks):
+    print("\n".join(report.vectors_table(result)))
+    print("\n".join(report.judges_table(result)))
+    for name, found in result.judged.items():
+        print("\n".join(f"  {name}: {line}" for line in found[:5]))
+    print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"
+                    for check in checks))
+    if result.error:
+        print(result.error)
+
+
+def command_list(arguments):
+    for name in scenario.names():
+        print(f"{name:<24}{scenario.load(name).title}")
+    return True
+
+
+def command_run(arguments):
+    build = paths.Build(arguments.build)
+    result, checks = _execute(_load(arguments.scenario, arguments), build, arguments.console)
+    _print_result(result, checks)
+    return all(check.ok for check in checks)
+
+
+def command_demo(arguments):
+    build = paths.Build(arguments.build)
+    cold, cold_checks = _execute(_load("cold", arguments), build)
+    handover, handover_checks = _execute(_load("handover", arguments), build)
+    checks = cold_checks + handover_checks
+    print(report.demo(cold, handover, checks))
+    report.write_json(os.path.join(build.results(), "demo.json"), {
+        "off": report.as_data(cold, cold_checks),
+        "on": report.as_data(handover, handover_checks),
+        "ok": all(check.ok for check in checks)})
+    return all(check.ok for check in checks)
+
+
+def command_test(arguments):
+    build = paths.Build(arguments.build)
+    names = arguments.scenarios or scenario.names()
+    print(f"KTAP version 1\n1..{len(names)}")
+    passed = 0
+    for number, name in enumerate(names, 1):
+        chosen = _load(name, arguments)
+        result, checks = _execute(chosen, build)
+        ok = all(check.ok for check in checks)
+        passed += ok
+        for line in report.failures(checks) + (result.error.splitlines() if not ok else []):
+            print(f"#{line}")
+        print(f"{'ok' if ok else 'not ok'} {number} {name} # {result.seconds:.1f} s", flush=True)
+    print(f"# {passed} of {len(names)} scenarios passed")
+    return passed == len(names)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--build", default="build", help="build directory (default: build)")
+    common.add_argument("--debug", action="store_true", help="use the debug kernel")
+
+    machine = argparse.ArgumentParser(add_help=False)
+    machine.add_argument("--vectors", type=int)
+    machine.add_argument("--cpus", type=int, help="of the old kernel; the next has one less")
+    machine.add_argument("--mode", choices=("xapic", "x2apic"))
+    machine.add_argument("--memory")
+    machine.add_argument("--rings", type=int, help="per vector and phase")
+    machine.add_argument("--seed", type=int, help="of the order of rings in the blackout")
+
+    commands.add_parser("list", help="name the scenarios").set_defaults(act=command_list)
+
+    one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
+    one.add_argument("scenario", choices=scenario.names())
+    one.add_argument("--console", action="store_true", help="echo the guest's console")
+    one.set_defaults(act=command_run)
+
+    demo = commands.add_parser("demo", parents=[common, machine],
+                               help="handover off and on, one table")
+    demo.set_defaults(act=command_demo)
+
+    test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")
+    test.add_argument("scenarios", nargs="*", choices=[[], *scenario.names()])
+    test.set_defaults(act=command_test)
+
+    return parser
+
+
+def main():
+    arguments = _parser().parse_args()
+    sys.exit(0 if arguments.act(arguments) else 1)
+
+
+if __name__ == "__main__":
+    main()

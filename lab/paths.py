@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a build directory keeps what the lab needs, and where results go."""
+
+import os
+import shutil
+
+import qemu
+
+SOURCE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Build:
+    def __init__(self, directory):
+        self.directory = os.path.abspath(directory)
+        self.qemu = self._path("qemu", "qemu-system-x86_64")
+        self.initrd = self._path("initrd.img")
+
+    def _path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def kernel(self, flavour):
+        return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
+
+    def plugin(self):
+        return qemu.build_plugin(SOURCE, self.directory)
+
+    def results(self, name=None):
+        """The directory of all results, or an empty one for a scenario."""
+        if name is None:
+            return self._path("results")
+        directory = self._path("results", name)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        return directory
+
+    def missing(self, flavours):
+        """Paths a run needs and that do not exist."""
+        needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]
+        return [path for path in needed if not os.path.exists(path)]

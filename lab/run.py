@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One run of a scenario: an old kernel, a live update, the next kernel.
+
+    boot, arm every vector, ring (counted one by one)
+    preserve, load the next kernel, jump
+    ring in the blackout: the old kernel is down, the next has not armed
+    retrieve, look what the device latched, arm, ring, FINISH, ring
+"""
+
+import os
+import random
+import time
+from dataclasses import dataclass, field
+
+import console
+import guest
+import initrd
+import judges
+import qemu
+import trace
+
+COMMON_PARAMETERS = "console=ttyS0,115200 panic=-1 kho=on liveupdate=on intel_iommu=on"
+
+RING_GAP = 0.002           # closer rings may coalesce into one interrupt
+RING_GAP_OF_VECTOR = 0.02
+BLACKOUT_SPREAD = 1.0      # rings of the blackout lie between the block and this
+SETTLE = 0.3
+
+TIMEOUT = {"boot": 30, "block": 20, "command": 20}
+DEBUG_KERNEL_SLOWNESS = 8
+
+
+class RunFailed(Exception):
+    """The run could not go on."""
+
+
+@dataclass
+class Vector:
+    """What happened to one vector; identities as the VMM reports them."""
+
+    old: dict = None
+    new: dict = None
+    before: int = 0
+    rung: int = 0
+    latched: int = 0
+    delivered: int = 0
+    adopted: int = 0
+    synthetic: int = 0
+    after: int = 0
+
+
+@dataclass
+class Result:
+    scenario: object
+    vectors: list
+    release: str = ""
+    judged: dict = field(default_factory=dict)
+    complaints: list = field(default_factory=list)
+    extras: list = field(default_factory=list)
+    error: str = ""
+    seconds: float = 0.0
+    console: str = ""
+
+
+class Run:
+    def __init__(self, scenario, machine, build):
+        self.scenario = scenario
+        self.machine = machine
+        self.build = build
+        self.result = Result(scenario, [Vector() for _ in range(scenario.vectors)])
+        self.marks = {}
+        self.table = 0
+        self.slowness = DEBUG_KERNEL_SLOWNESS if "debug" in scenario.kernels else 1
+
+    # The guest
+
+    def _timeout(self, what):
+        return TIMEOUT[what] * self.slowness
+
+    def _command(self, command):
+        return self.machine.guest.command(command, self._timeout("command"))
+
+    def _shell(self, line):
+        return self.machine.guest.shell(line, self._timeout("command"))
+
+    def _hook(self, name):
+        for command in self.scenario.at.get(name, ()):
+            answer = self._command(command)
+            if answer.get("status"):
+                raise RunFailed(f"{command}: {answer['output']}")
+            self.result.extras.append({"at": name, "command": command} | answer)
+
+    def _counts(self):
+        counts = self._command("counts")["counts"]
+        return counts[:self.scenario.vectors]
+
+    def _settled_counts(self):
+        """The counts once they have stopped rising."""
+        counts = self._counts()
+        while True:
+            time.sleep(SETTLE * self.slowness)
+            again = self._counts()
+            if again == counts:
+                return counts
+            counts = again
+
+    def _add_counts(self, phase, since):
+        """Credit what was counted since to a phase; the new counts."""
+        counts = self._settled_counts()
+        for vector, old, new in zip(self.result.vectors, since, counts):
+            setattr(vector, phase, new - old)
+        return counts
+
+    # The doorbell
+
+    def _ring_each(self):
+        gap = max(RING_GAP, RING_GAP_OF_VECTOR / self.scenario.vectors) * self.slowness
+        for _ in range(self.scenario.rings):
+            for number in range(self.scenario.vectors):
+                self.machine.doorbell.ring(number)
+                time.sleep(gap)
+
+    def _ring_in_blackout(self):
+        order = list(range(self.scenario.vectors))
+        random.Random(self.scenario.seed).shuffle(order)
+        gap = BLACKOUT_SPREAD * self.slowness / len(order)
+        for number in order:
+            self.machine.doorbell.ring(number)
+            self.result.vectors[number].rung += 1
+            time.sleep(gap)
+
+    # The kernels
+
+    def _parameters(self, leg):
+        role = ("old", "next")[leg]
+        return " ".join((COMMON_PARAMETERS, f"lab.device={qemu.DEVICE}", f"lab.role={role}",
+                         f"nr_cpus={self.scenario.cpus[leg]}", self.scenario.append[leg]))
+
+    def _boot(self):
+        old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)
+        archive = os.path.join(self.machine.directory, "initrd.img")
+        initrd.build(archive, self.build.initrd, following)
+        hidden = "initcall_blacklist=" + ",".join(qemu.DECOY_INITCALLS)
+        self.machine.start(self.scenario, old, archive, f"{self._parameters(0)} {hidden}")
+        self._wait_for_vmm("old")
+
+    def _wait_for_vmm(self, role):
+        hello = self.machine.guest.reply(self._timeout("boot"))
+        if not hello.get("ok") or hello.get("role") != role:
+            raise RunFailed(f"expected the VMM of the {role} kernel, got {hello}")
+        self.result.release = hello["release"]
+
+    def _jump(self):
+        """Start the jump; returns when the old kernel has let go of the device."""
+        self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
+                      f'--command-line="{self._parameters(1)}"')
+        tail = trace.Tail(self.machine.log_path)
+        self.marks["start"] = time.time()
+        self._command("shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &")
+        deadline = time.monotonic() + self._timeout("block")
+        while not any(map(self._lets_go, tail.events())):
+            if time.monotonic() > deadline or not self.machine.alive():
+                raise RunFailed("the old kernel did not shut the device down")
+            time.sleep(0.001)
+        tail.close()
+
+    @staticmethod
+    def _lets_go(event):
+        """Function Mask set (a handover) or bus mastering cleared (an ordinary shutdown)."""
+        if event.name == "msix_write_config":
+            return event.text == f"dev {qemu.DEVICE_MODEL} enabled 1 masked 1"
+        if event.name != "pci_cfg_write":
+            return False
+        model, _, offset, value = event.config_write()
+        return (model == qemu.DEVICE_MODEL and offset == judges.COMMAND
+                and not value & judges.COMMAND_BUS_MASTER)
+
+    # The phases
+
+    def _arm(self):
+        self._command(f"arm {self.scenario.vectors}")
+        return self._command("snapshot")["vectors"]
+
+    def _old_kernel(self):
+        self._boot()
+        self._command("counters")
+        self._command("open")
+        self.table = self._command("bind")["table"]
+        for vector, seen in zip(self.result.vectors, self._arm()):
+            vector.old = seen
+        self._hook("old_armed")
+        counts = self._counts()
+        self._ring_each()
+        self._add_counts("before", counts)
+        self._command("preserve device" if self.scenario.handover else "preserve")
+        self._hook("old_preserved")
+
+    def _retrieve(self):
+        """The session and what is in it; a kernel that cannot give it back starts cold."""
+        guest_ = self.machine.guest
+        if not guest_.try_command("session", self._timeout("command"))["ok"]:
+            self._command("counters")
+            self._command("open")
+        elif self.scenario.handover:
+            self._command("retrieve")
+        else:
+            self._command("open")
+        self._command("bind")
+
+    def _next_kernel(self):
+        self._wait_for_vmm("next")
+        self._hook("next_ready")
+        self._retrieve()
+        counts = self._counts()
+        for vector, bit in zip(self.result.vectors, self._command("pending")["pending"]):
+            vector.latched = bit
+        self.marks["rearm"] = time.time()
+        for vector, seen in zip(self.result.vectors, self._arm()):
+            vector.new = seen
+        counts = self._add_counts("delivered", counts)
+        self._hook("next_armed")
+        self._ring_each()
+        counts = self._add_counts("adopted", counts)
+        self.machine.guest.try_command("finish", self._timeout("command"))
+        counts = self._add_counts("synthetic", counts)
+        self._hook("next_finished")
+        self._ring_each()
+        self._add_counts("after", counts)
+
+    def _look_for_leaks(self):
+        self._shell("[ ! -e /sys/kernel/debug/kmemleak ] || "
+                    "{ echo scan > /sys/kernel/debug/kmemleak; "
+                    "cat /sys/kernel/debug/kmemleak > /dev/console; }")
+
+    def _judge(self):
+        start = self.marks.get("start")
+        if start is None:
+            return
+        now = time.time()
+        seen = judges.Observation(
+            events=trace.read(self.machine.log_path),
+            start=start, rearm=self.marks.get("rearm", now), end=now,
+            model=qemu.DEVICE_MODEL, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
+            table=self.table,
+            messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
+            irtes=[v.old["irte"] for v in self.result.vectors])
+        self.result.judged = judges.judge(seen)
+
+    def execute(self):
+        began = time.monotonic()
+        try:
+            self._old_kernel()
+            self._jump()
+            self._ring_in_blackout()
+            self._next_kernel()
+            self._look_for_leaks()
+        except (guest.GuestHung, guest.CommandFailed, RunFailed, OSError) as error:
+            self.result.error = f"{error}"
+        self.result.console = self.machine.console()
+        self.result.complaints = console.complaints(self.result.console)
+        self._judge()
+        if self.result.error:
+            self.result.error += "\n" + self.machine.console_tail() + self.machine.stderr()
+        self.result.seconds = time.monotonic() - began
+        return self.result
+
+
+def execute(scenario, build, echo=False):
+    directory = build.results(scenario.name)
+    with qemu.Machine(build.qemu, build.plugin(), directory, echo) as machine:
+        return Run(scenario, machine, build).execute()

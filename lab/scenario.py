@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenarios are data: lab/scenarios/*.toml, read into this."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field, replace
+
+DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
+
+# Points of a run at which a scenario may give the VMM further commands
+HOOKS = ("old_armed", "old_preserved", "next_ready", "next_armed", "next_finished")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a run is made of; every field can be set in a scenario's file.
+
+    title: one line for people
+    expect: name of the outcome it is held against, see expectation.py
+    vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
+    handover: whether the VMM preserves the device as well as its counters
+    kernels: build flavours of the old and the next kernel
+    append: further kernel parameters of the old and the next kernel
+    rings: per vector, in each phase in which rings are counted one by one
+    seed: of the order of the rings in the blackout
+    at: further commands to the VMM, by hook
+    breaks: judges that have to fail, because the scenario breaks their rule
+    """
+
+    name: str
+    title: str
+    expect: str = "handover"
+    vectors: int = 8
+    cpus: tuple = (4, 3)
+    memory: str = "1G"
+    mode: str = "x2apic"
+    handover: bool = True
+    kernels: tuple = ("lab", "lab")
+    append: tuple = ("", "")
+    rings: int = 3
+    seed: int = 1
+    at: dict = field(default_factory=dict)
+    breaks: tuple = ()
+
+    def with_changes(self, **changes):
+        return replace(self, **changes)
+
+
+def load(name):
+    with open(os.path.join(DIRECTORY, name + ".toml"), "rb") as f:
+        data = tomllib.load(f)
+    unknown = set(data.get("at", {})) - set(HOOKS)
+    if unknown:
+        raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
+    lists = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
+    return Scenario(name=name, **(data | lists))
+
+
+def names():
+    return sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The log of QEMU's trace events and of the plugin, as a list of events in order."""
+
+import re
+from dataclasses import dataclass
+
+LINE = re.compile(r"^\d+@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
+NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
+CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
+REMAP = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
+
+# Of all guest writes to devices only those to an MSI-X table are of interest.
+MMIO_WRITE = "memory_region_ops_write"
+MSIX_TABLE = "name 'msix-table'"
+
+
+@dataclass(frozen=True)
+class Event:
+    time: float
+    name: str
+    text: str
+
+    def numbers(self):
+        """The "name value" pairs of the text."""
+        return {name: int(value, 0) for name, value in NUMBER.findall(self.text)}
+
+    def config_write(self):
+        """(model, bus:slot.function, offset, value) of a pci_cfg_write."""
+        model, address, offset, value = CONFIG_WRITE.match(self.text).groups()
+        return model, address, int(offset, 0), int(value, 0)
+
+    def remapped_message(self):
+        """(address, data) as the device sent it, of a vtd_ir_remap_msi."""
+        address, data = REMAP.match(self.text).groups()
+        return int(address, 0), int(data, 0)
+
+
+def parse(line):
+    """The event of a line, or None."""
+    if MMIO_WRITE in line and MSIX_TABLE not in line:
+        return None
+    match = LINE.match(line)
+    if not match:
+        return None
+    return Event(float(match["time"]), match["name"], match["text"])
+
+
+def read(path):
+    with open(path, errors="replace") as f:
+        return [event for event in map(parse, f) if event]
+
+
+class Tail:
+    """Follows a log that is being written, from its present end."""
+
+    def __init__(self, path):
+        self._file = open(path, errors="replace")
+        self._file.seek(0, 2)
+        self._rest = ""
+
+    def events(self):
+        """What has been completed since the last call."""
+        *lines, self._rest = (self._rest + self._file.read()).split("\n")
+        return [event for event in map(parse, lines) if event]
+
+    def close(self):
+        self._file.close()
