@@ -67,10 +67,13 @@ if [ ! -x "$GEN" ] || [ -n "$(find "$LINUX/usr/gen_init_cpio.c" -newer "$GEN")" 
 	gcc -O2 -o "$GEN" "$LINUX/usr/gen_init_cpio.c"
 fi
 
-cpio_list >"$LIST.next"
-if [ -e "$OUT" ] && cmp -s "$LIST" "$LIST.next" &&
-   [ -z "$(awk '$1 == "file" { print $3 }' "$LIST" |
-	   xargs -I{} find {} -newer "$OUT")" ]; then
+# The list, with the hash of every file in it as a comment: what decides whether
+# the image is up to date.
+{
+	cpio_list
+	cpio_list | awk '$1 == "file" { print $3 }' | xargs sha256sum | sed 's/^/# /'
+} >"$LIST.next"
+if [ -e "$OUT" ] && cmp -s "$LIST" "$LIST.next"; then
 	rm "$LIST.next"
 	exit 0
 fi
