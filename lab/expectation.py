@@ -89,12 +89,16 @@ def _handover(result):
             *_rules(result, result.judged), _console(result)]
 
 
+def _hammer_hit(result):
+    """The next kernel finds in the counters what the hammer did until the old one was gone."""
+    stats = result.extras[-1]
+    wrong = [f"{what}: {stats[what]}" for what in ("moved", "armed", "arm_busy")
+             if not stats[what]]
+    return _all("hammer: moved and armed vectors, then met a closed gate", wrong)
+
+
 def _hammered(result):
-    """As a handover; what the hammer itself moved or re-armed may differ."""
-    armed = [extra for extra in result.extras if extra["command"] == "hammer start"]
-    return [_all("hammer: was at work", [] if armed else ["never started"]),
-            _counted(result, "before"), _counted(result, "adopted"), _synthetic(result, 1),
-            _counted(result, "after"), *_rules(result, result.judged), _console(result)]
+    return [_hammer_hit(result)] + [c for c in _handover(result) if not c.name.startswith("CPU")]
 
 
 def _numbers_differ(result):
@@ -136,15 +140,16 @@ EXPECTED = {
 
 
 def _sabotaged(result):
-    """Only that the judges of the broken rules noticed; the run itself may end early."""
-    return [Check(f"judge {name} notices that its rule is broken",
-                  bool(result.judged.get(name)), "it found nothing wrong")
-            for name in result.scenario.breaks]
+    """The judges of the broken rules noticed, and they alone."""
+    noticed = {name for name, found in result.judged.items() if found}
+    broken = set(result.scenario.breaks)
+    return [_all("sabotage: noticed by the judges of the broken rules", sorted(broken - noticed)),
+            _all("sabotage: noticed by no other judge", sorted(noticed - broken))]
 
 
 def check(result):
-    if result.scenario.breaks:
-        return _sabotaged(result)
     if result.error:
         return [Check("run came to its end", False, result.error.splitlines()[0])]
+    if result.scenario.breaks:
+        return _sabotaged(result)
     return EXPECTED[result.scenario.expect](result)

@@ -16,6 +16,7 @@ TABLE_ENTRY_BYTES = 16
 TABLE_MESSAGE_BYTES = 12
 
 IRTE_PRESENT = 1 << 0
+IRTE_FPD = 1 << 1
 IRTE_SOURCE = (1 << 20) - 1  # of the upper half: SID, SQ, SVT
 
 
@@ -108,10 +109,16 @@ def messages_stay(seen):
 
 
 class _Block:
-    """The old kernel's closing of the remapping entries, found in the trace.
+    """The old kernel's closing of the device's remapping entries, found in the trace.
 
-    It lies between the setting of the device's Function Mask and the next
-    kernel's first act on the remapping unit, turning queued invalidation off.
+    An entry is closed by the first write, from the shutdown on, that leaves it
+    not present with fault reporting suppressed; one that is merely freed has
+    both bits clear. The old kernel is gone when the next one first touches the
+    unit, switching queued invalidation off.
+
+    until: when that was
+    masked: when the device's Function Mask was last set before, or None
+    closing: per closed index the position of the closing write in the log
     """
 
     def __init__(self, seen):
@@ -120,22 +127,34 @@ class _Block:
         self.masked = max((e.time for e in seen.window("msix_write_config", until=self.until)
                            if e.text == f"dev {seen.model} enabled 1 masked 1"), default=None)
         self.closing = {}
-        if self.masked is None:
-            return
         for position, event in enumerate(seen.events):
-            if event.name != "irte_write" or not self.masked <= event.time <= self.until:
+            if event.name != "irte_write" or not seen.start <= event.time <= self.until:
                 continue
             numbers = event.numbers()
-            if numbers["index"] in seen.irtes and not numbers["low"] & IRTE_PRESENT:
-                self.closing[numbers["index"]] = position
+            closed = numbers["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
+            if closed and numbers["index"] in seen.irtes:
+                self.closing.setdefault(numbers["index"], position)
 
-    def present_after(self, seen):
-        """Indices of entries that are still present when the block is over."""
-        state = {}
-        for event in seen.events:
-            if event.name == "irte_write" and event.time <= self.until:
-                state[event.numbers()["index"]] = event.numbers()["low"]
-        return [index for index in seen.irtes if state.get(index, 0) & IRTE_PRESENT]
+
+def _of_this_table(seen):
+    """Position and event, up to when another remapping table replaces the old kernel's."""
+    table = None
+    for position, event in enumerate(seen.events):
+        if event.name == "irta_write":
+            if event.time > seen.start and event.numbers()["table"] != table:
+                return
+            table = event.numbers()["table"]
+        yield position, event
+
+
+def _entry_writes(seen, until):
+    """(position, index, low, high) of each write to an entry of the device, from the shutdown."""
+    for position, event in _of_this_table(seen):
+        if event.name != "irte_write" or not seen.start <= event.time <= until:
+            continue
+        numbers = event.numbers()
+        if numbers["index"] in seen.irtes:
+            yield position, numbers["index"], numbers["low"], numbers["high"]
 
 
 def _invalidates(event, index):
@@ -148,11 +167,10 @@ def _invalidates(event, index):
 
 
 def block_is_flushed(seen):
-    """After the last entry was closed its cache is invalidated, and that is waited for."""
+    """After an entry was closed its cache is invalidated, and that is waited for."""
     block = _Block(seen)
-    if block.masked is None:
-        return ["the device's Function Mask was not set before the jump"]
-    wrong = [f"IRTE {index}: still present" for index in block.present_after(seen)]
+    wrong = [f"IRTE {index}: not closed before the jump"
+             for index in seen.irtes if index not in block.closing]
     for index, position in block.closing.items():
         rest = [e for e in seen.events[position + 1:] if e.time <= block.until]
         flushed = next((n for n, e in enumerate(rest) if _invalidates(e, index)), None)
@@ -164,54 +182,40 @@ def block_is_flushed(seen):
 
 
 def blocked_stays_blocked(seen):
-    """From the block until its vector is armed again no entry is present."""
+    """The device is masked first; a closed entry is not opened until its vector is armed."""
     block = _Block(seen)
-    wrong = []
-    for position, event in enumerate(seen.events):
-        if event.name != "irte_write" or event.time > seen.rearm:
-            continue
-        numbers = event.numbers()
-        closed = block.closing.get(numbers["index"])
-        if closed is not None and position > closed and numbers["low"] & IRTE_PRESENT:
-            wrong.append(f"IRTE {numbers['index']}: opened before its vector was armed")
-    if not block.closing:
-        wrong.append("no entry was closed before the jump")
+    if block.masked is None:
+        return ["the device's Function Mask was not set before the jump"]
+    wrong = [f"IRTE {index}: closed before the device was masked"
+             for index, position in block.closing.items()
+             if seen.events[position].time < block.masked]
+    for position, index, low, _ in _entry_writes(seen, seen.rearm):
+        if low & IRTE_PRESENT and position > block.closing.get(index, position):
+            wrong.append(f"IRTE {index}: opened before its vector was armed")
     return wrong
 
 
-def _source_ids(seen):
-    """Per index the source-id fields of the entry when the shutdown began."""
+def entries_are_whole(seen):
+    """Once closed, no entry is ever present with another source-id than its device's."""
+    block = _Block(seen)
     source = {}
     for event in seen.events:
         if event.name == "irte_write" and event.time < seen.start:
             source[event.numbers()["index"]] = event.numbers()["high"] & IRTE_SOURCE
-    return source
-
-
-def entries_are_whole(seen):
-    """From the block on no entry is present with another source-id than its device's."""
-    source = _source_ids(seen)
-    masked = _Block(seen).masked or seen.start
-    wrong = []
-    for event in seen.window("irte_write"):
-        numbers = event.numbers()
-        index = numbers["index"]
-        if event.time < masked or index not in seen.irtes or not numbers["low"] & IRTE_PRESENT:
-            continue
-        if numbers["high"] & IRTE_SOURCE != source[index]:
-            wrong.append(f"IRTE {index}: present with source {numbers['high']:#x}, "
-                         f"not {source[index]:#x}")
-    return wrong
+    return [f"IRTE {index}: present with source {high:#x}, not {source[index]:#x}"
+            for position, index, low, high in _entry_writes(seen, seen.end)
+            if low & IRTE_PRESENT and position > block.closing.get(index, 0)
+            and high & IRTE_SOURCE != source[index]]
 
 
 def nothing_stray(seen):
     """From the block until the vectors are armed again no interrupt of the device arrives."""
     block = _Block(seen)
-    if block.masked is None:
+    if not block.closing:
         return ["nothing was blocked before the jump"]
-    last_closed = max((seen.events[p].time for p in block.closing.values()), default=block.masked)
+    closed = max(seen.events[position].time for position in block.closing.values())
     return [f"message {event.text}" for event in seen.window("vtd_ir_remap_msi", until=seen.rearm)
-            if event.time > last_closed and event.remapped_message() in seen.messages]
+            if event.time > closed and event.remapped_message() in seen.messages]
 
 
 def no_faults(seen):

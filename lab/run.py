@@ -84,7 +84,9 @@ class Run:
         return self.machine.guest.shell(line, self._timeout("command"))
 
     def _hook(self, name):
-        for command in self.scenario.at.get(name, ()):
+        for template in self.scenario.at.get(name, ()):
+            command = template.format(device=qemu.DEVICE, port=qemu.ROOT_PORT,
+                                      irte=self.result.vectors[0].old["irte"])
             answer = self._command(command)
             if answer.get("status"):
                 raise RunFailed(f"{command}: {answer['output']}")
@@ -210,6 +212,8 @@ class Run:
     def _next_kernel(self):
         self._wait_for_vmm("next")
         self._hook("next_ready")
+        if self.scenario.breaks:
+            return
         self._retrieve()
         counts = self._counts()
         for vector, bit in zip(self.result.vectors, self._command("pending")["pending"]):

@@ -24,7 +24,8 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
-    breaks: judges that have to fail, because the scenario breaks their rule
+    breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
+        other may, and the run ends after the hook next_ready
     """
 
     name: str

@@ -45,7 +45,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static union irte shadow[WATCHED_ENTRIES];
-static volatile uint64_t table;
+static uint64_t table;
 
 /* The same prefix as QEMU's trace lines have with -msg timestamp=on */
 static void log_line(const char *event)
@@ -72,7 +72,7 @@ static void new_table(uint64_t irta)
 
 	if ((irta & ~PAGE_MASK_4K) != table)
 		memset(shadow, 0, sizeof(shadow));
-	table = irta & ~PAGE_MASK_4K;
+	__atomic_store_n(&table, irta & ~PAGE_MASK_4K, __ATOMIC_RELAXED);
 
 	snprintf(event, sizeof(event), "irta_write table 0x%" PRIx64 " entries %u", table,
 		 2U << (irta & IRTA_SIZE));
@@ -113,7 +113,9 @@ static void entry_store(uint64_t offset, const struct qemu_plugin_mem_value *val
 static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
 	uint64_t bytes = WATCHED_ENTRIES * IRTE_BYTES;
+	uint64_t start = __atomic_load_n(&table, __ATOMIC_RELAXED);
 	struct qemu_plugin_mem_value value;
+	uint64_t address;
 
 	if ((vaddr & PAGE_MASK_4K) == DMAR_IRTA &&
 	    physical(info, vaddr) == DMAR_BASE + DMAR_IRTA) {
@@ -124,14 +126,15 @@ static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vad
 		return;
 	}
 
-	if (!table || ((vaddr - table) & DIRECT_MAP_ALIGN_MASK) >= bytes)
+	if (!start || ((vaddr - start) & DIRECT_MAP_ALIGN_MASK) >= bytes)
 		return;
-	if (physical(info, vaddr) - table >= bytes)
+	address = physical(info, vaddr);
+	if (address < start || address - start >= bytes)
 		return;
 
 	value = qemu_plugin_mem_get_value(info);
 	pthread_mutex_lock(&lock);
-	entry_store(physical(info, vaddr) - table, &value);
+	entry_store(address - start, &value);
 	pthread_mutex_unlock(&lock);
 }
 

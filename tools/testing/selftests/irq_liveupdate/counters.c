@@ -9,7 +9,6 @@
 
 #include "counters.h"
 
-#define COUNTERS_BYTES	(MAX_VECTORS * sizeof(__u64))
 #define EVENTS_AT_ONCE	16
 
 static void count_event(struct counters *c, unsigned int vector)
@@ -17,7 +16,7 @@ static void count_event(struct counters *c, unsigned int vector)
 	__u64 signals;
 
 	if (read(c->eventfd[vector], &signals, sizeof(signals)) == sizeof(signals))
-		__atomic_fetch_add(&c->count[vector], signals, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&c->page->count[vector], signals, __ATOMIC_RELAXED);
 }
 
 static void *counters_thread(void *arg)
@@ -74,9 +73,9 @@ static int counters_start(struct counters *c)
 int counters_from_memfd(struct counters *c, int memfd)
 {
 	c->memfd = memfd;
-	c->count = mmap(NULL, COUNTERS_BYTES, PROT_READ | PROT_WRITE,
-			MAP_SHARED, memfd, 0);
-	if (c->count == MAP_FAILED)
+	c->page = mmap(NULL, sizeof(*c->page), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, memfd, 0);
+	if (c->page == MAP_FAILED)
 		return -errno;
 
 	return counters_start(c);
@@ -86,7 +85,7 @@ int counters_create(struct counters *c)
 {
 	int memfd = memfd_create("counters", MFD_CLOEXEC);
 
-	if (memfd < 0 || ftruncate(memfd, COUNTERS_BYTES))
+	if (memfd < 0 || ftruncate(memfd, sizeof(*c->page)))
 		return -errno;
 
 	return counters_from_memfd(c, memfd);
@@ -94,5 +93,5 @@ int counters_create(struct counters *c)
 
 __u64 counters_read(const struct counters *c, unsigned int vector)
 {
-	return __atomic_load_n(&c->count[vector], __ATOMIC_RELAXED);
+	return __atomic_load_n(&c->page->count[vector], __ATOMIC_RELAXED);
 }

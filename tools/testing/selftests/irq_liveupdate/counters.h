@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One counter per vector, fed from its eventfd by a thread. The counters live
- * in a memfd, so that they survive a kexec when the memfd is preserved.
+ * in a memfd, so that they survive a kexec when the memfd is preserved; and so
+ * does what the hammer did until the old kernel was gone.
  */
 #ifndef _IRQ_LIVEUPDATE_COUNTERS_H
 #define _IRQ_LIVEUPDATE_COUNTERS_H
@@ -10,11 +11,24 @@
 
 #define MAX_VECTORS	256
 
+struct hammer_stats {
+	__u64 moved;
+	__u64 move_errors;
+	__u64 armed;
+	__u64 arm_busy;
+	__u64 arm_errors;
+};
+
+struct counter_page {
+	__u64 count[MAX_VECTORS];
+	struct hammer_stats hammer;
+};
+
 struct counters {
 	int memfd;
 	int epollfd;
 	int eventfd[MAX_VECTORS];
-	__u64 *count;
+	struct counter_page *page;
 };
 
 int counters_create(struct counters *c);

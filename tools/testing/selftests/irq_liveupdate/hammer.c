@@ -13,11 +13,16 @@ static struct hammer {
 	struct counters *counters;
 	unsigned int vectors;
 	int irqs[MAX_VECTORS];
-	volatile bool running;
+	bool running;
 	pthread_t mover;
 	pthread_t armer;
-	struct hammer_stats stats;
+	struct hammer_stats *stats;
 } hammer;
+
+static bool still_running(struct hammer *h)
+{
+	return __atomic_load_n(&h->running, __ATOMIC_RELAXED);
+}
 
 static void *hammer_move(void *arg)
 {
@@ -26,13 +31,13 @@ static void *hammer_move(void *arg)
 	unsigned int i, round;
 	char cpu[16];
 
-	for (round = 0; h->running; round++) {
-		for (i = 0; i < h->vectors && h->running; i++) {
+	for (round = 0; still_running(h); round++) {
+		for (i = 0; i < h->vectors && still_running(h); i++) {
 			snprintf(cpu, sizeof(cpu), "%ld", (i + round) % cpus);
 			if (irq_set_affinity(h->irqs[i], cpu))
-				h->stats.move_errors++;
+				h->stats->move_errors++;
 			else
-				h->stats.moved++;
+				h->stats->moved++;
 		}
 	}
 
@@ -45,14 +50,14 @@ static void *hammer_arm(void *arg)
 	unsigned int i;
 	int ret;
 
-	for (i = 0; h->running; i = (i + 1) % h->vectors) {
+	for (i = 0; still_running(h); i = (i + 1) % h->vectors) {
 		ret = vfio_dev_arm(h->dev, i, 1, &h->counters->eventfd[i]);
 		if (!ret)
-			h->stats.armed++;
+			h->stats->armed++;
 		else if (ret == -EBUSY)
-			h->stats.arm_busy++;
+			h->stats->arm_busy++;
 		else
-			h->stats.arm_errors++;
+			h->stats->arm_errors++;
 	}
 
 	return NULL;
@@ -66,6 +71,7 @@ int hammer_start(struct vfio_dev *dev, struct counters *counters, unsigned int v
 		.dev = dev,
 		.counters = counters,
 		.vectors = vectors,
+		.stats = &counters->page->hammer,
 		.running = true,
 	};
 
@@ -80,10 +86,9 @@ int hammer_start(struct vfio_dev *dev, struct counters *counters, unsigned int v
 	return -pthread_create(&hammer.armer, NULL, hammer_arm, &hammer);
 }
 
-void hammer_stop(struct hammer_stats *stats)
+void hammer_stop(void)
 {
-	hammer.running = false;
+	__atomic_store_n(&hammer.running, false, __ATOMIC_RELAXED);
 	pthread_join(hammer.mover, NULL);
 	pthread_join(hammer.armer, NULL);
-	*stats = hammer.stats;
 }

@@ -9,15 +9,7 @@
 #include "counters.h"
 #include "vfio_dev.h"
 
-struct hammer_stats {
-	unsigned long moved;
-	unsigned long move_errors;
-	unsigned long armed;
-	unsigned long arm_busy;
-	unsigned long arm_errors;
-};
-
 int hammer_start(struct vfio_dev *dev, struct counters *counters, unsigned int vectors);
-void hammer_stop(struct hammer_stats *stats);
+void hammer_stop(void);
 
 #endif /* _IRQ_LIVEUPDATE_HAMMER_H */

@@ -13,6 +13,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
+#include "mmio.h"
 #include "vfio_dev.h"
 
 static int cdev_path(const char *bdf, char *path, size_t size)
@@ -242,24 +243,21 @@ int vfio_dev_disarm(struct vfio_dev *dev)
 	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
-static __u32 msix_bar_read(struct vfio_dev *dev, __u32 offset)
-{
-	return *(volatile __u32 *)(dev->msix_bar + offset);
-}
-
 struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index)
 {
-	__u32 base = dev->table_offset + index * PCI_MSIX_ENTRY_SIZE;
+	void *entry = dev->msix_bar + dev->table_offset + index * PCI_MSIX_ENTRY_SIZE;
 
 	return (struct msix_entry) {
-		.address = msix_bar_read(dev, base + PCI_MSIX_ENTRY_LOWER_ADDR) |
-			   (__u64)msix_bar_read(dev, base + PCI_MSIX_ENTRY_UPPER_ADDR) << 32,
-		.data = msix_bar_read(dev, base + PCI_MSIX_ENTRY_DATA),
-		.control = msix_bar_read(dev, base + PCI_MSIX_ENTRY_VECTOR_CTRL),
+		.address = mmio_read32(entry + PCI_MSIX_ENTRY_LOWER_ADDR) |
+			   (__u64)mmio_read32(entry + PCI_MSIX_ENTRY_UPPER_ADDR) << 32,
+		.data = mmio_read32(entry + PCI_MSIX_ENTRY_DATA),
+		.control = mmio_read32(entry + PCI_MSIX_ENTRY_VECTOR_CTRL),
 	};
 }
 
 int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index)
 {
-	return msix_bar_read(dev, dev->pba_offset + index / 32 * 4) >> (index % 32) & 1;
+	void *word = dev->msix_bar + dev->pba_offset + index / 32 * sizeof(__u32);
+
+	return mmio_read32(word) >> (index % 32) & 1;
 }

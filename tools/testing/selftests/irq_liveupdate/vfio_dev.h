@@ -15,7 +15,7 @@ struct vfio_dev {
 	__u64 config_offset;
 	__u16 msix_cap;
 	unsigned int nr_msix;
-	volatile __u8 *msix_bar;
+	void *msix_bar;
 	unsigned int table_bar;
 	__u32 table_offset;
 	__u32 pba_offset;

@@ -230,15 +230,16 @@ static int cmd_finish(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int cmd_hammer(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	struct hammer_stats stats;
+	struct hammer_stats *stats = &vmm->counters.page->hammer;
 
 	if (!strcmp(arg, "start"))
 		return hammer_start(&vmm->dev, &vmm->counters, vmm->armed);
+	if (!strcmp(arg, "stop"))
+		hammer_stop();
 
-	hammer_stop(&stats);
-	fprintf(reply, ",\"moved\":%lu,\"move_errors\":%lu", stats.moved, stats.move_errors);
-	fprintf(reply, ",\"armed\":%lu,\"arm_busy\":%lu,\"arm_errors\":%lu",
-		stats.armed, stats.arm_busy, stats.arm_errors);
+	fprintf(reply, ",\"moved\":%llu,\"move_errors\":%llu", stats->moved, stats->move_errors);
+	fprintf(reply, ",\"armed\":%llu,\"arm_busy\":%llu,\"arm_errors\":%llu",
+		stats->armed, stats->arm_busy, stats->arm_errors);
 
 	return 0;
 }
@@ -284,18 +285,19 @@ static const struct command commands[] = {
 	{ "finish",	cmd_finish },
 	{ "hammer",	cmd_hammer },
 	{ "shell",	cmd_shell },
+	{ }
 };
 
 static int run_command(struct vmm *vmm, const char *name, const char *arg, FILE *reply)
 {
-	unsigned int i;
+	const struct command *command;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (!strcmp(name, commands[i].name))
-			return commands[i].run(vmm, arg, reply);
+	for (command = commands; command->name; command++) {
+		if (!strcmp(name, command->name))
+			return command->run(vmm, arg, reply);
 	}
 
-	return -ENOSYS;
+	return -EOPNOTSUPP;
 }
 
 static void answer(struct vmm *vmm, FILE *tty, char *line)

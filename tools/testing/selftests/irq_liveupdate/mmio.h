@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Device memory, each access done once and whole.
+ */
+#ifndef _IRQ_LIVEUPDATE_MMIO_H
+#define _IRQ_LIVEUPDATE_MMIO_H
+
+#include <linux/types.h>
+
+static inline __u32 mmio_read32(const void *address)
+{
+	return __atomic_load_n((const __u32 *)address, __ATOMIC_RELAXED);
+}
+
+static inline __u64 mmio_read64(const void *address)
+{
+	return __atomic_load_n((const __u64 *)address, __ATOMIC_RELAXED);
+}
+
+static inline void mmio_write32(void *address, __u32 value)
+{
+	__atomic_store_n((__u32 *)address, value, __ATOMIC_RELAXED);
+}
+
+#endif /* _IRQ_LIVEUPDATE_MMIO_H */

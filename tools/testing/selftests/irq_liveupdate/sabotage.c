@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Breaks one rule of interrupt live update on purpose, from user space, so
+ * that whoever watches that rule can be shown to notice. What can be put back
+ * is put back at once.
+ *
+ *	sabotage enable BDF		clear MSI-X Enable
+ *	sabotage bus-master BDF		clear Bus Master Enable
+ *	sabotage message BDF VECTOR	change a message's data word
+ *	sabotage remapping		switch interrupt remapping off
+ *	sabotage open INDEX		make a remapping entry present
+ *	sabotage source INDEX		make it present for another requester
+ *	sabotage report INDEX		let a remapping entry report its faults
+ *	sabotage unmask BDF		clear MSI-X Function Mask
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/const.h>
+#include <linux/pci_regs.h>
+#include <linux/types.h>
+
+#include "mmio.h"
+
+/* The only remapping unit of QEMU's q35; VT-d specification 11.4 */
+#define DMAR_BASE		0xfed90000UL
+#define DMAR_GCMD		0x18
+#define DMAR_GSTS		0x1c
+#define DMAR_GSTS_PERSISTENT	0x96ffffffU
+#define DMAR_GCMD_IRE		_BITUL(25)
+#define DMAR_IRTA		0xb8
+#define IRTA_ADDRESS		(~0xfffULL)
+
+#define IRTE_PRESENT		_BITULL(0)
+#define IRTE_FPD		_BITULL(1)
+
+#define PAGE_BYTES		4096UL
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int open_config(const char *bdf)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_RDWR);
+	if (fd < 0)
+		die(path);
+
+	return fd;
+}
+
+static __u32 config_read(int fd, unsigned int pos, size_t size)
+{
+	__u32 value = 0;
+
+	if (pread(fd, &value, size, pos) != (ssize_t)size)
+		die("config read");
+
+	return value;
+}
+
+static void config_write_word(int fd, unsigned int pos, __u16 value)
+{
+	if (pwrite(fd, &value, sizeof(value), pos) != sizeof(value))
+		die("config write");
+}
+
+static unsigned int msix_capability(int fd)
+{
+	unsigned int pos = config_read(fd, PCI_CAPABILITY_LIST, 1);
+
+	while (pos && config_read(fd, pos + PCI_CAP_LIST_ID, 1) != PCI_CAP_ID_MSIX)
+		pos = config_read(fd, pos + PCI_CAP_LIST_NEXT, 1);
+	if (!pos) {
+		errno = ENOENT;
+		die("MSI-X capability");
+	}
+
+	return pos;
+}
+
+/* Clear bits of a config word, and set them again if they were set. */
+static void flicker_config(const char *bdf, bool msix, unsigned int pos, __u16 bits)
+{
+	int fd = open_config(bdf);
+	__u16 value;
+
+	if (msix)
+		pos += msix_capability(fd);
+	value = config_read(fd, pos, sizeof(value));
+	config_write_word(fd, pos, value & ~bits);
+	config_write_word(fd, pos, value);
+}
+
+static void clear_function_mask(const char *bdf)
+{
+	int fd = open_config(bdf);
+	unsigned int pos = msix_capability(fd) + PCI_MSIX_FLAGS;
+
+	config_write_word(fd, pos, config_read(fd, pos, 2) & ~PCI_MSIX_FLAGS_MASKALL);
+}
+
+static void *map(const char *path, off_t offset, size_t size)
+{
+	int fd = open(path, O_RDWR | O_SYNC);
+	void *p;
+
+	if (fd < 0)
+		die(path);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	if (p == MAP_FAILED)
+		die("mmap");
+
+	return p;
+}
+
+static void flicker_message(const char *bdf, unsigned int vector)
+{
+	int fd = open_config(bdf);
+	__u32 table = config_read(fd, msix_capability(fd) + PCI_MSIX_TABLE, 4);
+	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
+	char path[64];
+	void *data;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", bdf,
+		 table & PCI_MSIX_TABLE_BIR);
+	data = map(path, 0, PAGE_BYTES) + (table & PCI_MSIX_TABLE_OFFSET) +
+	       vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_DATA;
+
+	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	mmio_write32(data, mmio_read32(data) ^ 1);
+	mmio_write32(data, mmio_read32(data) ^ 1);
+	config_write_word(fd, PCI_COMMAND, command);
+}
+
+static void flicker_remapping(void)
+{
+	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
+	__u32 state = mmio_read32(dmar + DMAR_GSTS) & DMAR_GSTS_PERSISTENT;
+
+	mmio_write32(dmar + DMAR_GCMD, state & ~DMAR_GCMD_IRE);
+	mmio_write32(dmar + DMAR_GCMD, state);
+}
+
+/* By write(), not by a mapping: the store is then the kernel's, as any other. */
+static void change_irte(unsigned int index, __u64 set, __u64 clear, __u64 flip_source)
+{
+	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
+	off_t entry = (mmio_read64(dmar + DMAR_IRTA) & IRTA_ADDRESS) + index * 16;
+	int fd = open("/dev/mem", O_RDWR);
+	__u64 irte[2];
+
+	if (fd < 0 || pread(fd, irte, sizeof(irte), entry) != sizeof(irte))
+		die("/dev/mem");
+
+	irte[1] ^= flip_source;
+	if (pwrite(fd, &irte[1], sizeof(irte[1]), entry + sizeof(irte[0])) != sizeof(irte[1]))
+		die("/dev/mem");
+
+	irte[0] = (irte[0] | set) & ~clear;
+	if (pwrite(fd, &irte[0], sizeof(irte[0]), entry) != sizeof(irte[0]))
+		die("/dev/mem");
+}
+
+static int refuse(void)
+{
+	fputs("sabotage: a rule to break, and on what\n", stderr);
+	return 2;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *rule = argc > 1 ? argv[1] : "";
+	const char *arg = argc > 2 ? argv[2] : "";
+
+	if (!strcmp(rule, "enable"))
+		flicker_config(arg, true, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+	else if (!strcmp(rule, "bus-master"))
+		flicker_config(arg, false, PCI_COMMAND, PCI_COMMAND_MASTER);
+	else if (!strcmp(rule, "unmask"))
+		clear_function_mask(arg);
+	else if (!strcmp(rule, "message") && argc > 3)
+		flicker_message(arg, atoi(argv[3]));
+	else if (!strcmp(rule, "remapping"))
+		flicker_remapping();
+	else if (!strcmp(rule, "open"))
+		change_irte(atoi(arg), IRTE_PRESENT, 0, 0);
+	else if (!strcmp(rule, "source"))
+		change_irte(atoi(arg), IRTE_PRESENT, 0, 1);
+	else if (!strcmp(rule, "report"))
+		change_irte(atoi(arg), 0, IRTE_FPD, 0);
+	else
+		return refuse();
+
+	return 0;
+}
