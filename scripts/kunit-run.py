@@ -21,6 +21,7 @@ import ktap
 # Ours, and genirq's own. One glob, since the kernel takes one.
 DEFAULT_GLOB = "irq*"
 TAIL_LINES = 40
+KILLED = "kunit-run: killed"
 
 TROUBLE = re.compile(
     r"WARNING: |BUG: |KASAN: |Kernel panic|Oops: |UBSAN: |general protection|"
@@ -48,7 +49,7 @@ def console_lines(command, timeout):
             timer.cancel()
             qemu.kill()
         if expired.is_set():
-            yield f"kunit-run: killed after {timeout} seconds"
+            yield f"{KILLED} after {timeout} seconds"
 
 
 def qemu_command(args):
@@ -72,9 +73,10 @@ def judge(lines):
                    if re.match(r"(?:not )?ok \d+", ktap.PRINTK.sub("", line, count=1)))
     if not results:
         results.append(ktap.Result("kunit.ran", ktap.FAIL, "no test case ran"))
-    elif finished != planned:
+    elif finished != planned or KILLED in lines[-1]:
         results.append(ktap.Result("kunit.ended", ktap.FAIL,
-                                   f"{finished} of {planned} suites ended"))
+                                   f"{finished} of {planned} suites ended"
+                                   f" ({lines[-1]})"))
     trouble = [line for line in lines if TROUBLE.search(line)]
     results.append(ktap.Result("kunit.console_is_clean",
                                ktap.FAIL if trouble else ktap.PASS,
