@@ -9,12 +9,13 @@ A conditional is a decision point that a reader of the changed file meets:
 one for each of these on an added line, comments and strings left out:
 
     if  else  switch  while  for  case  ?:  &&  ||     in C
-    any identifier ending in for_each... and its like  in C
+    any identifier with for_each in it                 in C
     #if  #ifdef  #ifndef  #elif  #else                 in C
-    if  depends on  select                             in Kconfig
-    ifdef  ifeq  ifneq  else                           in a Makefile
+    if                                                 in Kconfig
+    ifdef  ifndef  ifeq  ifneq  else                   in a Makefile
 
-"else if" is one, so is "do { } while". A line "obj-$(CONFIG_X) += x.o" is none.
+"else if" is one, so is "do { } while". What only declares is none: "depends
+on", "obj-$(CONFIG_X) += x.o". Nothing is set off against lines removed.
 
     footprint.py            the tables
     footprint.py --check    the tables; fails when over budget
@@ -38,7 +39,9 @@ C_CONDITIONAL = re.compile(
     r"^\s*#\s*(?:if|ifdef|ifndef|elif|else)\b|"
     r"\belse\s+if\b|\b(?:if|else|switch|while|for|case)\b|"
     r"\b\w*for_each\w*(?=\s*\()|\?|&&|\|\|")
-KCONFIG_CONDITIONAL = re.compile(r"\bdepends on\b|\bselect\b|\bif\b|&&|\|\|")
+KCONFIG_CONDITIONAL = re.compile(r"\bif\b")
+KCONFIG_STATEMENT = re.compile(r"^\s*(?:if|bool|tristate|prompt|default|select|"
+                               r"imply|depends|visible|def_bool|def_tristate)\b")
 MAKE_CONDITIONAL = re.compile(r"^\s*(?:ifdef|ifndef|ifeq|ifneq|else)\b")
 
 
@@ -46,7 +49,9 @@ def conditionals(path, line):
     """The number of conditionals on one added line."""
     name = os.path.basename(path)
     if name.startswith("Kconfig"):
-        return len(KCONFIG_CONDITIONAL.findall(line))
+        if not KCONFIG_STATEMENT.match(line):
+            return 0
+        return len(KCONFIG_CONDITIONAL.findall(COMMENTS_AND_STRINGS.sub(" ", line)))
     if name in ("Makefile", "Kbuild"):
         return len(MAKE_CONDITIONAL.findall(line))
     if not path.endswith((".c", ".h", ".S")) or COMMENT_LINE.match(line):
