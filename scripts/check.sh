@@ -10,6 +10,8 @@ set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
+# checkpatch's helpers want the Python modules that setup.sh installs.
+PATH=/usr/bin:/bin:$PATH
 flavour=${1:-lab}
 out=$BUILD/kernel/$flavour
 failed=

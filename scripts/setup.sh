@@ -14,7 +14,7 @@ PACKAGES="
 	libelf-dev libssl-dev make patch perl python3 qemu-system-x86 rsync
 	xz-utils
 "
-CHECK_PACKAGES="sparse shellcheck"
+CHECK_PACKAGES="python3-git python3-ply shellcheck sparse"
 
 case ${1:-} in
 check)	PACKAGES="$PACKAGES $CHECK_PACKAGES" ;;
