@@ -13,6 +13,7 @@ import os
 import sys
 
 import expectation
+import ktap
 import paths
 import report
 import run
@@ -94,21 +95,32 @@ def command_demo(arguments):
     return all(check.ok for check in checks)
 
 
+def _test_judges(number):
+    ok = ktap.run_unit_tests(os.path.join(paths.SOURCE, "tests"))
+    ktap.case(number, "judges", ok)
+    return ok
+
+
+def _test_scenario(number, chosen, build):
+    result, checks = _execute(chosen, build)
+    ok = all(check.ok for check in checks)
+    ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
+    if not ok:
+        ktap.say("\n".join(report.failures(checks)))
+        ktap.say(result.error)
+    ktap.case(number, chosen.name, ok)
+    return ok
+
+
 def command_test(arguments):
     build = paths.Build(arguments.build)
     names = arguments.scenarios or scenario.names()
-    print(f"KTAP version 1\n1..{len(names)}")
-    passed = 0
-    for number, name in enumerate(names, 1):
-        chosen = _load(name, arguments)
-        result, checks = _execute(chosen, build)
-        ok = all(check.ok for check in checks)
-        passed += ok
-        for line in report.failures(checks) + (result.error.splitlines() if not ok else []):
-            print(f"#{line}")
-        print(f"{'ok' if ok else 'not ok'} {number} {name} # {result.seconds:.1f} s", flush=True)
-    print(f"# {passed} of {len(names)} scenarios passed")
-    return passed == len(names)
+    ktap.plan(len(names) + 1)
+    passed = [_test_judges(1)]
+    for number, name in enumerate(names, 2):
+        passed.append(_test_scenario(number, _load(name, arguments), build))
+    ktap.say(f"{sum(passed)} of {len(passed)} passed")
+    return all(passed)
 
 
 def _parser():
@@ -140,7 +152,7 @@ def _parser():
     demo.set_defaults(act=command_demo)
 
     test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")
-    test.add_argument("scenarios", nargs="*", choices=[[], *scenario.names()])
+    test.add_argument("scenarios", nargs="*", help="default: all")
     test.set_defaults(act=command_test)
 
     return parser

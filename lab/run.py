@@ -17,7 +17,7 @@ import guest
 import initrd
 import judges
 import qemu
-import trace
+import qemulog
 
 COMMON_PARAMETERS = "console=ttyS0,115200 panic=-1 kho=on liveupdate=on intel_iommu=on"
 
@@ -156,7 +156,7 @@ class Run:
         """Start the jump; returns when the old kernel has let go of the device."""
         self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
                       f'--command-line="{self._parameters(1)}"')
-        tail = trace.Tail(self.machine.log_path)
+        tail = qemulog.Tail(self.machine.log_path)
         self.marks["start"] = time.time()
         self._command("shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &")
         deadline = time.monotonic() + self._timeout("block")
@@ -242,7 +242,8 @@ class Run:
             return
         now = time.time()
         seen = judges.Observation(
-            events=trace.read(self.machine.log_path),
+            events=[event for event in qemulog.read(self.machine.log_path)
+                    if event.name not in self.scenario.unseen],
             start=start, rearm=self.marks.get("rearm", now), end=now,
             model=qemu.DEVICE_MODEL, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
             table=self.table,

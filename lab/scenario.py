@@ -24,6 +24,7 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
+    unseen: trace events that are withheld from the judges
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
         other may, and the run ends after the hook next_ready
     """
@@ -41,6 +42,7 @@ class Scenario:
     rings: int = 3
     seed: int = 1
     at: dict = field(default_factory=dict)
+    unseen: tuple = ()
     breaks: tuple = ()
 
     def with_changes(self, **changes):

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every judge accepts a good handover's log, and notices when it is doctored."""
+
+import os
+import unittest
+
+import console
+import judges
+import qemulog
+
+LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handover.log")
+
+
+def observe(lines):
+    return judges.Observation(
+        events=[event for event in map(qemulog.parse, lines) if event],
+        start=102.0, rearm=106.0, end=110.0,
+        model="ivshmem-doorbell", device="01:00.0", bridges=["00:04.0"],
+        table=0xfe601000,
+        messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18])
+
+
+class DoctoredLog(unittest.TestCase):
+    def setUp(self):
+        with open(LOG) as f:
+            self.lines = f.read().splitlines()
+
+    def noticed(self):
+        """The judges that find something wrong with the log as it is now."""
+        found = judges.judge(observe(self.lines))
+        return {name for name, wrong in found.items() if wrong}
+
+    def add(self, seconds, text):
+        """Put a line where its time says."""
+        later = [n for n, line in enumerate(self.lines)
+                 if qemulog.parse(line).time > seconds]
+        position = later[0] if later else len(self.lines)
+        self.lines.insert(position, f"1@{seconds:.6f}:{text}")
+
+    def remove(self, text):
+        kept = [line for line in self.lines if text not in line]
+        self.assertLess(len(kept), len(self.lines), "nothing to remove")
+        self.lines = kept
+
+    def replace(self, old, new):
+        self.assertTrue(any(old in line for line in self.lines), "nothing to replace")
+        self.lines = [line.replace(old, new) for line in self.lines]
+
+    def test_good_log(self):
+        self.assertEqual(self.noticed(), set())
+
+    def test_remapping_disabled(self):
+        self.add(104.5, "vtd_reg_write_gcmd status 0x47000000 value 0x4000000")
+        self.assertEqual(self.noticed(), {"remapping"})
+
+    def test_remapping_disabled_before_the_shutdown_is_no_matter(self):
+        self.add(100.5, "vtd_reg_write_gcmd status 0x47000000 value 0x4000000")
+        self.assertEqual(self.noticed(), set())
+
+    def test_msix_disabled(self):
+        self.add(105.5, "msix_write_config dev ivshmem-doorbell enabled 0 masked 1")
+        self.assertEqual(self.noticed(), {"enable"})
+
+    def test_msix_of_another_device_disabled(self):
+        self.add(105.5, "msix_write_config dev nvme enabled 0 masked 1")
+        self.assertEqual(self.noticed(), set())
+
+    def test_bus_mastering_off_on_device(self):
+        self.add(103.5, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- 0x103")
+        self.assertEqual(self.noticed(), {"bus-master"})
+
+    def test_bus_mastering_off_on_bridge(self):
+        self.add(103.5, "pci_cfg_write pcie-root-port 00:04.0 @0x4 <- 0x503")
+        self.assertEqual(self.noticed(), {"bus-master"})
+
+    def test_message_changed(self):
+        self.replace("addr 0xfe601000 value 0xfee00238", "addr 0xfe601000 value 0xfee00258")
+        self.lines[4] = self.lines[4].replace("0xfee00258", "0xfee00238")
+        self.assertEqual(self.noticed(), {"message"})
+
+    def test_message_changed_by_a_wide_write(self):
+        self.add(105.5, "memory_region_ops_write cpu 1 mr 0x5500 addr 0xfe601010 "
+                        "value 0x1fee00258 size 8 name 'msix-table'")
+        self.assertEqual(self.noticed(), {"message"})
+
+    def test_vector_control_may_change(self):
+        self.add(105.5, "memory_region_ops_write cpu 1 mr 0x5500 addr 0xfe60100c "
+                        "value 0x1 size 4 name 'msix-table'")
+        self.assertEqual(self.noticed(), set())
+
+    def test_entry_not_closed(self):
+        self.remove("irte_write index 18 low 0x80021000e")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_entry_closed_without_suppressing_faults(self):
+        self.replace("irte_write index 18 low 0x80021000e", "irte_write index 18 low 0x80021000c")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_no_invalidation(self):
+        self.remove("vtd_inv_desc_iec granularity 0x1 index 0x12")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_no_wait(self):
+        self.remove("vtd_inv_desc_wait_sw wait invalidate status write addr 0x15da04")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_wait_before_invalidation(self):
+        self.remove("addr 0x15da04")
+        self.add(103.0000065, "vtd_inv_desc_wait_sw wait invalidate status write addr 0x1 data 2")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_one_global_invalidation(self):
+        self.remove("vtd_inv_desc_iec granularity 0x1 index 0x11")
+        self.replace("granularity 0x1 index 0x12 mask 0x0", "granularity 0x0 index 0x0 mask 0x0")
+        self.assertEqual(self.noticed(), set())
+
+    def test_invalidation_by_mask(self):
+        self.remove("vtd_inv_desc_iec granularity 0x1 index 0x11")
+        self.replace("index 0x12 mask 0x0", "index 0x10 mask 0x2")
+        self.assertEqual(self.noticed(), set())
+
+    def test_invalidation_after_the_jump_is_too_late(self):
+        self.remove("vtd_inv_desc_iec granularity 0x1 index 0x12")
+        self.add(104.5, "vtd_inv_desc_iec granularity 0x0 index 0x0 mask 0x0")
+        self.assertEqual(self.noticed(), {"flush"})
+
+    def test_device_not_masked(self):
+        self.remove("ivshmem-doorbell enabled 1 masked 1")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_device_masked_too_late(self):
+        self.remove("ivshmem-doorbell enabled 1 masked 1")
+        self.add(103.5, "msix_write_config dev ivshmem-doorbell enabled 1 masked 1")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_entry_opened_by_the_old_kernel(self):
+        self.add(103.5, "irte_write index 17 low 0x40021000d high 0x40100")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_entry_opened_and_freed_again(self):
+        self.add(103.5, "irte_write index 17 low 0x40021000d high 0x40100")
+        self.add(103.6, "irte_write index 17 low 0x0 high 0x40100")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_entry_opened_by_the_next_kernel_too_early(self):
+        self.add(105.5, "irte_write index 18 low 0x80021000d high 0x40100")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_entry_moved_before_it_is_closed(self):
+        self.add(102.5, "irte_write index 18 low 0x0 high 0x0")
+        self.add(102.6, "irte_write index 18 low 0x10021000d high 0x40100")
+        self.assertEqual(self.noticed(), set())
+
+    def test_entries_of_another_table(self):
+        self.add(104.5, "irta_write table 0x500000 entries 65536")
+        self.add(104.6, "irte_write index 17 low 0x10021000d high 0x40040")
+        self.assertEqual(self.noticed(), set())
+
+    def test_entry_present_with_wrong_source(self):
+        self.add(107.5, "irte_write index 17 low 0x40021000d high 0x40040")
+        self.assertEqual(self.noticed(), {"source-id"})
+
+    def test_entry_half_valid(self):
+        self.add(107.5, "irte_write index 17 low 0x40021000d high 0x0")
+        self.assertEqual(self.noticed(), {"source-id"})
+
+    def test_stray_interrupt(self):
+        self.add(105.5, "vtd_ir_remap_msi (addr 0xfee00258, data 0x0) -> "
+                        "(addr 0xfee01000, data 0x4022)")
+        self.assertEqual(self.noticed(), {"stray"})
+
+    def test_interrupt_of_another_device(self):
+        self.add(105.5, "vtd_ir_remap_msi (addr 0xfee00358, data 0x0) -> "
+                        "(addr 0xfee01000, data 0x4022)")
+        self.assertEqual(self.noticed(), set())
+
+    def test_fault(self):
+        self.add(105.5, "vtd_dmar_fault sid 0x100 fault 0x22 addr 0x11 write 0")
+        self.assertEqual(self.noticed(), {"faults"})
+
+
+class Console(unittest.TestCase):
+    COMPLAINTS = (
+        "[    1.0] WARNING: CPU: 0 PID: 1 at kernel/irq/manage.c:1 free_irq+0x1/0x2",
+        "[    1.0] BUG: KASAN: slab-use-after-free in foo+0x1/0x2",
+        "[    1.0] BUG: sleeping function called from invalid context at mm/slab.h:1",
+        "[    1.0] Oops: general protection fault",
+        "[    1.0] INFO: possible recursive locking detected",
+        "[    1.0] WARNING: possible circular locking dependency detected",
+        "[    1.0] WARNING: suspicious RCU usage",
+        "[    1.0] __common_interrupt: 0.33 No irq handler for vector",
+        "[    1.0] DMAR: DRHD: handling fault status reg 2",
+        "[    1.0] DMAR: [INTR-REMAP] Request device [01:00.0] fault index 0x11",
+        "[    1.0] kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+        "unreferenced object 0xffff888100000000 (size 64):",
+    )
+    ORDINARY = (
+        "[    0.8] **     NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE    **",
+        "[    0.3] DMAR-IR: IRQ remapping was enabled on dmar0 but we are not in kdump mode",
+        "[    0.3] DMAR-IR: Enabled IRQ remapping in x2apic mode",
+        "[    0.0] kasan: KernelAddressSanitizer initialized (generic)",
+        "[    0.0] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc.",
+        "[    0.9] clocksource: Watchdog remote CPU 2 read timed out",
+    )
+
+    def test_complaints(self):
+        for line in self.COMPLAINTS:
+            self.assertEqual(console.complaints(line), [line], line)
+
+    def test_ordinary_lines(self):
+        self.assertEqual(console.complaints("\n".join(self.ORDINARY)), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
