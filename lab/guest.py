@@ -13,7 +13,7 @@ import time
 
 
 class GuestHung(Exception):
-    """No answer in time."""
+    """No answer in time, or never again."""
 
 
 class CommandFailed(Exception):
@@ -38,8 +38,10 @@ class Guest:
         deadline = time.monotonic() + timeout
         while b"\n" not in self._received:
             left = deadline - time.monotonic()
-            if left <= 0 or not self._alive():
-                raise GuestHung(f"no answer from the guest within {timeout} s")
+            if not self._alive():
+                raise GuestHung("QEMU has ended")
+            if left <= 0:
+                raise GuestHung(f"no answer from the guest within {timeout:.0f} s")
             if select.select([self._connection], [], [], min(left, 0.2))[0]:
                 self._received += os.read(self._connection.fileno(), 65536)
         line, self._received = self._received.split(b"\n", 1)

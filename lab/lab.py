@@ -44,6 +44,9 @@ def _for_debug_kernel(chosen):
 
 def _load(name, arguments):
     chosen = scenario.load(name).with_changes(**_changes(arguments))
+    further = getattr(arguments, "append", None) or ("", "")
+    append = tuple(" ".join(parts).strip() for parts in zip(chosen.append, further))
+    chosen = chosen.with_changes(append=append)
     return _for_debug_kernel(chosen) if arguments.debug else chosen
 
 
@@ -71,7 +74,7 @@ def _print_result(result, checks):
 
 def command_list(arguments):
     for name in scenario.names():
-        print(f"{name:<24}{scenario.load(name).title}")
+        print(f"{name:<28}{scenario.load(name).title}")
     return True
 
 
@@ -145,6 +148,8 @@ def _parser():
     one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
     one.add_argument("scenario", choices=scenario.names())
     one.add_argument("--console", action="store_true", help="echo the guest's console")
+    one.add_argument("--append", nargs=2, metavar=("OLD", "NEXT"),
+                     help="further kernel parameters of the old and the next kernel")
     one.set_defaults(act=command_run)
 
     demo = commands.add_parser("demo", parents=[common, machine],

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 
 import guest
 import ivshmem
@@ -109,12 +110,12 @@ class Machine:
 
     def _echo_console(self):
         with open(self.console_path, errors="replace") as console:
-            while self.alive():
-                text = console.read()
-                if text:
-                    print(text, end="", flush=True)
-                else:
-                    threading.Event().wait(0.05)
+            while True:
+                ended = not self.alive()
+                print(console.read(), end="", flush=True)
+                if ended:
+                    return
+                time.sleep(0.05)
 
     def alive(self):
         return self._process is not None and self._process.poll() is None
