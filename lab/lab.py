@@ -62,8 +62,8 @@ def _execute(chosen, build, echo=False):
 
 
 def _print_result(result, checks):
-    print("\n".join(report.vectors_table(result)))
-    print("\n".join(report.judges_table(result)))
+    if result.vectors[0].old:
+        print("\n".join(report.vectors_table(result) + report.judges_table(result)))
     for name, found in result.judged.items():
         print("\n".join(f"  {name}: {line}" for line in found[:5]))
     print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"

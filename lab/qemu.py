@@ -21,6 +21,7 @@ DEVICE = "0000:01:00.0"
 ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
 DEVICE_MODEL = "ivshmem-doorbell"
 
+DECOY = "0000:00:08.0"
 DECOYS = (
     "-blockdev", "null-co,node-name=null,read-zeroes=on",
     "-device", "nvme,addr=8.0,serial=decoy,drive=null",

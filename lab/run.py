@@ -83,14 +83,20 @@ class Run:
     def _shell(self, line):
         return self.machine.guest.shell(line, self._timeout("command"))
 
+    def _extra(self, at, template):
+        """A command of the scenario, given to the VMM at some point of the run."""
+        names = {"device": qemu.DEVICE, "port": qemu.ROOT_PORT, "decoy": qemu.DECOY}
+        if self.result.vectors[0].old:
+            names["irte"] = self.result.vectors[0].old["irte"]
+        command = template.format(**names)
+        answer = self._command(command)
+        self.result.extras.append({"at": at, "command": command} | answer)
+        if answer.get("status"):
+            raise RunFailed(f"{command}: exit status {answer['status']}\n{answer['output']}")
+
     def _hook(self, name):
         for template in self.scenario.at.get(name, ()):
-            command = template.format(device=qemu.DEVICE, port=qemu.ROOT_PORT,
-                                      irte=self.result.vectors[0].old["irte"])
-            answer = self._command(command)
-            if answer.get("status"):
-                raise RunFailed(f"{command}: {answer['output']}")
-            self.result.extras.append({"at": name, "command": command} | answer)
+            self._extra(name, template)
 
     def _counts(self):
         counts = self._command("counts")["counts"]
@@ -238,7 +244,7 @@ class Run:
 
     def _judge(self):
         start = self.marks.get("start")
-        if start is None:
+        if start is None or not self.table:
             return
         now = time.time()
         seen = judges.Observation(
@@ -251,13 +257,31 @@ class Run:
             irtes=[v.old["irte"] for v in self.result.vectors])
         self.result.judged = judges.judge(seen)
 
+    def _course(self):
+        self._old_kernel()
+        self._jump()
+        self._ring_in_blackout()
+        self._next_kernel()
+
+    def _programs(self):
+        """Programs of the guest do everything themselves; there is nothing to judge by."""
+        self._boot()
+        for line in self.scenario.old_runs:
+            self._extra("old", f"shell {line}")
+        if not self.scenario.next_runs:
+            return
+        self._jump()
+        self._wait_for_vmm("next")
+        for line in self.scenario.next_runs:
+            self._extra("next", f"shell {line}")
+
     def execute(self):
         began = time.monotonic()
         try:
-            self._old_kernel()
-            self._jump()
-            self._ring_in_blackout()
-            self._next_kernel()
+            if self.scenario.old_runs:
+                self._programs()
+            else:
+                self._course()
             self._look_for_leaks()
         except (guest.GuestHung, guest.CommandFailed, RunFailed, OSError) as error:
             self.result.error = f"{error}"

@@ -24,6 +24,7 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
+    old_runs, next_runs: programs that each kernel runs instead of what the VMM does
     unseen: trace events that are withheld from the judges
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
         other may, and the run ends after the hook next_ready
@@ -42,6 +43,8 @@ class Scenario:
     rings: int = 3
     seed: int = 1
     at: dict = field(default_factory=dict)
+    old_runs: tuple = ()
+    next_runs: tuple = ()
     unseen: tuple = ()
     breaks: tuple = ()
 

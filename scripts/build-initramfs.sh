@@ -16,7 +16,7 @@ GEN=$BUILD/gen_init_cpio
 
 mkdir -p "$BUILD/selftests"
 make -s -C "$ROOT/$SELFTESTS" OUTPUT="$BUILD/selftests" \
-	KHDR_INCLUDES="-isystem $BUILD/headers/include"
+	KHDR_INCLUDES="-isystem $BUILD/headers/include -I $LINUX/tools/testing/selftests"
 
 KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 [ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"

@@ -123,6 +123,7 @@ static int map_msix_bar(struct vfio_dev *dev)
 	if (map == MAP_FAILED)
 		return -errno;
 	dev->msix_bar = map;
+	dev->msix_bar_size = info.size;
 
 	return 0;
 }
@@ -191,6 +192,16 @@ int vfio_dev_bind(struct vfio_dev *dev)
 	return find_msix_table(dev);
 }
 
+void vfio_dev_close(struct vfio_dev *dev)
+{
+	if (dev->msix_bar)
+		munmap(dev->msix_bar, dev->msix_bar_size);
+	close(dev->fd);
+	if (dev->iommufd > 0)
+		close(dev->iommufd);
+	memset(dev, 0, sizeof(*dev));
+}
+
 /* vfio-pci leaves this to its user; without it every interrupt is lost silently. */
 int vfio_dev_set_bus_master(struct vfio_dev *dev)
 {
@@ -207,7 +218,8 @@ int vfio_dev_set_bus_master(struct vfio_dev *dev)
 	return vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command));
 }
 
-int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds)
+static int set_irqs(struct vfio_dev *dev, unsigned int index, unsigned int first,
+		    unsigned int count, const int *eventfds)
 {
 	size_t bytes = count * sizeof(*eventfds);
 	struct vfio_irq_set *set;
@@ -220,7 +232,7 @@ int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, c
 	*set = (struct vfio_irq_set) {
 		.argsz = sizeof(*set) + bytes,
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.index = index,
 		.start = first,
 		.count = count,
 	};
@@ -230,6 +242,16 @@ int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, c
 	free(set);
 
 	return ret;
+}
+
+int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds)
+{
+	return set_irqs(dev, VFIO_PCI_MSIX_IRQ_INDEX, first, count, eventfds);
+}
+
+int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd)
+{
+	return set_irqs(dev, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &eventfd);
 }
 
 int vfio_dev_disarm(struct vfio_dev *dev)
@@ -260,4 +282,28 @@ int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index)
 	void *word = dev->msix_bar + dev->pba_offset + index / 32 * sizeof(__u32);
 
 	return mmio_read32(word) >> (index % 32) & 1;
+}
+
+/* Map a page of memory for the device's DMA. */
+int vfio_dev_map_dma(struct vfio_dev *dev, void *page, size_t size)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.user_va = (__u64)page,
+		.length = size,
+	};
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_ALLOC, &alloc))
+		return -errno;
+
+	attach.pt_id = alloc.out_ioas_id;
+	if (ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
+		return -errno;
+
+	map.ioas_id = alloc.out_ioas_id;
+
+	return ioctl(dev->iommufd, IOMMU_IOAS_MAP, &map) ? -errno : 0;
 }

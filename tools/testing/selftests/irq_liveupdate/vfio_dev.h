@@ -6,6 +6,7 @@
 #ifndef _IRQ_LIVEUPDATE_VFIO_DEV_H
 #define _IRQ_LIVEUPDATE_VFIO_DEV_H
 
+#include <stddef.h>
 #include <linux/types.h>
 
 struct vfio_dev {
@@ -16,6 +17,7 @@ struct vfio_dev {
 	__u16 msix_cap;
 	unsigned int nr_msix;
 	void *msix_bar;
+	size_t msix_bar_size;
 	unsigned int table_bar;
 	__u32 table_offset;
 	__u32 pba_offset;
@@ -29,12 +31,15 @@ struct msix_entry {
 
 int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
 int vfio_dev_bind(struct vfio_dev *dev);
+void vfio_dev_close(struct vfio_dev *dev);
 int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);
 __u64 vfio_dev_table_address(struct vfio_dev *dev);
 int vfio_dev_set_bus_master(struct vfio_dev *dev);
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
+int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd);
 int vfio_dev_disarm(struct vfio_dev *dev);
+int vfio_dev_map_dma(struct vfio_dev *dev, void *page, size_t size);
 struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index);
 int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index);
 

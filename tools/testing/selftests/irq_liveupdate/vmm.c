@@ -8,7 +8,6 @@
  *
  * ROLE is only reported back, so that the driver knows which kernel answers.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
