@@ -19,7 +19,7 @@ import judges
 import qemu
 import qemulog
 
-COMMON_PARAMETERS = "console=ttyS0,115200 panic=-1 kho=on liveupdate=on intel_iommu=on"
+COMMON_PARAMETERS = "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on"
 
 RING_GAP = 0.002           # closer rings may coalesce into one interrupt
 RING_GAP_OF_VECTOR = 0.02
