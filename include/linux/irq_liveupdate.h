@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+
+#ifndef _LINUX_IRQ_LIVEUPDATE_H
+#define _LINUX_IRQ_LIVEUPDATE_H
+
+#include <linux/errno.h>
+#include <linux/jump_label.h>
+#include <linux/kho/abi/irq.h>
+#include <linux/types.h>
+
+struct device;
+struct irq_data;
+struct irq_domain;
+struct msi_desc;
+
+/**
+ * struct irq_domain_liveupdate_ops - Live update methods of an irq domain
+ * @save:	Write what this domain knows of the interrupt @irqd into @rec.
+ *		Called with the irq descriptor locked, must not sleep. Each
+ *		domain writes its own fields only, see DOC in
+ *		include/linux/kho/abi/irq.h.
+ *
+ * The methods below make the domain an interrupt remapping unit. All of them
+ * are implemented, or none.
+ *
+ * @preserve:	Preserve the remapping table with KHO and describe the unit in
+ *		@ser. Called when the first device behind the unit is preserved.
+ *		May sleep. Interrupts go on. Returns 0 or a negative errno.
+ * @unpreserve:	Undo @preserve. May sleep.
+ * @block:	Make the table entry of @rec not present, with fault reporting
+ *		suppressed and the source-id fields of @rec, and latch it: from
+ *		now on nothing this kernel does changes the entry any more. Called
+ *		at the point of no return, other CPUs still run. Must not
+ *		allocate memory.
+ * @sync:	Make sure that the unit uses no stale copy of a blocked entry,
+ *		and that it neither raises event interrupts itself nor accesses
+ *		memory which the next kernel does not know of. Called once,
+ *		after the last @block.
+ * @reserve:	Take the entry of @rec out of the allocator. Fails with -EEXIST
+ *		when it is taken, and with -EINVAL when it does not have the
+ *		recorded source-id fields or is not blocked. Called while the
+ *		unit is set up in the next kernel, must not sleep.
+ * @check:	Whether the entry of @rec may be used by @dev, i.e. whether the
+ *		source-id fields computed for @dev are the recorded ones.
+ * @release:	End of @reserve: the entry @handle belongs to its user alone, or
+ *		with @revoke set is cleared and free again. May sleep.
+ */
+struct irq_domain_liveupdate_ops {
+	void	(*save)(struct irq_domain *d, struct irq_data *irqd,
+			struct irq_lu_vector_ser *rec);
+	int	(*preserve)(struct irq_domain *d, struct irq_lu_unit_ser *ser);
+	void	(*unpreserve)(struct irq_domain *d);
+	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec);
+	void	(*sync)(struct irq_domain *d);
+	int	(*reserve)(struct irq_domain *d, const struct irq_lu_vector_ser *rec);
+	bool	(*check)(struct irq_domain *d, struct device *dev,
+			 const struct irq_lu_vector_ser *rec);
+	void	(*release)(struct irq_domain *d, u32 handle, bool revoke);
+};
+
+/**
+ * struct irq_liveupdate_dev_ops - Live update methods of a bus
+ * @identify:	Fill in the header of the record of @dev: everything from
+ *		segment to requester_id. Returns 0, or a negative errno when the
+ *		interrupts of the device can not be handed over.
+ * @capture:	Compare the message which the device has for interrupt @i of
+ *		@desc with what the kernel believes that it has, and write it
+ *		into @rec. Reads the device, never writes it. Called with the
+ *		irq descriptor locked. Returns -EIO when they differ.
+ * @mask:	Make the device latch its interrupts instead of sending them, in
+ *		the way that needs the fewest accesses. Must not sleep.
+ */
+struct irq_liveupdate_dev_ops {
+	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
+	int	(*capture)(struct msi_desc *desc, unsigned int i,
+			   struct irq_lu_vector_ser *rec);
+	void	(*mask)(struct device *dev);
+};
+
+#ifdef CONFIG_IRQ_LIVEUPDATE
+
+DECLARE_STATIC_KEY_FALSE(irq_liveupdate_placing);
+
+/* The kernel which hands over */
+int irq_liveupdate_preserve(struct device *dev,
+			    const struct irq_liveupdate_dev_ops *ops);
+void irq_liveupdate_unpreserve(struct device *dev);
+int irq_liveupdate_freeze(struct device *dev);
+void irq_liveupdate_unfreeze(struct device *dev);
+
+/* The kernel which takes over: interrupt remapping units */
+bool irq_liveupdate_handed_over(void);
+const struct irq_lu_unit_ser *irq_liveupdate_incoming_unit(u32 backend, u32 segment,
+							   u64 reg_base);
+void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
+				const char *reason);
+void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
+			      struct irq_domain *domain);
+
+/* The kernel which takes over: devices */
+void irq_liveupdate_match(struct device *dev,
+			  const struct irq_liveupdate_dev_ops *ops);
+void irq_liveupdate_finish(struct device *dev);
+
+/* The kernel which takes over: allocators */
+int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
+int __irq_liveupdate_handle(unsigned int irq);
+int __irq_liveupdate_target(unsigned int irq, u32 *target);
+bool __irq_liveupdate_skip(int *start, unsigned int cnt);
+
+/**
+ * irq_liveupdate_irq - Irq number which a MSI descriptor must get
+ * @dev:	Device of the descriptor
+ * @desc:	MSI descriptor which has no interrupt yet
+ *
+ * Context: Called with the MSI descriptors of @dev locked. May sleep.
+ * Return: The first irq number which is reserved for @desc, -1 when any will do.
+ */
+static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
+{
+	if (!static_branch_unlikely(&irq_liveupdate_placing))
+		return -1;
+	return __irq_liveupdate_irq(dev, desc);
+}
+
+/**
+ * irq_liveupdate_handle - Remapping table index which an interrupt must get
+ * @irq:	Irq number
+ *
+ * Context: Any.
+ * Return: The table index which is reserved for @irq, -1 when any will do.
+ */
+static inline int irq_liveupdate_handle(unsigned int irq)
+{
+	if (!static_branch_unlikely(&irq_liveupdate_placing))
+		return -1;
+	return __irq_liveupdate_handle(irq);
+}
+
+/**
+ * irq_liveupdate_target - CPU at which an interrupt was directed
+ * @irq:	Irq number
+ * @target:	The CPU, in the code of the architecture
+ *
+ * A hint, the CPU does not need to exist any more.
+ *
+ * Context: Any.
+ * Return: 0, or -ENOENT when nothing is known of @irq.
+ */
+static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
+{
+	if (!static_branch_unlikely(&irq_liveupdate_placing))
+		return -ENOENT;
+	return __irq_liveupdate_target(irq, target);
+}
+
+/**
+ * irq_liveupdate_skip - Skip reserved irq numbers in a search for free ones
+ * @start:	First number of a free area, moved behind the reserved numbers
+ * @cnt:	Number of irq numbers needed
+ *
+ * Context: Any.
+ * Return: True when the area contained a reserved number and @start was moved.
+ */
+static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
+{
+	if (!static_branch_unlikely(&irq_liveupdate_placing))
+		return false;
+	return __irq_liveupdate_skip(start, cnt);
+}
+
+#else /* !CONFIG_IRQ_LIVEUPDATE */
+
+static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
+{
+	return -1;
+}
+
+static inline int irq_liveupdate_handle(unsigned int irq)
+{
+	return -1;
+}
+
+static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
+{
+	return -ENOENT;
+}
+
+static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
+{
+	return false;
+}
+
+#endif /* CONFIG_IRQ_LIVEUPDATE */
+#endif /* _LINUX_IRQ_LIVEUPDATE_H */

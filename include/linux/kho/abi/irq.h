@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+
+#ifndef _LINUX_KHO_ABI_IRQ_H
+#define _LINUX_KHO_ABI_IRQ_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Interrupt Live Update ABI
+ *
+ * This header is the contract between the kernel that hands its message
+ * signaled interrupts over and the kernel that takes them over. Any change of
+ * a layout, of the meaning of a field or of a constant needs a new
+ * %IRQ_LU_VERSION, or a new bit in the features word when an old reader must
+ * refuse the state and nothing else changes. A reader refuses what it does not
+ * know, and then starts cold.
+ *
+ * All fields are in the byte order of the machine and of fixed width. Nothing
+ * in here depends on the configuration of either kernel.
+ *
+ * The KHO subtree %IRQ_LU_KHO_NODE names the root. Each of the four boxes is
+ * physically contiguous, preserved memory::
+ *
+ *   root (one page)          device table          device blob
+ *   +------------------+     +------------+     +------------------+
+ *   | irq_lu_root_ser  |---->| device ref |---->| irq_lu_device_ser|
+ *   | irq_lu_unit_ser 0|     | device ref |     | irq_lu_vector_ser|
+ *   | irq_lu_unit_ser 1|     | ...        |     | ...              |
+ *   +--------|---------+     +------------+     +------------------+
+ *            v
+ *   interrupt remapping table, in the format of the hardware
+ *
+ * A unit is one interrupt remapping unit, found again by its PCI segment and
+ * the physical address of its registers. A vector names its unit by the index
+ * of the unit in the root.
+ *
+ * Checksums are CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted
+ * at the end) with the checksum field itself taken as zero. The checksum of
+ * the root covers the root structure, its units and the device table.
+ *
+ * Who writes what: the core writes the root, the device table and irq,
+ * flags and disposition of the vectors. PCI/MSI writes the rest of the device
+ * header and the message. Each irq domain in the hierarchy of a vector writes
+ * its own part: the interrupt remapping domain unit, handle and source, the
+ * CPU vector domain the target.
+ */
+
+/* The name of the KHO subtree which holds the root. */
+#define IRQ_LU_KHO_NODE		"irq-liveupdate"
+
+#define IRQ_LU_MAGIC		0x4c515249	/* "IRQL" */
+#define IRQ_LU_VERSION		1
+
+/* All feature bits which this version knows. */
+#define IRQ_LU_FEATURES		0ULL
+
+/* irq_lu_root_ser::state */
+#define IRQ_LU_STATE_PREPARED	1
+#define IRQ_LU_STATE_FROZEN	2
+
+/* irq_lu_unit_ser::backend */
+#define IRQ_LU_BACKEND_VTD	1
+
+/* irq_lu_unit_ser::flags */
+#define IRQ_LU_UNIT_X2APIC	(1U << 0)
+#define IRQ_LU_UNIT_FLAGS	IRQ_LU_UNIT_X2APIC
+
+/* irq_lu_device_ser::msi_type */
+#define IRQ_LU_MSI		1
+#define IRQ_LU_MSIX		2
+
+/* irq_lu_vector_ser::flags */
+#define IRQ_LU_VECTOR_ACTIVATED	(1U << 0)
+#define IRQ_LU_VECTOR_FLAGS	IRQ_LU_VECTOR_ACTIVATED
+
+/* irq_lu_vector_ser::disposition */
+#define IRQ_LU_BLOCKED		0
+
+/**
+ * struct irq_lu_unit_ser - One interrupt remapping unit
+ * @backend:	What kind of unit it is, IRQ_LU_BACKEND_*
+ * @segment:	PCI segment of the unit
+ * @reg_base:	Physical address of the registers of the unit
+ * @table:	Physical address of the interrupt remapping table
+ * @nr_entries:	Number of entries of the table
+ * @flags:	Mode in which the unit operates, IRQ_LU_UNIT_*
+ * @reserved:	Zero
+ */
+struct irq_lu_unit_ser {
+	__u32	backend;
+	__u32	segment;
+	__u64	reg_base;
+	__u64	table;
+	__u32	nr_entries;
+	__u32	flags;
+	__u64	reserved[4];
+};
+static_assert(sizeof(struct irq_lu_unit_ser) == 64);
+
+/**
+ * struct irq_lu_root_ser - Root of the interrupt state
+ * @magic:		%IRQ_LU_MAGIC
+ * @version:		%IRQ_LU_VERSION
+ * @features:		What a reader must understand to use the state
+ * @state:		IRQ_LU_STATE_*. Only a root in the state
+ *			%IRQ_LU_STATE_FROZEN is valid for the next kernel. It is
+ *			written last.
+ * @checksum:		Over the root, its units and the device table
+ * @nr_units:		Number of entries in @units
+ * @nr_devices:		Number of entries in the device table
+ * @device_table:	Physical address of the device table, an array of
+ *			struct irq_lu_device_ref_ser
+ * @reserved:		Zero
+ * @units:		The units
+ */
+struct irq_lu_root_ser {
+	__u32			magic;
+	__u32			version;
+	__u64			features;
+	__u32			state;
+	__u32			checksum;
+	__u32			nr_units;
+	__u32			nr_devices;
+	__u64			device_table;
+	__u64			reserved[3];
+	struct irq_lu_unit_ser	units[];
+};
+static_assert(sizeof(struct irq_lu_root_ser) == 64);
+
+/* The root and its units fill one page of this size. */
+#define IRQ_LU_ROOT_SIZE	4096
+#define IRQ_LU_MAX_UNITS	((IRQ_LU_ROOT_SIZE - sizeof(struct irq_lu_root_ser)) / \
+				 sizeof(struct irq_lu_unit_ser))
+#define IRQ_LU_MAX_DEVICES	65536
+
+/**
+ * struct irq_lu_device_ref_ser - Where the blob of a device is
+ * @blob:	Physical address of a struct irq_lu_device_ser
+ * @len:	Length of the blob in bytes
+ * @reserved:	Zero
+ */
+struct irq_lu_device_ref_ser {
+	__u64	blob;
+	__u32	len;
+	__u32	reserved;
+};
+static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
+
+/**
+ * struct irq_lu_vector_ser - One interrupt vector of a device
+ * @irq:		Linux irq number
+ * @msi_index:		Index of the vector in the device: the number of the
+ *			MSI-X table entry, or of the message for MSI
+ * @unit:		Index of its interrupt remapping unit in the root
+ * @msg_addr_lo:	Low word of the message address in the device
+ * @msg_addr_hi:	High word of the message address in the device
+ * @msg_data:		Message data in the device
+ * @handle:		Index of its entry in the interrupt remapping table
+ * @source:		Source-id fields of that entry, coded by the unit
+ * @target:		CPU at which the interrupt was directed, in the code of
+ *			the architecture (x86: APIC id)
+ * @flags:		IRQ_LU_VECTOR_*
+ * @disposition:	What the state of the vector is at the jump,
+ *			%IRQ_LU_BLOCKED until activation is the only value
+ * @reserved:		Zero
+ */
+struct irq_lu_vector_ser {
+	__u32	irq;
+	__u16	msi_index;
+	__u16	unit;
+	__u32	msg_addr_lo;
+	__u32	msg_addr_hi;
+	__u32	msg_data;
+	__u32	handle;
+	__u32	source;
+	__u32	target;
+	__u16	flags;
+	__u8	disposition;
+	__u8	reserved[13];
+};
+static_assert(sizeof(struct irq_lu_vector_ser) == 48);
+
+/* A device has at most this many vectors (PCIe r6.0 sec 7.7.2.2, Table Size). */
+#define IRQ_LU_MAX_VECTORS	2048
+
+/**
+ * struct irq_lu_device_ser - The interrupts of one device
+ * @len:		Length of header and vectors in bytes
+ * @checksum:		Over the whole blob
+ * @segment:		PCI segment (domain number) of the device
+ * @devid:		Bus number << 8 | devfn
+ * @vendor:		PCI vendor id
+ * @device:		PCI device id
+ * @hdr_type:		PCI header type, without the multi-function bit
+ * @msi_type:		%IRQ_LU_MSI or %IRQ_LU_MSIX
+ * @hwsize:		Number of vectors which the capability of the device has
+ * @requester_id:	Requester id with which the interrupts of the device
+ *			arrive at the remapping unit
+ * @nr_vectors:		Number of entries in @vectors
+ * @reserved:		Zero
+ * @vectors:		The vectors, in strictly ascending order of msi_index
+ */
+struct irq_lu_device_ser {
+	__u32				len;
+	__u32				checksum;
+	__u32				segment;
+	__u16				devid;
+	__u16				vendor;
+	__u16				device;
+	__u8				hdr_type;
+	__u8				msi_type;
+	__u16				hwsize;
+	__u16				requester_id;
+	__u32				nr_vectors;
+	__u32				reserved[5];
+	struct irq_lu_vector_ser	vectors[];
+};
+static_assert(sizeof(struct irq_lu_device_ser) == 48);
+
+#endif /* _LINUX_KHO_ABI_IRQ_H */

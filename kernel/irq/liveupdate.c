@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Interrupt live update
+ *
+ * A live update replaces the running kernel by kexec while devices which are
+ * assigned to virtual machines keep running. This code carries their message
+ * signaled interrupts over: after the jump every interrupt has the same Linux
+ * irq number, the same MSI message in the device and the same entry in the
+ * interrupt remapping table.
+ *
+ * With interrupt remapping an interrupt has two halves. The device-visible
+ * half, the message, is a handle: the index of a remapping table entry. The
+ * host-private half is the content of that entry, the CPU and the vector. Only
+ * the first half is preserved. The second one is decided anew by the next
+ * kernel when the interrupt is activated, and written to the same entry.
+ *
+ * Who does what:
+ *
+ *   - The owner of the device (VFIO) calls irq_liveupdate_preserve() and the
+ *     functions below it in the order of the life cycle.
+ *   - The bus (PCI/MSI) knows the device: struct irq_liveupdate_dev_ops.
+ *   - Each irq domain in the hierarchy of an interrupt knows its own level, and
+ *     one of them is the interrupt remapping unit: struct
+ *     irq_domain_liveupdate_ops.
+ *   - This code knows the records, and no field of any other layer.
+ *
+ * The kernel which hands over (this file):
+ *
+ * 1. irq_liveupdate_preserve(): everything that can fail, fails here. Memory
+ *    for the worst case is reserved, the remapping table is preserved, all
+ *    interrupts are captured once to see that it is possible. Interrupts go on
+ *    as before and may be added, moved, masked and freed.
+ *
+ * 2. irq_liveupdate_freeze(): the records are captured. No allocation.
+ *    Interrupts still flow.
+ *
+ * 3. irq_lu_shutdown(), from syscore_shutdown() when a kexec is in progress:
+ *    the point of no return. Each device is masked, so that it latches what it
+ *    would have sent. Then each table entry is blocked, for what a device can
+ *    not latch and for what it does wrong, and stays blocked whatever other
+ *    CPUs still do. The root is marked as frozen at last: without the mark the
+ *    next kernel takes nothing over.
+ *
+ * 4. irq_liveupdate_unfreeze(), irq_liveupdate_unpreserve(): the update is
+ *    cancelled. Nothing was masked or blocked until then, nothing is lost.
+ *
+ * The kernel which takes over: see liveupdate_in.c.
+ */
+
+#define pr_fmt(fmt) "irq_liveupdate: " fmt
+
+#include <linux/device.h>
+#include <linux/init.h>
+#include <linux/irq.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/list.h>
+#include <linux/msi.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/syscore_ops.h>
+
+#include "internals.h"
+#include "liveupdate.h"
+#include "liveupdate_ser.h"
+
+/* Slots of the device table when its first device is preserved */
+#define IRQ_LU_TABLE_SLOTS	(PAGE_SIZE / sizeof(struct irq_lu_device_ref_ser))
+
+/**
+ * struct irq_lu_out_dev - A device whose interrupts are handed over
+ * @node:	Entry in the list of all these devices
+ * @dev:	The device
+ * @ops:	Methods of its bus
+ * @unit:	Its interrupt remapping unit
+ * @ser:	Its record, preserved memory with room for all vectors which the
+ *		device can have
+ * @nr_max:	Number of vectors for which @ser has room
+ * @frozen:	The record is complete
+ */
+struct irq_lu_out_dev {
+	struct list_head			node;
+	struct device				*dev;
+	const struct irq_liveupdate_dev_ops	*ops;
+	struct irq_domain			*unit;
+	struct irq_lu_device_ser		*ser;
+	unsigned int				nr_max;
+	bool					frozen;
+};
+
+/**
+ * struct irq_lu_out - What is handed over
+ * @lock:	Protects everything. Nests inside of the MSI descriptor lock.
+ * @devices:	List of struct irq_lu_out_dev
+ * @nr_devices:	Number of devices
+ * @root:	The root, NULL when no device is preserved
+ * @units:	The interrupt remapping units, in the order of those in @root
+ * @table:	The device table, filled at the end
+ * @nr_slots:	Size of @table
+ */
+struct irq_lu_out {
+	struct mutex			lock;
+	struct list_head		devices;
+	unsigned int			nr_devices;
+	struct irq_lu_root_ser		*root;
+	struct irq_domain		*units[IRQ_LU_MAX_UNITS];
+	struct irq_lu_device_ref_ser	*table;
+	unsigned int			nr_slots;
+};
+
+static struct irq_lu_out irq_lu_out = {
+	.lock		= __MUTEX_INITIALIZER(irq_lu_out.lock),
+	.devices	= LIST_HEAD_INIT(irq_lu_out.devices),
+};
+
+bool irq_lu_enabled __ro_after_init = true;
+
+static int __init irq_lu_setup(char *str)
+{
+	if (str && !strcmp(str, "off"))
+		irq_lu_enabled = false;
+	return 0;
+}
+early_param("irq_liveupdate", irq_lu_setup);
+
+static struct irq_lu_out_dev *irq_lu_find_out(struct device *dev)
+{
+	struct irq_lu_out_dev *out;
+
+	lockdep_assert_held(&irq_lu_out.lock);
+
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->dev == dev)
+			return out;
+	}
+	return NULL;
+}
+
+/* Each domain saves its own level, from the device towards the CPU. */
+static int irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser *rec)
+{
+	if (irqd_affinity_is_managed(irqd))
+		return -EOPNOTSUPP;
+
+	rec->irq = irqd->irq;
+	rec->flags = irqd_is_activated(irqd) ? IRQ_LU_VECTOR_ACTIVATED : 0;
+	rec->disposition = IRQ_LU_BLOCKED;
+
+	for (; irqd; irqd = irqd->parent_data) {
+		const struct irq_domain_liveupdate_ops *ops = irqd->domain->ops->liveupdate;
+
+		if (ops && ops->save)
+			ops->save(irqd->domain, irqd, rec);
+	}
+	return 0;
+}
+
+static int irq_lu_capture_vector(struct irq_lu_out_dev *out, struct msi_desc *msi,
+				 unsigned int i, struct irq_lu_vector_ser *rec)
+{
+	int ret = -ENOENT;
+
+	memset(rec, 0, sizeof(*rec));
+	rec->msi_index = msi->msi_index + i;
+
+	scoped_irqdesc_get_and_lock(msi->irq + i, 0) {
+		ret = irq_lu_capture_levels(&scoped_irqdesc->irq_data, rec);
+		if (!ret)
+			ret = out->ops->capture(msi, i, rec);
+	}
+	return ret;
+}
+
+static u16 irq_lu_unit_index(struct irq_domain *unit)
+{
+	unsigned int i;
+
+	for (i = 0; i < irq_lu_out.root->nr_units; i++) {
+		if (irq_lu_out.units[i] == unit)
+			break;
+	}
+	return i;
+}
+
+/* Write one record for each interrupt which the device has now. */
+static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
+{
+	struct irq_lu_device_ser *ser = out->ser;
+	u16 unit = irq_lu_unit_index(out->unit);
+	struct irq_lu_vector_ser *rec;
+	struct msi_desc *msi;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&irq_lu_out.lock);
+
+	msi_for_each_desc(msi, out->dev, MSI_DESC_ASSOCIATED) {
+		for (i = 0; i < msi->nvec_used; i++) {
+			if (ser->nr_vectors >= out->nr_max)
+				return -ENOSPC;
+
+			rec = &ser->vectors[ser->nr_vectors];
+			ret = irq_lu_capture_vector(out, msi, i, rec);
+			if (ret) {
+				dev_err(out->dev, "irq_liveupdate: irq %u not handed over: %pe\n",
+					msi->irq + i, ERR_PTR(ret));
+				return ret;
+			}
+			rec->unit = unit;
+			ser->nr_vectors++;
+		}
+	}
+	return 0;
+}
+
+static int irq_lu_capture_device(struct irq_lu_out_dev *out)
+{
+	int ret;
+
+	/* The driver may use another MSI type by now. */
+	memset(out->ser, 0, sizeof(*out->ser));
+	ret = out->ops->identify(out->dev, out->ser);
+	if (ret)
+		return ret;
+
+	/* A device which never had a MSI has no descriptor store. */
+	return out->dev->msi.data ? irq_lu_capture_vectors(out) : 0;
+}
+
+static int irq_lu_get_root(void)
+{
+	struct irq_lu_root_ser *root;
+	int ret;
+
+	if (irq_lu_out.root)
+		return 0;
+
+	root = kho_alloc_preserve(IRQ_LU_ROOT_SIZE);
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+
+	root->magic = IRQ_LU_MAGIC;
+	root->version = IRQ_LU_VERSION;
+	root->features = IRQ_LU_FEATURES;
+	root->state = IRQ_LU_STATE_PREPARED;
+
+	ret = kho_add_subtree(IRQ_LU_KHO_NODE, root, IRQ_LU_ROOT_SIZE);
+	if (ret) {
+		kho_unpreserve_free(root);
+		return ret;
+	}
+
+	irq_lu_out.root = root;
+	return 0;
+}
+
+static void irq_lu_put_root(void)
+{
+	struct irq_domain *unit;
+
+	if (!irq_lu_out.root || irq_lu_out.nr_devices)
+		return;
+
+	while (irq_lu_out.root->nr_units) {
+		unit = irq_lu_out.units[--irq_lu_out.root->nr_units];
+		unit->ops->liveupdate->unpreserve(unit);
+	}
+
+	kho_remove_subtree(irq_lu_out.root);
+	kho_unpreserve_free(irq_lu_out.root);
+	kho_unpreserve_free(irq_lu_out.table);
+	irq_lu_out.root = NULL;
+	irq_lu_out.table = NULL;
+	irq_lu_out.nr_slots = 0;
+}
+
+static int irq_lu_get_unit(struct irq_domain *unit)
+{
+	struct irq_lu_root_ser *root = irq_lu_out.root;
+	unsigned int i = irq_lu_unit_index(unit);
+	int ret;
+
+	if (i < root->nr_units)
+		return 0;
+	if (i >= IRQ_LU_MAX_UNITS)
+		return -ENOSPC;
+
+	memset(&root->units[i], 0, sizeof(root->units[i]));
+	ret = unit->ops->liveupdate->preserve(unit, &root->units[i]);
+	if (ret)
+		return ret;
+
+	irq_lu_out.units[i] = unit;
+	root->nr_units++;
+	return 0;
+}
+
+/* The table is filled at the jump, when nothing can be allocated any more. */
+static int irq_lu_reserve_slot(void)
+{
+	unsigned int nr_slots = max(2 * irq_lu_out.nr_slots, IRQ_LU_TABLE_SLOTS);
+	struct irq_lu_device_ref_ser *table;
+
+	if (irq_lu_out.nr_devices < irq_lu_out.nr_slots)
+		return 0;
+	if (nr_slots > IRQ_LU_MAX_DEVICES)
+		return -ENOSPC;
+
+	table = kho_alloc_preserve(array_size(nr_slots, sizeof(*table)));
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+
+	kho_unpreserve_free(irq_lu_out.table);
+	irq_lu_out.table = table;
+	irq_lu_out.nr_slots = nr_slots;
+	return 0;
+}
+
+static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
+{
+	struct irq_lu_device_ser head = { };
+	int ret;
+
+	ret = out->ops->identify(out->dev, &head);
+	if (ret)
+		return ret;
+
+	out->ser = kho_alloc_preserve(struct_size(out->ser, vectors, head.hwsize));
+	if (IS_ERR(out->ser))
+		return PTR_ERR(out->ser);
+
+	out->nr_max = head.hwsize;
+	return 0;
+}
+
+static int irq_lu_add_device(struct irq_lu_out_dev *out)
+{
+	int ret;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	if (irq_lu_find_out(out->dev))
+		return -EBUSY;
+
+	ret = irq_lu_get_root();
+	if (ret)
+		return ret;
+
+	ret = irq_lu_reserve_slot();
+	if (ret)
+		goto put_root;
+
+	ret = irq_lu_get_unit(out->unit);
+	if (ret)
+		goto put_root;
+
+	ret = irq_lu_alloc_record(out);
+	if (ret)
+		goto put_root;
+
+	ret = irq_lu_capture_device(out);
+	if (ret)
+		goto free_record;
+
+	list_add_tail(&out->node, &irq_lu_out.devices);
+	irq_lu_out.nr_devices++;
+	return 0;
+
+free_record:
+	kho_unpreserve_free(out->ser);
+put_root:
+	irq_lu_put_root();
+	return ret;
+}
+
+/**
+ * irq_liveupdate_preserve - Prepare the interrupts of a device for a live update
+ * @dev:	Device, bound to a driver
+ * @ops:	Methods of its bus
+ *
+ * The device may have no interrupts yet. Until irq_liveupdate_freeze() its
+ * interrupts work as ever, and can be allocated and freed.
+ *
+ * Context: May sleep. The MSI descriptors of @dev must not be locked.
+ * Return: 0, or a negative errno when the interrupts can not be handed over:
+ * -EOPNOTSUPP without interrupt remapping, with managed affinity or when
+ * switched off on the command line, -EIO when the device does not have the
+ * messages which the kernel has, -ENOSPC when there are too many devices or
+ * units, -ENOMEM, or what the unit or the bus says.
+ */
+int irq_liveupdate_preserve(struct device *dev,
+			    const struct irq_liveupdate_dev_ops *ops)
+{
+	struct irq_lu_out_dev *out __free(kfree) = NULL;
+	int ret;
+
+	if (!irq_lu_enabled) {
+		dev_err(dev, "irq_liveupdate: not preserved: switched off on the command line\n");
+		return -EOPNOTSUPP;
+	}
+
+	out = kzalloc_obj(*out);
+	if (!out)
+		return -ENOMEM;
+
+	out->dev = dev;
+	out->ops = ops;
+	out->unit = irq_lu_find_unit(dev_get_msi_domain(dev));
+	if (!out->unit) {
+		dev_err(dev, "irq_liveupdate: not preserved: no interrupt remapping\n");
+		return -EOPNOTSUPP;
+	}
+
+	if (dev->msi.data) {
+		guard(msi_descs_lock)(dev);
+		ret = irq_lu_add_device(out);
+	} else {
+		ret = irq_lu_add_device(out);
+	}
+	if (ret) {
+		dev_err(dev, "irq_liveupdate: not preserved: %pe\n", ERR_PTR(ret));
+		return ret;
+	}
+
+	retain_and_null_ptr(out);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_preserve);
+
+/**
+ * irq_liveupdate_unpreserve - Undo irq_liveupdate_preserve()
+ * @dev:	Device
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_unpreserve(struct device *dev)
+{
+	struct irq_lu_out_dev *out;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	out = irq_lu_find_out(dev);
+	if (WARN_ON_ONCE(!out))
+		return;
+
+	list_del(&out->node);
+	irq_lu_out.nr_devices--;
+	kho_unpreserve_free(out->ser);
+	kfree(out);
+	irq_lu_put_root();
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_unpreserve);
+
+static int irq_lu_freeze_locked(struct device *dev)
+{
+	struct irq_lu_out_dev *out;
+	int ret;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	out = irq_lu_find_out(dev);
+	if (WARN_ON_ONCE(!out))
+		return -EINVAL;
+
+	ret = irq_lu_capture_device(out);
+	if (ret)
+		return ret;
+
+	irq_lu_ser_seal_device(out->ser);
+	out->frozen = true;
+	dev_info(dev, "irq_liveupdate: frozen: %u vectors\n", out->ser->nr_vectors);
+	return 0;
+}
+
+/**
+ * irq_liveupdate_freeze - Record the interrupts of a preserved device
+ * @dev:	Device
+ *
+ * The caller makes sure that from here on no interrupt of the device is
+ * allocated or freed any more. Interrupts go on.
+ *
+ * Context: May sleep, does not allocate memory. The MSI descriptors of @dev
+ * must not be locked.
+ * Return: 0 or a negative errno, see irq_liveupdate_preserve(). After an error
+ * the device is preserved, but not frozen.
+ */
+int irq_liveupdate_freeze(struct device *dev)
+{
+	if (!dev->msi.data)
+		return irq_lu_freeze_locked(dev);
+
+	guard(msi_descs_lock)(dev);
+	return irq_lu_freeze_locked(dev);
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_freeze);
+
+/**
+ * irq_liveupdate_unfreeze - Undo irq_liveupdate_freeze()
+ * @dev:	Device
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_unfreeze(struct device *dev)
+{
+	struct irq_lu_out_dev *out;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	out = irq_lu_find_out(dev);
+	if (!WARN_ON_ONCE(!out))
+		out->frozen = false;
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_unfreeze);
+
+static void irq_lu_block_device(struct irq_lu_out_dev *out)
+{
+	struct irq_lu_device_ref_ser *ref = &irq_lu_out.table[irq_lu_out.root->nr_devices++];
+	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+	unsigned int i;
+
+	for (i = 0; i < out->ser->nr_vectors; i++)
+		ops->block(out->unit, &out->ser->vectors[i]);
+
+	ref->blob = virt_to_phys(out->ser);
+	ref->len = out->ser->len;
+	ref->reserved = 0;
+}
+
+/*
+ * Every device is masked before the first entry is blocked, so that as much as
+ * possible is latched by the devices and as little as possible is dropped.
+ */
+static void irq_lu_shutdown(void *data)
+{
+	struct irq_lu_root_ser *root;
+	struct irq_lu_out_dev *out;
+	unsigned int i;
+
+	if (!kexec_in_progress)
+		return;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	root = irq_lu_out.root;
+	if (!root)
+		return;
+
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->frozen)
+			out->ops->mask(out->dev);
+	}
+
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->frozen)
+			irq_lu_block_device(out);
+	}
+
+	for (i = 0; i < root->nr_units; i++)
+		irq_lu_out.units[i]->ops->liveupdate->sync(irq_lu_out.units[i]);
+
+	root->device_table = virt_to_phys(irq_lu_out.table);
+	irq_lu_ser_seal_root(root, irq_lu_out.table);
+}
+
+static const struct syscore_ops irq_lu_syscore_ops = {
+	.shutdown = irq_lu_shutdown,
+};
+
+static struct syscore irq_lu_syscore = {
+	.ops = &irq_lu_syscore_ops,
+};
+
+static int __init irq_lu_syscore_init(void)
+{
+	register_syscore(&irq_lu_syscore);
+	return 0;
+}
+core_initcall(irq_lu_syscore_init);

@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Interrupt live update, taking over
+ *
+ * The kernel which takes over, in the order of events:
+ *
+ * 1. An interrupt remapping unit asks for its record while it is set up, long
+ *    before LUO comes up: irq_liveupdate_incoming_unit(). The first of them
+ *    loads and validates the whole state. The unit goes on with the table of
+ *    the previous kernel, and irq_liveupdate_take_over() reserves the table
+ *    entries and the irq numbers before anybody else can get them.
+ *
+ * 2. The bus finds a device which may have been handed over:
+ *    irq_liveupdate_match().
+ *
+ * 3. The driver of the device allocates its interrupts as ever. The allocators
+ *    ask irq_liveupdate_irq() and irq_liveupdate_handle() for the place which
+ *    is reserved. With the same table entry the message composed is the one
+ *    which the device has already. Activation opens the entry, unmasking lets
+ *    the device send what it latched.
+ *
+ * 4. irq_liveupdate_finish(): exactly one synthetic interrupt for each vector
+ *    in use, for what could not be latched. What nobody came for is revoked.
+ *    Until then a number or an entry that is freed stays reserved for its
+ *    vector.
+ *
+ * What was handed over is not trusted. When anything is wrong with a record,
+ * the device starts cold, and everything else goes on: irq_lu_refuse().
+ *
+ * Locks: irq_lu_in.lock protects everything, and nests inside of the MSI
+ * descriptor lock. The allocators run in any context and find the records of
+ * an irq number by RCU.
+ */
+
+#define pr_fmt(fmt) "irq_liveupdate: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/device.h>
+#include <linux/hashtable.h>
+#include <linux/init.h>
+#include <linux/irq.h>
+#include <linux/kexec_handover.h>
+#include <linux/list.h>
+#include <linux/memblock.h>
+#include <linux/msi.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "internals.h"
+#include "liveupdate.h"
+#include "liveupdate_ser.h"
+
+/* Far above what any machine has, and keeps the bitmap of reserved ones small. */
+#define IRQ_LU_NR_IRQS		BIT(20)
+
+/**
+ * struct irq_lu_in_dev - A device whose interrupts were handed over
+ * @node:	Entry in the list of all these devices
+ * @hash:	Entry in the hash of matched devices
+ * @ser:	Its record
+ * @unit:	Its interrupt remapping unit, NULL before take over
+ * @dev:	The device, NULL before the match
+ * @ops:	Methods of its bus
+ * @nr_reserved: How many vectors have their number and entry reserved. That is
+ *		all of them, or none when the device was refused.
+ * @refused:	The device starts cold
+ * @checked:	@dev and @unit were found to belong together
+ */
+struct irq_lu_in_dev {
+	struct list_head			node;
+	struct hlist_node			hash;
+	const struct irq_lu_device_ser		*ser;
+	struct irq_domain			*unit;
+	struct device				*dev;
+	const struct irq_liveupdate_dev_ops	*ops;
+	unsigned int				nr_reserved;
+	bool					refused;
+	bool					checked;
+};
+
+/**
+ * struct irq_lu_in - What was handed over
+ * @lock:	Protects everything
+ * @loaded:	The state was looked for
+ * @handed_over: The previous kernel left state, useful or not
+ * @root:	The root, NULL when there is none or it was refused
+ * @table:	The device table
+ * @devices:	List of struct irq_lu_in_dev
+ * @records:	Records which have their places reserved, by irq number
+ * @reserved:	Reserved irq numbers
+ */
+struct irq_lu_in {
+	struct mutex				lock;
+	bool					loaded;
+	bool					handed_over;
+	const struct irq_lu_root_ser		*root;
+	const struct irq_lu_device_ref_ser	*table;
+	struct list_head			devices;
+	struct xarray				records;
+	unsigned long				*reserved;
+};
+
+static struct irq_lu_in irq_lu_in = {
+	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
+	.devices	= LIST_HEAD_INIT(irq_lu_in.devices),
+	.records	= XARRAY_INIT(irq_lu_in.records, 0),
+};
+
+static DEFINE_HASHTABLE(irq_lu_matched, 8);
+
+DEFINE_STATIC_KEY_FALSE(irq_liveupdate_placing);
+
+/*
+ * Loading
+ */
+
+/* An address of the previous kernel: memory which KHO kept aside, or nothing. */
+static __init void *irq_lu_map(u64 phys, size_t len)
+{
+	u64 last = phys + len - 1;
+
+	if (!phys || last < phys || !PAGE_ALIGNED(phys))
+		return NULL;
+	if (!pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(last)))
+		return NULL;
+	if (!memblock_is_reserved(phys) || !memblock_is_reserved(last))
+		return NULL;
+	return phys_to_virt(phys);
+}
+
+static __init int irq_lu_load_root(const char **reason)
+{
+	const struct irq_lu_device_ref_ser *table = NULL;
+	const struct irq_lu_root_ser *root;
+	phys_addr_t phys;
+	size_t size;
+	int ret;
+
+	ret = kho_retrieve_subtree(IRQ_LU_KHO_NODE, &phys, &size);
+	if (ret)
+		return ret;
+
+	irq_lu_in.handed_over = true;
+	*reason = "switched off on the command line";
+	if (!irq_lu_enabled)
+		return -EPERM;
+
+	*reason = "invalid address of the root";
+	root = irq_lu_map(phys, size);
+	if (!root)
+		return -EINVAL;
+
+	ret = irq_lu_ser_check_root_head(root, size, reason);
+	if (ret)
+		return ret;
+
+	*reason = "invalid address of the device table";
+	table = irq_lu_map(root->device_table,
+			   array_size(root->nr_devices, sizeof(*table)) ?: 1);
+	if (!table)
+		return -EINVAL;
+
+	ret = irq_lu_ser_check_root(root, table, reason);
+	if (ret)
+		return ret;
+
+	irq_lu_in.root = root;
+	irq_lu_in.table = table;
+	return 0;
+}
+
+static __init const char *irq_lu_load_device(const struct irq_lu_device_ref_ser *ref)
+{
+	const struct irq_lu_device_ser *ser;
+	struct irq_lu_in_dev *in;
+	const char *reason;
+
+	ser = irq_lu_map(ref->blob, ref->len);
+	if (!ser)
+		return "invalid address of its record";
+
+	if (irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, &reason))
+		return reason;
+
+	in = kzalloc_obj(*in);
+	if (!in)
+		return "out of memory";
+
+	in->ser = ser;
+	list_add_tail(&in->node, &irq_lu_in.devices);
+	return NULL;
+}
+
+/* Runs once, from the first interrupt remapping unit, single threaded. */
+static __init void irq_lu_load(void)
+{
+	const char *reason = NULL;
+	unsigned int i;
+	int ret;
+
+	if (irq_lu_in.loaded)
+		return;
+	irq_lu_in.loaded = true;
+
+	ret = irq_lu_load_root(&reason);
+	if (ret) {
+		if (irq_lu_in.handed_over)
+			pr_err("interrupts not taken over: %s\n", reason);
+		return;
+	}
+
+	irq_lu_in.reserved = bitmap_zalloc(IRQ_LU_NR_IRQS, GFP_KERNEL);
+	if (!irq_lu_in.reserved) {
+		pr_err("interrupts not taken over: out of memory\n");
+		irq_lu_in.root = NULL;
+		return;
+	}
+
+	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
+		reason = irq_lu_load_device(&irq_lu_in.table[i]);
+		if (reason)
+			pr_err("device %u not taken over: %s\n", i, reason);
+	}
+}
+
+/*
+ * Reserving and refusing
+ */
+
+static int irq_lu_reserve_vector(struct irq_lu_in_dev *in,
+				 const struct irq_lu_vector_ser *rec)
+{
+	const struct irq_domain_liveupdate_ops *ops = in->unit->ops->liveupdate;
+	int ret;
+
+	if (rec->irq >= IRQ_LU_NR_IRQS || rec->irq < arch_dynirq_lower_bound(0))
+		return -ERANGE;
+	if (irq_to_desc(rec->irq) || test_bit(rec->irq, irq_lu_in.reserved))
+		return -EEXIST;
+
+	ret = ops->reserve(in->unit, rec);
+	if (ret)
+		return ret;
+
+	ret = xa_err(xa_store(&irq_lu_in.records, rec->irq, (void *)rec, GFP_KERNEL));
+	if (ret) {
+		ops->release(in->unit, rec->handle, true);
+		return ret;
+	}
+
+	set_bit(rec->irq, irq_lu_in.reserved);
+	return 0;
+}
+
+/* The number is free for all, or belongs to its user alone. */
+static void irq_lu_release_vector(struct irq_lu_in_dev *in,
+				  const struct irq_lu_vector_ser *rec, bool revoke)
+{
+	clear_bit(rec->irq, irq_lu_in.reserved);
+	xa_erase(&irq_lu_in.records, rec->irq);
+	in->unit->ops->liveupdate->release(in->unit, rec->handle, revoke);
+}
+
+static void irq_lu_revoke_device(struct irq_lu_in_dev *in)
+{
+	while (in->nr_reserved)
+		irq_lu_release_vector(in, &in->ser->vectors[--in->nr_reserved], true);
+}
+
+/* Never a part of a device: all of its interrupts are placed, or none. */
+static void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
+{
+	lockdep_assert_held(&irq_lu_in.lock);
+
+	if (in->refused)
+		return;
+
+	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", in->ser->segment,
+	       in->ser->devid >> 8, (in->ser->devid >> 3) & 0x1f, in->ser->devid & 7,
+	       reason);
+	irq_lu_revoke_device(in);
+	in->refused = true;
+}
+
+static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
+{
+	unsigned int i;
+
+	for (i = 0; i < in->ser->nr_vectors; i++) {
+		int ret = irq_lu_reserve_vector(in, &in->ser->vectors[i]);
+
+		if (ret) {
+			irq_lu_refuse(in, ret == -EEXIST ? "irq number or table entry is taken" :
+					  ret == -ERANGE ? "irq number out of range" :
+					  ret == -ENOMEM ? "out of memory" :
+					  "table entry does not match its record");
+			return;
+		}
+		in->nr_reserved++;
+	}
+}
+
+static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
+{
+	return in->ser->nr_vectors && in->ser->vectors[0].unit == unit;
+}
+
+/**
+ * irq_liveupdate_handed_over - Has the previous kernel left interrupt state?
+ *
+ * True also when the state was refused. Interrupt remapping must not be
+ * disabled then: devices are running, and a message meant for remapping would
+ * be taken for a vector.
+ *
+ * Context: Any, after the first irq_liveupdate_incoming_unit().
+ */
+bool irq_liveupdate_handed_over(void)
+{
+	return irq_lu_in.handed_over;
+}
+
+/**
+ * irq_liveupdate_incoming_unit - Find the record of an interrupt remapping unit
+ * @backend:	What kind of unit it is, IRQ_LU_BACKEND_*
+ * @segment:	PCI segment of the unit
+ * @reg_base:	Physical address of its registers
+ *
+ * Called while the unit is set up, before any other CPU is up.
+ *
+ * Context: May sleep.
+ * Return: The record, NULL when the unit was not handed over.
+ */
+const struct irq_lu_unit_ser *
+__ref irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
+{
+	const struct irq_lu_unit_ser *unit;
+	unsigned int i;
+
+	if (system_state < SYSTEM_RUNNING)
+		irq_lu_load();
+	if (!irq_lu_in.root)
+		return NULL;
+
+	for (i = 0; i < irq_lu_in.root->nr_units; i++) {
+		unit = &irq_lu_in.root->units[i];
+		if (unit->backend == backend && unit->segment == segment &&
+		    unit->reg_base == reg_base)
+			return unit;
+	}
+	return NULL;
+}
+
+/**
+ * irq_liveupdate_refuse_unit - Do not take a unit over
+ * @unit:	Record of the unit
+ * @reason:	Why
+ *
+ * All devices behind it start cold.
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
+				const char *reason)
+{
+	u32 index = unit - irq_lu_in.root->units;
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (irq_lu_is_behind(in, index))
+			irq_lu_refuse(in, reason);
+	}
+}
+
+/**
+ * irq_liveupdate_take_over - Reserve what was handed over behind a unit
+ * @unit:	Record of the unit
+ * @domain:	Irq domain of the unit
+ *
+ * Table entries and irq numbers are reserved for their devices. The unit is
+ * called back for each entry, and drops all others afterwards.
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
+			      struct irq_domain *domain)
+{
+	u32 index = unit - irq_lu_in.root->units;
+	struct irq_lu_in_dev *in;
+
+	scoped_guard(mutex, &irq_lu_in.lock) {
+		list_for_each_entry(in, &irq_lu_in.devices, node) {
+			if (!irq_lu_is_behind(in, index))
+				continue;
+			in->unit = domain;
+			irq_lu_reserve_device(in);
+		}
+	}
+	static_branch_enable(&irq_liveupdate_placing);
+}
+
+/* Units are set up long before, those which did not ask are not there. */
+static int __init irq_lu_refuse_missing(void)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (!in->unit && in->ser->nr_vectors)
+			irq_lu_refuse(in, "its interrupt remapping unit is missing");
+	}
+	return 0;
+}
+core_initcall(irq_lu_refuse_missing);
+
+/*
+ * Devices
+ */
+
+static struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
+{
+	struct irq_lu_in_dev *in;
+
+	lockdep_assert_held(&irq_lu_in.lock);
+
+	hash_for_each_possible(irq_lu_matched, in, hash, (unsigned long)dev) {
+		if (in->dev == dev)
+			return in;
+	}
+	return NULL;
+}
+
+static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
+				  const struct irq_lu_device_ser *ser)
+{
+	if (found->vendor != ser->vendor || found->device != ser->device)
+		return "another device is in its place";
+	if (found->hdr_type != ser->hdr_type)
+		return "header type differs";
+	if (found->requester_id != ser->requester_id)
+		return "requester id differs";
+	if (found->msi_type != ser->msi_type || found->hwsize != ser->hwsize)
+		return "MSI capability differs";
+	return NULL;
+}
+
+/**
+ * irq_liveupdate_match - Find the record of a device
+ * @dev:	Device which was found on its bus, and has no driver yet
+ * @ops:	Methods of its bus
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_match(struct device *dev,
+			  const struct irq_liveupdate_dev_ops *ops)
+{
+	struct irq_lu_device_ser found = { };
+	struct irq_lu_in_dev *in;
+	const char *reason;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	if (list_empty(&irq_lu_in.devices) || ops->identify(dev, &found))
+		return;
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (in->dev || in->ser->segment != found.segment ||
+		    in->ser->devid != found.devid)
+			continue;
+
+		in->dev = dev;
+		in->ops = ops;
+		hash_add(irq_lu_matched, &in->hash, (unsigned long)dev);
+		reason = irq_lu_compare(&found, in->ser);
+		if (reason)
+			irq_lu_refuse(in, reason);
+		return;
+	}
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_match);
+
+static const struct irq_lu_vector_ser *
+irq_lu_find_vector(const struct irq_lu_device_ser *ser, unsigned int msi_index)
+{
+	unsigned int lo = 0, hi = ser->nr_vectors;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (ser->vectors[mid].msi_index < msi_index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == ser->nr_vectors || ser->vectors[lo].msi_index != msi_index)
+		return NULL;
+	return &ser->vectors[lo];
+}
+
+/* Only now all parties are there: device, unit, and what the driver asks for. */
+static const char *irq_lu_check_device(struct irq_lu_in_dev *in, struct msi_desc *desc)
+{
+	bool is_msix = desc->pci.msi_attrib.is_msix;
+
+	if (!in->ser->nr_vectors)
+		return NULL;
+	if (is_msix != (in->ser->msi_type == IRQ_LU_MSIX))
+		return "driver uses the other MSI type";
+	if (!is_msix && desc->nvec_used != in->ser->nr_vectors)
+		return "driver uses another number of MSI messages";
+	if (irq_lu_find_unit(dev_get_msi_domain(in->dev)) != in->unit)
+		return "device is behind another interrupt remapping unit";
+	if (!in->unit->ops->liveupdate->check(in->unit, in->dev, &in->ser->vectors[0]))
+		return "source id of its table entries differs";
+	return NULL;
+}
+
+int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
+{
+	const struct irq_lu_vector_ser *rec;
+	struct irq_lu_in_dev *in;
+	const char *reason;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	in = irq_lu_find_matched(dev);
+	if (!in || in->refused)
+		return -1;
+
+	if (!in->checked) {
+		reason = irq_lu_check_device(in, desc);
+		if (reason) {
+			irq_lu_refuse(in, reason);
+			return -1;
+		}
+		in->checked = true;
+	}
+
+	rec = irq_lu_find_vector(in->ser, desc->msi_index);
+	return rec ? rec->irq : -1;
+}
+
+int __irq_liveupdate_handle(unsigned int irq)
+{
+	const struct irq_lu_vector_ser *rec;
+
+	guard(rcu)();
+	rec = xa_load(&irq_lu_in.records, irq);
+	return rec ? rec->handle : -1;
+}
+
+int __irq_liveupdate_target(unsigned int irq, u32 *target)
+{
+	const struct irq_lu_vector_ser *rec;
+
+	guard(rcu)();
+	rec = xa_load(&irq_lu_in.records, irq);
+	if (!rec)
+		return -ENOENT;
+	*target = rec->target;
+	return 0;
+}
+
+bool __irq_liveupdate_skip(int *start, unsigned int cnt)
+{
+	unsigned long last;
+
+	if (*start < 0)
+		return false;
+
+	last = min_t(unsigned long, (unsigned long)*start + cnt, IRQ_LU_NR_IRQS);
+	if (find_next_bit(irq_lu_in.reserved, last, *start) >= last)
+		return false;
+
+	*start = find_next_zero_bit(irq_lu_in.reserved, IRQ_LU_NR_IRQS,
+				    find_next_bit(irq_lu_in.reserved, last, *start));
+	return true;
+}
+
+/*
+ * Finishing
+ */
+
+/*
+ * An interrupt which is not started has no vector to which it could be sent,
+ * and a disabled one must not reach its handler: it is left pending, for the
+ * request or the enable to come. Where a resend is already on its way the
+ * handler runs for that one, which is as good.
+ */
+static void irq_lu_inject(unsigned int irq)
+{
+	scoped_irqdesc_get_and_buslock(irq, 0) {
+		struct irq_data *irqd = &scoped_irqdesc->irq_data;
+
+		if (scoped_irqdesc->action && irqd_is_started(irqd) &&
+		    !irqd_irq_disabled(irqd) && !irqd_irq_masked(irqd))
+			check_irq_resend(scoped_irqdesc, true);
+		else
+			scoped_irqdesc->istate |= IRQS_PENDING;
+	}
+}
+
+static void irq_lu_finish_device(struct irq_lu_in_dev *in)
+{
+	unsigned int injected = 0, revoked = 0;
+
+	while (in->nr_reserved) {
+		const struct irq_lu_vector_ser *rec = &in->ser->vectors[--in->nr_reserved];
+		/* Nobody but the vector it is reserved for can have the number. */
+		bool in_use = irq_to_desc(rec->irq);
+
+		irq_lu_release_vector(in, rec, !in_use);
+		if (in_use) {
+			irq_lu_inject(rec->irq);
+			injected++;
+		} else {
+			revoked++;
+		}
+	}
+	dev_info(in->dev, "irq_liveupdate: finished: %u synthetic interrupts, %u vectors revoked\n",
+		 injected, revoked);
+}
+
+static void irq_lu_free_device(struct irq_lu_in_dev *in)
+{
+	list_del(&in->node);
+	if (in->dev)
+		hash_del(&in->hash);
+	/* The allocators may still look at the record. */
+	synchronize_rcu();
+	kho_restore_free((void *)in->ser);
+	kfree(in);
+}
+
+static void irq_lu_free_root(void)
+{
+	if (!irq_lu_in.root || !list_empty(&irq_lu_in.devices))
+		return;
+
+	static_branch_disable(&irq_liveupdate_placing);
+	kho_restore_free((void *)irq_lu_in.table);
+	kho_restore_free((void *)irq_lu_in.root);
+	irq_lu_in.root = NULL;
+	irq_lu_in.table = NULL;
+}
+
+/**
+ * irq_liveupdate_finish - End the live update of a device
+ * @dev:	Device
+ *
+ * One synthetic interrupt is delivered for each interrupt which was handed over
+ * and is in use, because nobody knows whether the device raised one when it
+ * could not be delivered. Interrupts nobody asked for are revoked: table entry
+ * and number are free for others.
+ *
+ * Context: May sleep. The driver may use the device at the same time.
+ */
+void irq_liveupdate_finish(struct device *dev)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	in = irq_lu_find_matched(dev);
+	if (!in)
+		return;
+
+	if (!in->refused)
+		irq_lu_finish_device(in);
+	irq_lu_free_device(in);
+	irq_lu_free_root();
+}
+EXPORT_SYMBOL_GPL(irq_liveupdate_finish);

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Serializer and validator of the interrupt state
+ *
+ * The kernel which hands over fills in the structures of
+ * include/linux/kho/abi/irq.h and seals each device, then the root. The kernel
+ * which takes over believes nothing before it is checked, in this order:
+ *
+ * 1. irq_lu_ser_check_root_head() looks at the root and its units only. When it
+ *    succeeds, the address and the length of the device table are plausible.
+ *    Whether they are preserved memory is for the caller to find out.
+ * 2. irq_lu_ser_check_root() verifies the checksum, and the device table. When
+ *    it succeeds, the same holds for the address and the length of each blob.
+ * 3. irq_lu_ser_check_device(), once per device. A device which is refused does
+ *    not stop the others.
+ *
+ * Each check returns 0, or a reason for the log and
+ *
+ * - -EOPNOTSUPP: from a kernel which knows more than this one,
+ * - -ENOENT: nothing was handed over, the root never became FROZEN,
+ * - -EINVAL: garbage.
+ *
+ * What takes more than one record or a list of known values to decide is left
+ * to those who own the resource: an irq number, a table entry or a PCI function
+ * which two records claim is refused to the second of them by its reservation,
+ * an unknown kind of unit or a source-id by the interrupt remapping driver.
+ *
+ * Nothing in this file has state, allocates or touches hardware, so that it
+ * builds in user space too (tools/testing/irq_liveupdate_ser).
+ */
+
+#include <asm/barrier.h>
+#include <linux/align.h>
+#include <linux/compiler.h>
+#include <linux/crc32.h>
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/log2.h>
+#include <linux/string.h>
+
+#include "liveupdate_ser.h"
+
+/* Alignment of everything that an address in the ABI points to. */
+#define SER_ALIGN		sizeof(u64)
+
+/* Vectors of the MSI capability (PCIe r6.0 sec 7.7.1.2, Multiple Message Capable). */
+#define MSI_MAX_VECTORS		32
+
+/* The highest known layout of config space: CardBus bridge. */
+#define HDR_TYPE_MAX		2
+
+static int refuse(const char **reason, int err, const char *why)
+{
+	*reason = why;
+	return err;
+}
+
+static bool all_zero(const void *p, size_t len)
+{
+	return !memchr_inv(p, 0, len);
+}
+
+static bool phys_addr_plausible(u64 addr)
+{
+	return addr && IS_ALIGNED(addr, SER_ALIGN);
+}
+
+static bool phys_range_plausible(u64 addr, u64 len)
+{
+	u64 end;
+
+	return phys_addr_plausible(addr) && !check_add_overflow(addr, len, &end);
+}
+
+/*
+ * The checksums take a copy of the header, so that a number which was checked
+ * is the number which is used.
+ */
+static u32 checksum_device(struct irq_lu_device_ser head,
+			   const struct irq_lu_vector_ser *vectors)
+{
+	u32 crc;
+
+	head.checksum = 0;
+
+	crc = crc32_le(~0U, &head, sizeof(head));
+	return crc32_le(crc, vectors, (size_t)head.nr_vectors * sizeof(vectors[0]));
+}
+
+static u32 checksum_root(struct irq_lu_root_ser head,
+			 const struct irq_lu_unit_ser *units,
+			 const struct irq_lu_device_ref_ser *table)
+{
+	u32 crc;
+
+	/* The state which a valid root ends up in, although it is written last. */
+	head.state = IRQ_LU_STATE_FROZEN;
+	head.checksum = 0;
+
+	crc = crc32_le(~0U, &head, sizeof(head));
+	crc = crc32_le(crc, units, (size_t)head.nr_units * sizeof(units[0]));
+	return crc32_le(crc, table, (size_t)head.nr_devices * sizeof(table[0]));
+}
+
+/**
+ * irq_lu_ser_seal_device() - Make a device blob valid for the next kernel
+ * @dev:	The blob, complete but for its length and checksum
+ */
+void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
+{
+	dev->len = irq_lu_ser_device_len(dev->nr_vectors);
+	dev->checksum = checksum_device(*dev, dev->vectors);
+}
+
+/**
+ * irq_lu_ser_seal_root() - Make the interrupt state valid for the next kernel
+ * @root:	The root, complete but for its state and checksum
+ * @table:	Its device table, complete
+ *
+ * The devices have to be sealed before.
+ */
+void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
+			  const struct irq_lu_device_ref_ser *table)
+{
+	root->checksum = checksum_root(*root, root->units, table);
+
+	/* A root which says FROZEN is complete, whenever the machine dies. */
+	smp_wmb();
+	WRITE_ONCE(root->state, IRQ_LU_STATE_FROZEN);
+}
+
+static int check_unit(const struct irq_lu_unit_ser *unit, const char **reason)
+{
+	if (unit->flags & ~IRQ_LU_UNIT_FLAGS)
+		return refuse(reason, -EOPNOTSUPP, "unknown unit flags");
+	if (!unit->reg_base)
+		return refuse(reason, -EINVAL, "unit without registers");
+	if (!phys_addr_plausible(unit->table))
+		return refuse(reason, -EINVAL, "bad address of remapping table");
+	if (!unit->nr_entries)
+		return refuse(reason, -EINVAL, "remapping table without entries");
+	if (!all_zero(unit->reserved, sizeof(unit->reserved)))
+		return refuse(reason, -EINVAL, "reserved field of unit not zero");
+
+	return 0;
+}
+
+static bool same_unit(const struct irq_lu_unit_ser *a, const struct irq_lu_unit_ser *b)
+{
+	return a->segment == b->segment && a->reg_base == b->reg_base;
+}
+
+/* Quadratic, but there are at most IRQ_LU_MAX_UNITS of them. */
+static int check_units(const struct irq_lu_unit_ser *units, u32 nr_units,
+		       const char **reason)
+{
+	int ret;
+
+	for (u32 i = 0; i < nr_units; i++) {
+		ret = check_unit(&units[i], reason);
+		if (ret)
+			return ret;
+
+		for (u32 j = 0; j < i; j++) {
+			if (same_unit(&units[i], &units[j]))
+				return refuse(reason, -EINVAL, "duplicate unit");
+			if (units[i].table == units[j].table)
+				return refuse(reason, -EINVAL, "duplicate remapping table");
+		}
+	}
+	return 0;
+}
+
+/* What decides whether this kernel can read the rest at all. */
+static int check_root_format(const struct irq_lu_root_ser *head, const char **reason)
+{
+	if (head->magic != IRQ_LU_MAGIC)
+		return refuse(reason, -EINVAL, "bad magic");
+	if (head->version != IRQ_LU_VERSION)
+		return refuse(reason, -EOPNOTSUPP, "unknown version");
+	if (head->features & ~IRQ_LU_FEATURES)
+		return refuse(reason, -EOPNOTSUPP, "unknown feature");
+	if (head->state == IRQ_LU_STATE_PREPARED)
+		return refuse(reason, -ENOENT, "not frozen");
+	if (head->state != IRQ_LU_STATE_FROZEN)
+		return refuse(reason, -EINVAL, "unknown state");
+
+	return 0;
+}
+
+static int check_device_table_range(u64 addr, u32 nr_devices, const char **reason)
+{
+	u64 len = (u64)nr_devices * sizeof(struct irq_lu_device_ref_ser);
+
+	if (nr_devices > IRQ_LU_MAX_DEVICES)
+		return refuse(reason, -EINVAL, "too many devices");
+	if (nr_devices && !phys_range_plausible(addr, len))
+		return refuse(reason, -EINVAL, "bad address of device table");
+
+	return 0;
+}
+
+/**
+ * irq_lu_ser_check_root_head() - Check a root, before its device table is read
+ * @blob:	The root
+ * @size:	Number of bytes which can be read from there
+ * @reason:	Set to why the root was refused
+ *
+ * The checksum is not verified, because it covers the device table.
+ *
+ * Return: 0 or a negative error code.
+ */
+int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason)
+{
+	const struct irq_lu_root_ser *root = blob;
+	struct irq_lu_root_ser head;
+	int ret;
+
+	if (!IS_ALIGNED((uintptr_t)blob, SER_ALIGN))
+		return refuse(reason, -EINVAL, "root not aligned");
+	if (size < sizeof(head))
+		return refuse(reason, -EINVAL, "root truncated");
+	head = *root;
+
+	ret = check_root_format(&head, reason);
+	if (ret)
+		return ret;
+	if (!all_zero(head.reserved, sizeof(head.reserved)))
+		return refuse(reason, -EINVAL, "reserved field of root not zero");
+	if (head.nr_units > IRQ_LU_MAX_UNITS)
+		return refuse(reason, -EINVAL, "too many units");
+	if (head.nr_units * sizeof(root->units[0]) > size - sizeof(head))
+		return refuse(reason, -EINVAL, "units truncated");
+
+	ret = check_device_table_range(head.device_table, head.nr_devices, reason);
+	if (ret)
+		return ret;
+
+	return check_units(root->units, head.nr_units, reason);
+}
+
+static int check_ref(const struct irq_lu_device_ref_ser *ref, const char **reason)
+{
+	const size_t head = sizeof(struct irq_lu_device_ser);
+
+	if (ref->len < head || ref->len > irq_lu_ser_device_len(IRQ_LU_MAX_VECTORS) ||
+	    (ref->len - head) % sizeof(struct irq_lu_vector_ser))
+		return refuse(reason, -EINVAL, "bad length of device blob");
+	if (!phys_range_plausible(ref->blob, ref->len))
+		return refuse(reason, -EINVAL, "bad address of device blob");
+	if (ref->reserved)
+		return refuse(reason, -EINVAL, "reserved field of device table not zero");
+
+	return 0;
+}
+
+/* Both were checked, so that the sums do not wrap. */
+static bool refs_overlap(const struct irq_lu_device_ref_ser *a,
+			 const struct irq_lu_device_ref_ser *b)
+{
+	return a->blob < b->blob + b->len && b->blob < a->blob + a->len;
+}
+
+/**
+ * irq_lu_ser_check_root() - Check a root together with its device table
+ * @root:	The root, which passed irq_lu_ser_check_root_head()
+ * @table:	Its device table. Not read when the root has no devices.
+ * @reason:	Set to why the root was refused
+ *
+ * The search for overlaps is quadratic in the number of devices. It is one
+ * comparison per pair, so that hundreds of devices cost microseconds.
+ *
+ * Return: 0 or a negative error code.
+ */
+int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
+			  const struct irq_lu_device_ref_ser *table,
+			  const char **reason)
+{
+	const struct irq_lu_root_ser head = *root;
+	int ret;
+
+	if (head.checksum != checksum_root(head, root->units, table))
+		return refuse(reason, -EINVAL, "checksum mismatch");
+
+	for (u32 i = 0; i < head.nr_devices; i++) {
+		ret = check_ref(&table[i], reason);
+		if (ret)
+			return ret;
+
+		for (u32 j = 0; j < i; j++) {
+			if (refs_overlap(&table[i], &table[j]))
+				return refuse(reason, -EINVAL, "device blobs overlap");
+		}
+	}
+	return 0;
+}
+
+/* The header, but for length and checksum. A device without vectors is legal. */
+static int check_device_head(const struct irq_lu_device_ser *head, const char **reason)
+{
+	if (head->hdr_type > HDR_TYPE_MAX)
+		return refuse(reason, -EINVAL, "bad header type");
+	if (head->msi_type != IRQ_LU_MSI && head->msi_type != IRQ_LU_MSIX)
+		return refuse(reason, -EINVAL, "unknown MSI type");
+	if (!head->hwsize || head->hwsize > IRQ_LU_MAX_VECTORS)
+		return refuse(reason, -EINVAL, "bad size of MSI capability");
+	if (head->msi_type == IRQ_LU_MSI &&
+	    (head->hwsize > MSI_MAX_VECTORS || !is_power_of_2(head->hwsize)))
+		return refuse(reason, -EINVAL, "bad size of MSI capability");
+	if (head->nr_vectors > head->hwsize)
+		return refuse(reason, -EINVAL, "more vectors than the device has");
+	if (!all_zero(head->reserved, sizeof(head->reserved)))
+		return refuse(reason, -EINVAL, "reserved field of device not zero");
+
+	return 0;
+}
+
+/* What is meant for a later kernel, and says so. */
+static int check_vector_format(const struct irq_lu_vector_ser *vec, const char **reason)
+{
+	if (vec->flags & ~IRQ_LU_VECTOR_FLAGS)
+		return refuse(reason, -EOPNOTSUPP, "unknown vector flags");
+	if (vec->disposition != IRQ_LU_BLOCKED)
+		return refuse(reason, -EOPNOTSUPP, "unknown disposition");
+	if (!all_zero(vec->reserved, sizeof(vec->reserved)))
+		return refuse(reason, -EINVAL, "reserved field of vector not zero");
+
+	return 0;
+}
+
+/*
+ * A vector which was never activated legally has no message. Data is zero for
+ * the first message of MSI, so only the address tells.
+ */
+static bool message_missing(const struct irq_lu_vector_ser *vec)
+{
+	return (vec->flags & IRQ_LU_VECTOR_ACTIVATED) && !vec->msg_addr_lo && !vec->msg_addr_hi;
+}
+
+static int check_vector(const struct irq_lu_vector_ser *vec, u16 hwsize,
+			const struct irq_lu_root_ser *root, const char **reason)
+{
+	int ret;
+
+	ret = check_vector_format(vec, reason);
+	if (ret)
+		return ret;
+
+	if (!vec->irq || vec->irq >= INT_MAX)
+		return refuse(reason, -EINVAL, "irq number out of range");
+	if (vec->msi_index >= hwsize)
+		return refuse(reason, -EINVAL, "MSI index out of range");
+	if (vec->unit >= root->nr_units)
+		return refuse(reason, -EINVAL, "unit out of range");
+	if (vec->handle >= root->units[vec->unit].nr_entries)
+		return refuse(reason, -EINVAL, "table index out of range");
+	if (message_missing(vec))
+		return refuse(reason, -EINVAL, "activated vector without message");
+
+	return 0;
+}
+
+/*
+ * The vectors of MSI share one descriptor, in which only the first irq number
+ * is stored.
+ */
+static bool same_msi_block(const struct irq_lu_vector_ser *prev,
+			   const struct irq_lu_vector_ser *vec)
+{
+	return vec->irq - prev->irq == vec->msi_index - prev->msi_index;
+}
+
+static int check_vector_order(const struct irq_lu_vector_ser *prev,
+			      const struct irq_lu_vector_ser *vec, u8 msi_type,
+			      const char **reason)
+{
+	if (vec->msi_index <= prev->msi_index)
+		return refuse(reason, -EINVAL, "MSI indices not ascending");
+	if (msi_type == IRQ_LU_MSI && !same_msi_block(prev, vec))
+		return refuse(reason, -EINVAL, "irq numbers of MSI not consecutive");
+
+	return 0;
+}
+
+/**
+ * irq_lu_ser_check_device() - Check the blob of a device
+ * @blob:	The blob
+ * @len:	Its length, as in the device table
+ * @root:	The root, which passed irq_lu_ser_check_root()
+ * @reason:	Set to why the device was refused
+ *
+ * Return: 0 or a negative error code.
+ */
+int irq_lu_ser_check_device(const void *blob, size_t len,
+			    const struct irq_lu_root_ser *root,
+			    const char **reason)
+{
+	const struct irq_lu_device_ser *dev = blob;
+	struct irq_lu_device_ser head;
+	int ret;
+
+	if (!IS_ALIGNED((uintptr_t)blob, SER_ALIGN))
+		return refuse(reason, -EINVAL, "device blob not aligned");
+	if (len < sizeof(head))
+		return refuse(reason, -EINVAL, "device blob truncated");
+	head = *dev;
+
+	if (head.len != len || irq_lu_ser_device_len(head.nr_vectors) != len)
+		return refuse(reason, -EINVAL, "length mismatch");
+	if (head.checksum != checksum_device(head, dev->vectors))
+		return refuse(reason, -EINVAL, "checksum mismatch");
+
+	ret = check_device_head(&head, reason);
+	if (ret)
+		return ret;
+
+	for (u32 i = 0; i < head.nr_vectors; i++) {
+		ret = check_vector(&dev->vectors[i], head.hwsize, root, reason);
+		if (!ret && i)
+			ret = check_vector_order(&dev->vectors[i - 1], &dev->vectors[i],
+						 head.msi_type, reason);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
