@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Interrupt live update, VT-d
+ *
+ * The interrupt remapping table is taken over in place: the next kernel goes on
+ * with the memory to which the unit points, and interrupt remapping is never
+ * disabled in between. Were it, a message in remappable format would be taken
+ * for one in compatibility format, that is for a vector and a CPU.
+ *
+ * The kernel which hands over preserves the table. At the point of no return it
+ * makes each entry of a handed over interrupt not present, with fault
+ * processing disabled, and latches it: modify_irte() leaves a latched entry
+ * alone. Source-id fields stay, so that an entry which is opened again, low
+ * half first, is never present without them. At last the interrupt entry cache
+ * is invalidated, the event interrupts of the unit are masked, and once all
+ * other CPUs are stopped the queues which the unit reads and writes in memory
+ * are switched off.
+ *
+ * The kernel which takes over compares the record with the registers of the
+ * unit, reserves the entries which are in the records of devices and drops all
+ * others. A unit which does not match its record gets a new table, while
+ * remapping stays enabled, whose entries report no faults: devices which the
+ * previous kernel left running must not fill the log.
+ */
+
+#define pr_fmt(fmt) "DMAR-IR: " fmt
+
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/dmar.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <asm/irq_remapping.h>
+#include <asm/x86_init.h>
+
+#include "iommu.h"
+#include "irq_remapping.h"
+#include "../iommu-pages.h"
+
+/* Interrupt remapping table entry, VT-d spec r4.1 sec 9.10 */
+#define IRTE_PRESENT		BIT_ULL(0)
+#define IRTE_FPD		BIT_ULL(1)
+#define IRTE_SOURCE		GENMASK_ULL(19, 0)	/* SID, SQ, SVT; high half */
+
+/* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
+#define IRTA_EIME		BIT_ULL(11)
+
+static struct ir_table *domain_table(struct irq_domain *d)
+{
+	struct intel_iommu *iommu = d->host_data;
+
+	return iommu->ir_table;
+}
+
+/* The hardware may look at the entry in between: never present half written. */
+static void irte_close(struct intel_iommu *iommu, struct irte *irte, u32 source)
+{
+	WRITE_ONCE(irte->low, IRTE_FPD);
+	WRITE_ONCE(irte->high, source);
+	__iommu_flush_cache(iommu, irte, sizeof(*irte));
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static void intel_ir_save(struct irq_domain *d, struct irq_data *irqd,
+			  struct irq_lu_vector_ser *rec)
+{
+	struct intel_ir_data *data = irqd->chip_data;
+
+	rec->handle = data->irq_2_iommu.irte_index + data->irq_2_iommu.sub_handle;
+	rec->source = data->irte_entry.high & IRTE_SOURCE;
+}
+
+static int intel_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+{
+	struct intel_iommu *iommu = d->host_data;
+	struct ir_table *table = iommu->ir_table;
+	int ret;
+
+	table->latched = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
+	if (!table->latched)
+		return -ENOMEM;
+
+	ret = kho_preserve_folio(virt_to_folio(table->base));
+	if (ret) {
+		bitmap_free(table->latched);
+		table->latched = NULL;
+		return ret;
+	}
+
+	ser->backend = IRQ_LU_BACKEND_VTD;
+	ser->segment = iommu->segment;
+	ser->reg_base = iommu->reg_phys;
+	ser->table = virt_to_phys(table->base);
+	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
+	if (readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME)
+		ser->flags |= IRQ_LU_UNIT_X2APIC;
+	return 0;
+}
+
+static void intel_ir_unpreserve(struct irq_domain *d)
+{
+	struct ir_table *table = domain_table(d);
+	unsigned long *latched = table->latched;
+
+	kho_unpreserve_folio(virt_to_folio(table->base));
+	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
+		table->latched = NULL;
+	bitmap_free(latched);
+}
+
+static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+{
+	struct intel_iommu *iommu = d->host_data;
+	struct ir_table *table = iommu->ir_table;
+
+	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
+
+	set_bit(rec->handle, table->latched);
+	irte_close(iommu, &table->base[rec->handle], rec->source);
+}
+
+/*
+ * The page request queue and the invalidation queue are in memory which the
+ * next kernel does not know of. Other CPUs use them until they are stopped.
+ */
+static void (*intel_ir_next_shutdown)(void) __ro_after_init;
+
+static void intel_ir_shutdown(void)
+{
+	struct dmar_drhd_unit *drhd;
+
+	intel_ir_next_shutdown();
+
+	list_for_each_entry(drhd, &dmar_drhd_units, list) {
+		struct intel_iommu *iommu = drhd->iommu;
+
+		if (!iommu->ir_table || !iommu->ir_table->latched)
+			continue;
+		if (ecap_prs(iommu->ecap))
+			writeq(0, iommu->reg + DMAR_PQA_REG);
+		dmar_disable_qi(iommu);
+	}
+}
+
+static int __init intel_ir_shutdown_init(void)
+{
+	intel_ir_next_shutdown = x86_platform.iommu_shutdown;
+	x86_platform.iommu_shutdown = intel_ir_shutdown;
+	return 0;
+}
+late_initcall(intel_ir_shutdown_init);
+
+static void intel_ir_sync(struct irq_domain *d)
+{
+	struct intel_iommu *iommu = d->host_data;
+
+	qi_global_iec(iommu);
+
+	scoped_guard(raw_spinlock_irqsave, &iommu->register_lock) {
+		writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
+		if (ecap_prs(iommu->ecap))
+			writel(DMA_FECTL_IM, iommu->reg + DMAR_PECTL_REG);
+		/* Flush the posted writes */
+		readl(iommu->reg + DMAR_FECTL_REG);
+	}
+}
+
+/*
+ * The kernel which takes over
+ */
+
+static const char *intel_ir_check_unit(struct intel_iommu *iommu,
+				       const struct irq_lu_unit_ser *ser, bool x2apic)
+{
+	u64 irta = readq(iommu->reg + DMAR_IRTA_REG);
+
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES))
+		return "interrupt remapping is disabled";
+	if (ser->nr_entries != INTR_REMAP_TABLE_ENTRIES ||
+	    (irta & INTR_REMAP_TABLE_REG_SIZE_MASK) != INTR_REMAP_TABLE_REG_SIZE)
+		return "size of the remapping table differs";
+	if (ser->table != (irta & VTD_PAGE_MASK))
+		return "remapping table is not the one in use";
+	if (x2apic != !!(ser->flags & IRQ_LU_UNIT_X2APIC) ||
+	    x2apic != !!(irta & IRTA_EIME))
+		return "xAPIC or x2APIC mode differs";
+	return NULL;
+}
+
+static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu)
+{
+	return irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, iommu->segment,
+					    iommu->reg_phys);
+}
+
+/**
+ * intel_ir_restore_table - Get the remapping table of the previous kernel
+ * @iommu:	Unit which is being set up
+ * @x2apic:	Mode in which the unit will operate
+ *
+ * Context: May sleep.
+ * Return: The table, NULL when there is none or it does not fit.
+ */
+void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
+{
+	const struct irq_lu_unit_ser *ser = intel_ir_incoming(iommu);
+	const char *reason;
+	void *base;
+
+	if (!ser)
+		return NULL;
+
+	reason = intel_ir_check_unit(iommu, ser, x2apic);
+	if (reason) {
+		irq_liveupdate_refuse_unit(ser, reason);
+		return NULL;
+	}
+
+	base = iommu_restore_pages(ser->table, INTR_REMAP_TABLE_ENTRIES *
+				   sizeof(struct irte));
+	if (!base)
+		irq_liveupdate_refuse_unit(ser, "remapping table was not preserved");
+	return base;
+}
+
+static int intel_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+{
+	struct ir_table *table = domain_table(d);
+	struct irte *irte = &table->base[rec->handle];
+
+	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
+
+	if (test_bit(rec->handle, table->bitmap))
+		return -EEXIST;
+	if (irte->present || (irte->high & IRTE_SOURCE) != rec->source)
+		return -EINVAL;
+
+	set_bit(rec->handle, table->bitmap);
+	set_bit(rec->handle, table->held);
+	return 0;
+}
+
+static bool intel_ir_check(struct irq_domain *d, struct device *dev,
+			   const struct irq_lu_vector_ser *rec)
+{
+	struct irte irte = { };
+
+	if (!dev_is_pci(dev) || set_msi_sid(&irte, pci_real_dma_dev(to_pci_dev(dev))))
+		return false;
+	return (irte.high & IRTE_SOURCE) == rec->source;
+}
+
+static void intel_ir_release(struct irq_domain *d, u32 handle, bool revoke)
+{
+	struct intel_iommu *iommu = d->host_data;
+	struct ir_table *table = iommu->ir_table;
+
+	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
+
+	clear_bit(handle, table->held);
+	if (!revoke)
+		return;
+
+	/* The entry was not present, so nothing of it is cached. */
+	irte_close(iommu, &table->base[handle], 0);
+	clear_bit(handle, table->bitmap);
+}
+
+static void intel_ir_drop_others(struct intel_iommu *iommu)
+{
+	struct ir_table *table = iommu->ir_table;
+	struct irte *irte;
+	unsigned int i;
+
+	for (i = 0, irte = table->base; i < INTR_REMAP_TABLE_ENTRIES; i++, irte++) {
+		if ((irte->low || irte->high) && !test_bit(i, table->held))
+			irte_close(iommu, irte, 0);
+	}
+}
+
+static void intel_ir_suppress_faults(struct intel_iommu *iommu)
+{
+	unsigned int i;
+
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++)
+		irte_close(iommu, &iommu->ir_table->base[i], 0);
+}
+
+static void intel_ir_adopt_table(struct intel_iommu *iommu,
+				 const struct irq_lu_unit_ser *ser)
+{
+	struct ir_table *table = iommu->ir_table;
+
+	table->held = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
+	if (!table->held) {
+		irq_liveupdate_refuse_unit(ser, "out of memory");
+		intel_ir_suppress_faults(iommu);
+		return;
+	}
+
+	irq_liveupdate_take_over(ser, iommu->ir_domain);
+	intel_ir_drop_others(iommu);
+	pr_info("%s: took over %u interrupt remapping entries\n", iommu->name,
+		bitmap_weight(table->held, INTR_REMAP_TABLE_ENTRIES));
+}
+
+/**
+ * intel_ir_take_over - Take over a unit which has interrupt remapping enabled
+ * @iommu:	Unit which is being set up, with its table and irq domain
+ *
+ * The caller sets the table pointer afterwards, which flushes the interrupt
+ * entry cache.
+ *
+ * Context: May sleep.
+ * Return: True when interrupt remapping must stay enabled.
+ */
+bool intel_ir_take_over(struct intel_iommu *iommu)
+{
+	const struct irq_lu_unit_ser *ser = intel_ir_incoming(iommu);
+
+	if (!irq_liveupdate_handed_over())
+		return false;
+
+	if (ser && ser->table == virt_to_phys(iommu->ir_table->base))
+		intel_ir_adopt_table(iommu, ser);
+	else
+		intel_ir_suppress_faults(iommu);
+	return true;
+}
+
+const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops = {
+	.save		= intel_ir_save,
+	.preserve	= intel_ir_preserve,
+	.unpreserve	= intel_ir_unpreserve,
+	.block		= intel_ir_block,
+	.sync		= intel_ir_sync,
+	.reserve	= intel_ir_reserve,
+	.check		= intel_ir_check,
+	.release	= intel_ir_release,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Interrupt remapping of VT-d, shared by irq_remapping.c and irq_liveupdate.c.
+ */
+
+#ifndef _INTEL_IRQ_REMAPPING_H
+#define _INTEL_IRQ_REMAPPING_H
+
+#include <linux/bitops.h>
+#include <linux/dmar.h>
+#include <linux/irq_liveupdate.h>
+#include <linux/msi.h>
+#include <linux/spinlock.h>
+
+#include "iommu.h"
+
+struct pci_dev;
+
+struct irq_2_iommu {
+	struct intel_iommu *iommu;
+	u16 irte_index;
+	u16 sub_handle;
+	u8  irte_mask;
+	bool posted_msi;
+	bool posted_vcpu;
+};
+
+struct intel_ir_data {
+	struct irq_2_iommu			irq_2_iommu;
+	struct irte				irte_entry;
+	union {
+		struct msi_msg			msi_entry;
+	};
+};
+
+int modify_irte(struct irq_2_iommu *irq_iommu, struct irte *irte_modified);
+int set_msi_sid(struct irte *irte, struct pci_dev *dev);
+
+#ifdef CONFIG_IRQ_LIVEUPDATE
+
+extern const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops;
+#define INTEL_IR_LIVEUPDATE_OPS	(&intel_ir_liveupdate_ops)
+
+void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic);
+bool intel_ir_take_over(struct intel_iommu *iommu);
+
+/* The kernel hands over: nothing changes the entry any more. */
+static inline bool irte_is_latched(struct ir_table *table, unsigned int index)
+{
+	return table->latched && test_bit(index, table->latched);
+}
+
+/* Latched, or taken over: the index stays with its vector when it is freed. */
+static inline bool irte_is_held(struct ir_table *table, unsigned int index)
+{
+	return irte_is_latched(table, index) ||
+	       (table->held && test_bit(index, table->held));
+}
+
+#else /* !CONFIG_IRQ_LIVEUPDATE */
+
+#define INTEL_IR_LIVEUPDATE_OPS	NULL
+
+static inline void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
+{
+	return NULL;
+}
+
+static inline bool intel_ir_take_over(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+static inline bool irte_is_latched(struct ir_table *table, unsigned int index)
+{
+	return false;
+}
+
+static inline bool irte_is_held(struct ir_table *table, unsigned int index)
+{
+	return false;
+}
+
+#endif /* CONFIG_IRQ_LIVEUPDATE */
+#endif /* _INTEL_IRQ_REMAPPING_H */
