@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Interrupt live update, PCI/MSI
+ *
+ * PCI/MSI reads messages back from the device to compare them with what the
+ * kernel believes to be there, and sets MSI-X Function Mask, or the mask bits
+ * of MSI where the device has them, at the point of no return. The device then
+ * latches in its pending bits what it would have sent (PCIe r6.0 sec 6.1.4.3).
+ *
+ * Message, Enable and the mask bits of single MSI-X vectors stay as they are.
+ * With Enable clear a device latches nothing, and may fall back to INTx. In the
+ * next kernel pci_msix_init() and pci_msi_init() therefore leave Enable of an
+ * incoming device alone, and everything else goes its ordinary way.
+ */
+
+#include <linux/irq_liveupdate.h>
+#include <linux/pci_liveupdate.h>
+
+#include "../pci.h"
+#include "msi.h"
+
+static int last_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	*(u16 *)data = alias;
+	return 0;
+}
+
+static u16 msix_flags(struct pci_dev *pdev)
+{
+	u16 flags = 0;
+
+	if (pdev->msix_cap)
+		pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &flags);
+	return flags;
+}
+
+static u16 msi_flags(struct pci_dev *pdev)
+{
+	u16 flags = 0;
+
+	if (pdev->msi_cap)
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags);
+	return flags;
+}
+
+/* What is enabled, or else what a driver is expected to enable. */
+static bool uses_msix(struct pci_dev *pdev)
+{
+	if (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE)
+		return true;
+	return pdev->msix_cap && !(msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE);
+}
+
+static int pci_msi_liveupdate_identify(struct device *dev, struct irq_lu_device_ser *ser)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	ser->segment = pci_domain_nr(pdev->bus);
+	ser->devid = pci_dev_id(pdev);
+	ser->vendor = pdev->vendor;
+	ser->device = pdev->device;
+	ser->hdr_type = pdev->hdr_type;
+	pci_for_each_dma_alias(pdev, last_alias, &ser->requester_id);
+
+	if (uses_msix(pdev)) {
+		ser->msi_type = IRQ_LU_MSIX;
+		ser->hwsize = msix_table_size(msix_flags(pdev));
+	} else if (pdev->msi_cap) {
+		ser->msi_type = IRQ_LU_MSI;
+		ser->hwsize = pci_msi_vec_count(pdev);
+	} else {
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static bool mask_differs(struct msi_desc *desc)
+{
+	u32 mask;
+
+	if (!desc->pci.msi_attrib.can_mask)
+		return false;
+
+	if (desc->pci.msi_attrib.is_msix) {
+		mask = readl(pci_msix_desc_addr(desc) + PCI_MSIX_ENTRY_VECTOR_CTRL);
+		return mask != desc->pci.msix_ctrl;
+	}
+	pci_read_config_dword(msi_desc_to_pci_dev(desc), desc->pci.mask_pos, &mask);
+	return mask != desc->pci.msi_mask;
+}
+
+static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
+				      struct irq_lu_vector_ser *rec)
+{
+	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
+	struct msi_msg msg = { };
+
+	if (desc->pci.msi_attrib.is_virtual)
+		return -EOPNOTSUPP;
+	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
+		return -EIO;
+
+	/* All messages of multiple message MSI are in the same registers. */
+	if (!i) {
+		__pci_read_msi_msg(desc, &msg);
+		if (msg.address_lo != desc->msg.address_lo ||
+		    msg.address_hi != desc->msg.address_hi ||
+		    msg.data != desc->msg.data || mask_differs(desc))
+			return -EIO;
+	}
+
+	rec->msg_addr_lo = desc->msg.address_lo;
+	rec->msg_addr_hi = desc->msg.address_hi;
+	rec->msg_data = desc->msg.data;
+	return 0;
+}
+
+static void pci_msi_liveupdate_mask(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct msi_desc *desc;
+
+	if (pdev->msix_enabled) {
+		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+				      msix_flags(pdev) | PCI_MSIX_FLAGS_MASKALL);
+	} else if (pdev->msi_enabled) {
+		desc = irq_get_msi_desc(pdev->irq);
+		pci_msi_mask(desc, msi_multi_mask(desc));
+	}
+}
+
+static const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
+	.identify	= pci_msi_liveupdate_identify,
+	.capture	= pci_msi_liveupdate_capture,
+	.mask		= pci_msi_liveupdate_mask,
+};
+
+/**
+ * pci_msi_liveupdate_preserve - Prepare the interrupts of a device for a live update
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ * Return: 0 or a negative errno, see irq_liveupdate_preserve().
+ */
+int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
+{
+	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_preserve);
+
+/**
+ * pci_msi_liveupdate_unpreserve - Undo pci_msi_liveupdate_preserve()
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ */
+void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
+{
+	irq_liveupdate_unpreserve(&pdev->dev);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unpreserve);
+
+/**
+ * pci_msi_liveupdate_freeze - Record the interrupts of a preserved device
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ * Return: 0 or a negative errno, see irq_liveupdate_freeze().
+ */
+int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
+{
+	return irq_liveupdate_freeze(&pdev->dev);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_freeze);
+
+/**
+ * pci_msi_liveupdate_unfreeze - Undo pci_msi_liveupdate_freeze()
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ */
+void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
+{
+	irq_liveupdate_unfreeze(&pdev->dev);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
+
+/**
+ * pci_msi_liveupdate_match - Find the interrupts handed over for a device
+ * @pdev:	PCI device, with its MSI capabilities found, without a driver yet
+ *
+ * Context: May sleep.
+ */
+void pci_msi_liveupdate_match(struct pci_dev *pdev)
+{
+	irq_liveupdate_match(&pdev->dev, &pci_msi_liveupdate_ops);
+}
+
+/* Nobody came for them, and nobody will open their remapping entries. */
+static void disable_unused(struct pci_dev *pdev)
+{
+	if (!pdev->msix_enabled && (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE))
+		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+				      msix_flags(pdev) & ~PCI_MSIX_FLAGS_ENABLE);
+	if (!pdev->msi_enabled && (msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE))
+		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+				      msi_flags(pdev) & ~PCI_MSI_FLAGS_ENABLE);
+}
+
+/**
+ * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
+ * @pdev:	PCI device
+ *
+ * When no driver uses MSI or MSI-X by now, it is disabled.
+ *
+ * Context: May sleep.
+ */
+void pci_msi_liveupdate_finish(struct pci_dev *pdev)
+{
+	disable_unused(pdev);
+	irq_liveupdate_finish(&pdev->dev);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
