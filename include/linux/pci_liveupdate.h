@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+
+#ifndef _LINUX_PCI_LIVEUPDATE_H
+#define _LINUX_PCI_LIVEUPDATE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct liveupdate_file_handler;
+struct pci_dev;
+struct pci_driver;
+
+#ifdef CONFIG_PCI_LIVEUPDATE
+int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
+void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
+
+int pci_liveupdate_preserve(struct pci_dev *pdev);
+void pci_liveupdate_unpreserve(struct pci_dev *pdev);
+bool pci_liveupdate_outgoing(struct pci_dev *pdev);
+
+void pci_liveupdate_setup_device(struct pci_dev *pdev);
+bool pci_liveupdate_incoming(struct pci_dev *pdev);
+bool pci_liveupdate_may_bind(struct pci_dev *pdev, struct pci_driver *drv);
+int pci_liveupdate_retrieve(struct pci_dev *pdev);
+bool pci_liveupdate_retrieved(struct pci_dev *pdev);
+void pci_liveupdate_finish(struct pci_dev *pdev);
+#else
+static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_setup_device(struct pci_dev *pdev)
+{
+}
+
+static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_may_bind(struct pci_dev *pdev,
+					   struct pci_driver *drv)
+{
+	return true;
+}
+#endif /* CONFIG_PCI_LIVEUPDATE */
+
+#ifdef CONFIG_IRQ_LIVEUPDATE
+int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
+void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
+int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
+void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
+void pci_msi_liveupdate_match(struct pci_dev *pdev);
+void pci_msi_liveupdate_finish(struct pci_dev *pdev);
+#else
+/*
+ * Bus mastering stays on through the jump, so nobody may hand over a device
+ * whose interrupts would go on unattended.
+ */
+static inline int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
+{
+}
+
+static inline int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
+{
+}
+
+static inline void pci_msi_liveupdate_match(struct pci_dev *pdev)
+{
+}
+
+static inline void pci_msi_liveupdate_finish(struct pci_dev *pdev)
+{
+}
+#endif /* CONFIG_IRQ_LIVEUPDATE */
+
+#endif /* _LINUX_PCI_LIVEUPDATE_H */
