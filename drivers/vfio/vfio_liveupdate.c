@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/**
+ * DOC: VFIO Device Files in a Live Update
+ *
+ * What a LUO file handler of a VFIO bus driver has to know about a device file,
+ * and how it gets a new one in the next kernel:
+ *
+ * - in can_preserve() and preserve(), vfio_liveupdate_device() and
+ *   vfio_liveupdate_cdev_bound() tell whether the file can be handed over at
+ *   all, vfio_liveupdate_dma_mapped() whether the device has DMA mappings, which
+ *   cannot;
+ * - in retrieve(), vfio_liveupdate_cdev_open() returns a file in the state in
+ *   which an open() of /dev/vfio/devices/vfioN leaves it. It is then bound to an
+ *   iommufd in the ordinary way. The node in /dev need not be there yet.
+ */
+
+#include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/lockdep.h>
+#include <linux/slab.h>
+#include <linux/vfio.h>
+#include <linux/vfio_liveupdate.h>
+
+#include "vfio.h"
+
+/**
+ * vfio_liveupdate_device() - The VFIO device of a file
+ * @file: Any file
+ *
+ * Context: Any, the caller holds a reference on @file.
+ * Return: The device if @file is a VFIO device file, else NULL. The device and
+ *         the driver to which it is bound stay for as long as the file does.
+ */
+struct vfio_device *vfio_liveupdate_device(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	return file->f_op == &vfio_device_fops ? df->device : NULL;
+}
+
+/**
+ * vfio_liveupdate_cdev_bound() - Is a device file a cdev bound to an iommufd?
+ * @file: A VFIO device file
+ *
+ * Context: Any, the caller holds a reference on @file.
+ * Return: True if so. False if the device was got from a VFIO group, or if
+ *         VFIO_DEVICE_BIND_IOMMUFD was not called.
+ */
+bool vfio_liveupdate_cdev_bound(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	/* Paired with smp_store_release() in vfio_df_ioctl_bind_iommufd() */
+	return !df->group && smp_load_acquire(&df->access_granted);
+}
+
+/**
+ * vfio_liveupdate_dma_mapped() - Can a device have DMA mappings?
+ * @device: The device, bound to an iommufd
+ *
+ * A device without an IOMMU has none that the kernel could turn off or carry
+ * over: its user alone knows where it writes.
+ *
+ * Context: With the lock of the device set held.
+ * Return: True if @device is attached to an address space.
+ */
+bool vfio_liveupdate_dma_mapped(struct vfio_device *device)
+{
+	lockdep_assert_held(&device->dev_set->lock);
+
+	if (vfio_device_is_noiommu(device))
+		return false;
+
+	return device->iommufd_attached || !ida_is_empty(&device->pasids);
+}
+
+/**
+ * vfio_liveupdate_cdev_open() - Open the cdev of a device from within the kernel
+ * @device: The device
+ *
+ * Context: Process context, sleeps. The caller keeps the driver of @device bound
+ *          during the call.
+ * Return: A new file, or an error pointer:
+ *
+ *         * -ENODEV if @device is being unregistered,
+ *         * -EPERM if it has no IOMMU and the caller lacks CAP_SYS_RAWIO,
+ *         * -ENOMEM, -ENFILE as for every file.
+ */
+struct file *vfio_liveupdate_cdev_open(struct vfio_device *device)
+{
+	struct vfio_device_file *df;
+	struct file *file;
+
+	/* Paired with the put in vfio_device_fops_release() */
+	if (!vfio_device_try_get_registration(device))
+		return ERR_PTR(-ENODEV);
+
+	if (vfio_device_is_noiommu(device) && !capable(CAP_SYS_RAWIO)) {
+		file = ERR_PTR(-EPERM);
+		goto err_put_registration;
+	}
+
+	df = vfio_allocate_device_file(device);
+	if (IS_ERR(df)) {
+		file = ERR_CAST(df);
+		goto err_put_registration;
+	}
+
+	file = anon_inode_getfile_fmode("[vfio-device]", &vfio_device_fops, df,
+					O_RDWR, FMODE_PREAD | FMODE_PWRITE);
+	if (IS_ERR(file))
+		goto err_free;
+
+	/* As in vfio_device_fops_cdev_open(): all mmaps in one address space */
+	file->f_mapping = device->inode->i_mapping;
+	return file;
+
+err_free:
+	kfree(df);
+err_put_registration:
+	vfio_device_put_registration(device);
+	return file;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+
+#ifndef _LINUX_VFIO_LIVEUPDATE_H
+#define _LINUX_VFIO_LIVEUPDATE_H
+
+#include <linux/types.h>
+
+struct file;
+struct vfio_device;
+
+struct vfio_device *vfio_liveupdate_device(struct file *file);
+bool vfio_liveupdate_cdev_bound(struct file *file);
+bool vfio_liveupdate_dma_mapped(struct vfio_device *device);
+struct file *vfio_liveupdate_cdev_open(struct vfio_device *device);
+
+#endif /* _LINUX_VFIO_LIVEUPDATE_H */
