@@ -1,0 +1,869 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of the serializer and validator of the interrupt state.
+ *
+ * Each test starts from one valid image: a root with two units, a table with
+ * two devices and the blob of one device. Everything that is checked lies at
+ * the end of a page which has no neighbour, so that reading beyond it faults.
+ */
+
+#include <kunit/test.h>
+#include <linux/errno.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "../kernel/irq/liveupdate_ser.h"
+
+#define NR_UNITS	2
+#define NR_DEVICES	2
+#define NR_VECTORS	3
+
+#define ROOT_LEN	(sizeof(struct irq_lu_root_ser) + \
+			 NR_UNITS * sizeof(struct irq_lu_unit_ser))
+#define DEVICE_LEN	(sizeof(struct irq_lu_device_ser) + \
+			 NR_VECTORS * sizeof(struct irq_lu_vector_ser))
+#define NR_ENTRIES	SZ_64K
+
+/* Computed outside of the kernel, from the text of the ABI alone. */
+#define ROOT_CHECKSUM	0x9851af40
+#define DEVICE_CHECKSUM	0xd278cb7d
+
+struct ser_image {
+	struct irq_lu_root_ser *root;
+	struct irq_lu_device_ref_ser *table;
+	struct irq_lu_device_ser *msix;
+	struct irq_lu_device_ser *msi;
+};
+
+static const struct irq_lu_unit_ser image_units[NR_UNITS] = {
+	{
+		.backend	= IRQ_LU_BACKEND_VTD,
+		.segment	= 0,
+		.reg_base	= 0xfed90000,
+		.table		= 0x101000000,
+		.nr_entries	= NR_ENTRIES,
+		.flags		= IRQ_LU_UNIT_X2APIC,
+	}, {
+		.backend	= IRQ_LU_BACKEND_VTD,
+		.segment	= 1,
+		.reg_base	= 0xfed90000,
+		.table		= 0x101100000,
+		.nr_entries	= NR_ENTRIES / 2,
+	},
+};
+
+static const struct irq_lu_root_ser image_root = {
+	.magic		= IRQ_LU_MAGIC,
+	.version	= IRQ_LU_VERSION,
+	.state		= IRQ_LU_STATE_PREPARED,
+	.nr_units	= NR_UNITS,
+	.nr_devices	= NR_DEVICES,
+	.device_table	= 0x102000000,
+};
+
+static const struct irq_lu_device_ref_ser image_table[NR_DEVICES] = {
+	{ .blob = 0x103000000, .len = DEVICE_LEN },
+	{ .blob = 0x103001000, .len = DEVICE_LEN },
+};
+
+static const struct irq_lu_device_ser image_msix = {
+	.segment	= 1,
+	.devid		= 0x0310,
+	.vendor		= 0x1af4,
+	.device		= 0x1110,
+	.msi_type	= IRQ_LU_MSIX,
+	.hwsize		= 8,
+	.requester_id	= 0x0310,
+	.nr_vectors	= NR_VECTORS,
+};
+
+static const struct irq_lu_vector_ser image_msix_vectors[NR_VECTORS] = {
+	{
+		.irq		= 41,
+		.msi_index	= 0,
+		.unit		= 1,
+		.msg_addr_lo	= 0xfee00230,
+		.handle		= 17,
+		.source		= 0x40310,
+		.target		= 1,
+		.flags		= IRQ_LU_VECTOR_ACTIVATED,
+	}, {
+		.irq		= 39,
+		.msi_index	= 2,
+		.unit		= 1,
+		.handle		= 18,
+		.source		= 0x40310,
+	}, {
+		.irq		= 57,
+		.msi_index	= 5,
+		.unit		= 1,
+		.msg_addr_lo	= 0xfee00270,
+		.handle		= 19,
+		.source		= 0x40310,
+		.target		= 3,
+		.flags		= IRQ_LU_VECTOR_ACTIVATED,
+	},
+};
+
+static const struct irq_lu_device_ser image_msi = {
+	.devid		= 0x0400,
+	.vendor		= 0x1234,
+	.device		= 0x11e8,
+	.msi_type	= IRQ_LU_MSI,
+	.hwsize		= 4,
+	.requester_id	= 0x0400,
+	.nr_vectors	= NR_VECTORS,
+};
+
+static const struct irq_lu_vector_ser image_msi_vectors[NR_VECTORS] = {
+	{ .irq = 60, .msi_index = 0, .handle = 32 },
+	{ .irq = 61, .msi_index = 1, .handle = 33 },
+	{ .irq = 62, .msi_index = 2, .handle = 34 },
+};
+
+static void free_guarded(void *area)
+{
+	vfree(area);
+}
+
+/* Memory which ends where its page ends, so that an overrun faults. May be empty. */
+static void *guarded_alloc(struct kunit *test, size_t len)
+{
+	size_t room = PAGE_ALIGN(len + 1);
+	void *area = vzalloc(room);
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_guarded, area));
+
+	return area + room - len;
+}
+
+static void *guarded_copy(struct kunit *test, const void *src, size_t len)
+{
+	return memcpy(guarded_alloc(test, len), src, len);
+}
+
+static struct irq_lu_device_ser *image_device(struct kunit *test,
+					      const struct irq_lu_device_ser *head,
+					      const struct irq_lu_vector_ser *vectors)
+{
+	struct irq_lu_device_ser *dev = guarded_alloc(test, DEVICE_LEN);
+
+	*dev = *head;
+	memcpy(dev->vectors, vectors, NR_VECTORS * sizeof(vectors[0]));
+	irq_lu_ser_seal_device(dev);
+
+	return dev;
+}
+
+static int ser_test_init(struct kunit *test)
+{
+	struct ser_image *img = kunit_kzalloc(test, sizeof(*img), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, img);
+
+	img->msix = image_device(test, &image_msix, image_msix_vectors);
+	img->msi = image_device(test, &image_msi, image_msi_vectors);
+	img->table = guarded_copy(test, image_table, sizeof(image_table));
+	img->root = guarded_alloc(test, ROOT_LEN);
+	*img->root = image_root;
+	memcpy(img->root->units, image_units, sizeof(image_units));
+	irq_lu_ser_seal_root(img->root, img->table);
+
+	test->priv = img;
+	return 0;
+}
+
+static int check_root(const struct ser_image *img, const char **reason)
+{
+	int ret;
+
+	ret = irq_lu_ser_check_root_head(img->root, ROOT_LEN, reason);
+	if (ret)
+		return ret;
+
+	/* As every caller does: no memory is read which was not handed over. */
+	if (img->root->nr_devices > NR_DEVICES) {
+		*reason = "device table not preserved";
+		return -EINVAL;
+	}
+	return irq_lu_ser_check_root(img->root, img->table, reason);
+}
+
+static int check_device(const struct ser_image *img, const struct irq_lu_device_ser *dev,
+			const char **reason)
+{
+	return irq_lu_ser_check_device(dev, DEVICE_LEN, img->root, reason);
+}
+
+static void expect_refused(struct kunit *test, int ret, const char *reason,
+			   int expected_ret, const char *expected_reason)
+{
+	KUNIT_EXPECT_EQ(test, ret, expected_ret);
+	KUNIT_EXPECT_STREQ(test, reason, expected_reason);
+}
+
+/*
+ * What is valid is accepted.
+ */
+
+static void valid_image_is_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason = "none";
+
+	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
+	KUNIT_EXPECT_EQ(test, check_device(img, img->msix, &reason), 0);
+	KUNIT_EXPECT_EQ(test, check_device(img, img->msi, &reason), 0);
+	KUNIT_EXPECT_STREQ(test, reason, "none");
+}
+
+static void seal_keeps_what_was_written(struct kunit *test)
+{
+	struct irq_lu_device_ser dev = image_msix;
+	struct irq_lu_root_ser root = image_root;
+	struct ser_image *img = test->priv;
+
+	dev.len = DEVICE_LEN;
+	dev.checksum = img->msix->checksum;
+	KUNIT_EXPECT_MEMEQ(test, img->msix, &dev, sizeof(dev));
+	KUNIT_EXPECT_MEMEQ(test, img->msix->vectors, image_msix_vectors,
+			   sizeof(image_msix_vectors));
+
+	root.state = IRQ_LU_STATE_FROZEN;
+	root.checksum = img->root->checksum;
+	KUNIT_EXPECT_MEMEQ(test, img->root, &root, sizeof(root));
+	KUNIT_EXPECT_MEMEQ(test, img->root->units, image_units, sizeof(image_units));
+	KUNIT_EXPECT_MEMEQ(test, img->table, image_table, sizeof(image_table));
+}
+
+/* Fails when layout or checksum change: then IRQ_LU_VERSION has to change too. */
+static void checksum_is_that_of_the_abi(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+
+	KUNIT_EXPECT_EQ(test, img->root->checksum, ROOT_CHECKSUM);
+	KUNIT_EXPECT_EQ(test, img->msix->checksum, DEVICE_CHECKSUM);
+}
+
+static void root_without_units_and_devices_is_accepted(struct kunit *test)
+{
+	struct irq_lu_root_ser *root = guarded_copy(test, &image_root, sizeof(*root));
+	const char *reason;
+
+	root->nr_units = 0;
+	root->nr_devices = 0;
+	root->device_table = 0;
+	irq_lu_ser_seal_root(root, NULL);
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, sizeof(*root), &reason), 0);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root(root, NULL, &reason), 0);
+}
+
+static void full_root_is_accepted(struct kunit *test)
+{
+	struct irq_lu_root_ser *root = guarded_alloc(test, IRQ_LU_ROOT_SIZE);
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	*root = image_root;
+	root->nr_units = IRQ_LU_MAX_UNITS;
+	for (u32 i = 0; i < IRQ_LU_MAX_UNITS; i++) {
+		root->units[i] = image_units[0];
+		root->units[i].reg_base += i * SZ_4K;
+		root->units[i].table += i * SZ_1M;
+	}
+	irq_lu_ser_seal_root(root, img->table);
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, IRQ_LU_ROOT_SIZE, &reason), 0);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root(root, img->table, &reason), 0);
+}
+
+static void device_without_vectors_is_accepted(struct kunit *test)
+{
+	struct irq_lu_device_ser *dev = guarded_copy(test, &image_msix, sizeof(*dev));
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	dev->nr_vectors = 0;
+	irq_lu_ser_seal_device(dev);
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(dev, sizeof(*dev), img->root, &reason), 0);
+}
+
+static void full_device_is_accepted(struct kunit *test)
+{
+	size_t len = irq_lu_ser_device_len(IRQ_LU_MAX_VECTORS);
+	struct irq_lu_device_ser *dev = guarded_alloc(test, len);
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	*dev = image_msix;
+	dev->hwsize = IRQ_LU_MAX_VECTORS;
+	dev->nr_vectors = IRQ_LU_MAX_VECTORS;
+	for (u32 i = 0; i < IRQ_LU_MAX_VECTORS; i++) {
+		dev->vectors[i] = image_msix_vectors[0];
+		dev->vectors[i].irq = INT_MAX - 1 - i;
+		dev->vectors[i].msi_index = i;
+		dev->vectors[i].handle = img->root->units[1].nr_entries - 1 - i;
+	}
+	irq_lu_ser_seal_device(dev);
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(dev, len, img->root, &reason), 0);
+}
+
+/*
+ * One field is set to one value: one line for each kind of bad input.
+ */
+
+struct ser_change {
+	const char	*desc;
+	size_t		offset;
+	size_t		size;
+	u64		value;
+	int		ret;
+	const char	*reason;
+};
+
+#define CHANGE(_type, _field, _value, _ret, _reason) {		\
+	.desc	= #_field " = " #_value,			\
+	.offset	= offsetof(_type, _field),			\
+	.size	= sizeof_field(_type, _field),			\
+	.value	= (_value),					\
+	.ret	= (_ret),					\
+	.reason	= (_reason),					\
+}
+
+static void apply(void *blob, const struct ser_change *change)
+{
+	void *field = blob + change->offset;
+
+	switch (change->size) {
+	case sizeof(u8):
+		*(u8 *)field = change->value;
+		break;
+	case sizeof(u16):
+		*(u16 *)field = change->value;
+		break;
+	case sizeof(u32):
+		*(u32 *)field = change->value;
+		break;
+	case sizeof(u64):
+		*(u64 *)field = change->value;
+		break;
+	}
+}
+
+#define BAD_ROOT(_field, _value, _ret, _reason) \
+	CHANGE(struct irq_lu_root_ser, _field, _value, _ret, _reason)
+
+static const struct ser_change bad_root_head[] = {
+	BAD_ROOT(magic, 0, -EINVAL, "bad magic"),
+	BAD_ROOT(magic, IRQ_LU_MAGIC ^ 1, -EINVAL, "bad magic"),
+	BAD_ROOT(version, 0, -EOPNOTSUPP, "unknown version"),
+	BAD_ROOT(version, IRQ_LU_VERSION + 1, -EOPNOTSUPP, "unknown version"),
+	BAD_ROOT(features, 1, -EOPNOTSUPP, "unknown feature"),
+	BAD_ROOT(features, BIT_ULL(63), -EOPNOTSUPP, "unknown feature"),
+	BAD_ROOT(state, IRQ_LU_STATE_PREPARED, -ENOENT, "not frozen"),
+	BAD_ROOT(state, 0, -EINVAL, "unknown state"),
+	BAD_ROOT(state, IRQ_LU_STATE_FROZEN + 1, -EINVAL, "unknown state"),
+	BAD_ROOT(nr_units, NR_UNITS + 1, -EINVAL, "units truncated"),
+	BAD_ROOT(nr_units, IRQ_LU_MAX_UNITS + 1, -EINVAL, "too many units"),
+	BAD_ROOT(nr_units, U32_MAX, -EINVAL, "too many units"),
+	BAD_ROOT(nr_devices, IRQ_LU_MAX_DEVICES + 1, -EINVAL, "too many devices"),
+	BAD_ROOT(nr_devices, U32_MAX, -EINVAL, "too many devices"),
+	BAD_ROOT(device_table, 0, -EINVAL, "bad address of device table"),
+	BAD_ROOT(device_table, 0x102000004, -EINVAL, "bad address of device table"),
+	BAD_ROOT(device_table, U64_MAX - 15, -EINVAL, "bad address of device table"),
+	BAD_ROOT(reserved[0], 1, -EINVAL, "reserved field of root not zero"),
+	BAD_ROOT(reserved[2], BIT_ULL(63), -EINVAL, "reserved field of root not zero"),
+	BAD_ROOT(units[1].segment, 0, -EINVAL, "duplicate unit"),
+	BAD_ROOT(units[1].reg_base, 0, -EINVAL, "unit without registers"),
+	BAD_ROOT(units[1].table, 0, -EINVAL, "bad address of remapping table"),
+	BAD_ROOT(units[1].table, 0x101100001, -EINVAL, "bad address of remapping table"),
+	BAD_ROOT(units[1].table, 0x101000000, -EINVAL, "duplicate remapping table"),
+	BAD_ROOT(units[1].nr_entries, 0, -EINVAL, "remapping table without entries"),
+	BAD_ROOT(units[1].flags, BIT(1), -EOPNOTSUPP, "unknown unit flags"),
+	BAD_ROOT(units[1].flags, BIT(31), -EOPNOTSUPP, "unknown unit flags"),
+	BAD_ROOT(units[1].reserved[0], 1, -EINVAL, "reserved field of unit not zero"),
+	BAD_ROOT(units[0].reserved[3], BIT_ULL(63), -EINVAL, "reserved field of unit not zero"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_root_head, bad_root_head, desc);
+
+static void bad_root_head_is_refused(struct kunit *test)
+{
+	const struct ser_change *bad = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	apply(img->root, bad);
+	ret = irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason);
+
+	expect_refused(test, ret, reason, bad->ret, bad->reason);
+}
+
+/* The table as a structure, so that its fields can be named. */
+struct table_fields {
+	struct irq_lu_device_ref_ser ref[NR_DEVICES];
+};
+
+#define BAD_TABLE(_field, _value, _reason) \
+	CHANGE(struct table_fields, _field, _value, -EINVAL, _reason)
+
+static const struct ser_change bad_table[] = {
+	BAD_TABLE(ref[1].blob, 0, "bad address of device blob"),
+	BAD_TABLE(ref[1].blob, 0x103001004, "bad address of device blob"),
+	BAD_TABLE(ref[1].blob, U64_MAX - 47, "bad address of device blob"),
+	BAD_TABLE(ref[1].blob, 0x103000000, "device blobs overlap"),
+	BAD_TABLE(ref[1].blob, 0x103000000 + DEVICE_LEN - 8, "device blobs overlap"),
+	BAD_TABLE(ref[1].blob, 0x103000000 - DEVICE_LEN + 8, "device blobs overlap"),
+	BAD_TABLE(ref[1].len, 0, "bad length of device blob"),
+	BAD_TABLE(ref[1].len, 47, "bad length of device blob"),
+	BAD_TABLE(ref[1].len, DEVICE_LEN + 8, "bad length of device blob"),
+	BAD_TABLE(ref[1].len, 48 + 2049 * 48, "bad length of device blob"),
+	BAD_TABLE(ref[1].len, U32_MAX / 48 * 48, "bad length of device blob"),
+	BAD_TABLE(ref[1].reserved, 1, "reserved field of device table not zero"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_table, bad_table, desc);
+
+static void bad_device_table_is_refused(struct kunit *test)
+{
+	const struct ser_change *bad = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	apply(img->table, bad);
+	irq_lu_ser_seal_root(img->root, img->table);
+	ret = check_root(img, &reason);
+
+	expect_refused(test, ret, reason, bad->ret, bad->reason);
+}
+
+static void device_blobs_may_touch(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->table[1].blob = img->table[0].blob + img->table[0].len;
+	irq_lu_ser_seal_root(img->root, img->table);
+
+	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
+}
+
+#define BAD_DEVICE(_field, _value, _ret, _reason) \
+	CHANGE(struct irq_lu_device_ser, _field, _value, _ret, _reason)
+
+static const struct ser_change bad_msix[] = {
+	BAD_DEVICE(hdr_type, 0x80, -EINVAL, "bad header type"),
+	BAD_DEVICE(hdr_type, 3, -EINVAL, "bad header type"),
+	BAD_DEVICE(msi_type, 0, -EINVAL, "unknown MSI type"),
+	BAD_DEVICE(msi_type, 3, -EINVAL, "unknown MSI type"),
+	BAD_DEVICE(hwsize, 0, -EINVAL, "bad size of MSI capability"),
+	BAD_DEVICE(hwsize, IRQ_LU_MAX_VECTORS + 1, -EINVAL, "bad size of MSI capability"),
+	BAD_DEVICE(hwsize, NR_VECTORS - 1, -EINVAL, "more vectors than the device has"),
+	BAD_DEVICE(hwsize, 5, -EINVAL, "MSI index out of range"),
+	BAD_DEVICE(reserved[0], 1, -EINVAL, "reserved field of device not zero"),
+	BAD_DEVICE(reserved[4], BIT(31), -EINVAL, "reserved field of device not zero"),
+	BAD_DEVICE(vectors[1].irq, 0, -EINVAL, "irq number out of range"),
+	BAD_DEVICE(vectors[1].irq, INT_MAX, -EINVAL, "irq number out of range"),
+	BAD_DEVICE(vectors[1].irq, U32_MAX, -EINVAL, "irq number out of range"),
+	BAD_DEVICE(vectors[2].msi_index, 8, -EINVAL, "MSI index out of range"),
+	BAD_DEVICE(vectors[2].msi_index, U16_MAX, -EINVAL, "MSI index out of range"),
+	BAD_DEVICE(vectors[1].msi_index, 0, -EINVAL, "MSI indices not ascending"),
+	BAD_DEVICE(vectors[2].msi_index, 1, -EINVAL, "MSI indices not ascending"),
+	BAD_DEVICE(vectors[1].unit, NR_UNITS, -EINVAL, "unit out of range"),
+	BAD_DEVICE(vectors[1].unit, U16_MAX, -EINVAL, "unit out of range"),
+	BAD_DEVICE(vectors[1].handle, NR_ENTRIES / 2, -EINVAL, "table index out of range"),
+	BAD_DEVICE(vectors[1].handle, U32_MAX, -EINVAL, "table index out of range"),
+	BAD_DEVICE(vectors[0].msg_addr_lo, 0, -EINVAL, "activated vector without message"),
+	BAD_DEVICE(vectors[1].flags, BIT(0), -EINVAL, "activated vector without message"),
+	BAD_DEVICE(vectors[1].flags, BIT(1), -EOPNOTSUPP, "unknown vector flags"),
+	BAD_DEVICE(vectors[1].flags, BIT(15), -EOPNOTSUPP, "unknown vector flags"),
+	BAD_DEVICE(vectors[1].disposition, 1, -EOPNOTSUPP, "unknown disposition"),
+	BAD_DEVICE(vectors[1].disposition, U8_MAX, -EOPNOTSUPP, "unknown disposition"),
+	BAD_DEVICE(vectors[1].reserved[0], 1, -EINVAL, "reserved field of vector not zero"),
+	BAD_DEVICE(vectors[2].reserved[12], 0x80, -EINVAL, "reserved field of vector not zero"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_msix, bad_msix, desc);
+
+static void bad_msix_device_is_refused(struct kunit *test)
+{
+	const struct ser_change *bad = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	apply(img->msix, bad);
+	irq_lu_ser_seal_device(img->msix);
+	ret = check_device(img, img->msix, &reason);
+
+	expect_refused(test, ret, reason, bad->ret, bad->reason);
+}
+
+static const struct ser_change bad_msi[] = {
+	BAD_DEVICE(hwsize, 64, -EINVAL, "bad size of MSI capability"),
+	BAD_DEVICE(hwsize, 3, -EINVAL, "bad size of MSI capability"),
+	BAD_DEVICE(hwsize, 2, -EINVAL, "more vectors than the device has"),
+	BAD_DEVICE(vectors[0].irq, 61, -EINVAL, "irq numbers of MSI not consecutive"),
+	BAD_DEVICE(vectors[2].irq, 63, -EINVAL, "irq numbers of MSI not consecutive"),
+	BAD_DEVICE(vectors[2].msi_index, 3, -EINVAL, "irq numbers of MSI not consecutive"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_msi, bad_msi, desc);
+
+static void bad_msi_device_is_refused(struct kunit *test)
+{
+	const struct ser_change *bad = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	apply(img->msi, bad);
+	irq_lu_ser_seal_device(img->msi);
+	ret = check_device(img, img->msi, &reason);
+
+	expect_refused(test, ret, reason, bad->ret, bad->reason);
+}
+
+/* A record of MSI may be missing, as long as the others keep their distance. */
+static void msi_device_with_a_gap_is_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->msi->vectors[2].msi_index = 3;
+	img->msi->vectors[2].irq = 63;
+	irq_lu_ser_seal_device(img->msi);
+
+	KUNIT_EXPECT_EQ(test, check_device(img, img->msi, &reason), 0);
+}
+
+/* Changed after the seal: what the seal itself writes, and depends on. */
+static const struct ser_change bad_seal[] = {
+	BAD_DEVICE(len, 0, -EINVAL, "length mismatch"),
+	BAD_DEVICE(len, DEVICE_LEN - 48, -EINVAL, "length mismatch"),
+	BAD_DEVICE(len, U32_MAX, -EINVAL, "length mismatch"),
+	BAD_DEVICE(nr_vectors, 0, -EINVAL, "length mismatch"),
+	BAD_DEVICE(nr_vectors, NR_VECTORS + 1, -EINVAL, "length mismatch"),
+	/* The same length modulo 2^32. */
+	BAD_DEVICE(nr_vectors, NR_VECTORS + BIT(28), -EINVAL, "length mismatch"),
+	BAD_DEVICE(nr_vectors, U32_MAX, -EINVAL, "length mismatch"),
+	BAD_DEVICE(checksum, 0, -EINVAL, "checksum mismatch"),
+	BAD_DEVICE(vectors[2].target, 4, -EINVAL, "checksum mismatch"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_seal, bad_seal, desc);
+
+static void device_changed_after_the_seal_is_refused(struct kunit *test)
+{
+	const struct ser_change *bad = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	apply(img->msix, bad);
+	ret = check_device(img, img->msix, &reason);
+
+	expect_refused(test, ret, reason, bad->ret, bad->reason);
+}
+
+/* What only the owner of the field can judge. */
+#define ANY_VALUE(_field, _value) \
+	CHANGE(struct irq_lu_device_ser, _field, _value, 0, NULL)
+
+static const struct ser_change any_value[] = {
+	ANY_VALUE(segment, U32_MAX),
+	ANY_VALUE(devid, U16_MAX),
+	ANY_VALUE(vendor, U16_MAX),
+	ANY_VALUE(device, U16_MAX),
+	ANY_VALUE(hdr_type, 2),
+	ANY_VALUE(requester_id, U16_MAX),
+	ANY_VALUE(vectors[0].msg_addr_lo, U32_MAX),
+	ANY_VALUE(vectors[0].msg_addr_hi, U32_MAX),
+	ANY_VALUE(vectors[0].msg_data, U32_MAX),
+	ANY_VALUE(vectors[0].source, U32_MAX),
+	ANY_VALUE(vectors[0].target, U32_MAX),
+	/* Duplicates are refused when the second of them is reserved. */
+	ANY_VALUE(vectors[0].irq, 39),
+	ANY_VALUE(vectors[0].handle, 18),
+};
+
+KUNIT_ARRAY_PARAM_DESC(any_value, any_value, desc);
+
+static void any_value_is_accepted(struct kunit *test)
+{
+	const struct ser_change *change = test->param_value;
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	apply(img->msix, change);
+	irq_lu_ser_seal_device(img->msix);
+
+	KUNIT_EXPECT_EQ(test, check_device(img, img->msix, &reason), 0);
+}
+
+static void unknown_backend_is_left_to_its_owner(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->root->units[0].backend = U32_MAX;
+	irq_lu_ser_seal_root(img->root, img->table);
+
+	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
+}
+
+static void wrong_checksum_of_root_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	img->root->checksum ^= 1;
+	ret = check_root(img, &reason);
+
+	expect_refused(test, ret, reason, -EINVAL, "checksum mismatch");
+}
+
+static void misaligned_blobs_are_refused(struct kunit *test)
+{
+	void *root = guarded_alloc(test, ROOT_LEN + 4);
+	void *dev = guarded_alloc(test, DEVICE_LEN + 4);
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	memcpy(root, img->root, ROOT_LEN);
+	ret = irq_lu_ser_check_root_head(root, ROOT_LEN, &reason);
+	expect_refused(test, ret, reason, -EINVAL, "root not aligned");
+
+	memcpy(dev, img->msix, DEVICE_LEN);
+	ret = irq_lu_ser_check_device(dev, DEVICE_LEN, img->root, &reason);
+	expect_refused(test, ret, reason, -EINVAL, "device blob not aligned");
+}
+
+static void truncated_root_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+
+	for (size_t len = 0; len < ROOT_LEN; len += sizeof(u64)) {
+		void *root = guarded_copy(test, img->root, len);
+		const char *reason = NULL;
+		int ret;
+
+		ret = irq_lu_ser_check_root_head(root, len, &reason);
+		expect_refused(test, ret, reason, -EINVAL,
+			       len < sizeof(image_root) ? "root truncated" : "units truncated");
+	}
+}
+
+static void truncated_device_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+
+	for (size_t len = 0; len < DEVICE_LEN; len += sizeof(u64)) {
+		void *dev = guarded_copy(test, img->msix, len);
+		const char *reason = NULL;
+		int ret;
+
+		ret = irq_lu_ser_check_device(dev, len, img->root, &reason);
+		expect_refused(test, ret, reason, -EINVAL, len < sizeof(image_msix) ?
+			       "device blob truncated" : "length mismatch");
+	}
+}
+
+static void device_longer_than_its_blob_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason = NULL;
+	int ret;
+
+	ret = irq_lu_ser_check_device(img->msix, DEVICE_LEN + 1, img->root, &reason);
+
+	expect_refused(test, ret, reason, -EINVAL, "length mismatch");
+}
+
+/*
+ * Mutations.
+ */
+
+static void flip_bit(void *blob, size_t bit)
+{
+	((u8 *)blob)[bit / BITS_PER_BYTE] ^= BIT(bit % BITS_PER_BYTE);
+}
+
+static void every_bit_of_a_device_counts(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+
+	for (size_t bit = 0; bit < DEVICE_LEN * BITS_PER_BYTE; bit++) {
+		const char *reason = NULL;
+
+		flip_bit(img->msix, bit);
+		KUNIT_EXPECT_NE_MSG(test, check_device(img, img->msix, &reason), 0,
+				    "bit %zu", bit);
+		KUNIT_EXPECT_NOT_NULL(test, reason);
+		flip_bit(img->msix, bit);
+	}
+}
+
+static void every_bit_of_root_and_table_counts(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	for (size_t bit = 0; bit < ROOT_LEN * BITS_PER_BYTE; bit++) {
+		flip_bit(img->root, bit);
+		KUNIT_EXPECT_NE_MSG(test, check_root(img, &reason), 0, "root bit %zu", bit);
+		flip_bit(img->root, bit);
+	}
+
+	for (size_t bit = 0; bit < sizeof(image_table) * BITS_PER_BYTE; bit++) {
+		flip_bit(img->table, bit);
+		KUNIT_EXPECT_NE_MSG(test, check_root(img, &reason), 0, "table bit %zu", bit);
+		flip_bit(img->table, bit);
+	}
+}
+
+#define MUTATION_SEED	0x1deadbee
+#define NR_MUTATIONS	20000
+
+static void flip_random_bits(struct rnd_state *rnd, void *blob, size_t len)
+{
+	u32 nr = 1 + prandom_u32_state(rnd) % 16;
+
+	while (nr--)
+		flip_bit(blob, prandom_u32_state(rnd) % (len * BITS_PER_BYTE));
+}
+
+static void mutated_device_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	struct irq_lu_device_ser *orig = guarded_copy(test, img->msix, DEVICE_LEN);
+	struct rnd_state rnd;
+	const char *reason;
+
+	prandom_seed_state(&rnd, MUTATION_SEED);
+
+	for (int i = 0; i < NR_MUTATIONS; i++) {
+		bool same;
+
+		memcpy(img->msix, orig, DEVICE_LEN);
+		flip_random_bits(&rnd, img->msix, DEVICE_LEN);
+		same = !memcmp(img->msix, orig, DEVICE_LEN);
+		KUNIT_ASSERT_EQ_MSG(test, !check_device(img, img->msix, &reason), same,
+				    "mutation %d", i);
+	}
+}
+
+static void mutated_root_is_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	struct irq_lu_root_ser *orig = guarded_copy(test, img->root, ROOT_LEN);
+	struct rnd_state rnd;
+	const char *reason;
+
+	prandom_seed_state(&rnd, MUTATION_SEED);
+
+	for (int i = 0; i < NR_MUTATIONS; i++) {
+		bool same;
+
+		memcpy(img->root, orig, ROOT_LEN);
+		flip_random_bits(&rnd, img->root, ROOT_LEN);
+		same = !memcmp(img->root, orig, ROOT_LEN);
+		KUNIT_ASSERT_EQ_MSG(test, !check_root(img, &reason), same, "mutation %d", i);
+	}
+}
+
+/*
+ * Behind the checksum: garbage of the right length, with a valid seal. Whatever
+ * is accepted obeys the ranges which its readers rely on.
+ */
+static void sealed_garbage_is_in_range_or_refused(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	struct irq_lu_device_ser *orig = guarded_copy(test, img->msix, DEVICE_LEN);
+	struct irq_lu_device_ser *dev = img->msix;
+	unsigned int accepted = 0, refused = 0;
+	struct rnd_state rnd;
+	const char *reason;
+
+	prandom_seed_state(&rnd, MUTATION_SEED);
+
+	for (int i = 0; i < NR_MUTATIONS; i++) {
+		memcpy(dev, orig, DEVICE_LEN);
+		flip_random_bits(&rnd, dev, DEVICE_LEN);
+		dev->nr_vectors = NR_VECTORS;
+		irq_lu_ser_seal_device(dev);
+
+		if (check_device(img, dev, &reason)) {
+			refused++;
+			continue;
+		}
+		accepted++;
+
+		for (u32 v = 0; v < NR_VECTORS; v++) {
+			const struct irq_lu_vector_ser *vec = &dev->vectors[v];
+
+			KUNIT_ASSERT_LT(test, vec->msi_index, dev->hwsize);
+			KUNIT_ASSERT_LT(test, vec->unit, NR_UNITS);
+			KUNIT_ASSERT_LT(test, vec->handle, image_units[vec->unit].nr_entries);
+			KUNIT_ASSERT_GT(test, (int)vec->irq, 0);
+		}
+	}
+
+	/* Both have to happen for the test to say something. */
+	KUNIT_EXPECT_GT(test, accepted, NR_MUTATIONS / 100);
+	KUNIT_EXPECT_GT(test, refused, NR_MUTATIONS / 100);
+}
+
+static struct kunit_case ser_test_cases[] = {
+	KUNIT_CASE(valid_image_is_accepted),
+	KUNIT_CASE(seal_keeps_what_was_written),
+	KUNIT_CASE(checksum_is_that_of_the_abi),
+	KUNIT_CASE(root_without_units_and_devices_is_accepted),
+	KUNIT_CASE(full_root_is_accepted),
+	KUNIT_CASE(device_without_vectors_is_accepted),
+	KUNIT_CASE(full_device_is_accepted),
+	KUNIT_CASE(device_blobs_may_touch),
+	KUNIT_CASE(msi_device_with_a_gap_is_accepted),
+	KUNIT_CASE(unknown_backend_is_left_to_its_owner),
+	KUNIT_CASE_PARAM(any_value_is_accepted, any_value_gen_params),
+	KUNIT_CASE_PARAM(bad_root_head_is_refused, bad_root_head_gen_params),
+	KUNIT_CASE_PARAM(bad_device_table_is_refused, bad_table_gen_params),
+	KUNIT_CASE_PARAM(bad_msix_device_is_refused, bad_msix_gen_params),
+	KUNIT_CASE_PARAM(bad_msi_device_is_refused, bad_msi_gen_params),
+	KUNIT_CASE_PARAM(device_changed_after_the_seal_is_refused, bad_seal_gen_params),
+	KUNIT_CASE(wrong_checksum_of_root_is_refused),
+	KUNIT_CASE(misaligned_blobs_are_refused),
+	KUNIT_CASE(truncated_root_is_refused),
+	KUNIT_CASE(truncated_device_is_refused),
+	KUNIT_CASE(device_longer_than_its_blob_is_refused),
+	KUNIT_CASE(every_bit_of_a_device_counts),
+	KUNIT_CASE(every_bit_of_root_and_table_counts),
+	KUNIT_CASE(mutated_device_is_refused),
+	KUNIT_CASE(mutated_root_is_refused),
+	KUNIT_CASE(sealed_garbage_is_in_range_or_refused),
+	{}
+};
+
+static struct kunit_suite ser_test_suite = {
+	.name		= "irq_liveupdate_ser",
+	.init		= ser_test_init,
+	.test_cases	= ser_test_cases,
+};
+
+kunit_test_suite(ser_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the serializer of the interrupt state");
+MODULE_LICENSE("GPL");
