@@ -155,8 +155,9 @@ class Tree:
                             "--no-renames", "--diff-filter=A", self.pristine))
         # Debian's .gitignore hides all of the top level from git.
         new.update(git_paths(self.base, "ls-files", "-z", "--others",
-                             "--exclude=!/*", "--exclude=*.orig",
-                             "--exclude=*.rej", "--exclude=__pycache__",
+                             "--exclude=!/*", "--exclude=/.*",
+                             "--exclude=*.orig", "--exclude=*.rej",
+                             "--exclude=__pycache__",
                              "--exclude-per-directory=.gitignore"))
         new.update(git_paths(self.base, "ls-files", "-z", "--others", "--",
                              *(f":(glob)**/{name}" for name in HIDDEN_SOURCES)))
