@@ -26,7 +26,7 @@ CC=gcc
 if command -v ccache >/dev/null; then
 	CC='ccache gcc'
 	export CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
-	export CCACHE_SLOPPINESS=time_macros
+	export CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 fi
 
 kmake()
