@@ -9,6 +9,9 @@ NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
 REMAP = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
 
+CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
+                     r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
+
 # Of all guest writes to devices only those to an MSI-X table are of interest.
 MMIO_WRITE = "memory_region_ops_write"
 MSIX_TABLE = "name 'msix-table'"
@@ -48,6 +51,20 @@ def parse(line):
 def read(path):
     with open(path, errors="replace") as f:
         return [event for event in map(parse, f) if event]
+
+
+def console_time(path, text, since):
+    """When the guest had written text to its console, in the order of the log, or None."""
+    written = ""
+    with open(path, errors="replace") as f:
+        for line in f:
+            match = CONSOLE.match(line)
+            if not match or float(match["time"]) < since:
+                continue
+            written = (written + chr(int(match["char"], 16)))[-len(text):]
+            if written == text:
+                return float(match["time"])
+    return None
 
 
 class Tail:
