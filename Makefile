@@ -16,6 +16,8 @@ export BUILD KERNEL_SRC QEMU JOBS FORCE
 
 FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
 LAB	= python3 lab/lab.py
+SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
+	OUTPUT=$(abspath $(BUILD))/serializer
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 
 .PHONY: help setup prepare export kernel image demo test kunit footprint check clean
@@ -49,11 +51,13 @@ demo: image	## one device across one kexec, handover off and on: one table
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--mode $(MODE) $(DEBUG_FLAG)
 
-test: image	## all tests: overlay, footprint, KUnit, end-to-end scenarios
+test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/build-kernel.sh nolu
+	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py \
 		overlay 'scripts/overlay.py check' \
 		footprint 'scripts/footprint.py --check' \
+		serializer '$(SERIALIZER) test' \
 		kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
 		lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)'
 

@@ -35,6 +35,9 @@ ROOTS = ("arch", "Documentation", "drivers", "include", "kernel", "kunit",
 # Files that the kernel's .gitignore hides although they are sources.
 HIDDEN_SOURCES = (".kunitconfig", ".gitignore")
 
+# More files than this are only counted in the output.
+SAY_EACH = 20
+
 REPO = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -314,10 +317,13 @@ class Sync:
         have = (self.in_repo, self.in_tree)[source]
         put = (self.tree, self.repo)[source].put
         self.moved = set(paths + conflicts)
+        verb = ("LAY", "EXPORT")[source]
         for path in sorted(self.moved):
             put(path, have.get(path))
-            say(("LAY", "EXPORT")[source], path if path in have
-                else f"{path} (removed)")
+            if len(self.moved) <= SAY_EACH:
+                say(verb, path if path in have else f"{path} (removed)")
+        if len(self.moved) > SAY_EACH:
+            say(verb, f"{len(self.moved)} files")
         self.save()
         return self.moved
 
