@@ -19,7 +19,7 @@ import judges
 import qemu
 import qemulog
 
-COMMON_PARAMETERS = "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on"
+COMMON_PARAMETERS = "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on no_timer_check"
 
 RING_GAP = 0.002           # between rings of different vectors
 ROUND_TIMEOUT = 2          # for the guest to see one ring of each vector
