@@ -330,10 +330,10 @@ struct ser_change {
 	const char	*reason;
 };
 
-#define CHANGE(_type, _field, _value, _ret, _reason) {		\
-	.desc	= #_field " = " #_value,			\
-	.offset	= offsetof(_type, _field),			\
-	.size	= sizeof_field(_type, _field),			\
+#define CHANGE(_desc, _field, _value, _ret, _reason) {		\
+	.desc	= _desc,					\
+	.offset	= (uintptr_t)&(_field),				\
+	.size	= sizeof(_field),				\
 	.value	= (_value),					\
 	.ret	= (_ret),					\
 	.reason	= (_reason),					\
@@ -360,7 +360,8 @@ static void apply(void *blob, const struct ser_change *change)
 }
 
 #define BAD_ROOT(_field, _value, _ret, _reason) \
-	CHANGE(struct irq_lu_root_ser, _field, _value, _ret, _reason)
+	CHANGE(#_field " = " #_value, (*(struct irq_lu_root_ser *)NULL)._field, \
+	       _value, _ret, _reason)
 
 static const struct ser_change bad_root_head[] = {
 	BAD_ROOT(magic, 0, -EINVAL, "bad magic"),
@@ -415,7 +416,8 @@ struct table_fields {
 };
 
 #define BAD_TABLE(_field, _value, _reason) \
-	CHANGE(struct table_fields, _field, _value, -EINVAL, _reason)
+	CHANGE(#_field " = " #_value, (*(struct table_fields *)NULL)._field, \
+	       _value, -EINVAL, _reason)
 
 static const struct ser_change bad_table[] = {
 	BAD_TABLE(ref[1].blob, 0, "bad address of device blob"),
@@ -448,6 +450,28 @@ static void bad_device_table_is_refused(struct kunit *test)
 	expect_refused(test, ret, reason, bad->ret, bad->reason);
 }
 
+static void shortest_and_longest_blob_are_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->table[0].len = irq_lu_ser_device_len(0);
+	img->table[1].len = irq_lu_ser_device_len(IRQ_LU_MAX_VECTORS);
+	irq_lu_ser_seal_root(img->root, img->table);
+
+	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
+}
+
+static void most_devices_are_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->root->nr_devices = IRQ_LU_MAX_DEVICES;
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
+}
+
 static void device_blobs_may_touch(struct kunit *test)
 {
 	struct ser_image *img = test->priv;
@@ -460,7 +484,8 @@ static void device_blobs_may_touch(struct kunit *test)
 }
 
 #define BAD_DEVICE(_field, _value, _ret, _reason) \
-	CHANGE(struct irq_lu_device_ser, _field, _value, _ret, _reason)
+	CHANGE(#_field " = " #_value, (*(struct irq_lu_device_ser *)NULL)._field, \
+	       _value, _ret, _reason)
 
 static const struct ser_change bad_msix[] = {
 	BAD_DEVICE(hdr_type, 0x80, -EINVAL, "bad header type"),
@@ -482,6 +507,7 @@ static const struct ser_change bad_msix[] = {
 	BAD_DEVICE(vectors[2].msi_index, 1, -EINVAL, "MSI indices not ascending"),
 	BAD_DEVICE(vectors[1].unit, NR_UNITS, -EINVAL, "unit out of range"),
 	BAD_DEVICE(vectors[1].unit, U16_MAX, -EINVAL, "unit out of range"),
+	BAD_DEVICE(vectors[2].unit, 0, -EINVAL, "vectors behind different units"),
 	BAD_DEVICE(vectors[1].handle, NR_ENTRIES / 2, -EINVAL, "table index out of range"),
 	BAD_DEVICE(vectors[1].handle, U32_MAX, -EINVAL, "table index out of range"),
 	BAD_DEVICE(vectors[0].msg_addr_lo, 0, -EINVAL, "activated vector without message"),
@@ -535,6 +561,17 @@ static void bad_msi_device_is_refused(struct kunit *test)
 	expect_refused(test, ret, reason, bad->ret, bad->reason);
 }
 
+static void msi_device_with_most_messages_is_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->msi->hwsize = 32;
+	irq_lu_ser_seal_device(img->msi);
+
+	KUNIT_EXPECT_EQ(test, check_device(img, img->msi, &reason), 0);
+}
+
 /* A record of MSI may be missing, as long as the others keep their distance. */
 static void msi_device_with_a_gap_is_accepted(struct kunit *test)
 {
@@ -579,7 +616,8 @@ static void device_changed_after_the_seal_is_refused(struct kunit *test)
 
 /* What only the owner of the field can judge. */
 #define ANY_VALUE(_field, _value) \
-	CHANGE(struct irq_lu_device_ser, _field, _value, 0, NULL)
+	CHANGE(#_field " = " #_value, (*(struct irq_lu_device_ser *)NULL)._field, \
+	       _value, 0, NULL)
 
 static const struct ser_change any_value[] = {
 	ANY_VALUE(segment, U32_MAX),
@@ -835,7 +873,10 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(full_root_is_accepted),
 	KUNIT_CASE(device_without_vectors_is_accepted),
 	KUNIT_CASE(full_device_is_accepted),
+	KUNIT_CASE(most_devices_are_accepted),
+	KUNIT_CASE(shortest_and_longest_blob_are_accepted),
 	KUNIT_CASE(device_blobs_may_touch),
+	KUNIT_CASE(msi_device_with_most_messages_is_accepted),
 	KUNIT_CASE(msi_device_with_a_gap_is_accepted),
 	KUNIT_CASE(unknown_backend_is_left_to_its_owner),
 	KUNIT_CASE_PARAM(any_value_is_accepted, any_value_gen_params),

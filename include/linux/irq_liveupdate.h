@@ -67,6 +67,8 @@ struct irq_domain_liveupdate_ops {
  *		@desc with what the kernel believes that it has, and write it
  *		into @rec. Reads the device, never writes it. Called with the
  *		irq descriptor locked. Returns -EIO when they differ.
+ * @check:	Whether the device has MSI enabled as the kernel believes. Reads the
+ *		device, never writes it. Returns -EIO when not.
  * @mask:	Make the device latch its interrupts instead of sending them, in
  *		the way that needs the fewest accesses. Must not sleep.
  */
@@ -74,6 +76,7 @@ struct irq_liveupdate_dev_ops {
 	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
 	int	(*capture)(struct msi_desc *desc, unsigned int i,
 			   struct irq_lu_vector_ser *rec);
+	int	(*check)(struct device *dev);
 	void	(*mask)(struct device *dev);
 };
 

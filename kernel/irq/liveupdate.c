@@ -58,6 +58,7 @@
 #include <linux/list.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/syscore_ops.h>
@@ -157,8 +158,9 @@ static int irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser
 	return 0;
 }
 
-static int irq_lu_capture_vector(struct irq_lu_out_dev *out, struct msi_desc *msi,
-				 unsigned int i, struct irq_lu_vector_ser *rec)
+static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
+				 struct msi_desc *msi, unsigned int i,
+				 struct irq_lu_vector_ser *rec)
 {
 	int ret = -ENOENT;
 
@@ -168,9 +170,48 @@ static int irq_lu_capture_vector(struct irq_lu_out_dev *out, struct msi_desc *ms
 	scoped_irqdesc_get_and_lock(msi->irq + i, 0) {
 		ret = irq_lu_capture_levels(&scoped_irqdesc->irq_data, rec);
 		if (!ret)
-			ret = out->ops->capture(msi, i, rec);
+			ret = ops->capture(msi, i, rec);
 	}
+	if (ret)
+		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i,
+			ret == -EIO ? "device and kernel disagree" : "can not be captured",
+			ERR_PTR(ret));
 	return ret;
+}
+
+/**
+ * irq_lu_audit - Compare what a device has with what the kernel believes
+ * @dev:	Device
+ * @ops:	Methods of its bus
+ *
+ * Reads only. Each interrupt for which they differ is logged.
+ *
+ * Context: May sleep. The MSI descriptors of @dev must not be locked.
+ * Return: Number of interrupts which were compared and agree, or -EIO.
+ */
+int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
+{
+	struct irq_lu_vector_ser rec;
+	struct msi_desc *msi;
+	unsigned int i;
+	int nr = 0;
+
+	if (!dev->msi.data)
+		return 0;
+
+	guard(msi_descs_lock)(dev);
+
+	if (ops->check(dev))
+		return -EIO;
+
+	msi_for_each_desc(msi, dev, MSI_DESC_ASSOCIATED) {
+		for (i = 0; i < msi->nvec_used; i++) {
+			if (irq_lu_capture_vector(ops, msi, i, &rec))
+				return -EIO;
+			nr++;
+		}
+	}
+	return nr;
 }
 
 static u16 irq_lu_unit_index(struct irq_domain *unit)
@@ -202,12 +243,9 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
 				return -ENOSPC;
 
 			rec = &ser->vectors[ser->nr_vectors];
-			ret = irq_lu_capture_vector(out, msi, i, rec);
-			if (ret) {
-				dev_err(out->dev, "irq_liveupdate: irq %u not handed over: %pe\n",
-					msi->irq + i, ERR_PTR(ret));
+			ret = irq_lu_capture_vector(out->ops, msi, i, rec);
+			if (ret)
 				return ret;
-			}
 			rec->unit = unit;
 			ser->nr_vectors++;
 		}
@@ -222,6 +260,8 @@ static int irq_lu_capture_device(struct irq_lu_out_dev *out)
 	/* The driver may use another MSI type by now. */
 	memset(out->ser, 0, sizeof(*out->ser));
 	ret = out->ops->identify(out->dev, out->ser);
+	if (!ret)
+		ret = out->ops->check(out->dev);
 	if (ret)
 		return ret;
 
@@ -386,7 +426,8 @@ put_root:
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
  * Return: 0, or a negative errno when the interrupts can not be handed over:
  * -EOPNOTSUPP without interrupt remapping, with managed affinity or when
- * switched off on the command line, -EIO when the device does not have the
+ * switched off on the command line, -EBUSY when it is preserved already or the
+ * last live update is not finished, -EIO when the device does not have the
  * messages which the kernel has, -ENOSPC when there are too many devices or
  * units, -ENOMEM, or what the unit or the bus says.
  */
@@ -399,6 +440,11 @@ int irq_liveupdate_preserve(struct device *dev,
 	if (!irq_lu_enabled) {
 		dev_err(dev, "irq_liveupdate: not preserved: switched off on the command line\n");
 		return -EOPNOTSUPP;
+	}
+
+	if (irq_lu_is_incoming(dev)) {
+		dev_err(dev, "irq_liveupdate: not preserved: the last live update is not finished\n");
+		return -EBUSY;
 	}
 
 	out = kzalloc_obj(*out);
@@ -513,6 +559,23 @@ void irq_liveupdate_unfreeze(struct device *dev)
 		out->frozen = false;
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_unfreeze);
+
+/**
+ * irq_lu_show_out - Print the devices which are preserved
+ * @m:		Where to
+ *
+ * Context: May sleep.
+ */
+void irq_lu_show_out(struct seq_file *m)
+{
+	struct irq_lu_out_dev *out;
+
+	guard(mutex)(&irq_lu_out.lock);
+
+	list_for_each_entry(out, &irq_lu_out.devices, node)
+		seq_printf(m, "%s outgoing %s vectors %u\n", dev_name(out->dev),
+			   out->frozen ? "frozen" : "preserved", out->ser->nr_vectors);
+}
 
 static void irq_lu_block_device(struct irq_lu_out_dev *out)
 {

@@ -36,6 +36,7 @@
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
 #include <linux/bitmap.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
@@ -45,7 +46,9 @@
 #include <linux/memblock.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/rcupdate.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -279,8 +282,8 @@ static void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 		return;
 
 	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", in->ser->segment,
-	       in->ser->devid >> 8, (in->ser->devid >> 3) & 0x1f, in->ser->devid & 7,
-	       reason);
+	       PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
+	       PCI_FUNC(in->ser->devid), reason);
 	irq_lu_revoke_device(in);
 	in->refused = true;
 }
@@ -435,6 +438,13 @@ static struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 	return NULL;
 }
 
+/* Whether @dev was handed over to this kernel, and is not finished yet. */
+bool irq_lu_is_incoming(struct device *dev)
+{
+	guard(mutex)(&irq_lu_in.lock);
+	return irq_lu_find_matched(dev);
+}
+
 static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 				  const struct irq_lu_device_ser *ser)
 {
@@ -473,7 +483,7 @@ void irq_liveupdate_match(struct device *dev,
 		    in->ser->devid != found.devid)
 			continue;
 
-		in->dev = dev;
+		in->dev = get_device(dev);
 		in->ops = ops;
 		hash_add(irq_lu_matched, &in->hash, (unsigned long)dev);
 		reason = irq_lu_compare(&found, in->ser);
@@ -629,8 +639,10 @@ static void irq_lu_finish_device(struct irq_lu_in_dev *in)
 static void irq_lu_free_device(struct irq_lu_in_dev *in)
 {
 	list_del(&in->node);
-	if (in->dev)
+	if (in->dev) {
 		hash_del(&in->hash);
+		put_device(in->dev);
+	}
 	/* The allocators may still look at the record. */
 	synchronize_rcu();
 	kho_restore_free((void *)in->ser);
@@ -676,3 +688,42 @@ void irq_liveupdate_finish(struct device *dev)
 	irq_lu_free_root();
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_finish);
+
+/*
+ * debugfs
+ */
+
+static const char *irq_lu_in_state(struct irq_lu_in_dev *in)
+{
+	if (in->refused)
+		return "refused";
+	if (!in->dev)
+		return "missing";
+	return in->checked ? "adopted" : "matched";
+}
+
+static int irq_lu_devices_show(struct seq_file *m, void *p)
+{
+	struct irq_lu_in_dev *in;
+
+	irq_lu_show_out(m);
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node)
+		seq_printf(m, "%04x:%02x:%02x.%d incoming %s vectors %u\n", in->ser->segment,
+			   PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
+			   PCI_FUNC(in->ser->devid), irq_lu_in_state(in),
+			   in->ser->nr_vectors);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
+
+static int __init irq_lu_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("irq_liveupdate", NULL);
+
+	debugfs_create_file("devices", 0400, dir, NULL, &irq_lu_devices_fops);
+	return 0;
+}
+late_initcall(irq_lu_debugfs_init);

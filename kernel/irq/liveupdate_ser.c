@@ -371,12 +371,15 @@ static bool same_msi_block(const struct irq_lu_vector_ser *prev,
 	return vec->irq - prev->irq == vec->msi_index - prev->msi_index;
 }
 
-static int check_vector_order(const struct irq_lu_vector_ser *prev,
-			      const struct irq_lu_vector_ser *vec, u8 msi_type,
-			      const char **reason)
+/* A device sits behind one unit, so that its first vector speaks for all. */
+static int check_neighbours(const struct irq_lu_vector_ser *prev,
+			    const struct irq_lu_vector_ser *vec, u8 msi_type,
+			    const char **reason)
 {
 	if (vec->msi_index <= prev->msi_index)
 		return refuse(reason, -EINVAL, "MSI indices not ascending");
+	if (vec->unit != prev->unit)
+		return refuse(reason, -EINVAL, "vectors behind different units");
 	if (msi_type == IRQ_LU_MSI && !same_msi_block(prev, vec))
 		return refuse(reason, -EINVAL, "irq numbers of MSI not consecutive");
 
@@ -418,8 +421,8 @@ int irq_lu_ser_check_device(const void *blob, size_t len,
 	for (u32 i = 0; i < head.nr_vectors; i++) {
 		ret = check_vector(&dev->vectors[i], head.hwsize, root, reason);
 		if (!ret && i)
-			ret = check_vector_order(&dev->vectors[i - 1], &dev->vectors[i],
-						 head.msi_type, reason);
+			ret = check_neighbours(&dev->vectors[i - 1], &dev->vectors[i],
+					       head.msi_type, reason);
 		if (ret)
 			return ret;
 	}

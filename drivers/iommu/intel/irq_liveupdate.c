@@ -239,7 +239,7 @@ static int intel_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser
 
 	if (test_bit(rec->handle, table->bitmap))
 		return -EEXIST;
-	if (irte->present || (irte->high & IRTE_SOURCE) != rec->source)
+	if (irte->low != IRTE_FPD || irte->high != rec->source)
 		return -EINVAL;
 
 	set_bit(rec->handle, table->bitmap);

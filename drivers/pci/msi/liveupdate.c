@@ -75,6 +75,20 @@ static int pci_msi_liveupdate_identify(struct device *dev, struct irq_lu_device_
 	return 0;
 }
 
+static int pci_msi_liveupdate_check(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	u16 msix = msix_flags(pdev);
+
+	if (pdev->msix_enabled != !!(msix & PCI_MSIX_FLAGS_ENABLE) ||
+	    (pdev->msix_enabled && (msix & PCI_MSIX_FLAGS_MASKALL)) ||
+	    pdev->msi_enabled != !!(msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE)) {
+		pci_err(pdev, "irq_liveupdate: device and kernel disagree about MSI enable\n");
+		return -EIO;
+	}
+	return 0;
+}
+
 static bool mask_differs(struct msi_desc *desc)
 {
 	u32 mask;
@@ -133,6 +147,7 @@ static void pci_msi_liveupdate_mask(struct device *dev)
 static const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.identify	= pci_msi_liveupdate_identify,
 	.capture	= pci_msi_liveupdate_capture,
+	.check		= pci_msi_liveupdate_check,
 	.mask		= pci_msi_liveupdate_mask,
 };
 

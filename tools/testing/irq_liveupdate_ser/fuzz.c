@@ -63,9 +63,10 @@ static void fuzz_root(const void *data, size_t size)
 	free(root);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* The entry of libFuzzer, whose name the Makefile gives it. */
+int fuzz_one_input(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one_input(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
