@@ -92,7 +92,7 @@ class Machine:
             "-serial", "chardev:console", "-serial", "chardev:vmm",
             "-kernel", kernel, "-initrd", initrd, "-append", append,
             "-D", self.log_path, "-msg", "timestamp=on",
-            "-d", ",".join(["plugin"] + [f"trace:{event}" for event in TRACE_EVENTS]),
+            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in TRACE_EVENTS]),
             "-plugin", self._plugin,
         ]
         return arguments
