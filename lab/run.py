@@ -19,7 +19,11 @@ import judges
 import qemu
 import qemulog
 
-COMMON_PARAMETERS = "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on no_timer_check"
+COMMON_PARAMETERS = (
+    "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on "
+    # On a busy host an emulated machine's clocks cannot be calibrated against each other
+    "no_timer_check tsc=reliable lpj=4000000"
+)
 
 RING_GAP = 0.002           # between rings of different vectors
 ROUND_TIMEOUT = 2          # for the guest to see one ring of each vector
