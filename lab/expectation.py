@@ -94,7 +94,9 @@ def _hammer_hit(result):
     stats = result.extras[-1]
     wrong = [f"{what}: {stats[what]}" for what in ("moved", "armed", "arm_busy")
              if not stats[what]]
-    return _all("hammer: moved and armed vectors, then met a closed gate", wrong)
+    if not result.late_calls:
+        wrong.append(f"{result.scenario.watch_call} not called after the block")
+    return _all("hammer: at work before FREEZE, at the gate, and after the block", wrong)
 
 
 def _hammered(result):

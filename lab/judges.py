@@ -227,6 +227,14 @@ def no_faults(seen):
     return [f"{event.name} {event.text}" for event in seen.window("vtd_dmar_fault", "vtd_frr_new")]
 
 
+def late_calls(seen):
+    """How often the watched function was called after the block, in the old kernel."""
+    block = _Block(seen)
+    closed = max((seen.events[position].time for position in block.closing.values()),
+                 default=block.until)
+    return sum(closed < event.time < block.until for event in seen.window("call"))
+
+
 JUDGES = {
     "remapping": remapping_stays_enabled,
     "enable": msix_stays_enabled,

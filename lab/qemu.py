@@ -76,7 +76,11 @@ class Machine:
     def _socket(self, name):
         return os.path.join(self._sockets, name)
 
-    def _arguments(self, config, kernel, initrd, append):
+    def _plugin_option(self, call_address):
+        """call_address: of an instruction whose execution is logged, or None."""
+        return self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"
+
+    def _arguments(self, config, kernel, initrd, append, call_address):
         eim = "on" if config.mode == "x2apic" else "off"
         arguments = [
             self._binary, "-nodefaults", "-display", "none", "-no-reboot",
@@ -93,17 +97,17 @@ class Machine:
             "-kernel", kernel, "-initrd", initrd, "-append", append,
             "-D", self.log_path, "-msg", "timestamp=on",
             "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in TRACE_EVENTS]),
-            "-plugin", self._plugin,
+            "-plugin", self._plugin_option(call_address),
         ]
         return arguments
 
-    def start(self, config, kernel, initrd, append):
+    def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = guest.Guest(self._socket("vmm"), self.alive)
         self.doorbell = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:
             self._process = subprocess.Popen(
-                self._arguments(config, kernel, initrd, append),
+                self._arguments(config, kernel, initrd, append, call_address),
                 stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
         if self._echo:
             threading.Thread(target=self._echo_console, daemon=True).start()

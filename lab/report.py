@@ -112,6 +112,7 @@ def as_data(result, checks):
         "judges": result.judged,
         "console": result.complaints,
         "extras": result.extras,
+        "late_calls": result.late_calls,
         "error": result.error,
         "checks": [asdict(check) for check in checks],
         "ok": all(check.ok for check in checks),

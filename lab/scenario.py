@@ -22,6 +22,8 @@ class Scenario:
     kernels: build flavours of the old and the next kernel
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
+    ring_into_block: ring on, uncounted, until the old kernel lets go of the device
+    watch_call: a function of the old kernel that has to be called after the block
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
@@ -41,6 +43,8 @@ class Scenario:
     kernels: tuple = ("lab", "lab")
     append: tuple = ("", "")
     rings: int = 3
+    ring_into_block: bool = False
+    watch_call: str = ""
     seed: int = 1
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()

@@ -4,10 +4,11 @@
  * remapping table. The table is ordinary guest memory, so QEMU's own trace
  * events do not show writes to it.
  *
- *	-plugin irtewatch.so -d plugin
+ *	-plugin irtewatch.so[,call=<address>] -d plugin
  *
  *	irta_write table 0x... entries N	the guest announced a table
  *	irte_write index N low 0x... high 0x...	an entry as it is after a store
+ *	call cpu N				the instruction at <address> is run
  *
  * Only stores of kernel code are looked at, and only the first entries of the
  * table: Linux hands them out from the bottom, and a kernel that abandons its
@@ -16,6 +17,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -29,6 +31,8 @@
 #define DMAR_BASE		0xfed90000ULL
 #define DMAR_IRTA		0xb8ULL
 #define IRTA_SIZE		0xfULL
+
+#define CALL_ARGUMENT		"call="
 
 #define WATCHED_ENTRIES		2048U
 #define IRTE_BYTES		16U
@@ -46,6 +50,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static union irte shadow[WATCHED_ENTRIES];
 static uint64_t table;
+static uint64_t call_address;
 
 /* The same prefix as QEMU's trace lines have with -msg timestamp=on */
 static void log_line(const char *event)
@@ -138,22 +143,44 @@ static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vad
 	pthread_mutex_unlock(&lock);
 }
 
+static void on_call(unsigned int vcpu, void *userdata)
+{
+	char event[40];
+
+	snprintf(event, sizeof(event), "call cpu %u", vcpu);
+	log_line(event);
+}
+
+static void watch(struct qemu_plugin_insn *insn)
+{
+	uint64_t address = qemu_plugin_insn_vaddr(insn);
+
+	if (address >= KERNEL_TEXT)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
+						 QEMU_PLUGIN_MEM_W, NULL);
+	if (call_address && address == call_address)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_call, QEMU_PLUGIN_CB_NO_REGS,
+						       NULL);
+}
+
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
-	struct qemu_plugin_insn *insn;
 
-	for (i = 0; i < n; i++) {
-		insn = qemu_plugin_tb_get_insn(tb, i);
-		if (qemu_plugin_insn_vaddr(insn) >= KERNEL_TEXT)
-			qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_PLUGIN_CB_NO_REGS,
-							 QEMU_PLUGIN_MEM_W, NULL);
-	}
+	for (i = 0; i < n; i++)
+		watch(qemu_plugin_tb_get_insn(tb, i));
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info,
 					   int argc, char **argv)
 {
+	int i;
+
+	for (i = 0; i < argc; i++) {
+		if (strncmp(argv[i], CALL_ARGUMENT, strlen(CALL_ARGUMENT)))
+			return -1;
+		call_address = strtoull(argv[i] + strlen(CALL_ARGUMENT), NULL, 0);
+	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 
 	return 0;

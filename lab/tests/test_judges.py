@@ -174,6 +174,17 @@ class DoctoredLog(unittest.TestCase):
                         "(addr 0xfee01000, data 0x4022)")
         self.assertEqual(self.noticed(), set())
 
+    def test_interrupt_through_another_table(self):
+        self.add(104.5, "irta_write table 0x500000 entries 65536")
+        self.add(105.5, "vtd_ir_remap_msi (addr 0xfee00258, data 0x0) -> "
+                        "(addr 0xfee01000, data 0x4022)")
+        self.assertEqual(self.noticed(), set())
+
+    def test_late_calls(self):
+        for seconds in (102.5, 103.5, 103.6, 104.5):
+            self.add(seconds, "call cpu 1")
+        self.assertEqual(judges.late_calls(observe(self.lines)), 2)
+
     def test_fault(self):
         self.add(105.5, "vtd_dmar_fault sid 0x100 fault 0x22 addr 0x11 write 0")
         self.assertEqual(self.noticed(), {"faults"})

@@ -8,6 +8,8 @@
 #include "hammer.h"
 #include "irqinfo.h"
 
+#define ROUND_US	12000
+
 static struct hammer {
 	struct vfio_dev *dev;
 	struct counters *counters;
@@ -24,20 +26,32 @@ static bool still_running(struct hammer *h)
 	return __atomic_load_n(&h->running, __ATOMIC_RELAXED);
 }
 
+static void move(struct hammer *h, int irq, unsigned int cpu)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", cpu);
+	if (irq_set_affinity(irq, text))
+		h->stats->move_errors++;
+	else
+		h->stats->moved++;
+}
+
+/*
+ * A move that comes before the last one's old vector is cleaned up stays
+ * pending, as does every later one, until the next interrupt carries it out.
+ * Hence the pace; it helps when interrupts arrive as well.
+ */
 static void *hammer_move(void *arg)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct hammer *h = arg;
 	unsigned int i, round;
-	char cpu[16];
 
 	for (round = 0; still_running(h); round++) {
-		for (i = 0; i < h->vectors && still_running(h); i++) {
-			snprintf(cpu, sizeof(cpu), "%ld", (i + round) % cpus);
-			if (irq_set_affinity(h->irqs[i], cpu))
-				h->stats->move_errors++;
-			else
-				h->stats->moved++;
+		for (i = 0; i < h->vectors; i++) {
+			move(h, h->irqs[i], (i + round) % cpus);
+			usleep(ROUND_US / h->vectors);
 		}
 	}
 
