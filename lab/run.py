@@ -30,10 +30,10 @@ RING_GAP = 0.002           # between rings of different vectors
 ROUND_TIMEOUT = 2          # for the guest to see one ring of each vector
 FROZEN = "irq_liveupdate: frozen:"
 BLACKOUT_SPREAD = 1.0      # rings of the blackout lie between the block and this
-SETTLE = 0.3
+SETTLE = 0.2
 
 TIMEOUT = {"boot": 30, "block": 20, "command": 20}
-DEBUG_KERNEL_SLOWNESS = 8
+DEBUG_KERNEL_SLOWNESS = 5
 
 ATTEMPTS = 4               # to hit a race
 
