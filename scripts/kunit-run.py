@@ -56,7 +56,7 @@ def console_lines(command, timeout):
 def qemu_command(args):
     """The smallest machine that runs the suites."""
     append = [
-        "console=ttyS0", "loglevel=7", "panic=-1", "kunit.enable=1",
+        "console=ttyS0", "loglevel=7", "panic=-1", "kho=on", "kunit.enable=1",
         "kunit.autorun=1", f"kunit.filter_glob={args.glob}",
         "kunit_shutdown=poweroff", *args.append]
     return [

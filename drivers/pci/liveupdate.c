@@ -698,6 +698,7 @@ static void pci_flb_finish(struct liveupdate_flb_op_args *args)
 		pci_msi_liveupdate_finish(pdev);
 		pci_lu_finish(pdev);
 	}
+	pci_msi_liveupdate_finish_rest();
 }
 
 static const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {

@@ -104,6 +104,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 void irq_liveupdate_match(struct device *dev,
 			  const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_finish(struct device *dev);
+void irq_liveupdate_finish_rest(void);
 
 /* The kernel which takes over: allocators */
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
@@ -162,7 +163,7 @@ static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
  * @start:	First number of a free area, moved behind the reserved numbers
  * @cnt:	Number of irq numbers needed
  *
- * Context: Any.
+ * Context: Called with the irq descriptor tree locked (irq_lock_sparse()).
  * Return: True when the area contained a reserved number and @start was moved.
  */
 static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)

@@ -53,6 +53,7 @@ int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
+void pci_msi_liveupdate_finish_rest(void);
 #else
 /*
  * Bus mastering stays on through the jump, so nobody may hand over a device
@@ -81,6 +82,10 @@ static inline void pci_msi_liveupdate_match(struct pci_dev *pdev)
 }
 
 static inline void pci_msi_liveupdate_finish(struct pci_dev *pdev)
+{
+}
+
+static inline void pci_msi_liveupdate_finish_rest(void)
 {
 }
 #endif /* CONFIG_IRQ_LIVEUPDATE */

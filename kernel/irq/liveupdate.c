@@ -50,6 +50,7 @@
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/device.h>
 #include <linux/init.h>
 #include <linux/irq.h>
@@ -93,7 +94,7 @@ struct irq_lu_out_dev {
 
 /**
  * struct irq_lu_out - What is handed over
- * @lock:	Protects everything. Nests inside of the MSI descriptor lock.
+ * @lock:	Nests inside of the MSI descriptor lock
  * @devices:	List of struct irq_lu_out_dev
  * @nr_devices:	Number of devices
  * @root:	The root, NULL when no device is preserved
@@ -102,7 +103,7 @@ struct irq_lu_out_dev {
  * @nr_slots:	Size of @table
  */
 struct irq_lu_out {
-	struct mutex			lock;
+	struct mutex			lock;	/* protects everything */
 	struct list_head		devices;
 	unsigned int			nr_devices;
 	struct irq_lu_root_ser		*root;
@@ -591,24 +592,26 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 	ref->reserved = 0;
 }
 
-/*
+/**
+ * irq_lu_block - The point of no return
+ *
  * Every device is masked before the first entry is blocked, so that as much as
  * possible is latched by the devices and as little as possible is dropped.
+ *
+ * Context: May sleep, does not allocate memory.
+ * Return: The root, NULL when nothing is handed over.
  */
-static void irq_lu_shutdown(void *data)
+VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 {
 	struct irq_lu_root_ser *root;
 	struct irq_lu_out_dev *out;
 	unsigned int i;
 
-	if (!kexec_in_progress)
-		return;
-
 	guard(mutex)(&irq_lu_out.lock);
 
 	root = irq_lu_out.root;
 	if (!root)
-		return;
+		return NULL;
 
 	list_for_each_entry(out, &irq_lu_out.devices, node) {
 		if (out->frozen)
@@ -625,6 +628,13 @@ static void irq_lu_shutdown(void *data)
 
 	root->device_table = virt_to_phys(irq_lu_out.table);
 	irq_lu_ser_seal_root(root, irq_lu_out.table);
+	return root;
+}
+
+static void irq_lu_shutdown(void *data)
+{
+	if (kexec_in_progress)
+		irq_lu_block();
 }
 
 static const struct syscore_ops irq_lu_syscore_ops = {

@@ -12,11 +12,27 @@
 
 struct seq_file;
 
+/**
+ * struct irq_lu_memory - Memory of the previous kernel
+ * @map:	Make @len bytes at @phys readable. Returns NULL when this is not
+ *		memory which was kept for this kernel. Used while loading only.
+ * @free:	Free one box which @map has returned
+ */
+struct irq_lu_memory {
+	void	*(*map)(u64 phys, size_t len);
+	void	(*free)(void *mem);
+};
+
 extern bool irq_lu_enabled;
 
 int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 bool irq_lu_is_incoming(struct device *dev);
 void irq_lu_show_out(struct seq_file *m);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+const struct irq_lu_root_ser *irq_lu_block(void);
+void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
+#endif
 
 /* The interrupt remapping unit at or above @d, NULL when there is none. */
 static inline struct irq_domain *irq_lu_find_unit(struct irq_domain *d)

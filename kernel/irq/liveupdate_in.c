@@ -25,6 +25,10 @@
  *    Until then a number or an entry that is freed stays reserved for its
  *    vector.
  *
+ * 5. The last device, or irq_liveupdate_finish_rest() when the bus knows that
+ *    nobody can claim a device any more, ends the live update: the memory of
+ *    the previous kernel is freed, also that of what was refused.
+ *
  * What was handed over is not trusted. When anything is wrong with a record,
  * the device starts cold, and everything else goes on: irq_lu_refuse().
  *
@@ -35,12 +39,14 @@
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
 #include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
 #include <linux/memblock.h>
@@ -86,24 +92,27 @@ struct irq_lu_in_dev {
 
 /**
  * struct irq_lu_in - What was handed over
- * @lock:	Protects everything
+ * @lock:	Nests inside of the MSI descriptor lock
  * @loaded:	The state was looked for
  * @handed_over: The previous kernel left state, useful or not
  * @root:	The root, NULL when there is none or it was refused
- * @table:	The device table
+ * @table:	The device table. A record with an invalid address has address
+ *		zero.
+ * @free:	Frees what the previous kernel left
  * @devices:	List of struct irq_lu_in_dev
  * @records:	Records which have their places reserved, by irq number
- * @reserved:	Reserved irq numbers
+ * @reserved:	Reserved irq numbers, NULL when nothing is taken over
  */
 struct irq_lu_in {
-	struct mutex				lock;
-	bool					loaded;
-	bool					handed_over;
-	const struct irq_lu_root_ser		*root;
-	const struct irq_lu_device_ref_ser	*table;
-	struct list_head			devices;
-	struct xarray				records;
-	unsigned long				*reserved;
+	struct mutex			lock;	/* protects everything */
+	bool				loaded;
+	bool				handed_over;
+	struct irq_lu_root_ser		*root;
+	struct irq_lu_device_ref_ser	*table;
+	void				(*free)(void *mem);
+	struct list_head		devices;
+	struct xarray			records;
+	unsigned long			*reserved;
 };
 
 static struct irq_lu_in irq_lu_in = {
@@ -134,56 +143,56 @@ static __init void *irq_lu_map(u64 phys, size_t len)
 	return phys_to_virt(phys);
 }
 
-static __init int irq_lu_load_root(const char **reason)
+static const struct irq_lu_memory irq_lu_kho_memory __initconst = {
+	.map	= irq_lu_map,
+	.free	= kho_restore_free,
+};
+
+static const char *irq_lu_load_root(u64 phys, size_t size,
+				    const struct irq_lu_memory *memory)
 {
-	const struct irq_lu_device_ref_ser *table = NULL;
-	const struct irq_lu_root_ser *root;
-	phys_addr_t phys;
-	size_t size;
-	int ret;
+	struct irq_lu_device_ref_ser *table;
+	struct irq_lu_root_ser *root;
+	const char *reason;
 
-	ret = kho_retrieve_subtree(IRQ_LU_KHO_NODE, &phys, &size);
-	if (ret)
-		return ret;
-
-	irq_lu_in.handed_over = true;
-	*reason = "switched off on the command line";
-	if (!irq_lu_enabled)
-		return -EPERM;
-
-	*reason = "invalid address of the root";
-	root = irq_lu_map(phys, size);
+	root = memory->map(phys, size);
 	if (!root)
-		return -EINVAL;
+		return "invalid address of the root";
 
-	ret = irq_lu_ser_check_root_head(root, size, reason);
-	if (ret)
-		return ret;
+	if (irq_lu_ser_check_root_head(root, size, &reason))
+		return reason;
 
-	*reason = "invalid address of the device table";
-	table = irq_lu_map(root->device_table,
-			   array_size(root->nr_devices, sizeof(*table)) ?: 1);
+	table = memory->map(root->device_table,
+			    array_size(root->nr_devices, sizeof(*table)) ?: 1);
 	if (!table)
-		return -EINVAL;
+		return "invalid address of the device table";
 
-	ret = irq_lu_ser_check_root(root, table, reason);
-	if (ret)
-		return ret;
+	if (irq_lu_ser_check_root(root, table, &reason))
+		return reason;
+
+	irq_lu_in.reserved = bitmap_zalloc(IRQ_LU_NR_IRQS, GFP_KERNEL);
+	if (!irq_lu_in.reserved)
+		return "out of memory";
 
 	irq_lu_in.root = root;
 	irq_lu_in.table = table;
-	return 0;
+	irq_lu_in.free = memory->free;
+	return NULL;
 }
 
-static __init const char *irq_lu_load_device(const struct irq_lu_device_ref_ser *ref)
+static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
+				      const struct irq_lu_memory *memory)
 {
 	const struct irq_lu_device_ser *ser;
 	struct irq_lu_in_dev *in;
 	const char *reason;
 
-	ser = irq_lu_map(ref->blob, ref->len);
-	if (!ser)
+	ser = memory->map(ref->blob, ref->len);
+	if (!ser) {
+		/* Nothing that could be freed. */
+		ref->blob = 0;
 		return "invalid address of its record";
+	}
 
 	if (irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, &reason))
 		return reason;
@@ -197,36 +206,51 @@ static __init const char *irq_lu_load_device(const struct irq_lu_device_ref_ser 
 	return NULL;
 }
 
-/* Runs once, from the first interrupt remapping unit, single threaded. */
-static __init void irq_lu_load(void)
+/**
+ * irq_lu_load - Load and validate the state of the previous kernel
+ * @phys:	Physical address of the root
+ * @size:	Size of the memory there
+ * @memory:	How memory of the previous kernel is reached and freed
+ *
+ * Context: May sleep. Single threaded, while nothing is loaded.
+ */
+VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
+				  const struct irq_lu_memory *memory)
 {
-	const char *reason = NULL;
+	const char *reason;
 	unsigned int i;
-	int ret;
+
+	reason = irq_lu_load_root(phys, size, memory);
+	if (reason) {
+		pr_err("interrupts not taken over: %s\n", reason);
+		return;
+	}
+
+	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
+		reason = irq_lu_load_device(&irq_lu_in.table[i], memory);
+		if (reason)
+			pr_err("device %u not taken over: %s\n", i, reason);
+	}
+}
+
+/* From the first interrupt remapping unit, single threaded. */
+static __ref void irq_lu_load_once(void)
+{
+	phys_addr_t phys;
+	size_t size;
 
 	if (irq_lu_in.loaded)
 		return;
 	irq_lu_in.loaded = true;
 
-	ret = irq_lu_load_root(&reason);
-	if (ret) {
-		if (irq_lu_in.handed_over)
-			pr_err("interrupts not taken over: %s\n", reason);
+	if (kho_retrieve_subtree(IRQ_LU_KHO_NODE, &phys, &size))
 		return;
-	}
 
-	irq_lu_in.reserved = bitmap_zalloc(IRQ_LU_NR_IRQS, GFP_KERNEL);
-	if (!irq_lu_in.reserved) {
-		pr_err("interrupts not taken over: out of memory\n");
-		irq_lu_in.root = NULL;
-		return;
-	}
-
-	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
-		reason = irq_lu_load_device(&irq_lu_in.table[i]);
-		if (reason)
-			pr_err("device %u not taken over: %s\n", i, reason);
-	}
+	irq_lu_in.handed_over = true;
+	if (irq_lu_enabled)
+		irq_lu_load(phys, size, &irq_lu_kho_memory);
+	else
+		pr_err("interrupts not taken over: switched off on the command line\n");
 }
 
 /*
@@ -319,6 +343,7 @@ static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
  * be taken for a vector.
  *
  * Context: Any, after the first irq_liveupdate_incoming_unit().
+ * Return: True when there is such state.
  */
 bool irq_liveupdate_handed_over(void)
 {
@@ -337,13 +362,13 @@ bool irq_liveupdate_handed_over(void)
  * Return: The record, NULL when the unit was not handed over.
  */
 const struct irq_lu_unit_ser *
-__ref irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
+irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 {
 	const struct irq_lu_unit_ser *unit;
 	unsigned int i;
 
 	if (system_state < SYSTEM_RUNNING)
-		irq_lu_load();
+		irq_lu_load_once();
 	if (!irq_lu_in.root)
 		return NULL;
 
@@ -512,21 +537,29 @@ irq_lu_find_vector(const struct irq_lu_device_ser *ser, unsigned int msi_index)
 	return &ser->vectors[lo];
 }
 
-/* Only now all parties are there: device, unit, and what the driver asks for. */
-static const char *irq_lu_check_device(struct irq_lu_in_dev *in, struct msi_desc *desc)
+/* A driver may disable its interrupts, and enable others. */
+static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_desc *desc)
 {
-	bool is_msix = desc->pci.msi_attrib.is_msix;
+	bool wants_msix = desc->pci.msi_attrib.is_msix;
+	bool has_msix = in->ser->msi_type == IRQ_LU_MSIX;
 
-	if (!in->ser->nr_vectors)
-		return NULL;
-	if (is_msix != (in->ser->msi_type == IRQ_LU_MSIX))
+	if (wants_msix != has_msix)
 		return "driver uses the other MSI type";
-	if (!is_msix && desc->nvec_used != in->ser->nr_vectors)
+	if (!wants_msix && desc->nvec_used != in->ser->nr_vectors)
 		return "driver uses another number of MSI messages";
+	return NULL;
+}
+
+/* Only now all parties are there: device, unit, and a driver. */
+static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
+{
+	if (in->checked)
+		return NULL;
 	if (irq_lu_find_unit(dev_get_msi_domain(in->dev)) != in->unit)
 		return "device is behind another interrupt remapping unit";
 	if (!in->unit->ops->liveupdate->check(in->unit, in->dev, &in->ser->vectors[0]))
 		return "source id of its table entries differs";
+	in->checked = true;
 	return NULL;
 }
 
@@ -539,16 +572,13 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	if (!in || in->refused)
+	if (!in || in->refused || !in->ser->nr_vectors)
 		return -1;
 
-	if (!in->checked) {
-		reason = irq_lu_check_device(in, desc);
-		if (reason) {
-			irq_lu_refuse(in, reason);
-			return -1;
-		}
-		in->checked = true;
+	reason = irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
+	if (reason) {
+		irq_lu_refuse(in, reason);
+		return -1;
 	}
 
 	rec = irq_lu_find_vector(in->ser, desc->msi_index);
@@ -580,7 +610,7 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt)
 {
 	unsigned long last;
 
-	if (*start < 0)
+	if (*start < 0 || !irq_lu_in.reserved)
 		return false;
 
 	last = min_t(unsigned long, (unsigned long)*start + cnt, IRQ_LU_NR_IRQS);
@@ -643,36 +673,48 @@ static void irq_lu_free_device(struct irq_lu_in_dev *in)
 		hash_del(&in->hash);
 		put_device(in->dev);
 	}
-	/* The allocators may still look at the record. */
-	synchronize_rcu();
-	kho_restore_free((void *)in->ser);
 	kfree(in);
 }
 
-static void irq_lu_free_root(void)
+static void irq_lu_free_reserved(void)
 {
-	if (!irq_lu_in.root || !list_empty(&irq_lu_in.devices))
-		return;
-
-	static_branch_disable(&irq_liveupdate_placing);
-	kho_restore_free((void *)irq_lu_in.table);
-	kho_restore_free((void *)irq_lu_in.root);
-	irq_lu_in.root = NULL;
-	irq_lu_in.table = NULL;
+	irq_lock_sparse();
+	bitmap_free(irq_lu_in.reserved);
+	irq_lu_in.reserved = NULL;
+	irq_unlock_sparse();
 }
 
-/**
- * irq_liveupdate_finish - End the live update of a device
- * @dev:	Device
- *
- * One synthetic interrupt is delivered for each interrupt which was handed over
- * and is in use, because nobody knows whether the device raised one when it
- * could not be delivered. Interrupts nobody asked for are revoked: table entry
- * and number are free for others.
- *
- * Context: May sleep. The driver may use the device at the same time.
- */
-void irq_liveupdate_finish(struct device *dev)
+static void irq_lu_free_memory(void)
+{
+	unsigned int i;
+
+	/* The allocators may still look at a record. */
+	synchronize_rcu();
+
+	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
+		if (irq_lu_in.table[i].blob)
+			irq_lu_in.free(phys_to_virt(irq_lu_in.table[i].blob));
+	}
+	irq_lu_in.free(irq_lu_in.table);
+	irq_lu_in.free(irq_lu_in.root);
+	irq_lu_in.table = NULL;
+	irq_lu_in.root = NULL;
+}
+
+/* The live update ends with its last device. */
+static void irq_lu_end(void)
+{
+	scoped_guard(mutex, &irq_lu_in.lock) {
+		if (!irq_lu_in.root || !list_empty(&irq_lu_in.devices))
+			return;
+		irq_lu_free_reserved();
+		irq_lu_free_memory();
+	}
+	/* Takes the lock of CPU hotplug, and therefore not inside of ours. */
+	static_branch_disable(&irq_liveupdate_placing);
+}
+
+static void irq_lu_finish_locked(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
 
@@ -685,9 +727,78 @@ void irq_liveupdate_finish(struct device *dev)
 	if (!in->refused)
 		irq_lu_finish_device(in);
 	irq_lu_free_device(in);
-	irq_lu_free_root();
+}
+
+/**
+ * irq_liveupdate_finish - End the live update of a device
+ * @dev:	Device
+ *
+ * One synthetic interrupt is delivered for each interrupt which was handed over
+ * and is in use, because nobody knows whether the device raised one when it
+ * could not be delivered. Interrupts nobody asked for are revoked: table entry
+ * and number are free for others.
+ *
+ * Context: May sleep. The driver may use the device at the same time. The MSI
+ * descriptors of @dev must not be locked.
+ */
+void irq_liveupdate_finish(struct device *dev)
+{
+	if (dev->msi.data) {
+		/* What is in use stays in use, and the other way round. */
+		guard(msi_descs_lock)(dev);
+		irq_lu_finish_locked(dev);
+	} else {
+		irq_lu_finish_locked(dev);
+	}
+	irq_lu_end();
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_finish);
+
+static struct device *irq_lu_get_matched(void)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (in->dev)
+			return get_device(in->dev);
+	}
+	return NULL;
+}
+
+static void irq_lu_free_missing(void)
+{
+	struct irq_lu_in_dev *in, *next;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry_safe(in, next, &irq_lu_in.devices, node) {
+		irq_lu_refuse(in, "nobody has claimed them");
+		irq_lu_free_device(in);
+	}
+}
+
+/**
+ * irq_liveupdate_finish_rest - End the live update of all devices
+ *
+ * For the bus, when it knows that no further device can be claimed. Devices
+ * which were found but not finished are finished, the interrupts of all others
+ * are revoked.
+ *
+ * Context: May sleep. No MSI descriptors may be locked.
+ */
+void irq_liveupdate_finish_rest(void)
+{
+	struct device *dev;
+
+	while ((dev = irq_lu_get_matched())) {
+		irq_liveupdate_finish(dev);
+		put_device(dev);
+	}
+	irq_lu_free_missing();
+	irq_lu_end();
+}
 
 /*
  * debugfs
@@ -719,11 +830,54 @@ static int irq_lu_devices_show(struct seq_file *m, void *p)
 }
 DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
 
+/* A device may be finished meanwhile, so it is audited outside of the lock. */
+static struct device *irq_lu_get_matched_nth(unsigned int n,
+					     const struct irq_liveupdate_dev_ops **ops)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (in->dev && !n--) {
+			*ops = in->ops;
+			return get_device(in->dev);
+		}
+	}
+	return NULL;
+}
+
+static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
+				  const struct irq_liveupdate_dev_ops *ops)
+{
+	int nr = irq_lu_audit(dev, ops);
+
+	if (nr < 0)
+		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));
+	else
+		seq_printf(m, "%s vectors %d agree\n", dev_name(dev), nr);
+}
+
+static int irq_lu_audit_show(struct seq_file *m, void *p)
+{
+	const struct irq_liveupdate_dev_ops *ops;
+	struct device *dev;
+	unsigned int n;
+
+	for (n = 0; (dev = irq_lu_get_matched_nth(n, &ops)); n++) {
+		irq_lu_audit_show_one(m, dev, ops);
+		put_device(dev);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_audit);
+
 static int __init irq_lu_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("irq_liveupdate", NULL);
 
 	debugfs_create_file("devices", 0400, dir, NULL, &irq_lu_devices_fops);
+	debugfs_create_file("audit", 0400, dir, NULL, &irq_lu_audit_fops);
 	return 0;
 }
 late_initcall(irq_lu_debugfs_init);

@@ -7,11 +7,11 @@
  * include/linux/kho/abi/irq.h and seals each device, then the root. The kernel
  * which takes over believes nothing before it is checked, in this order:
  *
- * 1. irq_lu_ser_check_root_head() looks at the root and its units only. When it
- *    succeeds, the address and the length of the device table are plausible.
- *    Whether they are preserved memory is for the caller to find out.
- * 2. irq_lu_ser_check_root() verifies the checksum, and the device table. When
- *    it succeeds, the same holds for the address and the length of each blob.
+ * 1. irq_lu_ser_check_root_head() looks at the root and its units. When it
+ *    succeeds, the address and the length of the device table are what was
+ *    written. Whether they are preserved memory is for the caller to find out.
+ * 2. irq_lu_ser_check_root() looks at the device table. When it succeeds, the
+ *    same holds for the address and the length of each blob.
  * 3. irq_lu_ser_check_device(), once per device. A device which is refused does
  *    not stop the others.
  *
@@ -89,8 +89,7 @@ static u32 checksum_device(struct irq_lu_device_ser head,
 }
 
 static u32 checksum_root(struct irq_lu_root_ser head,
-			 const struct irq_lu_unit_ser *units,
-			 const struct irq_lu_device_ref_ser *table)
+			 const struct irq_lu_unit_ser *units)
 {
 	u32 crc;
 
@@ -99,8 +98,12 @@ static u32 checksum_root(struct irq_lu_root_ser head,
 	head.checksum = 0;
 
 	crc = crc32_le(~0U, &head, sizeof(head));
-	crc = crc32_le(crc, units, (size_t)head.nr_units * sizeof(units[0]));
-	return crc32_le(crc, table, (size_t)head.nr_devices * sizeof(table[0]));
+	return crc32_le(crc, units, (size_t)head.nr_units * sizeof(units[0]));
+}
+
+static u32 checksum_table(const struct irq_lu_device_ref_ser *table, u32 nr_devices)
+{
+	return crc32_le(~0U, table, (size_t)nr_devices * sizeof(table[0]));
 }
 
 /**
@@ -115,7 +118,7 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
 
 /**
  * irq_lu_ser_seal_root() - Make the interrupt state valid for the next kernel
- * @root:	The root, complete but for its state and checksum
+ * @root:	The root, complete but for its state and checksums
  * @table:	Its device table, complete
  *
  * The devices have to be sealed before.
@@ -123,7 +126,8 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 			  const struct irq_lu_device_ref_ser *table)
 {
-	root->checksum = checksum_root(*root, root->units, table);
+	root->table_checksum = checksum_table(table, root->nr_devices);
+	root->checksum = checksum_root(*root, root->units);
 
 	/* A root which says FROZEN is complete, whenever the machine dies. */
 	smp_wmb();
@@ -207,8 +211,6 @@ static int check_device_table_range(u64 addr, u32 nr_devices, const char **reaso
  * @size:	Number of bytes which can be read from there
  * @reason:	Set to why the root was refused
  *
- * The checksum is not verified, because it covers the device table.
- *
  * Return: 0 or a negative error code.
  */
 int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason)
@@ -226,12 +228,14 @@ int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reaso
 	ret = check_root_format(&head, reason);
 	if (ret)
 		return ret;
-	if (!all_zero(head.reserved, sizeof(head.reserved)))
-		return refuse(reason, -EINVAL, "reserved field of root not zero");
 	if (head.nr_units > IRQ_LU_MAX_UNITS)
 		return refuse(reason, -EINVAL, "too many units");
 	if (head.nr_units * sizeof(root->units[0]) > size - sizeof(head))
 		return refuse(reason, -EINVAL, "units truncated");
+	if (head.checksum != checksum_root(head, root->units))
+		return refuse(reason, -EINVAL, "checksum mismatch");
+	if (!all_zero(head.reserved, sizeof(head.reserved)))
+		return refuse(reason, -EINVAL, "reserved field of root not zero");
 
 	ret = check_device_table_range(head.device_table, head.nr_devices, reason);
 	if (ret)
@@ -263,7 +267,7 @@ static bool refs_overlap(const struct irq_lu_device_ref_ser *a,
 }
 
 /**
- * irq_lu_ser_check_root() - Check a root together with its device table
+ * irq_lu_ser_check_root() - Check the device table of a root
  * @root:	The root, which passed irq_lu_ser_check_root_head()
  * @table:	Its device table. Not read when the root has no devices.
  * @reason:	Set to why the root was refused
@@ -280,8 +284,8 @@ int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
 	const struct irq_lu_root_ser head = *root;
 	int ret;
 
-	if (head.checksum != checksum_root(head, root->units, table))
-		return refuse(reason, -EINVAL, "checksum mismatch");
+	if (head.table_checksum != checksum_table(table, head.nr_devices))
+		return refuse(reason, -EINVAL, "checksum mismatch of device table");
 
 	for (u32 i = 0; i < head.nr_devices; i++) {
 		ret = check_ref(&table[i], reason);
@@ -362,26 +366,24 @@ static int check_vector(const struct irq_lu_vector_ser *vec, u16 hwsize,
 }
 
 /*
- * The vectors of MSI share one descriptor, in which only the first irq number
- * is stored.
+ * The vectors of MSI are allocated as one block, of which only the first irq
+ * number and the first table index are asked for.
  */
-static bool same_msi_block(const struct irq_lu_vector_ser *prev,
-			   const struct irq_lu_vector_ser *vec)
+static bool in_msi_block(const struct irq_lu_vector_ser *first,
+			 const struct irq_lu_vector_ser *vec, u32 i)
 {
-	return vec->irq - prev->irq == vec->msi_index - prev->msi_index;
+	return vec->msi_index == i && vec->irq == first->irq + i &&
+	       vec->handle == first->handle + i;
 }
 
 /* A device sits behind one unit, so that its first vector speaks for all. */
 static int check_neighbours(const struct irq_lu_vector_ser *prev,
-			    const struct irq_lu_vector_ser *vec, u8 msi_type,
-			    const char **reason)
+			    const struct irq_lu_vector_ser *vec, const char **reason)
 {
 	if (vec->msi_index <= prev->msi_index)
 		return refuse(reason, -EINVAL, "MSI indices not ascending");
 	if (vec->unit != prev->unit)
 		return refuse(reason, -EINVAL, "vectors behind different units");
-	if (msi_type == IRQ_LU_MSI && !same_msi_block(prev, vec))
-		return refuse(reason, -EINVAL, "irq numbers of MSI not consecutive");
 
 	return 0;
 }
@@ -421,10 +423,12 @@ int irq_lu_ser_check_device(const void *blob, size_t len,
 	for (u32 i = 0; i < head.nr_vectors; i++) {
 		ret = check_vector(&dev->vectors[i], head.hwsize, root, reason);
 		if (!ret && i)
-			ret = check_neighbours(&dev->vectors[i - 1], &dev->vectors[i],
-					       head.msi_type, reason);
+			ret = check_neighbours(&dev->vectors[i - 1], &dev->vectors[i], reason);
 		if (ret)
 			return ret;
+		if (head.msi_type == IRQ_LU_MSI &&
+		    !in_msi_block(&dev->vectors[0], &dev->vectors[i], i))
+			return refuse(reason, -EINVAL, "vectors of MSI not consecutive");
 	}
 	return 0;
 }

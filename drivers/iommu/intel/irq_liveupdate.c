@@ -9,13 +9,13 @@
  * for one in compatibility format, that is for a vector and a CPU.
  *
  * The kernel which hands over preserves the table. At the point of no return it
- * makes each entry of a handed over interrupt not present, with fault
- * processing disabled, and latches it: modify_irte() leaves a latched entry
- * alone. Source-id fields stay, so that an entry which is opened again, low
- * half first, is never present without them. At last the interrupt entry cache
- * is invalidated, the event interrupts of the unit are masked, and once all
- * other CPUs are stopped the queues which the unit reads and writes in memory
- * are switched off.
+ * blocks each entry of a handed over interrupt: it makes it not present, with
+ * fault processing disabled, and from then on modify_irte() leaves it alone.
+ * Source-id fields stay, so that an entry which is opened again, low half first,
+ * is never present without them. At last the interrupt entry cache is
+ * invalidated, the event interrupts of the unit are masked, and once all other
+ * CPUs are stopped the queues which the unit reads and writes in memory are
+ * switched off.
  *
  * The kernel which takes over compares the record with the registers of the
  * unit, reserves the entries which are in the records of devices and drops all
@@ -81,18 +81,21 @@ static int intel_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 {
 	struct intel_iommu *iommu = d->host_data;
 	struct ir_table *table = iommu->ir_table;
+	unsigned long *blocked;
 	int ret;
 
-	table->latched = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
-	if (!table->latched)
+	blocked = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
+	if (!blocked)
 		return -ENOMEM;
 
 	ret = kho_preserve_folio(virt_to_folio(table->base));
 	if (ret) {
-		bitmap_free(table->latched);
-		table->latched = NULL;
+		bitmap_free(blocked);
 		return ret;
 	}
+
+	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
+		table->blocked = blocked;
 
 	ser->backend = IRQ_LU_BACKEND_VTD;
 	ser->segment = iommu->segment;
@@ -107,12 +110,12 @@ static int intel_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 static void intel_ir_unpreserve(struct irq_domain *d)
 {
 	struct ir_table *table = domain_table(d);
-	unsigned long *latched = table->latched;
+	unsigned long *blocked = table->blocked;
 
 	kho_unpreserve_folio(virt_to_folio(table->base));
 	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
-		table->latched = NULL;
-	bitmap_free(latched);
+		table->blocked = NULL;
+	bitmap_free(blocked);
 }
 
 static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
@@ -122,7 +125,7 @@ static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser 
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 
-	set_bit(rec->handle, table->latched);
+	set_bit(rec->handle, table->blocked);
 	irte_close(iommu, &table->base[rec->handle], rec->source);
 }
 
@@ -141,7 +144,7 @@ static void intel_ir_shutdown(void)
 	list_for_each_entry(drhd, &dmar_drhd_units, list) {
 		struct intel_iommu *iommu = drhd->iommu;
 
-		if (!iommu->ir_table || !iommu->ir_table->latched)
+		if (!iommu->ir_table || !iommu->ir_table->blocked)
 			continue;
 		if (ecap_prs(iommu->ecap))
 			writeq(0, iommu->reg + DMAR_PQA_REG);
@@ -167,6 +170,8 @@ static void intel_ir_sync(struct irq_domain *d)
 		writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 		if (ecap_prs(iommu->ecap))
 			writel(DMA_FECTL_IM, iommu->reg + DMAR_PECTL_REG);
+		if (ecap_pms(iommu->ecap))
+			writel(DMA_FECTL_IM, iommu->reg + DMAR_PERFINTRCTL_REG);
 		/* Flush the posted writes */
 		readl(iommu->reg + DMAR_FECTL_REG);
 	}

@@ -45,15 +45,15 @@ void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic);
 bool intel_ir_take_over(struct intel_iommu *iommu);
 
 /* The kernel hands over: nothing changes the entry any more. */
-static inline bool irte_is_latched(struct ir_table *table, unsigned int index)
+static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
 {
-	return table->latched && test_bit(index, table->latched);
+	return table->blocked && test_bit(index, table->blocked);
 }
 
-/* Latched, or taken over: the index stays with its vector when it is freed. */
+/* Blocked, or taken over: the index stays with its vector when it is freed. */
 static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 {
-	return irte_is_latched(table, index) ||
+	return irte_is_blocked(table, index) ||
 	       (table->held && test_bit(index, table->held));
 }
 
@@ -71,7 +71,7 @@ static inline bool intel_ir_take_over(struct intel_iommu *iommu)
 	return false;
 }
 
-static inline bool irte_is_latched(struct ir_table *table, unsigned int index)
+static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
 {
 	return false;
 }

@@ -15,6 +15,7 @@
  */
 
 #include <linux/irq_liveupdate.h>
+#include <linux/log2.h>
 #include <linux/pci_liveupdate.h>
 
 #include "../pci.h"
@@ -110,7 +111,8 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
 	struct msi_msg msg = { };
 
-	if (desc->pci.msi_attrib.is_virtual)
+	/* A count between powers of two has table entries without an interrupt. */
+	if (desc->pci.msi_attrib.is_virtual || !is_power_of_2(desc->nvec_used))
 		return -EOPNOTSUPP;
 	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
 		return -EIO;
@@ -229,7 +231,8 @@ static void disable_unused(struct pci_dev *pdev)
  *
  * When no driver uses MSI or MSI-X by now, it is disabled.
  *
- * Context: May sleep.
+ * Context: May sleep. The caller makes sure that the driver does not enable or
+ * disable MSI or MSI-X at the same time.
  */
 void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
@@ -237,3 +240,15 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 	irq_liveupdate_finish(&pdev->dev);
 }
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
+
+/**
+ * pci_msi_liveupdate_finish_rest - No further device can be claimed
+ *
+ * Interrupts of devices which were not found again are revoked.
+ *
+ * Context: May sleep.
+ */
+void pci_msi_liveupdate_finish_rest(void)
+{
+	irq_liveupdate_finish_rest();
+}

@@ -395,15 +395,35 @@ static struct vfio_pci_lu_ser *vfio_pci_lu_serialize(struct pci_dev *pdev)
 	return ser;
 }
 
-static int vfio_pci_lu_preserve_device(struct pci_dev *pdev)
+/* The MSI-X table is in memory of the device, which the user may have disabled. */
+static int vfio_pci_lu_with_memory(struct vfio_pci_core_device *vdev,
+				   int (*capture)(struct pci_dev *pdev))
 {
+	int err;
+	u16 cmd;
+
+	scoped_guard(rwsem_read, &vdev->memory_lock) {
+		if (__vfio_pci_memory_enabled(vdev))
+			return capture(vdev->pdev);
+	}
+
+	cmd = vfio_pci_memory_lock_and_enable(vdev);
+	err = capture(vdev->pdev);
+	vfio_pci_memory_unlock_and_restore(vdev, cmd);
+
+	return err;
+}
+
+static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
 	int err;
 
 	err = pci_liveupdate_preserve(pdev);
 	if (err)
 		return err;
 
-	err = pci_msi_liveupdate_preserve(pdev);
+	err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_preserve);
 	if (err)
 		pci_liveupdate_unpreserve(pdev);
 
@@ -436,7 +456,7 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
 
-	err = vfio_pci_lu_preserve_device(pdev);
+	err = vfio_pci_lu_preserve_device(vdev);
 	if (err) {
 		kho_unpreserve_free(ser);
 		return err;
@@ -467,7 +487,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	if (!err)
 		err = vfio_pci_lu_check(lu->vdev);
 	if (!err)
-		err = pci_msi_liveupdate_freeze(lu->vdev->pdev);
+		err = vfio_pci_lu_with_memory(lu->vdev, pci_msi_liveupdate_freeze);
 	if (err)
 		vfio_pci_lu_open_gate(lu);
 
@@ -596,8 +616,9 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 	if (args->file) {
 		struct vfio_device *device = vfio_liveupdate_device(args->file);
 
-		/* Against VFIO_DEVICE_BIND_IOMMUFD of the retrieved file */
+		/* Against VFIO_DEVICE_BIND_IOMMUFD and VFIO_DEVICE_SET_IRQS of the file */
 		guard(mutex)(&device->dev_set->lock);
+		guard(mutex)(&vfio_pci_lu_vdev(device)->igate);
 		vfio_pci_lu_finish(to_pci_dev(device->dev), device->open_count);
 	} else if (pdev && pci_liveupdate_incoming(pdev)) {
 		/* Nobody can open it before it is finished. */

@@ -47,19 +47,27 @@ static void fuzz_device(const void *data, size_t size)
 	free(root);
 }
 
+static bool can_be_sealed(const struct irq_lu_root_ser *root, size_t size)
+{
+	return size >= sizeof(*root) && root->nr_devices <= IRQ_LU_MAX_DEVICES &&
+	       root->nr_units <= (size - sizeof(*root)) / sizeof(root->units[0]);
+}
+
 static void fuzz_root(const void *data, size_t size)
 {
+	struct irq_lu_device_ref_ser *table = NULL;
 	struct irq_lu_root_ser *root = malloc(size);
-	struct irq_lu_device_ref_ser *table;
 	const char *reason;
 
 	memcpy(root, data, size);
-	if (!irq_lu_ser_check_root_head(root, size, &reason)) {
+	if (can_be_sealed(root, size)) {
 		table = calloc(root->nr_devices, sizeof(*table));
 		irq_lu_ser_seal_root(root, table);
-		irq_lu_ser_check_root(root, table, &reason);
-		free(table);
 	}
+	if (!irq_lu_ser_check_root_head(root, size, &reason))
+		irq_lu_ser_check_root(root, table, &reason);
+
+	free(table);
 	free(root);
 }
 

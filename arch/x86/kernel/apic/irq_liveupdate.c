@@ -10,9 +10,9 @@
 #include <linux/irq.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
+#include <linux/smp.h>
 #include <asm/apic.h>
 #include <asm/irq_liveupdate.h>
-#include <asm/smp.h>
 
 static void vector_liveupdate_save(struct irq_domain *d, struct irq_data *irqd,
 				   struct irq_lu_vector_ser *rec)

@@ -36,8 +36,9 @@
  * of the unit in the root.
  *
  * Checksums are CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted
- * at the end) with the checksum field itself taken as zero. The checksum of
- * the root covers the root structure, its units and the device table.
+ * at the end) with the checksum field itself taken as zero. The root has two:
+ * one over the root structure and its units, which says that the address and the
+ * length of the device table are right, and one over the device table.
  *
  * Who writes what: the core writes the root, the device table and irq,
  * flags and disposition of the vectors. PCI/MSI writes the rest of the device
@@ -63,7 +64,7 @@
 #define IRQ_LU_BACKEND_VTD	1
 
 /* irq_lu_unit_ser::flags */
-#define IRQ_LU_UNIT_X2APIC	(1U << 0)
+#define IRQ_LU_UNIT_X2APIC	0x1
 #define IRQ_LU_UNIT_FLAGS	IRQ_LU_UNIT_X2APIC
 
 /* irq_lu_device_ser::msi_type */
@@ -71,7 +72,7 @@
 #define IRQ_LU_MSIX		2
 
 /* irq_lu_vector_ser::flags */
-#define IRQ_LU_VECTOR_ACTIVATED	(1U << 0)
+#define IRQ_LU_VECTOR_ACTIVATED	0x1
 #define IRQ_LU_VECTOR_FLAGS	IRQ_LU_VECTOR_ACTIVATED
 
 /* irq_lu_vector_ser::disposition */
@@ -96,6 +97,7 @@ struct irq_lu_unit_ser {
 	__u32	flags;
 	__u64	reserved[4];
 };
+
 static_assert(sizeof(struct irq_lu_unit_ser) == 64);
 
 /**
@@ -106,11 +108,12 @@ static_assert(sizeof(struct irq_lu_unit_ser) == 64);
  * @state:		IRQ_LU_STATE_*. Only a root in the state
  *			%IRQ_LU_STATE_FROZEN is valid for the next kernel. It is
  *			written last.
- * @checksum:		Over the root, its units and the device table
+ * @checksum:		Over the root and its units
  * @nr_units:		Number of entries in @units
  * @nr_devices:		Number of entries in the device table
  * @device_table:	Physical address of the device table, an array of
  *			struct irq_lu_device_ref_ser
+ * @table_checksum:	Over the device table
  * @reserved:		Zero
  * @units:		The units
  */
@@ -123,16 +126,18 @@ struct irq_lu_root_ser {
 	__u32			nr_units;
 	__u32			nr_devices;
 	__u64			device_table;
-	__u64			reserved[3];
+	__u32			table_checksum;
+	__u32			reserved[5];
 	struct irq_lu_unit_ser	units[];
 };
+
 static_assert(sizeof(struct irq_lu_root_ser) == 64);
 
 /* The root and its units fill one page of this size. */
 #define IRQ_LU_ROOT_SIZE	4096
 #define IRQ_LU_MAX_UNITS	((IRQ_LU_ROOT_SIZE - sizeof(struct irq_lu_root_ser)) / \
 				 sizeof(struct irq_lu_unit_ser))
-#define IRQ_LU_MAX_DEVICES	65536
+#define IRQ_LU_MAX_DEVICES	4096
 
 /**
  * struct irq_lu_device_ref_ser - Where the blob of a device is
@@ -145,6 +150,7 @@ struct irq_lu_device_ref_ser {
 	__u32	len;
 	__u32	reserved;
 };
+
 static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
 
 /**
@@ -179,6 +185,7 @@ struct irq_lu_vector_ser {
 	__u8	disposition;
 	__u8	reserved[13];
 };
+
 static_assert(sizeof(struct irq_lu_vector_ser) == 48);
 
 /* A device has at most this many vectors (PCIe r6.0 sec 7.7.2.2, Table Size). */
@@ -199,7 +206,9 @@ static_assert(sizeof(struct irq_lu_vector_ser) == 48);
  *			arrive at the remapping unit
  * @nr_vectors:		Number of entries in @vectors
  * @reserved:		Zero
- * @vectors:		The vectors, in strictly ascending order of msi_index
+ * @vectors:		The vectors, in strictly ascending order of msi_index. For
+ *			MSI msi_index starts at 0, and msi_index, irq and handle
+ *			are consecutive.
  */
 struct irq_lu_device_ser {
 	__u32				len;
@@ -216,6 +225,7 @@ struct irq_lu_device_ser {
 	__u32				reserved[5];
 	struct irq_lu_vector_ser	vectors[];
 };
+
 static_assert(sizeof(struct irq_lu_device_ser) == 48);
 
 #endif /* _LINUX_KHO_ABI_IRQ_H */

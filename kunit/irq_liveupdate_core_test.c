@@ -1,0 +1,1905 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of the core of interrupt live update: the real core, genirq and MSI
+ * code on a fake machine. That has a CPU domain, two interrupt remapping units
+ * whose tables are arrays, and devices whose MSI-X table is an array.
+ *
+ * What the previous kernel left is either written by the test (image_*()), or
+ * by the core itself, from where reboot() copies it.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test-bug.h>
+#include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irq_work.h>
+#include <linux/irqdomain.h>
+#include <linux/kexec_handover.h>
+#include <linux/msi.h>
+#include <linux/sizes.h>
+#include <linux/workqueue.h>
+
+#include "../kernel/irq/internals.h"
+#include "../kernel/irq/liveupdate.h"
+#include "../kernel/irq/liveupdate_ser.h"
+
+/*
+ * All numbers below irq_base are in use: a search finds the first one which is
+ * not reserved from there on.
+ */
+static unsigned int irq_base;
+
+#define IRQ_RECORDED	(irq_base + 16)
+#define IRQ_OTHER	(irq_base + 32)
+#define IRQ_TAKEN	(irq_base + 48)
+
+#define NR_UNITS	2
+#define NR_ENTRIES	64
+#define NR_VECS		3
+#define HWSIZE		8
+#define NR_BOXES	8
+#define NR_EVENTS	32
+#define NR_CPU_IRQS	SZ_8K
+#define NR_FILLERS	128
+
+#define TARGET		0x77
+
+/* A table entry: state, and source id in the high half */
+#define ENTRY_PRESENT	BIT_ULL(0)
+#define ENTRY_FPD	BIT_ULL(1)
+#define ENTRY(source, state)	((u64)(source) << 32 | (state))
+
+enum fake_event_type {
+	MASKED,
+	BLOCKED,
+	SYNCED,
+};
+
+struct fake_event {
+	enum fake_event_type	type;
+	const void		*who;
+	u32			state;
+};
+
+/* Physically contiguous memory which the previous kernel left */
+struct fake_box {
+	void			*mem;
+	size_t			size;
+	bool			freed;
+};
+
+struct fake_unit {
+	struct irq_domain	*domain;
+	struct fake_machine	*machine;
+	u64			reg_base;
+	struct irq_lu_unit_ser	*ser;
+	u64			table[NR_ENTRIES];
+	DECLARE_BITMAP(used, NR_ENTRIES);
+	DECLARE_BITMAP(held, NR_ENTRIES);
+	DECLARE_BITMAP(blocked, NR_ENTRIES);
+};
+
+struct fake_device {
+	struct device			*dev;
+	struct fake_machine		*machine;
+	struct fake_unit		*unit;
+	struct irq_lu_device_ser	head;
+	struct msi_msg			hw[HWSIZE];
+	atomic_t			count[HWSIZE];
+	unsigned long			requested;
+	bool				msi_broken;
+	bool				masked;
+	bool				allocated;
+	bool				preserved;
+};
+
+struct fake_machine {
+	unsigned int		fillers[NR_FILLERS];
+	unsigned int		nr_fillers;
+	struct irq_domain	*cpus;
+	struct fake_unit	units[NR_UNITS];
+
+	/* Interrupts on their way to a CPU */
+	struct irq_work		ipi;
+	bool			ipi_held;
+	atomic_t		ipi_pending[NR_CPU_IRQS];
+	atomic_t		nr_ipis;
+
+	struct fake_event	events[NR_EVENTS];
+	unsigned int		nr_events;
+
+	struct fake_box		boxes[NR_BOXES];
+	unsigned int		nr_boxes;
+	struct irq_lu_root_ser	*root;
+	struct irq_lu_device_ref_ser *table;
+
+	/* A driver which wants to allocate or free vectors */
+	struct device		*driver_dev;
+	struct work_struct	driver;
+	struct completion	driver_runs;
+	bool			driver_was_let_in;
+};
+
+static void add_event(struct fake_machine *m, enum fake_event_type type,
+		      const void *who, u32 state)
+{
+	if (m->nr_events < NR_EVENTS)
+		m->events[m->nr_events++] = (struct fake_event){ type, who, state };
+}
+
+/*
+ * The CPUs: an interrupt which is retriggered is delivered from hard interrupt
+ * context, and as often as it was retriggered.
+ */
+
+static void deliver_ipis(struct irq_work *work)
+{
+	struct fake_machine *m = container_of(work, struct fake_machine, ipi);
+
+	for (unsigned int irq = 0; irq < NR_CPU_IRQS; irq++) {
+		while (atomic_add_unless(&m->ipi_pending[irq], -1, 0))
+			generic_handle_irq(irq);
+	}
+}
+
+static int cpu_retrigger(struct irq_data *irqd)
+{
+	struct fake_machine *m = irqd->domain->host_data;
+
+	atomic_inc(&m->ipi_pending[irqd->irq]);
+	atomic_inc(&m->nr_ipis);
+	if (!m->ipi_held)
+		irq_work_queue(&m->ipi);
+	return 1;
+}
+
+static int cpu_set_affinity(struct irq_data *irqd, const struct cpumask *dest, bool force)
+{
+	irq_data_update_effective_affinity(irqd, cpumask_of(cpumask_first(dest)));
+	return IRQ_SET_MASK_OK;
+}
+
+static void noop(struct irq_data *irqd) { }
+
+static struct irq_chip cpu_chip = {
+	.name			= "fake-cpu",
+	.irq_ack		= noop,
+	.irq_retrigger		= cpu_retrigger,
+	.irq_set_affinity	= cpu_set_affinity,
+};
+
+static int cpu_alloc(struct irq_domain *d, unsigned int irq, unsigned int nr, void *arg)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		irq_domain_set_hwirq_and_chip(d, irq + i, irq + i, &cpu_chip, NULL);
+	return 0;
+}
+
+static void cpu_free(struct irq_domain *d, unsigned int irq, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		irq_domain_reset_irq_data(irq_domain_get_irq_data(d, irq + i));
+}
+
+static void cpu_save(struct irq_domain *d, struct irq_data *irqd,
+		     struct irq_lu_vector_ser *rec)
+{
+	rec->target = TARGET;
+}
+
+static const struct irq_domain_liveupdate_ops cpu_liveupdate_ops = {
+	.save	= cpu_save,
+};
+
+static const struct irq_domain_ops cpu_domain_ops = {
+	.alloc		= cpu_alloc,
+	.free		= cpu_free,
+	.liveupdate	= &cpu_liveupdate_ops,
+};
+
+/*
+ * The interrupt remapping units
+ */
+
+static u32 source_of(const struct fake_device *fake)
+{
+	return 0x40000 | fake->head.requester_id;
+}
+
+static void write_entry(struct fake_unit *unit, unsigned int handle, u64 entry)
+{
+	if (!test_bit(handle, unit->blocked))
+		unit->table[handle] = entry;
+}
+
+static void unit_compose(struct irq_data *irqd, struct msi_msg *msg)
+{
+	*msg = (struct msi_msg){ .address_lo = 0xfee00010 | irqd->hwirq << 5 };
+}
+
+static struct irq_chip unit_chip = {
+	.name			= "fake-unit",
+	.irq_ack		= irq_chip_ack_parent,
+	.irq_set_affinity	= irq_chip_set_affinity_parent,
+	.irq_compose_msi_msg	= unit_compose,
+};
+
+static int find_entries(struct fake_unit *unit, unsigned int irq, unsigned int nr)
+{
+	int handle = irq_liveupdate_handle(irq);
+
+	if (handle < 0)
+		handle = bitmap_find_next_zero_area(unit->used, NR_ENTRIES, 0, nr, 0);
+	return handle + nr <= NR_ENTRIES ? handle : -ENOSPC;
+}
+
+static int unit_alloc(struct irq_domain *d, unsigned int irq, unsigned int nr, void *arg)
+{
+	struct fake_unit *unit = d->host_data;
+	msi_alloc_info_t *info = arg;
+	int handle, ret;
+
+	ret = irq_domain_alloc_irqs_parent(d, irq, nr, arg);
+	if (ret)
+		return ret;
+
+	handle = find_entries(unit, irq, nr);
+	if (handle < 0) {
+		irq_domain_free_irqs_parent(d, irq, nr);
+		return handle;
+	}
+
+	bitmap_set(unit->used, handle, nr);
+	for (unsigned int i = 0; i < nr; i++)
+		irq_domain_set_hwirq_and_chip(d, irq + i, handle + i, &unit_chip,
+					      dev_get_drvdata(info->desc->dev));
+	return 0;
+}
+
+static void unit_free(struct irq_domain *d, unsigned int irq, unsigned int nr)
+{
+	struct fake_unit *unit = d->host_data;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		unsigned int handle = irq_domain_get_irq_data(d, irq + i)->hwirq;
+
+		if (!test_bit(handle, unit->held)) {
+			write_entry(unit, handle, 0);
+			clear_bit(handle, unit->used);
+		}
+	}
+	irq_domain_free_irqs_common(d, irq, nr);
+}
+
+static int unit_activate(struct irq_domain *d, struct irq_data *irqd, bool reserve)
+{
+	write_entry(d->host_data, irqd->hwirq, ENTRY(source_of(irqd->chip_data), ENTRY_PRESENT));
+	return 0;
+}
+
+static void unit_deactivate(struct irq_domain *d, struct irq_data *irqd)
+{
+	write_entry(d->host_data, irqd->hwirq, ENTRY(source_of(irqd->chip_data), ENTRY_FPD));
+}
+
+static void unit_save(struct irq_domain *d, struct irq_data *irqd,
+		      struct irq_lu_vector_ser *rec)
+{
+	rec->handle = irqd->hwirq;
+	rec->source = source_of(irqd->chip_data);
+}
+
+static int unit_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+{
+	struct fake_unit *unit = d->host_data;
+
+	ser->backend = IRQ_LU_BACKEND_VTD;
+	ser->reg_base = unit->reg_base;
+	ser->table = virt_to_phys(unit->table);
+	ser->nr_entries = NR_ENTRIES;
+	unit->ser = ser;
+	return 0;
+}
+
+static void unit_unpreserve(struct irq_domain *d)
+{
+	struct fake_unit *unit = d->host_data;
+
+	unit->ser = NULL;
+}
+
+static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+{
+	struct fake_unit *unit = d->host_data;
+
+	add_event(unit->machine, BLOCKED, unit, rec->handle);
+	unit->table[rec->handle] = ENTRY(rec->source, ENTRY_FPD);
+	set_bit(rec->handle, unit->blocked);
+}
+
+static void unit_sync(struct irq_domain *d)
+{
+	struct fake_unit *unit = d->host_data;
+	struct irq_lu_root_ser *root = PTR_ALIGN_DOWN((void *)unit->ser, IRQ_LU_ROOT_SIZE);
+
+	add_event(unit->machine, SYNCED, unit, root->state);
+}
+
+static int unit_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+{
+	struct fake_unit *unit = d->host_data;
+
+	if (test_bit(rec->handle, unit->used))
+		return -EEXIST;
+	if (unit->table[rec->handle] != ENTRY(rec->source, ENTRY_FPD))
+		return -EINVAL;
+
+	set_bit(rec->handle, unit->used);
+	set_bit(rec->handle, unit->held);
+	return 0;
+}
+
+static bool unit_check(struct irq_domain *d, struct device *dev,
+		       const struct irq_lu_vector_ser *rec)
+{
+	return rec->source == source_of(dev_get_drvdata(dev));
+}
+
+static void run_driver(struct work_struct *work)
+{
+	struct fake_machine *m = container_of(work, struct fake_machine, driver);
+
+	guard(msi_descs_lock)(m->driver_dev);
+	complete(&m->driver_runs);
+}
+
+static void try_driver(struct fake_machine *m)
+{
+	if (!m->driver_dev || !schedule_work(&m->driver))
+		return;
+	if (wait_for_completion_timeout(&m->driver_runs, HZ / 10))
+		m->driver_was_let_in = true;
+}
+
+static void unit_release(struct irq_domain *d, u32 handle, bool revoke)
+{
+	struct fake_unit *unit = d->host_data;
+
+	try_driver(unit->machine);
+	clear_bit(handle, unit->held);
+	if (!revoke)
+		return;
+
+	unit->table[handle] = 0;
+	clear_bit(handle, unit->used);
+}
+
+static const struct irq_domain_liveupdate_ops unit_liveupdate_ops = {
+	.save		= unit_save,
+	.preserve	= unit_preserve,
+	.unpreserve	= unit_unpreserve,
+	.block		= unit_block,
+	.sync		= unit_sync,
+	.reserve	= unit_reserve,
+	.check		= unit_check,
+	.release	= unit_release,
+};
+
+static const struct irq_domain_ops unit_domain_ops = {
+	.alloc		= unit_alloc,
+	.free		= unit_free,
+	.activate	= unit_activate,
+	.deactivate	= unit_deactivate,
+	.liveupdate	= &unit_liveupdate_ops,
+};
+
+static bool unit_init_dev_msi_info(struct device *dev, struct irq_domain *d,
+				   struct irq_domain *parent, struct msi_domain_info *info)
+{
+	return true;
+}
+
+static const struct msi_parent_ops unit_msi_parent_ops = {
+	.bus_select_token	= DOMAIN_BUS_GENERIC_MSI,
+	.init_dev_msi_info	= unit_init_dev_msi_info,
+};
+
+/*
+ * The devices
+ */
+
+static void device_set_desc(msi_alloc_info_t *arg, struct msi_desc *desc)
+{
+	arg->desc = desc;
+	arg->hwirq = desc->msi_index;
+}
+
+static void device_write_msg(struct irq_data *irqd, struct msi_msg *msg)
+{
+	struct fake_device *fake = irqd->chip_data;
+	struct msi_desc *desc = irq_data_get_msi_desc(irqd);
+
+	/* The messages of MSI have one register, which is that of the first. */
+	if (desc->irq != irqd->irq)
+		return;
+	desc->msg = *msg;
+	fake->hw[desc->msi_index] = *msg;
+}
+
+static const struct msi_domain_template device_msi_template = {
+	.chip = {
+		.name			= "fake-msi",
+		.irq_ack		= irq_chip_ack_parent,
+		.irq_mask		= noop,
+		.irq_unmask		= noop,
+		.irq_retrigger		= irq_chip_retrigger_hierarchy,
+		.irq_write_msi_msg	= device_write_msg,
+	},
+	.ops = {
+		.set_desc		= device_set_desc,
+	},
+	.info = {
+		.flags			= MSI_FLAG_USE_DEF_DOM_OPS | MSI_FLAG_USE_DEF_CHIP_OPS |
+					  MSI_FLAG_FREE_MSI_DESCS,
+		.bus_token		= DOMAIN_BUS_PCI_DEVICE_MSIX,
+		.handler		= handle_edge_irq,
+		.handler_name		= "edge",
+	},
+};
+
+static int device_identify(struct device *dev, struct irq_lu_device_ser *ser)
+{
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	*ser = fake->head;
+	return 0;
+}
+
+static int device_capture(struct msi_desc *desc, unsigned int i,
+			  struct irq_lu_vector_ser *rec)
+{
+	struct fake_device *fake = dev_get_drvdata(desc->dev);
+	const struct msi_msg *hw = &fake->hw[desc->msi_index];
+
+	if (memcmp(hw, &desc->msg, sizeof(*hw)))
+		return -EIO;
+
+	rec->msg_addr_lo = hw->address_lo;
+	rec->msg_addr_hi = hw->address_hi;
+	rec->msg_data = hw->data;
+	return 0;
+}
+
+static int device_check(struct device *dev)
+{
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	return fake->msi_broken ? -EIO : 0;
+}
+
+static void device_mask(struct device *dev)
+{
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	add_event(fake->machine, MASKED, fake, 0);
+	fake->masked = true;
+}
+
+static const struct irq_liveupdate_dev_ops device_ops = {
+	.identify	= device_identify,
+	.capture	= device_capture,
+	.check		= device_check,
+	.mask		= device_mask,
+};
+
+static const struct irq_lu_device_ser msix_head = {
+	.devid		= 0x0310,
+	.vendor		= 0x1af4,
+	.device		= 0x1110,
+	.msi_type	= IRQ_LU_MSIX,
+	.hwsize		= HWSIZE,
+	.requester_id	= 0x0310,
+};
+
+static const struct irq_lu_device_ser other_head = {
+	.devid		= 0x0400,
+	.vendor		= 0x1af4,
+	.device		= 0x1110,
+	.msi_type	= IRQ_LU_MSIX,
+	.hwsize		= HWSIZE,
+	.requester_id	= 0x0400,
+};
+
+static unsigned int irq_of(struct fake_device *fake, unsigned int index)
+{
+	if (fake->head.msi_type == IRQ_LU_MSI)
+		return msi_get_virq(fake->dev, 0) + index;
+	return msi_get_virq(fake->dev, index);
+}
+
+static irqreturn_t count_irq(int irq, void *count)
+{
+	atomic_inc(count);
+	return IRQ_HANDLED;
+}
+
+static int fake_request(struct fake_device *fake, unsigned int index, unsigned long flags)
+{
+	int ret = request_irq(irq_of(fake, index), count_irq, flags, "fake",
+			      &fake->count[index]);
+
+	if (!ret)
+		set_bit(index, &fake->requested);
+	return ret;
+}
+
+static void fake_release_irq(struct fake_device *fake, unsigned int index)
+{
+	free_irq(irq_of(fake, index), &fake->count[index]);
+	clear_bit(index, &fake->requested);
+}
+
+/* As pci_alloc_irq_vectors() does it: one descriptor per vector, or one for all. */
+static int fake_alloc_vectors(struct fake_device *fake, unsigned int nr)
+{
+	bool is_msix = fake->head.msi_type == IRQ_LU_MSIX;
+	unsigned int nr_descs = is_msix ? nr : 1;
+	int ret;
+
+	guard(msi_descs_lock)(fake->dev);
+
+	for (unsigned int i = 0; i < nr_descs; i++) {
+		struct msi_desc desc = {
+			.msi_index	= i,
+			.nvec_used	= is_msix ? 1 : nr,
+			.pci.msi_attrib	= { .is_msix = is_msix },
+		};
+
+		ret = msi_insert_msi_desc(fake->dev, &desc);
+		if (ret)
+			return ret;
+	}
+	ret = msi_domain_alloc_irqs_all_locked(fake->dev, MSI_DEFAULT_DOMAIN, nr_descs);
+	fake->allocated = !ret;
+	return ret;
+}
+
+static void fake_free_vectors(struct fake_device *fake)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, &fake->requested, HWSIZE)
+		fake_release_irq(fake, i);
+	if (fake->allocated)
+		msi_domain_free_irqs_all(fake->dev, MSI_DEFAULT_DOMAIN);
+	fake->allocated = false;
+}
+
+static void fake_remove(void *data)
+{
+	struct fake_device *fake = data;
+
+	fake_free_vectors(fake);
+	if (fake->preserved)
+		irq_liveupdate_unpreserve(fake->dev);
+	msi_remove_device_irq_domain(fake->dev, MSI_DEFAULT_DOMAIN);
+}
+
+static struct fake_device *fake_add(struct kunit *test, const char *name,
+				    const struct irq_lu_device_ser *head, unsigned int unit)
+{
+	struct fake_device *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct fake_machine *m = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->machine = m;
+	fake->unit = &m->units[unit];
+	fake->head = *head;
+	fake->dev = kunit_device_register(test, name);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->dev);
+
+	dev_set_drvdata(fake->dev, fake);
+	dev_set_msi_domain(fake->dev, fake->unit->domain);
+	KUNIT_ASSERT_TRUE(test, msi_create_device_irq_domain(fake->dev, MSI_DEFAULT_DOMAIN,
+							     &device_msi_template, HWSIZE,
+							     NULL, fake));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_remove, fake));
+	return fake;
+}
+
+static void fake_unplug(struct kunit *test, struct fake_device *fake)
+{
+	kunit_release_action(test, fake_remove, fake);
+	kunit_device_unregister(test, fake->dev);
+}
+
+/*
+ * The machine
+ */
+
+static void free_domain(void *data)
+{
+	struct irq_domain *d = data;
+	struct fwnode_handle *fwnode = d->fwnode;
+
+	irq_domain_remove(d);
+	irq_domain_free_fwnode(fwnode);
+}
+
+static void add_cpus(struct kunit *test, struct fake_machine *m)
+{
+	struct fwnode_handle *fwnode = irq_domain_alloc_named_fwnode("fake-cpu");
+
+	KUNIT_ASSERT_NOT_NULL(test, fwnode);
+	init_irq_work(&m->ipi, deliver_ipis);
+	m->cpus = irq_domain_create_tree(fwnode, &cpu_domain_ops, m);
+	KUNIT_ASSERT_NOT_NULL(test, m->cpus);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, m->cpus));
+}
+
+static void add_unit(struct kunit *test, struct fake_machine *m, unsigned int i)
+{
+	struct fwnode_handle *fwnode = irq_domain_alloc_named_id_fwnode("fake-unit", i);
+	struct fake_unit *unit = &m->units[i];
+	struct irq_domain_info info = {
+		.fwnode		= fwnode,
+		.size		= NR_ENTRIES,
+		.ops		= &unit_domain_ops,
+		.host_data	= unit,
+		.parent		= m->cpus,
+	};
+
+	KUNIT_ASSERT_NOT_NULL(test, fwnode);
+	unit->machine = m;
+	unit->reg_base = 0xfed90000 + i * SZ_4K;
+	unit->domain = msi_create_parent_irq_domain(&info, &unit_msi_parent_ops);
+	KUNIT_ASSERT_NOT_NULL(test, unit->domain);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, unit->domain));
+}
+
+static void free_box(void *data)
+{
+	struct fake_box *box = data;
+
+	free_pages_exact(box->mem, box->size);
+}
+
+static void *add_box(struct kunit *test, size_t size)
+{
+	struct fake_machine *m = test->priv;
+	struct fake_box *box = &m->boxes[m->nr_boxes];
+
+	KUNIT_ASSERT_LT(test, m->nr_boxes, NR_BOXES);
+	box->size = size;
+	box->mem = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, box->mem);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_box, box));
+	m->nr_boxes++;
+	return box->mem;
+}
+
+static void *map_box(u64 phys, size_t len)
+{
+	struct fake_machine *m = kunit_get_current_test()->priv;
+
+	for (unsigned int i = 0; i < m->nr_boxes; i++) {
+		if (virt_to_phys(m->boxes[i].mem) == phys && len <= m->boxes[i].size)
+			return m->boxes[i].mem;
+	}
+	return NULL;
+}
+
+static void forget_box(void *mem)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct fake_machine *m = test->priv;
+
+	for (unsigned int i = 0; i < m->nr_boxes; i++) {
+		if (m->boxes[i].mem == mem) {
+			KUNIT_EXPECT_FALSE(test, m->boxes[i].freed);
+			m->boxes[i].freed = true;
+			return;
+		}
+	}
+	KUNIT_FAIL(test, "freed what was not handed over");
+}
+
+static const struct irq_lu_memory fake_memory = {
+	.map	= map_box,
+	.free	= forget_box,
+};
+
+static void expect_all_freed(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	for (unsigned int i = 0; i < m->nr_boxes; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, m->boxes[i].freed, "box %u", i);
+}
+
+/*
+ * What the previous kernel left
+ */
+
+static struct irq_lu_vector_ser vector = {
+	.msg_addr_lo	= 0xfee00230,
+	.handle		= 17,
+	.source		= 0x40310,
+	.target		= TARGET,
+	.flags		= IRQ_LU_VECTOR_ACTIVATED,
+};
+
+static struct irq_lu_vector_ser other_vector = {
+	.msg_addr_lo	= 0xfee00470,
+	.handle		= 35,
+	.source		= 0x40400,
+	.target		= TARGET,
+	.flags		= IRQ_LU_VECTOR_ACTIVATED,
+};
+
+static void image_init(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	m->root = add_box(test, IRQ_LU_ROOT_SIZE);
+	m->root->magic = IRQ_LU_MAGIC;
+	m->root->version = IRQ_LU_VERSION;
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		m->root->units[i].backend = IRQ_LU_BACKEND_VTD;
+		m->root->units[i].reg_base = m->units[i].reg_base;
+		m->root->units[i].table = virt_to_phys(m->units[i].table);
+		m->root->units[i].nr_entries = NR_ENTRIES;
+	}
+	m->root->nr_units = NR_UNITS;
+	m->table = add_box(test, PAGE_SIZE);
+	m->root->device_table = virt_to_phys(m->table);
+}
+
+static struct irq_lu_device_ser *image_add_device(struct kunit *test,
+						  const struct irq_lu_device_ser *head,
+						  unsigned int nr_vectors)
+{
+	size_t len = irq_lu_ser_device_len(nr_vectors);
+	struct irq_lu_device_ser *ser = add_box(test, len);
+	struct fake_machine *m = test->priv;
+
+	*ser = *head;
+	ser->nr_vectors = nr_vectors;
+	m->table[m->root->nr_devices].blob = virt_to_phys(ser);
+	m->table[m->root->nr_devices].len = len;
+	m->root->nr_devices++;
+	return ser;
+}
+
+/* Vectors with consecutive numbers and entries, blocked as they have to be. */
+static struct irq_lu_device_ser *image_add(struct kunit *test,
+					   const struct irq_lu_device_ser *head,
+					   const struct irq_lu_vector_ser *first,
+					   unsigned int nr_vectors)
+{
+	struct irq_lu_device_ser *ser = image_add_device(test, head, nr_vectors);
+	struct fake_machine *m = test->priv;
+
+	for (unsigned int i = 0; i < nr_vectors; i++) {
+		ser->vectors[i] = *first;
+		ser->vectors[i].irq += i;
+		ser->vectors[i].msi_index += i;
+		ser->vectors[i].handle += i;
+		m->units[first->unit].table[first->handle + i] = ENTRY(first->source, ENTRY_FPD);
+	}
+	irq_lu_ser_seal_device(ser);
+	return ser;
+}
+
+static void end_live_update(void *unused)
+{
+	irq_liveupdate_finish_rest();
+}
+
+static void boot(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	irq_lu_ser_seal_root(m->root, m->table);
+	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
+
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		const struct irq_lu_unit_ser *ser;
+
+		ser = irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, m->units[i].reg_base);
+		if (ser)
+			irq_liveupdate_take_over(ser, m->units[i].domain);
+	}
+}
+
+/* Copy what the core has written, and power the units on again. */
+static void reboot(struct kunit *test, const struct irq_lu_root_ser *root)
+{
+	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_table);
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	memcpy(m->root->units, root->units, sizeof(root->units[0]) * root->nr_units);
+	m->root->nr_units = root->nr_units;
+	for (unsigned int i = 0; i < root->nr_devices; i++) {
+		const struct irq_lu_device_ser *ser = phys_to_virt(table[i].blob);
+
+		memcpy(image_add_device(test, ser, ser->nr_vectors), ser, table[i].len);
+	}
+}
+
+static void reset_units(struct fake_machine *m)
+{
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		bitmap_zero(m->units[i].used, NR_ENTRIES);
+		bitmap_zero(m->units[i].blocked, NR_ENTRIES);
+	}
+}
+
+static void free_fillers(void *data)
+{
+	struct fake_machine *m = data;
+
+	while (m->nr_fillers)
+		irq_free_desc(m->fillers[--m->nr_fillers]);
+}
+
+/* Take all numbers which a search would find below @end. */
+static unsigned int fill(struct fake_machine *m, unsigned int end)
+{
+	int irq;
+
+	while (m->nr_fillers < NR_FILLERS) {
+		irq = irq_alloc_desc(NUMA_NO_NODE);
+		if (irq < 0)
+			break;
+		if (irq >= end) {
+			irq_free_desc(irq);
+			return irq;
+		}
+		m->fillers[m->nr_fillers++] = irq;
+	}
+	return 0;
+}
+
+static unsigned int last_irq(void)
+{
+	unsigned int irq, next;
+
+	for (irq = 0, next = 0; next < irq_get_nr_irqs(); next = irq_get_next_irq(irq + 1))
+		irq = next;
+	return irq;
+}
+
+static void choose_irqs(struct kunit *test, struct fake_machine *m)
+{
+	irq_base = fill(m, last_irq() + 1);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_fillers, m));
+	KUNIT_ASSERT_GT(test, irq_base, 0);
+	KUNIT_ASSERT_LT(test, IRQ_TAKEN, NR_CPU_IRQS);
+
+	vector.irq = IRQ_RECORDED;
+	other_vector.irq = IRQ_OTHER;
+}
+
+static int core_test_init(struct kunit *test)
+{
+	struct fake_machine *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	if (irq_liveupdate_handed_over())
+		kunit_skip(test, "this kernel was started by a live update");
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	test->priv = m;
+	choose_irqs(test, m);
+	add_cpus(test, m);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		add_unit(test, m, i);
+	return 0;
+}
+
+/* Whether anybody could get the number. */
+static bool is_free(unsigned int irq)
+{
+	struct fake_machine *m = kunit_get_current_test()->priv;
+	unsigned int nr_fillers = m->nr_fillers;
+	bool found = fill(m, irq) == irq;
+
+	while (m->nr_fillers > nr_fillers)
+		irq_free_desc(m->fillers[--m->nr_fillers]);
+	return found;
+}
+
+static void expect_placed(struct kunit *test, struct fake_device *fake,
+			  const struct irq_lu_vector_ser *first, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		struct irq_data *irqd = irq_domain_get_irq_data(fake->unit->domain,
+								first->irq + i);
+
+		KUNIT_EXPECT_EQ(test, irq_of(fake, i), first->irq + i);
+		KUNIT_ASSERT_NOT_NULL(test, irqd);
+		KUNIT_EXPECT_EQ(test, irqd->hwirq, first->handle + i);
+	}
+}
+
+static void expect_revoked(struct kunit *test, const struct irq_lu_vector_ser *first,
+			   unsigned int nr)
+{
+	struct fake_machine *m = test->priv;
+	struct fake_unit *unit = &m->units[first->unit];
+
+	for (unsigned int i = 0; i < nr; i++) {
+		KUNIT_EXPECT_TRUE(test, is_free(first->irq + i));
+		KUNIT_EXPECT_EQ(test, unit->table[first->handle + i], 0);
+		KUNIT_EXPECT_FALSE(test, test_bit(first->handle + i, unit->used));
+		KUNIT_EXPECT_FALSE(test, test_bit(first->handle + i, unit->held));
+	}
+}
+
+static void expect_counts(struct kunit *test, struct fake_device *fake, unsigned int nr,
+			  int count)
+{
+	irq_work_sync(&fake->machine->ipi);
+	for (unsigned int i = 0; i < nr; i++)
+		KUNIT_EXPECT_EQ_MSG(test, atomic_read(&fake->count[i]), count, "vector %u", i);
+}
+
+/*
+ * Placement of irq numbers
+ */
+
+/* Bit i stands for irq_base + i. */
+struct placement {
+	const char	*desc;
+	unsigned long	reserved;
+	unsigned long	taken;
+	unsigned int	cnt;
+	unsigned int	expected;
+};
+
+static const struct placement placements[] = {
+	{ "nothing in the way",		0b10000, 0b000, 1, 0 },
+	{ "one at the start",		0b00001, 0b000, 1, 1 },
+	{ "three at the start",		0b00111, 0b000, 1, 3 },
+	{ "behind one in use",		0b00010, 0b001, 1, 2 },
+	{ "between two in use",		0b00010, 0b101, 1, 3 },
+	{ "in the middle of a range",	0b00010, 0b000, 3, 2 },
+	{ "at the end of a range",	0b00100, 0b000, 3, 3 },
+	{ "range fits in front",	0b00100, 0b000, 2, 0 },
+	{ "range fits in between",	0b01001, 0b000, 2, 1 },
+	{ "range fits behind",		0b10101, 0b000, 2, 5 },
+	{ "range ends at one in use",	0b00001, 0b100, 2, 3 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(placement, placements, desc);
+
+static void image_add_reserved(struct kunit *test, unsigned long reserved)
+{
+	struct irq_lu_device_ser *ser;
+	unsigned int nr = 0, i;
+
+	ser = image_add(test, &msix_head, &vector, hweight_long(reserved));
+	for_each_set_bit(i, &reserved, BITS_PER_LONG)
+		ser->vectors[nr++].irq = irq_base + i;
+	irq_lu_ser_seal_device(ser);
+}
+
+static void search_skips_reserved_numbers(struct kunit *test)
+{
+	const struct placement *p = test->param_value;
+	unsigned int i;
+	int irq;
+
+	image_init(test);
+	image_add_reserved(test, p->reserved);
+	for_each_set_bit(i, &p->taken, BITS_PER_LONG)
+		KUNIT_ASSERT_EQ(test, irq_alloc_desc_at(irq_base + i, NUMA_NO_NODE),
+				irq_base + i);
+	boot(test);
+
+	irq = irq_alloc_descs(-1, 0, p->cnt, NUMA_NO_NODE);
+	KUNIT_EXPECT_EQ(test, irq, irq_base + p->expected);
+
+	if (irq >= 0)
+		irq_free_descs(irq, p->cnt);
+	for_each_set_bit(i, &p->taken, BITS_PER_LONG)
+		irq_free_desc(irq_base + i);
+}
+
+static void exact_request_gets_a_reserved_number(struct kunit *test)
+{
+	image_init(test);
+	image_add(test, &msix_head, &vector, 1);
+	boot(test);
+
+	KUNIT_EXPECT_EQ(test, irq_alloc_desc_at(IRQ_RECORDED, NUMA_NO_NODE), IRQ_RECORDED);
+	KUNIT_EXPECT_EQ(test, irq_alloc_desc_at(IRQ_RECORDED, NUMA_NO_NODE), -EEXIST);
+
+	irq_free_desc(IRQ_RECORDED);
+}
+
+static void freed_number_is_reserved_until_finish(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+		expect_placed(test, fake, &vector, NR_VECS);
+		KUNIT_EXPECT_EQ(test, fake_request(fake, 0, 0), 0);
+		fake_free_vectors(fake);
+	}
+
+	irq_liveupdate_finish(fake->dev);
+	expect_revoked(test, &vector, NR_VECS);
+	expect_all_freed(test);
+}
+
+/*
+ * Refused when it is taken over
+ */
+
+struct bad_vector {
+	const char	*desc;
+	u32		irq;
+	u32		offset;		/* from irq_base, when irq is zero */
+	u32		handle;
+};
+
+#define OFFSET_FREE	20
+#define HANDLE_FREE	20
+#define HANDLE_OPEN	60
+#define HANDLE_TAKEN	61
+
+static const struct bad_vector bad_vectors[] = {
+	{ "irq number of the system",		1,		0,		HANDLE_FREE },
+	{ "irq number beyond the limit",	BIT(20),	0,		HANDLE_FREE },
+	{ "irq number beyond any limit",	INT_MAX - 1,	0,		HANDLE_FREE },
+	{ "irq number is in use",		0,		48,		HANDLE_FREE },
+	{ "irq number of another device",	0,		32,		HANDLE_FREE },
+	{ "irq number of the same device",	0,		16,		HANDLE_FREE },
+	{ "entry is not blocked",		0,		OFFSET_FREE,	HANDLE_OPEN },
+	{ "entry is in use",			0,		OFFSET_FREE,	HANDLE_TAKEN },
+	{ "entry of another device",		0,		OFFSET_FREE,	35 },
+	{ "entry of the same device",		0,		OFFSET_FREE,	17 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_vector, bad_vectors, desc);
+
+/* The second of three vectors is bad: none of them is placed. */
+static void bad_vector_refuses_its_device_only(struct kunit *test)
+{
+	const struct bad_vector *bad = test->param_value;
+	struct fake_device *good = fake_add(test, "good", &other_head, 0);
+	struct fake_device *fake = fake_add(test, "bad", &msix_head, 0);
+	struct fake_machine *m = test->priv;
+	struct irq_lu_device_ser *ser;
+
+	KUNIT_ASSERT_EQ(test, irq_alloc_desc_at(IRQ_TAKEN, NUMA_NO_NODE), IRQ_TAKEN);
+	image_init(test);
+	image_add(test, &other_head, &other_vector, NR_VECS);
+	ser = image_add(test, &msix_head, &vector, NR_VECS);
+	m->units[0].table[vector.handle + 1] = 0;
+	ser->vectors[1].irq = bad->irq ?: irq_base + bad->offset;
+	ser->vectors[1].handle = bad->handle;
+	irq_lu_ser_seal_device(ser);
+	m->units[0].table[HANDLE_FREE] = ENTRY(vector.source, ENTRY_FPD);
+	m->units[0].table[HANDLE_OPEN] = ENTRY(vector.source, ENTRY_PRESENT);
+	m->units[0].table[HANDLE_TAKEN] = ENTRY(vector.source, ENTRY_FPD);
+	set_bit(HANDLE_TAKEN, m->units[0].used);
+	boot(test);
+
+	KUNIT_EXPECT_TRUE(test, is_free(IRQ_RECORDED));
+	KUNIT_EXPECT_TRUE(test, is_free(IRQ_RECORDED + 2));
+	KUNIT_EXPECT_FALSE(test, test_bit(vector.handle, m->units[0].used));
+	KUNIT_EXPECT_FALSE(test, test_bit(vector.handle, m->units[0].held));
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	irq_liveupdate_match(good->dev, &device_ops);
+	KUNIT_EXPECT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	KUNIT_EXPECT_LT(test, irq_of(fake, 0), IRQ_RECORDED);
+	KUNIT_EXPECT_EQ(test, fake_alloc_vectors(good, NR_VECS), 0);
+	expect_placed(test, good, &other_vector, NR_VECS);
+
+	irq_liveupdate_finish(fake->dev);
+	irq_liveupdate_finish(good->dev);
+	expect_all_freed(test);
+	irq_free_desc(IRQ_TAKEN);
+}
+
+static void broken_record_refuses_its_device_only(struct kunit *test)
+{
+	struct fake_device *good = fake_add(test, "good", &other_head, 0);
+	struct fake_device *fake = fake_add(test, "bad", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS)->checksum ^= 1;
+	image_add(test, &other_head, &other_vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	irq_liveupdate_match(good->dev, &device_ops);
+
+	KUNIT_EXPECT_TRUE(test, is_free(IRQ_RECORDED));
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(good, NR_VECS), 0);
+	expect_placed(test, good, &other_vector, NR_VECS);
+
+	irq_liveupdate_finish(fake->dev);
+	irq_liveupdate_finish(good->dev);
+	expect_all_freed(test);
+}
+
+static void record_outside_of_kept_memory_is_neither_read_nor_freed(struct kunit *test)
+{
+	struct fake_device *good = fake_add(test, "good", &other_head, 0);
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, &other_head, &other_vector, NR_VECS);
+	m->table[m->root->nr_devices++] = (struct irq_lu_device_ref_ser){
+		.blob = SZ_4K,
+		.len = irq_lu_ser_device_len(NR_VECS),
+	};
+	boot(test);
+	irq_liveupdate_match(good->dev, &device_ops);
+
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_OTHER));
+	irq_liveupdate_finish(good->dev);
+	expect_all_freed(test);
+}
+
+static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
+{
+	struct irq_lu_vector_ser behind = other_vector;
+	struct fake_machine *m = test->priv;
+
+	behind.unit = 1;
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, &other_head, &behind, NR_VECS);
+	boot(test);
+
+	irq_liveupdate_refuse_unit(&m->root->units[1], "the test says so");
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+	expect_revoked(test, &behind, NR_VECS);
+
+	irq_liveupdate_finish_rest();
+	expect_revoked(test, &vector, NR_VECS);
+	expect_all_freed(test);
+}
+
+/*
+ * Refused when the device is found
+ */
+
+struct other_device {
+	const char			*desc;
+	struct irq_lu_device_ser	bits;	/* which differ */
+};
+
+static const struct other_device other_devices[] = {
+	{ "vendor",		{ .vendor	= 0x0001 } },
+	{ "device",		{ .device	= 0x8000 } },
+	{ "header type",	{ .hdr_type	= 1 } },
+	{ "requester id",	{ .requester_id	= 0x0001 } },
+	{ "MSI type",		{ .msi_type	= IRQ_LU_MSI ^ IRQ_LU_MSIX } },
+	{ "vectors",		{ .hwsize	= HWSIZE ^ 4 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(other_device, other_devices, desc);
+
+static void change_bits(struct irq_lu_device_ser *head, const struct irq_lu_device_ser *bits)
+{
+	for (size_t i = 0; i < sizeof(*head); i++)
+		((u8 *)head)[i] ^= ((const u8 *)bits)[i];
+}
+
+static void expect_cold(struct kunit *test, struct fake_device *fake, unsigned int nr)
+{
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, nr), 0);
+	expect_revoked(test, &vector, NR_VECS);
+	for (unsigned int i = 0; i < nr; i++) {
+		KUNIT_EXPECT_GT(test, irq_of(fake, i), 0);
+		KUNIT_EXPECT_LT(test, irq_of(fake, i), IRQ_RECORDED);
+		KUNIT_EXPECT_EQ(test, fake_request(fake, i, 0), 0);
+	}
+
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, nr, 0);
+	expect_all_freed(test);
+}
+
+static void other_device_starts_cold(struct kunit *test)
+{
+	const struct other_device *other = test->param_value;
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	change_bits(&fake->head, &other->bits);
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	expect_revoked(test, &vector, NR_VECS);
+	expect_cold(test, fake, 2);
+}
+
+static void device_in_another_place_is_not_matched(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &other_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	KUNIT_EXPECT_LT(test, irq_of(fake, 0), IRQ_RECORDED);
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+}
+
+/*
+ * Refused when the driver allocates the first interrupt
+ */
+
+static void other_msi_type_starts_cold(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+
+	fake->head.msi_type = IRQ_LU_MSI;
+	expect_cold(test, fake, NR_VECS);
+}
+
+static void other_number_of_msi_messages_starts_cold(struct kunit *test)
+{
+	struct irq_lu_device_ser head = msix_head;
+	struct fake_device *fake;
+
+	head.msi_type = IRQ_LU_MSI;
+	fake = fake_add(test, "new", &head, 0);
+	image_init(test);
+	image_add(test, &head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+
+	expect_cold(test, fake, 2);
+}
+
+static void other_source_id_starts_cold(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	struct irq_lu_vector_ser foreign = vector;
+
+	foreign.source++;
+	image_init(test);
+	image_add(test, &msix_head, &foreign, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+
+	expect_cold(test, fake, NR_VECS);
+}
+
+static void device_behind_another_unit_starts_cold(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 1);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+
+	expect_cold(test, fake, NR_VECS);
+}
+
+/*
+ * Finishing
+ */
+
+static struct fake_device *adopt(struct kunit *test, unsigned int nr)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, nr), 0);
+	expect_placed(test, fake, &vector, min(nr, NR_VECS));
+	return fake;
+}
+
+static void set_pending(struct fake_device *fake)
+{
+	scoped_irqdesc_get_and_lock(irq_of(fake, 0), 0)
+		scoped_irqdesc->istate |= IRQS_PENDING;
+}
+
+/* An interrupt which the core has retriggered, and no CPU has taken yet. */
+static void set_replay(struct fake_device *fake)
+{
+	fake->machine->ipi_held = true;
+	scoped_irqdesc_get_and_lock(irq_of(fake, 0), 0)
+		check_irq_resend(scoped_irqdesc, true);
+}
+
+static void let_ipis_go(struct fake_device *fake)
+{
+	fake->machine->ipi_held = false;
+	irq_work_queue(&fake->machine->ipi);
+	irq_work_sync(&fake->machine->ipi);
+}
+
+static void requested_vector_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	expect_counts(test, fake, 1, 0);
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 1);
+
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void pending_vector_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	set_pending(fake);
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 1);
+
+	disable_irq(irq_of(fake, 0));
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+static void replayed_vector_is_not_injected_again(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	set_replay(fake);
+	irq_liveupdate_finish(fake->dev);
+	let_ipis_go(fake);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void vector_is_injected_when_it_is_requested(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->machine->nr_ipis), 0);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	expect_counts(test, fake, 1, 1);
+
+	fake_release_irq(fake, 0);
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void vector_is_injected_when_it_is_requested_again(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	fake_release_irq(fake, 0);
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->machine->nr_ipis), 0);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void disabled_vector_is_injected_when_it_is_enabled(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	disable_irq(irq_of(fake, 0));
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 0);
+
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+static void vector_without_autoenable_is_injected_when_it_is_enabled(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, IRQF_NO_AUTOEN), 0);
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->machine->nr_ipis), 0);
+
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+static void disabled_and_pending_vector_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	disable_irq(irq_of(fake, 0));
+	set_pending(fake);
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 0);
+
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+static void disabled_vector_in_replay_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	set_replay(fake);
+	disable_irq_nosync(irq_of(fake, 0));
+	irq_liveupdate_finish(fake->dev);
+	let_ipis_go(fake);
+	expect_counts(test, fake, 1, 0);
+
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+static void enabled_while_in_replay_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	set_replay(fake);
+	disable_irq_nosync(irq_of(fake, 0));
+	irq_liveupdate_finish(fake->dev);
+	enable_irq(irq_of(fake, 0));
+	let_ipis_go(fake);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void unclaimed_vectors_are_revoked(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+	struct irq_lu_vector_ser rest = vector;
+
+	rest.irq++;
+	rest.handle++;
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	KUNIT_EXPECT_FALSE(test, is_free(rest.irq));
+
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 1);
+	expect_revoked(test, &rest, NR_VECS - 1);
+	expect_placed(test, fake, &vector, 1);
+	KUNIT_EXPECT_EQ(test, fake->unit->table[vector.handle],
+			ENTRY(vector.source, ENTRY_PRESENT));
+}
+
+static void more_vectors_than_recorded_are_added_cold(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, NR_VECS + 1);
+
+	KUNIT_EXPECT_GT(test, irq_of(fake, NR_VECS), 0);
+	KUNIT_EXPECT_LT(test, irq_of(fake, NR_VECS), IRQ_RECORDED);
+	for (unsigned int i = 0; i <= NR_VECS; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, NR_VECS, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->count[NR_VECS]), 0);
+}
+
+/* Otherwise an entry which is freed meanwhile stays taken for ever. */
+static void finish_locks_the_driver_out(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+	struct fake_machine *m = test->priv;
+
+	m->driver_dev = fake->dev;
+	INIT_WORK(&m->driver, run_driver);
+	init_completion(&m->driver_runs);
+
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_FALSE(test, m->driver_was_let_in);
+	flush_work(&m->driver);
+	KUNIT_EXPECT_TRUE(test, completion_done(&m->driver_runs));
+}
+
+static void finished_vector_is_an_ordinary_one(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, NR_VECS);
+
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
+	expect_placed(test, fake, &vector, NR_VECS);
+
+	fake_free_vectors(fake);
+	expect_revoked(test, &vector, NR_VECS);
+}
+
+static void rest_is_finished_or_revoked(struct kunit *test)
+{
+	struct fake_device *found = fake_add(test, "found", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, &other_head, &other_vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(found->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(found, NR_VECS), 0);
+	for (unsigned int i = 0; i < NR_VECS; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(found, i, 0), 0);
+
+	irq_liveupdate_finish_rest();
+	expect_counts(test, found, NR_VECS, 1);
+	expect_placed(test, found, &vector, NR_VECS);
+	expect_revoked(test, &other_vector, NR_VECS);
+	expect_all_freed(test);
+}
+
+static void nothing_to_finish(struct kunit *test)
+{
+	image_init(test);
+	boot(test);
+	irq_liveupdate_finish_rest();
+	expect_all_freed(test);
+
+	irq_liveupdate_finish_rest();
+}
+
+static void root_not_frozen_is_not_taken_over(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	irq_lu_ser_seal_root(m->root, m->table);
+	m->root->state = IRQ_LU_STATE_PREPARED;
+
+	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	KUNIT_EXPECT_NULL(test, irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0,
+							     m->units[0].reg_base));
+	KUNIT_EXPECT_TRUE(test, is_free(IRQ_RECORDED));
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static struct fake_device *add_running(struct kunit *test, const char *name,
+				       const struct irq_lu_device_ser *head,
+				       unsigned int unit, unsigned int nr)
+{
+	struct fake_device *fake;
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "needs kho=on");
+
+	fake = fake_add(test, name, head, unit);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, nr), 0);
+	for (unsigned int i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+	return fake;
+}
+
+static int fake_preserve(struct fake_device *fake)
+{
+	int ret = irq_liveupdate_preserve(fake->dev, &device_ops);
+
+	fake->preserved |= !ret;
+	return ret;
+}
+
+static void fake_unpreserve(struct fake_device *fake)
+{
+	irq_liveupdate_unpreserve(fake->dev);
+	fake->preserved = false;
+}
+
+static void preserve_needs_a_unit(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+
+	dev_set_msi_domain(fake->dev, fake->machine->cpus);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
+	dev_set_msi_domain(fake->dev, NULL);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
+	dev_set_msi_domain(fake->dev, fake->unit->domain);
+	KUNIT_EXPECT_NULL(test, irq_lu_block());
+}
+
+static void preserve_refuses_managed_affinity(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	struct irq_data *irqd = irq_get_irq_data(irq_of(fake, 1));
+
+	irqd_set(irqd, IRQD_AFFINITY_MANAGED);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
+	irqd_clear(irqd, IRQD_AFFINITY_MANAGED);
+	KUNIT_EXPECT_NULL(test, irq_lu_block());
+	KUNIT_EXPECT_NULL(test, fake->unit->ser);
+}
+
+static void preserve_refuses_a_device_which_disagrees(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+
+	fake->hw[2].data = 1;
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EIO);
+	KUNIT_EXPECT_NULL(test, irq_lu_block());
+
+	fake->hw[2].data = 0;
+	fake->msi_broken = true;
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EIO);
+	KUNIT_EXPECT_NULL(test, irq_lu_block());
+
+	fake->msi_broken = false;
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), 0);
+}
+
+static void freeze_refuses_a_device_which_disagrees(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	const struct irq_lu_root_ser *root;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+	fake->hw[2].data = 1;
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), -EIO);
+
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->nr_devices, 0);
+	KUNIT_EXPECT_FALSE(test, fake->masked);
+}
+
+static void preserve_twice_is_refused(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EBUSY);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+}
+
+static void preserve_before_finish_is_refused(struct kunit *test)
+{
+	struct fake_device *fake;
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "needs kho=on");
+
+	fake = adopt(test, NR_VECS);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EBUSY);
+
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), 0);
+}
+
+static void cancel_leaves_nothing_behind(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	struct msi_msg hw[HWSIZE];
+	u64 table[NR_ENTRIES];
+
+	memcpy(hw, fake->hw, sizeof(hw));
+	memcpy(table, fake->unit->table, sizeof(table));
+
+	for (unsigned int i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+		KUNIT_EXPECT_NOT_NULL(test, fake->unit->ser);
+		KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+		irq_liveupdate_unfreeze(fake->dev);
+		fake_unpreserve(fake);
+
+		KUNIT_EXPECT_NULL(test, fake->unit->ser);
+		KUNIT_EXPECT_NULL(test, irq_lu_block());
+	}
+
+	KUNIT_EXPECT_MEMEQ(test, hw, fake->hw, sizeof(hw));
+	KUNIT_EXPECT_MEMEQ(test, table, fake->unit->table, sizeof(table));
+	KUNIT_EXPECT_EQ(test, fake->machine->nr_events, 0);
+}
+
+static void unfrozen_device_is_not_handed_over(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	const struct irq_lu_root_ser *root;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+	irq_liveupdate_unfreeze(fake->dev);
+
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->nr_devices, 0);
+	KUNIT_EXPECT_FALSE(test, fake->masked);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->unit->blocked, NR_ENTRIES));
+}
+
+static void masked_before_blocked(struct kunit *test)
+{
+	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
+	struct fake_device *b = add_running(test, "b", &other_head, 1, NR_VECS);
+	struct fake_machine *m = test->priv;
+	const struct irq_lu_root_ser *root;
+	unsigned int e = 0;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(a), 0);
+	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(a->dev), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(b->dev), 0);
+	KUNIT_ASSERT_EQ(test, m->nr_events, 0);
+
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+
+	KUNIT_ASSERT_EQ(test, m->nr_events, 2 + 2 * NR_VECS + NR_UNITS);
+	for (; e < 2; e++)
+		KUNIT_EXPECT_EQ(test, m->events[e].type, MASKED);
+	for (; e < 2 + 2 * NR_VECS; e++)
+		KUNIT_EXPECT_EQ(test, m->events[e].type, BLOCKED);
+	for (unsigned int i = 0; i < NR_UNITS; i++, e++) {
+		KUNIT_EXPECT_EQ(test, m->events[e].type, SYNCED);
+		KUNIT_EXPECT_PTR_EQ(test, m->events[e].who, (const void *)&m->units[i]);
+		KUNIT_EXPECT_EQ(test, m->events[e].state, IRQ_LU_STATE_PREPARED);
+		KUNIT_EXPECT_EQ(test, bitmap_weight(m->units[i].blocked, NR_ENTRIES), NR_VECS);
+	}
+	KUNIT_EXPECT_TRUE(test, a->masked && b->masked);
+	KUNIT_EXPECT_EQ(test, root->state, IRQ_LU_STATE_FROZEN);
+	KUNIT_EXPECT_EQ(test, root->nr_devices, 2);
+}
+
+/*
+ * A whole life
+ */
+
+static void live_on(struct kunit *test, const struct irq_lu_device_ser *head)
+{
+	struct fake_device *old = add_running(test, "old", head, 1, NR_VECS);
+	struct irq_lu_vector_ser first = { .irq = irq_of(old, 0), .unit = 1 };
+	struct fake_machine *m = test->priv;
+	const struct irq_lu_root_ser *root;
+	struct fake_device *new, *decoy;
+	struct msi_msg hw[HWSIZE];
+
+	first.handle = irq_domain_get_irq_data(old->unit->domain, first.irq)->hwirq;
+	memcpy(hw, old->hw, sizeof(hw));
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(old), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(old->dev), 0);
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	reboot(test, root);
+	fake_unplug(test, old);
+	for (unsigned int i = 0; i < NR_VECS; i++)
+		KUNIT_EXPECT_EQ(test, m->units[1].table[first.handle + i],
+				ENTRY(0x40310, ENTRY_FPD));
+	reset_units(m);
+
+	/* The one who comes first would get the numbers and the entries. */
+	boot(test);
+	decoy = add_running(test, "decoy", &other_head, 1, NR_VECS);
+	for (unsigned int i = 0; i < NR_VECS; i++) {
+		KUNIT_EXPECT_FALSE(test, in_range(irq_of(decoy, i), first.irq, NR_VECS));
+		KUNIT_EXPECT_NE(test, decoy->hw[i].address_lo, hw[i].address_lo);
+	}
+
+	new = fake_add(test, "new", head, 1);
+	irq_liveupdate_match(new->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(new, NR_VECS), 0);
+	expect_placed(test, new, &first, NR_VECS);
+	for (unsigned int i = 0; i < NR_VECS; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(new, i, 0), 0);
+
+	KUNIT_EXPECT_MEMEQ(test, hw, new->hw, sizeof(hw));
+	for (unsigned int i = 0; i < NR_VECS; i++) {
+		u32 target = 0;
+
+		KUNIT_EXPECT_EQ(test, irq_liveupdate_target(first.irq + i, &target), 0);
+		KUNIT_EXPECT_EQ(test, target, TARGET);
+		KUNIT_EXPECT_EQ(test, m->units[1].table[first.handle + i],
+				ENTRY(0x40310, ENTRY_PRESENT));
+	}
+
+	expect_counts(test, new, NR_VECS, 0);
+	irq_liveupdate_finish(new->dev);
+	expect_counts(test, new, NR_VECS, 1);
+	expect_counts(test, decoy, NR_VECS, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->nr_ipis), NR_VECS);
+	expect_placed(test, new, &first, NR_VECS);
+	expect_all_freed(test);
+}
+
+static void msix_vectors_live_on(struct kunit *test)
+{
+	live_on(test, &msix_head);
+}
+
+static void msi_vectors_live_on(struct kunit *test)
+{
+	struct irq_lu_device_ser head = msix_head;
+
+	head.msi_type = IRQ_LU_MSI;
+	live_on(test, &head);
+}
+
+static struct kunit_case core_test_cases[] = {
+	KUNIT_CASE_PARAM(search_skips_reserved_numbers, placement_gen_params),
+	KUNIT_CASE(exact_request_gets_a_reserved_number),
+	KUNIT_CASE(freed_number_is_reserved_until_finish),
+	KUNIT_CASE_PARAM(bad_vector_refuses_its_device_only, bad_vector_gen_params),
+	KUNIT_CASE(broken_record_refuses_its_device_only),
+	KUNIT_CASE(record_outside_of_kept_memory_is_neither_read_nor_freed),
+	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
+	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
+	KUNIT_CASE(device_in_another_place_is_not_matched),
+	KUNIT_CASE(other_msi_type_starts_cold),
+	KUNIT_CASE(other_number_of_msi_messages_starts_cold),
+	KUNIT_CASE(other_source_id_starts_cold),
+	KUNIT_CASE(device_behind_another_unit_starts_cold),
+	KUNIT_CASE(requested_vector_is_injected_once),
+	KUNIT_CASE(pending_vector_is_injected_once),
+	KUNIT_CASE(replayed_vector_is_not_injected_again),
+	KUNIT_CASE(vector_is_injected_when_it_is_requested),
+	KUNIT_CASE(vector_is_injected_when_it_is_requested_again),
+	KUNIT_CASE(disabled_vector_is_injected_when_it_is_enabled),
+	KUNIT_CASE(vector_without_autoenable_is_injected_when_it_is_enabled),
+	KUNIT_CASE(disabled_and_pending_vector_is_injected_once),
+	KUNIT_CASE(disabled_vector_in_replay_is_injected_once),
+	KUNIT_CASE(enabled_while_in_replay_is_injected_once),
+	KUNIT_CASE(unclaimed_vectors_are_revoked),
+	KUNIT_CASE(more_vectors_than_recorded_are_added_cold),
+	KUNIT_CASE(finish_locks_the_driver_out),
+	KUNIT_CASE(finished_vector_is_an_ordinary_one),
+	KUNIT_CASE(rest_is_finished_or_revoked),
+	KUNIT_CASE(nothing_to_finish),
+	KUNIT_CASE(root_not_frozen_is_not_taken_over),
+	KUNIT_CASE(preserve_needs_a_unit),
+	KUNIT_CASE(preserve_refuses_managed_affinity),
+	KUNIT_CASE(preserve_refuses_a_device_which_disagrees),
+	KUNIT_CASE(freeze_refuses_a_device_which_disagrees),
+	KUNIT_CASE(preserve_twice_is_refused),
+	KUNIT_CASE(preserve_before_finish_is_refused),
+	KUNIT_CASE(cancel_leaves_nothing_behind),
+	KUNIT_CASE(unfrozen_device_is_not_handed_over),
+	KUNIT_CASE(masked_before_blocked),
+	KUNIT_CASE(msix_vectors_live_on),
+	KUNIT_CASE(msi_vectors_live_on),
+	{}
+};
+
+static struct kunit_suite core_test_suite = {
+	.name		= "irq_liveupdate_core",
+	.init		= core_test_init,
+	.test_cases	= core_test_cases,
+};
+
+kunit_test_suite(core_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the core of interrupt live update");
+MODULE_LICENSE("GPL");

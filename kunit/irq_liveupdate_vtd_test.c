@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of interrupt live update on VT-d: the real code on an emulated unit,
+ * see fake_vtd.h.
+ *
+ * Only for the take over, which asks the core for records of the previous
+ * kernel, there is a copy of the code, built here with another core.
+ */
+
+#define irq_liveupdate_handed_over	fake_handed_over
+#define irq_liveupdate_incoming_unit	fake_incoming_unit
+#define irq_liveupdate_refuse_unit	fake_refuse_unit
+#define irq_liveupdate_take_over	fake_take_over
+#define intel_ir_liveupdate_ops		copy_of_liveupdate_ops
+#define intel_ir_restore_table		copy_of_restore_table
+#define intel_ir_take_over		copy_of_take_over
+
+#include <kunit/test.h>
+#include <linux/interrupt.h>
+#include <linux/kexec_handover.h>
+#include <asm/irq_remapping.h>
+#include <asm/x86_init.h>
+
+#include "fake_vtd.h"
+
+#undef pr_fmt
+#undef late_initcall
+#define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
+#include "../drivers/iommu/intel/irq_liveupdate.c"
+
+#define HANDLE		0x1234
+#define OTHER_HANDLE	0x8765
+
+#define IRTE(lo, hi)	((struct irte){ .low = (lo), .high = (hi) })
+#define XAPIC		IRTE(0x0000070000310009, SOURCE)
+#define X2APIC		IRTE(0x0123456700310009, SOURCE)
+#define POSTED_MSI	IRTE(0x1234568000318001, BIT_ULL(32) | SOURCE)
+#define POSTED_HIGH	(BIT_ULL(33) | SOURCE)
+#define POSTED_VCPU	IRTE(0x89abcdc00041c001, POSTED_HIGH)
+#define BLOCKED		IRTE(IRTE_FPD, SOURCE)
+#define REVOKED		IRTE(IRTE_FPD, 0)
+#define EMPTY		IRTE(0, 0)
+
+static void expect_entry(struct kunit *test, u32 handle, struct irte expected)
+{
+	struct fake_unit *unit = test->priv;
+	struct irte *entry = &unit->iommu.ir_table->base[handle];
+
+	KUNIT_EXPECT_MEMEQ_MSG(test, entry, &expected, sizeof(expected), "entry %#x", handle);
+}
+
+/*
+ * Every intermediate state of an entry
+ */
+
+static void do_block(struct fake_unit *unit)
+{
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+
+	ops_of(unit)->block(unit->iommu.ir_domain, &rec);
+}
+
+static void do_write(struct fake_unit *unit)
+{
+	struct irq_2_iommu irq_iommu = { .iommu = &unit->iommu, .irte_index = HANDLE };
+	struct irte target = unit->target;
+
+	modify_irte(&irq_iommu, &target);
+}
+
+static void do_revoke(struct fake_unit *unit)
+{
+	ops_of(unit)->release(unit->iommu.ir_domain, HANDLE, true);
+}
+
+static void do_drop(struct fake_unit *unit)
+{
+	intel_ir_drop_others(&unit->iommu);
+}
+
+static const struct transition {
+	const char	*name;
+	struct irte	old;
+	void		(*act)(struct fake_unit *unit);
+	struct irte	target;
+	unsigned int	steps;
+	unsigned int	flushes;
+} transitions[] = {
+	{ "block, remapped, xAPIC",	XAPIC,		do_block,	BLOCKED,	1, 0 },
+	{ "block, remapped, x2APIC",	X2APIC,		do_block,	BLOCKED,	1, 0 },
+	{ "block, posted to host",	POSTED_MSI,	do_block,	BLOCKED,	2, 0 },
+	{ "block, posted to vCPU",	POSTED_VCPU,	do_block,	BLOCKED,	2, 0 },
+	{ "block, not activated",	EMPTY,		do_block,	BLOCKED,	2, 0 },
+	{ "activate, remapped, xAPIC",	BLOCKED,	do_write,	XAPIC,		1, 1 },
+	{ "activate, remapped, x2APIC",	BLOCKED,	do_write,	X2APIC,		1, 1 },
+	{ "activate, posted to host",	BLOCKED,	do_write,	POSTED_MSI,	1, 1 },
+	{ "activate, posted to vCPU",	BLOCKED,	do_write,	POSTED_VCPU,	1, 1 },
+	{ "revoke",			BLOCKED,	do_revoke,	REVOKED,	1, 0 },
+	{ "drop, blocked",		BLOCKED,	do_drop,	REVOKED,	1, 0 },
+	{ "drop, remapped",		X2APIC,		do_drop,	REVOKED,	2, 0 },
+	{ "drop, posted",		POSTED_VCPU,	do_drop,	REVOKED,	2, 0 },
+	{ "drop, never used",		EMPTY,		do_drop,	EMPTY,		0, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(transition, transitions, name);
+
+static void every_step_is_old_or_target(struct kunit *test)
+{
+	const struct transition *t = test->param_value;
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+
+	table->blocked = t->act == do_block ? alloc_bitmap(test) : NULL;
+	table->held = alloc_bitmap(test);
+	table->base[HANDLE] = t->old;
+	observe(test, HANDLE, t->target);
+
+	t->act(unit);
+
+	expect_entry(test, HANDLE, t->target);
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	KUNIT_EXPECT_EQ(test, unit->steps, t->steps);
+	KUNIT_EXPECT_EQ(test, unit->selective, t->flushes);
+	KUNIT_EXPECT_EQ(test, unit->waits, t->flushes);
+	KUNIT_EXPECT_EQ(test, unit->global, 0);
+	KUNIT_EXPECT_MEMEQ(test, &unit->cached, t->flushes ? &t->target : &t->old,
+			   sizeof(t->target));
+}
+
+static void observer_sees_torn_entries(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	unit->iommu.ir_table->base[HANDLE] = POSTED_VCPU;
+	observe(test, HANDLE, XAPIC);
+
+	WRITE_ONCE(unit->entry->low, XAPIC.low);
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	WRITE_ONCE(unit->entry->high, 0);
+	KUNIT_EXPECT_TRUE(test, unit->torn);
+
+	unit->torn = false;
+	WRITE_ONCE(unit->entry->high, SOURCE);
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	WRITE_ONCE(unit->entry->low, POSTED_VCPU.low);
+	KUNIT_EXPECT_TRUE(test, unit->torn);
+	KUNIT_EXPECT_EQ(test, unit->stores, 4);
+	KUNIT_EXPECT_EQ(test, unit->steps, 4);
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static void preserved_table_works_until_it_is_blocked(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct intel_iommu *iommu = &unit->iommu;
+	struct irq_lu_unit_ser ser = { };
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off, boot with kho=on");
+
+	writeq(IRTA_EIME | readq(iommu->reg + DMAR_IRTA_REG), iommu->reg + DMAR_IRTA_REG);
+	KUNIT_ASSERT_EQ(test, 0, ops_of(unit)->preserve(iommu->ir_domain, &ser));
+	KUNIT_EXPECT_EQ(test, ser.backend, IRQ_LU_BACKEND_VTD);
+	KUNIT_EXPECT_EQ(test, ser.reg_base, iommu->reg_phys);
+	KUNIT_EXPECT_EQ(test, ser.table, virt_to_phys(iommu->ir_table->base));
+	KUNIT_EXPECT_EQ(test, ser.nr_entries, INTR_REMAP_TABLE_ENTRIES);
+	KUNIT_EXPECT_EQ(test, ser.flags, IRQ_LU_UNIT_X2APIC);
+
+	unit->target = X2APIC;
+	do_write(unit);
+	expect_entry(test, HANDLE, X2APIC);
+	do_block(unit);
+	do_write(unit);
+	expect_entry(test, HANDLE, BLOCKED);
+
+	ops_of(unit)->unpreserve(iommu->ir_domain);
+	KUNIT_EXPECT_FALSE(test, irte_is_blocked(iommu->ir_table, HANDLE));
+	do_write(unit);
+	expect_entry(test, HANDLE, X2APIC);
+}
+
+static void every_message_is_saved_with_its_entry(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct irq_data *irqd = alloc_irqs(test, 2);
+	u32 handle = handle_of(unit, irqd);
+
+	KUNIT_EXPECT_EQ(test, handle + 1, handle_of(unit, irq_get_irq_data(irqd->irq + 1)));
+	KUNIT_EXPECT_TRUE(test, test_bit(handle, unit->iommu.ir_table->bitmap));
+}
+
+static void late_modify_irte_does_nothing(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct irq_2_iommu irq_iommu = { .iommu = &unit->iommu, .irte_index = HANDLE - 1,
+					 .sub_handle = 1 };
+	struct irte late[] = { XAPIC, POSTED_VCPU, EMPTY };
+	unsigned int i;
+
+	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	do_block(unit);
+	observe(test, HANDLE, BLOCKED);
+
+	for (i = 0; i < ARRAY_SIZE(late); i++)
+		KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &late[i]));
+	KUNIT_EXPECT_EQ(test, unit->stores, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 0);
+
+	/* The neighbour is not handed over. */
+	irq_iommu.sub_handle = 0;
+	KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &late[0]));
+	expect_entry(test, HANDLE - 1, XAPIC);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+}
+
+/* What the rest of the kernel still does to its interrupts */
+static void nothing_opens_a_blocked_entry(struct kunit *test)
+{
+	struct intel_iommu_pi_data pi = { .pi_desc_addr = 0x123456780, .vector = 0x41 };
+	struct irq_lu_vector_ser rec = { };
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+	struct irq_data *irqd = alloc_irqs(test, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
+	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, &pi));
+	ops_of(unit)->save(unit->iommu.ir_domain, irqd, &rec);
+	KUNIT_EXPECT_EQ(test, rec.source, SOURCE);
+	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].present);
+	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].pst);
+
+	table->blocked = alloc_bitmap(test);
+	ops_of(unit)->block(unit->iommu.ir_domain, &rec);
+	observe(test, rec.handle, BLOCKED);
+	expect_entry(test, rec.handle, BLOCKED);
+
+	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, &pi));
+	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, NULL));
+	KUNIT_EXPECT_EQ(test, 0, irq_set_affinity(irqd->irq, cpu_online_mask));
+	irq_domain_deactivate_irq(irqd);
+	KUNIT_EXPECT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
+	irq_domain_deactivate_irq(irqd);
+	free_irq_of(test, irqd);
+
+	KUNIT_EXPECT_EQ(test, unit->stores, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 0);
+	KUNIT_EXPECT_TRUE(test, test_bit(rec.handle, table->bitmap));
+}
+
+static void sync_flushes_once_and_masks_events(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	void __iomem *reg = unit->iommu.reg;
+	unsigned int i;
+
+	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	unit->iommu.ir_table->base[HANDLE] = POSTED_VCPU;
+	observe(test, HANDLE, BLOCKED);
+
+	for (i = 0; i < 7; i++)
+		do_block(unit);
+	KUNIT_EXPECT_EQ(test, unit->waits, 0);
+
+	ops_of(unit)->sync(unit->iommu.ir_domain);
+	KUNIT_EXPECT_EQ(test, unit->global, 1);
+	KUNIT_EXPECT_EQ(test, unit->selective, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+	KUNIT_EXPECT_MEMEQ(test, &unit->cached, &BLOCKED, sizeof(struct irte));
+	KUNIT_EXPECT_EQ(test, readl(reg + DMAR_FECTL_REG), DMA_FECTL_IM);
+	KUNIT_EXPECT_EQ(test, readl(reg + DMAR_PECTL_REG), 0);
+
+	unit->iommu.ecap |= FAKE_ECAP_PRS;
+	ops_of(unit)->sync(unit->iommu.ir_domain);
+	KUNIT_EXPECT_EQ(test, readl(reg + DMAR_PECTL_REG), DMA_FECTL_IM);
+}
+
+static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	void __iomem *reg = unit->iommu.reg;
+
+	if (!list_empty(&dmar_drhd_units))
+		kunit_skip(test, "this machine has VT-d, which would be shut down, too");
+
+	unit->iommu.ecap |= FAKE_ECAP_PRS;
+	writeq(PAGE_SIZE, reg + DMAR_PQA_REG);
+	list_add(&unit->drhd.list, &dmar_drhd_units);
+
+	x86_platform.iommu_shutdown();
+	KUNIT_EXPECT_TRUE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
+	KUNIT_EXPECT_EQ(test, readq(reg + DMAR_PQA_REG), PAGE_SIZE);
+
+	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	x86_platform.iommu_shutdown();
+	KUNIT_EXPECT_FALSE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
+	KUNIT_EXPECT_EQ(test, readq(reg + DMAR_PQA_REG), 0);
+	KUNIT_EXPECT_TRUE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
+	KUNIT_EXPECT_FALSE(test, unit->disabled);
+
+	list_del(&unit->drhd.list);
+}
+
+/*
+ * The kernel which takes over
+ */
+
+static const struct reservation {
+	const char	*name;
+	struct irte	entry;
+	bool		taken;
+	u32		source;
+	int		ret;
+} reservations[] = {
+	{ "blocked",		  BLOCKED,			false, SOURCE,		 0 },
+	{ "taken",		  BLOCKED,			true,  SOURCE,		 -EEXIST },
+	{ "remapped",		  XAPIC,			false, SOURCE,		 -EINVAL },
+	{ "posted",		  POSTED_VCPU,			false, SOURCE,		 -EINVAL },
+	{ "half posted",	  IRTE(IRTE_FPD, POSTED_HIGH),	false, SOURCE,		 -EINVAL },
+	{ "reporting faults",	  IRTE(0, SOURCE),		false, SOURCE,		 -EINVAL },
+	{ "empty",		  EMPTY,			false, SOURCE,		 -EINVAL },
+	{ "another source",	  BLOCKED,			false, SOURCE + 1,	 -EINVAL },
+	{ "another verification", BLOCKED,			false, SOURCE ^ BIT(16), -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(reservation, reservations, name);
+
+static void reserve_takes_what_is_recorded(struct kunit *test)
+{
+	const struct reservation *r = test->param_value;
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = r->source };
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+
+	table->held = alloc_bitmap(test);
+	table->base[HANDLE] = r->entry;
+	__assign_bit(HANDLE, table->bitmap, r->taken);
+	observe(test, HANDLE, r->entry);
+
+	KUNIT_EXPECT_EQ(test, r->ret, ops_of(unit)->reserve(unit->iommu.ir_domain, &rec));
+	KUNIT_EXPECT_EQ(test, test_bit(HANDLE, table->bitmap), r->taken || !r->ret);
+	KUNIT_EXPECT_EQ(test, irte_is_held(table, HANDLE), !r->ret);
+	KUNIT_EXPECT_EQ(test, unit->stores, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 0);
+}
+
+static void held_index_stays_with_its_vector(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct irq_domain *d = unit->iommu.ir_domain;
+	struct ir_table *table = unit->iommu.ir_table;
+	struct irq_data *irqd = alloc_irqs(test, 1);
+	u32 handle = handle_of(unit, irqd);
+
+	table->held = alloc_bitmap(test);
+	__set_bit(handle, table->held);
+	free_irq_of(test, irqd);
+	KUNIT_EXPECT_NE(test, handle, handle_of(unit, alloc_irqs(test, 1)));
+
+	ops_of(unit)->release(d, handle, true);
+	KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle));
+	irqd = alloc_irqs(test, 1);
+	KUNIT_EXPECT_EQ(test, handle, handle_of(unit, irqd));
+
+	/* Released without being revoked it belongs to its user. */
+	__set_bit(handle, table->held);
+	ops_of(unit)->release(d, handle, false);
+	KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle));
+	KUNIT_EXPECT_TRUE(test, test_bit(handle, table->bitmap));
+	free_irq_of(test, irqd);
+	KUNIT_EXPECT_FALSE(test, test_bit(handle, table->bitmap));
+}
+
+static void check_compares_the_source(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+	struct fake_device *dev = alloc_device(test);
+	struct fake_unit *unit = test->priv;
+	struct irq_domain *d = unit->iommu.ir_domain;
+
+	KUNIT_EXPECT_TRUE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
+	dev->pdev.devfn++;
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
+	dev->pdev.devfn--;
+	dev->pdev.dev.bus = NULL;
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
+}
+
+/* The core of the copy */
+static struct {
+	struct fake_unit	*unit;
+	struct irq_lu_unit_ser	record;
+	bool			handed_over;
+	const char		*refused;
+} incoming;
+
+bool fake_handed_over(void)
+{
+	return incoming.handed_over;
+}
+
+const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment, u64 reg_base)
+{
+	return incoming.record.reg_base == reg_base ? &incoming.record : NULL;
+}
+
+void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
+{
+	incoming.refused = reason;
+}
+
+void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
+{
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+
+	ops_of(incoming.unit)->reserve(domain, &rec);
+}
+
+static struct fake_unit *hand_over(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	memset(&incoming, 0, sizeof(incoming));
+	incoming.unit = unit;
+	incoming.handed_over = true;
+	incoming.record.reg_base = unit->iommu.reg_phys;
+	incoming.record.table = virt_to_phys(unit->iommu.ir_table->base);
+	return unit;
+}
+
+static const struct fit {
+	const char	*name;
+	bool		x2apic;
+	u32		flags;
+	u32		nr_entries;
+	s64		table;
+	u64		irta;
+	u32		gsts;
+	bool		fits;
+} fits[] = {
+	{ "xAPIC",	   false, 0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, true },
+	{ "x2APIC",	   true,  1, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, true },
+	{ "disabled",	   false, 0, SZ_64K, 0,	     0x00f, 0,		   false },
+	{ "other size",	   false, 0, SZ_64K, 0,	     0x00e, DMA_GSTS_IRES, false },
+	{ "other entries", false, 0, SZ_32K, 0,	     0x00f, DMA_GSTS_IRES, false },
+	{ "other table",   false, 0, SZ_64K, -SZ_1M, 0x00f, DMA_GSTS_IRES, false },
+	{ "was x2APIC",	   false, 1, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, false },
+	{ "is x2APIC",	   false, 0, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, false },
+	{ "to be x2APIC",  true,  0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fit, fits, name);
+
+static void table_is_restored_if_it_fits(struct kunit *test)
+{
+	const struct fit *f = test->param_value;
+	struct fake_unit *unit = hand_over(test);
+
+	writel(f->gsts, unit->iommu.reg + DMAR_GSTS_REG);
+	writeq(incoming.record.table | f->irta, unit->iommu.reg + DMAR_IRTA_REG);
+	incoming.record.table += f->table;
+	incoming.record.nr_entries = f->nr_entries;
+	incoming.record.flags = f->flags;
+
+	KUNIT_EXPECT_EQ(test, f->fits,
+			!intel_ir_check_unit(&unit->iommu, &incoming.record, f->x2apic));
+	if (!f->fits) {
+		KUNIT_EXPECT_NULL(test, intel_ir_restore_table(&unit->iommu, f->x2apic));
+		KUNIT_EXPECT_NOT_NULL(test, incoming.refused);
+	}
+}
+
+static void take_over_leaves_what_is_reserved_and_nothing_else(struct kunit *test)
+{
+	struct fake_unit *unit = hand_over(test);
+	struct ir_table *table = unit->iommu.ir_table;
+
+	table->base[HANDLE] = BLOCKED;
+	table->base[HANDLE + 1] = X2APIC;
+	table->base[OTHER_HANDLE] = BLOCKED;
+	observe(test, HANDLE, BLOCKED);
+
+	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
+	KUNIT_EXPECT_NULL(test, incoming.refused);
+	KUNIT_ASSERT_NOT_NULL(test, table->held);
+	KUNIT_EXPECT_TRUE(test, irte_is_held(table, HANDLE));
+	KUNIT_EXPECT_EQ(test, bitmap_weight(table->held, INTR_REMAP_TABLE_ENTRIES), 1);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(table->bitmap, INTR_REMAP_TABLE_ENTRIES), 1);
+	KUNIT_EXPECT_EQ(test, unit->stores, 0);
+	expect_entry(test, HANDLE + 1, REVOKED);
+	expect_entry(test, OTHER_HANDLE, REVOKED);
+	KUNIT_EXPECT_FALSE(test, unit->disabled);
+	bitmap_free(table->held);
+}
+
+static unsigned int count_revoked(struct ir_table *table)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++)
+		nr += table->base[i].irte == REVOKED.irte;
+	return nr;
+}
+
+static void table_of_a_unit_not_taken_over_reports_no_faults(struct kunit *test)
+{
+	struct fake_unit *unit = hand_over(test);
+	struct ir_table *table = unit->iommu.ir_table;
+
+	incoming.handed_over = false;
+	incoming.record.reg_base++;
+	KUNIT_EXPECT_FALSE(test, intel_ir_take_over(&unit->iommu));
+	KUNIT_EXPECT_EQ(test, count_revoked(table), 0);
+
+	incoming.handed_over = true;
+	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
+	KUNIT_EXPECT_EQ(test, count_revoked(table), INTR_REMAP_TABLE_ENTRIES);
+
+	memset(table->base, 0, SZ_1M);
+	hand_over(test);
+	incoming.record.table += SZ_1M;
+	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
+	KUNIT_EXPECT_EQ(test, count_revoked(table), INTR_REMAP_TABLE_ENTRIES);
+	KUNIT_EXPECT_NULL(test, table->held);
+}
+
+static struct kunit_case vtd_test_cases[] = {
+	KUNIT_CASE_PARAM(every_step_is_old_or_target, transition_gen_params),
+	KUNIT_CASE(observer_sees_torn_entries),
+	KUNIT_CASE(preserved_table_works_until_it_is_blocked),
+	KUNIT_CASE(every_message_is_saved_with_its_entry),
+	KUNIT_CASE(late_modify_irte_does_nothing),
+	KUNIT_CASE(nothing_opens_a_blocked_entry),
+	KUNIT_CASE(sync_flushes_once_and_masks_events),
+	KUNIT_CASE(shutdown_stops_the_queues_of_units_handed_over),
+	KUNIT_CASE_PARAM(reserve_takes_what_is_recorded, reservation_gen_params),
+	KUNIT_CASE(held_index_stays_with_its_vector),
+	KUNIT_CASE(check_compares_the_source),
+	KUNIT_CASE_PARAM(table_is_restored_if_it_fits, fit_gen_params),
+	KUNIT_CASE(take_over_leaves_what_is_reserved_and_nothing_else),
+	KUNIT_CASE(table_of_a_unit_not_taken_over_reports_no_faults),
+	{ }
+};
+
+static struct kunit_suite vtd_test_suite = {
+	.name		= "irq_liveupdate_vtd",
+	.init		= fake_unit_init,
+	.test_cases	= vtd_test_cases,
+};
+
+kunit_test_suite(vtd_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of interrupt live update on VT-d");
+MODULE_LICENSE("GPL");
