@@ -11,7 +11,6 @@ import itertools
 import os
 import random
 import time
-from dataclasses import dataclass, field
 
 import console
 import guest
@@ -19,6 +18,7 @@ import initrd
 import judges
 import qemu
 import qemulog
+from result import Result, Vector
 
 COMMON_PARAMETERS = (
     "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on "
@@ -42,35 +42,6 @@ class RunFailed(Exception):
     """The run could not go on."""
 
 
-@dataclass
-class Vector:
-    """What happened to one vector; identities as the VMM reports them."""
-
-    old: dict = None
-    new: dict = None
-    before: int = 0
-    rung: int = 0
-    latched: int = 0
-    delivered: int = 0
-    adopted: int = 0
-    synthetic: int = 0
-    after: int = 0
-
-
-@dataclass
-class Result:
-    scenario: object
-    vectors: list
-    release: str = ""
-    judged: dict = field(default_factory=dict)
-    complaints: list = field(default_factory=list)
-    extras: list = field(default_factory=list)
-    late_calls: int = 0
-    error: str = ""
-    seconds: float = 0.0
-    console: str = ""
-
-
 class Run:
     def __init__(self, scenario, machine, build):
         self.scenario = scenario
@@ -79,6 +50,7 @@ class Run:
         self.result = Result(scenario, [Vector() for _ in range(scenario.vectors)])
         self.marks = {}
         self.table = 0
+        self.session = False
         self.slowness = DEBUG_KERNEL_SLOWNESS if "debug" in scenario.kernels else 1
 
     # The guest
@@ -99,7 +71,7 @@ class Run:
             names["irte"] = self.result.vectors[0].old["irte"]
         command = template.format(**names)
         answer = self._command(command)
-        self.result.extras.append({"at": at, "command": command, "time": time.time()} | answer)
+        self.result.extras.append({"at": at, "command": command} | answer)
         if answer.get("status"):
             raise RunFailed(f"{command}: exit status {answer['status']}\n{answer['output']}")
 
@@ -230,8 +202,9 @@ class Run:
 
     def _retrieve(self):
         """The session and what is in it; a kernel that cannot give it back starts cold."""
-        guest_ = self.machine.guest
-        if not guest_.try_command("session", self._timeout("command"))["ok"]:
+        answer = self.machine.guest.try_command("session", self._timeout("command"))
+        self.session = answer["ok"]
+        if not self.session:
             self._command("counters")
             self._command("open")
         elif self.scenario.handover:
@@ -256,7 +229,8 @@ class Run:
         self._hook("next_armed")
         self._ring_each()
         counts = self._add_counts("adopted", counts)
-        self.machine.guest.try_command("finish", self._timeout("command"))
+        if self.session:
+            self._command("finish")
         counts = self._add_counts("synthetic", counts)
         self._hook("next_finished")
         self._ring_each()

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run has shown, before it is held against anything."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Vector:
+    """What happened to one vector; identities as the VMM reports them."""
+
+    old: dict = None
+    new: dict = None
+    before: int = 0
+    rung: int = 0
+    latched: int = 0
+    delivered: int = 0
+    adopted: int = 0
+    synthetic: int = 0
+    after: int = 0
+
+
+@dataclass
+class Result:
+    """What a run has shown.
+
+    release: of the kernel
+    judged: per judge of the trace what it found wrong
+    complaints: lines of the consoles that must not be there
+    extras: answers to the scenario's own commands
+    late_calls: calls of the watched function after the block
+    error: why the run ended early
+    """
+
+    scenario: object
+    vectors: list
+    release: str = ""
+    judged: dict = field(default_factory=dict)
+    complaints: list = field(default_factory=list)
+    extras: list = field(default_factory=list)
+    late_calls: int = 0
+    error: str = ""
+    seconds: float = 0.0
+    console: str = ""
