@@ -81,7 +81,7 @@ struct fake_unit {
 	u64			table[NR_ENTRIES];
 	DECLARE_BITMAP(used, NR_ENTRIES);
 	DECLARE_BITMAP(held, NR_ENTRIES);
-	DECLARE_BITMAP(blocked, NR_ENTRIES);
+	DECLARE_BITMAP(latched, NR_ENTRIES);
 };
 
 struct fake_device {
@@ -213,7 +213,7 @@ static u32 source_of(const struct fake_device *fake)
 
 static void write_entry(struct fake_unit *unit, unsigned int handle, u64 entry)
 {
-	if (!test_bit(handle, unit->blocked))
+	if (!test_bit(handle, unit->latched))
 		unit->table[handle] = entry;
 }
 
@@ -319,7 +319,7 @@ static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec
 
 	add_event(unit->machine, BLOCKED, unit, rec->handle);
 	unit->table[rec->handle] = ENTRY(rec->source, ENTRY_FPD);
-	set_bit(rec->handle, unit->blocked);
+	set_bit(rec->handle, unit->latched);
 }
 
 static void unit_sync(struct irq_domain *d)
@@ -838,7 +838,7 @@ static void reset_units(struct fake_machine *m)
 {
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		bitmap_zero(m->units[i].used, NR_ENTRIES);
-		bitmap_zero(m->units[i].blocked, NR_ENTRIES);
+		bitmap_zero(m->units[i].latched, NR_ENTRIES);
 	}
 }
 
@@ -1058,13 +1058,17 @@ struct bad_vector {
 	u32		handle;
 };
 
+/* The highest number which no search returns */
+#define IRQ_SYSTEM	U32_MAX
+
 #define OFFSET_FREE	20
 #define HANDLE_FREE	20
 #define HANDLE_OPEN	60
 #define HANDLE_TAKEN	61
 
 static const struct bad_vector bad_vectors[] = {
-	{ "irq number of the system",		1,		0,		HANDLE_FREE },
+	{ "irq number in use of the system",	1,		0,		HANDLE_FREE },
+	{ "irq number of the system",		IRQ_SYSTEM,	0,		HANDLE_FREE },
 	{ "irq number beyond the limit",	BIT(20),	0,		HANDLE_FREE },
 	{ "irq number beyond any limit",	INT_MAX - 1,	0,		HANDLE_FREE },
 	{ "irq number is in use",		0,		48,		HANDLE_FREE },
@@ -1092,7 +1096,8 @@ static void bad_vector_refuses_its_device_only(struct kunit *test)
 	image_add(test, &other_head, &other_vector, NR_VECS);
 	ser = image_add(test, &msix_head, &vector, NR_VECS);
 	m->units[0].table[vector.handle + 1] = 0;
-	ser->vectors[1].irq = bad->irq ?: irq_base + bad->offset;
+	ser->vectors[1].irq = bad->irq == IRQ_SYSTEM ? arch_dynirq_lower_bound(0) - 1 :
+						       bad->irq ?: irq_base + bad->offset;
 	ser->vectors[1].handle = bad->handle;
 	irq_lu_ser_seal_device(ser);
 	m->units[0].table[HANDLE_FREE] = ENTRY(vector.source, ENTRY_FPD);
@@ -1263,6 +1268,22 @@ static void other_msi_type_starts_cold(struct kunit *test)
 	boot(test);
 	irq_liveupdate_match(fake->dev, &device_ops);
 	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+
+	fake->head.msi_type = IRQ_LU_MSI;
+	expect_cold(test, fake, NR_VECS);
+}
+
+static void driver_which_changes_the_msi_type_starts_cold(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	expect_placed(test, fake, &vector, NR_VECS);
+	fake_free_vectors(fake);
 
 	fake->head.msi_type = IRQ_LU_MSI;
 	expect_cold(test, fake, NR_VECS);
@@ -1738,7 +1759,7 @@ static void unfrozen_device_is_not_handed_over(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, root);
 	KUNIT_EXPECT_EQ(test, root->nr_devices, 0);
 	KUNIT_EXPECT_FALSE(test, fake->masked);
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->unit->blocked, NR_ENTRIES));
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->unit->latched, NR_ENTRIES));
 }
 
 static void masked_before_blocked(struct kunit *test)
@@ -1767,7 +1788,7 @@ static void masked_before_blocked(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, m->events[e].type, SYNCED);
 		KUNIT_EXPECT_PTR_EQ(test, m->events[e].who, (const void *)&m->units[i]);
 		KUNIT_EXPECT_EQ(test, m->events[e].state, IRQ_LU_STATE_PREPARED);
-		KUNIT_EXPECT_EQ(test, bitmap_weight(m->units[i].blocked, NR_ENTRIES), NR_VECS);
+		KUNIT_EXPECT_EQ(test, bitmap_weight(m->units[i].latched, NR_ENTRIES), NR_VECS);
 	}
 	KUNIT_EXPECT_TRUE(test, a->masked && b->masked);
 	KUNIT_EXPECT_EQ(test, root->state, IRQ_LU_STATE_FROZEN);
@@ -1859,6 +1880,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_in_another_place_is_not_matched),
 	KUNIT_CASE(other_msi_type_starts_cold),
+	KUNIT_CASE(driver_which_changes_the_msi_type_starts_cold),
 	KUNIT_CASE(other_number_of_msi_messages_starts_cold),
 	KUNIT_CASE(other_source_id_starts_cold),
 	KUNIT_CASE(device_behind_another_unit_starts_cold),

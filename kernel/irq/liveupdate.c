@@ -511,6 +511,7 @@ static int irq_lu_freeze_locked(struct device *dev)
 	if (WARN_ON_ONCE(!out))
 		return -EINVAL;
 
+	out->frozen = false;
 	ret = irq_lu_capture_device(out);
 	if (ret)
 		return ret;
