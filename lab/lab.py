@@ -19,6 +19,11 @@ import report
 import run
 import scenario
 
+# Under TCG on a busy host the machine resets itself now and then, in the early
+# boot of either kernel, without a word on the console. Two in one test are none
+# of that any more.
+RESETS_EXCUSED = 1
+
 DEBUG_CHANGES = {
     "memory": "2G",
     "extra": "kho_scratch=16M,512M,256M",
@@ -104,8 +109,18 @@ def _test_judges(number):
     return ok
 
 
-def _test_scenario(number, chosen, build):
+def _execute_again(chosen, build, resets):
+    """Run a scenario, and once more after an excused reset, which is put on record."""
     result, checks = _execute(chosen, build)
+    if result.ended and not result.complaints and len(resets) < RESETS_EXCUSED:
+        resets.append(build.keep_results(chosen.name, "reset"))
+        ktap.say(f"{chosen.name}: the machine reset itself, run again; kept in {resets[-1]}")
+        result, checks = _execute(chosen, build)
+    return result, checks
+
+
+def _test_scenario(number, chosen, build, resets):
+    result, checks = _execute_again(chosen, build, resets)
     ok = all(check.ok for check in checks)
     ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
     if not ok:
@@ -126,9 +141,10 @@ def command_test(arguments):
     names = arguments.scenarios or _all_scenarios(arguments)
     ktap.plan(len(names) + 1)
     passed = [_test_judges(1)]
+    resets = []
     for number, name in enumerate(names, 2):
-        passed.append(_test_scenario(number, _load(name, arguments), build))
-    ktap.say(f"{sum(passed)} of {len(passed)} passed")
+        passed.append(_test_scenario(number, _load(name, arguments), build, resets))
+    ktap.say(f"{sum(passed)} of {len(passed)} passed, {len(resets)} resets excused")
     return all(passed)
 
 

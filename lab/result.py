@@ -29,6 +29,7 @@ class Result:
     extras: answers to the scenario's own commands
     late_calls: calls of the watched function after the block
     error: why the run ended early
+    ended: because QEMU did
     """
 
     scenario: object
@@ -39,5 +40,6 @@ class Result:
     extras: list = field(default_factory=list)
     late_calls: int = 0
     error: str = ""
+    ended: bool = False
     seconds: float = 0.0
     console: str = ""

@@ -287,6 +287,7 @@ class Run:
             self._look_for_leaks()
         except (guest.GuestHung, guest.CommandFailed, RunFailed, OSError) as error:
             self.result.error = f"{error}"
+            self.result.ended = isinstance(error, guest.MachineEnded)
         self.result.console = self.machine.console()
         self.result.complaints = console.complaints(self.result.console)
         self._judge()
