@@ -29,6 +29,10 @@ DECOYS = (
 )
 DECOY_INITCALLS = ("nvme_init", "e1000_init_module")
 
+# identify_cpu() clears the boot CPU's features for a moment. A timer interrupt
+# just then finds KASAN using the wrong number of page table levels.
+CPU_MODEL = "max,la57=off"
+
 TRACE_EVENTS = (
     "pci_cfg_write",
     "msix_write_config",
@@ -84,7 +88,7 @@ class Machine:
         eim = "on" if config.mode == "x2apic" else "off"
         arguments = [
             self._binary, "-nodefaults", "-display", "none", "-no-reboot",
-            "-machine", "q35,kernel-irqchip=split", "-cpu", "max",
+            "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",

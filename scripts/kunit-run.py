@@ -60,7 +60,7 @@ def qemu_command(args):
         "kunit.autorun=1", f"kunit.filter_glob={args.glob}",
         "kunit_shutdown=poweroff", *args.append]
     return [
-        args.qemu, "-machine", "q35", "-cpu", "max", "-accel", "tcg,thread=multi",
+        args.qemu, "-machine", "q35", "-cpu", "max,la57=off", "-accel", "tcg,thread=multi",
         "-m", args.memory, "-smp", str(args.cpus), "-nodefaults",
         "-display", "none", "-no-reboot", "-serial", "stdio",
         "-kernel", args.kernel, "-append", " ".join(append)]
