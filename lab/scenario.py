@@ -36,7 +36,7 @@ class Scenario:
     title: str
     expect: str = "handover"
     vectors: int = 8
-    cpus: tuple = (4, 3)
+    cpus: tuple = (3, 4)
     memory: str = "1G"
     mode: str = "x2apic"
     handover: bool = True
