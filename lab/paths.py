@@ -5,6 +5,7 @@ import os
 import shutil
 
 import qemu
+import symbols
 
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 
@@ -21,14 +22,8 @@ class Build:
     def kernel(self, flavour):
         return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
 
-    def symbol(self, flavour, name):
-        """The address of a function in a kernel."""
-        with open(self._path("kernel", flavour, "System.map")) as f:
-            for line in f:
-                address, _, symbol = line.split()
-                if symbol == name:
-                    return int(address, 16)
-        raise KeyError(f"no {name} in the {flavour} kernel")
+    def symbols(self, flavour):
+        return symbols.Symbols(self._path("kernel", flavour, "System.map"))
 
     def plugin(self):
         return qemu.build_plugin(SOURCE, self.directory)

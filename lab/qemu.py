@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 
+import gdbstub
 import guest
 import ivshmem
 
@@ -102,6 +103,7 @@ class Machine:
             "-D", self.log_path, "-msg", "timestamp=on",
             "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in TRACE_EVENTS]),
             "-plugin", self._plugin_option(call_address),
+            "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
         ]
         return arguments
 
@@ -125,6 +127,9 @@ class Machine:
                 if ended:
                     return
                 time.sleep(0.05)
+
+    def stub(self):
+        return gdbstub.Stub(self._socket("gdb"))
 
     def alive(self):
         return self._process is not None and self._process.poll() is None

@@ -13,9 +13,11 @@ import random
 import time
 
 import console
+import gdbstub
 import guest
 import initrd
 import judges
+import patch
 import qemu
 import qemulog
 from result import Result, Vector
@@ -51,6 +53,7 @@ class Run:
         self.marks = {}
         self.table = 0
         self.session = False
+        self.symbols = build.symbols(scenario.kernels[0])
         self.slowness = DEBUG_KERNEL_SLOWNESS if "debug" in scenario.kernels else 1
 
     # The guest
@@ -140,10 +143,10 @@ class Run:
         archive = os.path.join(self.machine.directory, "initrd.img")
         initrd.build(archive, self.build.initrd, following)
         hidden = "initcall_blacklist=" + ",".join(qemu.DECOY_INITCALLS)
-        watched = self.scenario.watch_call and self.build.symbol(self.scenario.kernels[0],
-                                                                 self.scenario.watch_call)
+        watched = (self.symbols.address(self.scenario.watch_call) if self.scenario.watch_call
+                   else None)
         self.machine.start(self.scenario, old, archive, f"{self._parameters(0)} {hidden}",
-                           watched or None)
+                           watched)
         self._wait_for_vmm("old")
 
     def _wait_for_vmm(self, role):
@@ -152,10 +155,18 @@ class Run:
             raise RunFailed(f"expected the VMM of the {role} kernel, got {hello}")
         self.result.release = hello["release"]
 
+    def _patch(self):
+        if not self.scenario.patch:
+            return
+        with self.machine.stub() as stub:
+            for function, what in self.scenario.patch.items():
+                patch.apply(stub, self.symbols, function, what)
+
     def _jump(self):
         """Start the jump; returns when the old kernel has let go of the device."""
         self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
                       f'--command-line="{self._parameters(1)}"')
+        self._patch()
         tail = qemulog.Tail(self.machine.log_path)
         self.marks["start"] = time.time()
         self._command("shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &")
@@ -249,9 +260,8 @@ class Run:
         start = qemulog.console_time(self.machine.log_path, FROZEN, start) or start
         now = time.time()
         seen = judges.Observation(
-            events=[event for event in qemulog.read(self.machine.log_path)
-                    if event.name not in self.scenario.unseen],
-            start=start, rearm=self.marks.get("rearm", now), end=now,
+            events=qemulog.read(self.machine.log_path), start=start,
+            rearm=self.marks.get("rearm", now), end=now,
             model=qemu.DEVICE_MODEL, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
             table=self.table,
             messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
@@ -285,7 +295,8 @@ class Run:
             else:
                 self._course()
             self._look_for_leaks()
-        except (guest.GuestHung, guest.CommandFailed, RunFailed, OSError) as error:
+        except (guest.GuestHung, guest.CommandFailed, gdbstub.StubError, RunFailed,
+                OSError) as error:
             self.result.error = f"{error}"
             self.result.ended = isinstance(error, guest.MachineEnded)
         self.result.console = self.machine.console()

@@ -27,7 +27,7 @@ class Scenario:
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
-    unseen: trace events that are withheld from the judges
+    patch: function of the old kernel to what it no longer does at the jump, see patch.py
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
         other may, and the run ends after the hook next_ready
     """
@@ -49,7 +49,7 @@ class Scenario:
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()
     next_runs: tuple = ()
-    unseen: tuple = ()
+    patch: dict = field(default_factory=dict)
     breaks: tuple = ()
 
     def with_changes(self, **changes):

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A client of QEMU's gdb stub, as small as the lab needs it.
+
+The machine stands still while a client is connected, unless it runs to a
+breakpoint. Addresses are virtual ones of the kernel.
+"""
+
+import socket
+import time
+
+# The registers of x86-64 which come first in the answer to "g"
+REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi")
+REGISTER_DIGITS = 16
+
+CHUNK = 1024
+ANSWER_TIMEOUT = 20
+
+
+class StubError(Exception):
+    """QEMU's gdb stub does not do what it is asked for."""
+
+
+class Stub:
+    """Use as a context manager: the machine stops at its begin and runs at its end."""
+
+    def __init__(self, path):
+        self._received = b""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+
+    def _send(self, packet):
+        data = packet.encode()
+        self._socket.sendall(b"$%s#%02x" % (data, sum(data) & 0xff))
+
+    def _packet(self):
+        """Cut the first complete packet from what was received, or None."""
+        start = self._received.find(b"$")
+        end = self._received.find(b"#", start)
+        if start < 0 or end < 0 or len(self._received) < end + 3:
+            return None
+        packet, self._received = self._received[start + 1:end], self._received[end + 3:]
+        return packet.decode()
+
+    def _receive(self, timeout):
+        deadline = time.monotonic() + timeout
+        while (packet := self._packet()) is None:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            data = self._socket.recv(65536)
+            if not data:
+                raise StubError("QEMU's gdb stub has gone")
+            self._received += data
+        self._socket.sendall(b"+")
+        return packet
+
+    def _ask(self, packet):
+        self._send(packet)
+        answer = self._receive(ANSWER_TIMEOUT)
+        if not answer or answer.startswith("E"):
+            raise StubError(f"{packet[:40]}: {answer or 'not supported'}")
+        return answer
+
+    def _expect_ok(self, packet):
+        answer = self._ask(packet)
+        if answer != "OK":
+            raise StubError(f"{packet[:40]}: {answer}")
+
+    def read(self, address, length):
+        data = b""
+        while len(data) < length:
+            count = min(CHUNK, length - len(data))
+            data += bytes.fromhex(self._ask(f"m{address + len(data):x},{count:x}"))
+        return data
+
+    def write(self, address, data):
+        for start in range(0, len(data), CHUNK):
+            part = data[start:start + CHUNK]
+            self._expect_ok(f"M{address + start:x},{len(part):x}:{part.hex()}")
+
+    def registers(self):
+        """Of the CPU which has stopped the machine."""
+        digits = self._ask("g")
+        words = (digits[n * REGISTER_DIGITS:(n + 1) * REGISTER_DIGITS]
+                 for n in range(len(REGISTERS)))
+        return {name: int.from_bytes(bytes.fromhex(word), "little")
+                for name, word in zip(REGISTERS, words)}
+
+    def start_until(self, address):
+        """Let the machine run, up to an instruction."""
+        self._expect_ok(f"Z1,{address:x},1")
+        self._send("c")
+
+    def wait(self, address, timeout):
+        """Until the machine has come to the instruction it was started for."""
+        stop = self._receive(timeout)
+        if not stop.startswith("T05"):
+            raise StubError(f"no breakpoint: {stop}")
+        self._expect_ok(f"z1,{address:x},1")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *exception):
+        if kind is None:
+            self._expect_ok("D")
+        self._socket.close()

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The addresses in a kernel, from its System.map. It has no KASLR."""
+
+from bisect import bisect_right
+
+
+class Symbols:
+    def __init__(self, path):
+        self._addresses = {}
+        with open(path) as f:
+            for line in f:
+                address, _, name = line.split()
+                self._addresses.setdefault(name, []).append(int(address, 16))
+        self._all = sorted({a for addresses in self._addresses.values() for a in addresses})
+
+    def address(self, name):
+        """Of a symbol that there is once."""
+        (address,) = self._addresses[name]
+        return address
+
+    def functions(self, name):
+        """(start, end) of each function of a name: a KUnit suite has a copy of what it tests."""
+        return [(start, self._all[bisect_right(self._all, start)])
+                for start in self._addresses[name]]
