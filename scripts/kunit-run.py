@@ -24,6 +24,11 @@ OWN_SUITES = "irq_liveupdate"
 TAIL_LINES = 40
 KILLED = "kunit-run: killed"
 
+# KASAN makes the next kernel too large for KHO's default scratch memory, and KHO
+# then disables itself. As in lab/lab.py.
+DEBUG_MEMORY = "2G"
+DEBUG_PARAMETERS = "kho_scratch=16M,512M,256M"
+
 TROUBLE = re.compile(
     r"WARNING: |BUG: |KASAN: |Kernel panic|Oops: |UBSAN: |general protection|"
     r"INFO: possible|INFO: task .* blocked|unreferenced object|"
@@ -100,13 +105,17 @@ def main():
                         help="suites of which a case must run "
                         f"(default {OWN_SUITES})")
     parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--memory", default="1G")
+    parser.add_argument("--memory", help="default: 1G, debug kernel 2G")
     parser.add_argument("--timeout", type=int, default=300)
     parser.add_argument("--append", action="append", default=[],
                         help="more kernel parameters")
     args = parser.parse_args()
     args.kernel = args.kernel or os.path.join(
         args.build, "kernel", args.flavour, "arch/x86/boot/bzImage")
+    if args.flavour == "debug":
+        args.memory = args.memory or DEBUG_MEMORY
+        args.append.append(DEBUG_PARAMETERS)
+    args.memory = args.memory or "1G"
     args.qemu = args.qemu or os.path.join(args.build, "qemu", "qemu-system-x86_64")
 
     base = os.path.join(args.build, "results", f"kunit-{args.flavour}")
