@@ -25,10 +25,12 @@
  *    initialized. A device is taken over when it sits at the same segment, bus,
  *    device and function, has the same vendor id, device id and header type,
  *    and every bridge above it is the recorded one with the recorded bus
- *    numbers. It is then *incoming*: it is not put to sleep, and only binds to
- *    a driver which leaves bus mastering alone until its user asks, see
- *    pci_liveupdate_may_bind(). A device at a recorded place which is not the
- *    recorded device is reported, stopped and otherwise treated as any other.
+ *    numbers. It is then *incoming*: it is not put to sleep, no bus or slot on
+ *    which it is can be reset, whoever asks and for whichever neighbour, and it
+ *    only binds to a driver which leaves bus mastering alone until its user
+ *    asks, see pci_liveupdate_may_bind(). A device at a recorded place which is
+ *    not the recorded device is reported, stopped and otherwise treated as any
+ *    other.
  *
  * 4. pci_liveupdate_retrieve() from the retrieve() callback. Settings of the
  *    path which enumeration and the IOMMU drivers make (ARI, ACS) are final by
@@ -49,10 +51,16 @@
  * the object until the last of them is finished.
  *
  * Whatever the previous kernel wrote is checked before it is used. If it is
- * refused then no device is incoming, and its memory is lost until the next
- * reboot. The same is true if the next kernel does not read the list at all (no
- * CONFIG_PCI_LIVEUPDATE, or liveupdate=off). The devices are then bus masters
- * with MSI and MSI-X disabled, until their driver has them reset or disabled.
+ * refused, or cannot be read because LUO is off (liveupdate=off, kho=off), then
+ * no device is incoming, nobody can ever claim one, and the memory of the list
+ * is lost until the next reboot. What was handed over is then given up at once:
+ * the interrupts are revoked before the first device is enumerated, and each
+ * endpoint that enumeration finds to be a bus master is stopped. A kexec leaves
+ * no other endpoint a bus master, so that the list is not needed for that.
+ *
+ * A kernel without CONFIG_PCI_LIVEUPDATE knows nothing of this. The devices are
+ * then bus masters with MSI and MSI-X disabled, until their driver has them
+ * reset or disabled.
  *
  * What keeps the bridges in the next kernel: a bridge does not sleep while a
  * device below it does not, portdrv sets bus mastering when it binds, and so
@@ -90,6 +98,9 @@ static u32 pci_lu_out_max;
 /* A private copy of the incoming list, and its unmatched entries by place. */
 static struct pci_lu_ser *pci_lu_in;
 static DEFINE_XARRAY(pci_lu_in_devices);
+
+/* What was handed over is not known, and nobody can claim it. */
+static bool pci_lu_in_lost;
 
 static u32 pci_lu_checksum(const struct pci_lu_ser *ser, u32 len)
 {
@@ -215,7 +226,7 @@ static int pci_lu_check_path(struct pci_dev *pdev)
 
 	if (pci_lu_root_is_pci_dev(bus)) {
 		pci_err(pdev, "live update: not preserved: its host bridge is a PCI device\n");
-		return -ENODEV;
+		return -EREMOTE;
 	}
 
 	return nr;
@@ -233,12 +244,12 @@ static int pci_lu_check_path(struct pci_dev *pdev)
  *          until pci_liveupdate_unpreserve().
  * Return: 0 on success
  *
- *         * -EOPNOTSUPP if @pdev is a virtual function,
+ *         * -ECHILD if @pdev is a virtual function,
  *         * -EINVAL if it is a bridge,
- *         * -EBUSY if it is a physical function with virtual functions enabled:
- *           the next kernel would turn them off,
+ *         * -ENOLINK if it is disconnected,
  *         * -ENXIO if no root bus is reachable from its bus,
  *         * -ENODEV if it is behind something which does not keep its state,
+ *         * -EREMOTE if its host bridge is a PCI device,
  *         * -EALREADY if it is preserved already,
  *         * -ENOSPC if there are more devices than when the first one was
  *           preserved,
@@ -256,15 +267,15 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 
 	if (pdev->is_virtfn) {
 		pci_err(pdev, "live update: not preserved: a virtual function\n");
-		return -EOPNOTSUPP;
+		return -ECHILD;
 	}
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
 		pci_err(pdev, "live update: not preserved: not an endpoint\n");
 		return -EINVAL;
 	}
-	if (pci_num_vf(pdev)) {
-		pci_err(pdev, "live update: not preserved: virtual functions enabled\n");
-		return -EBUSY;
+	if (pci_dev_is_disconnected(pdev)) {
+		pci_err(pdev, "live update: not preserved: disconnected\n");
+		return -ENOLINK;
 	}
 	if (pci_liveupdate_outgoing(pdev)) {
 		pci_err(pdev, "live update: not preserved: preserved already\n");
@@ -479,6 +490,7 @@ static int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 	if (reason) {
 		pr_err("devices of the previous kernel refused: %s\n", reason);
 		pci_lu_unload();
+		pci_lu_in_lost = true;
 	}
 
 	args->obj = &pci_lu_in_devices;
@@ -531,6 +543,21 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 	return true;
 }
 
+static void pci_lu_stop_lost(struct pci_dev *pdev)
+{
+	u16 command;
+
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+		return;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (!(command & PCI_COMMAND_MASTER))
+		return;
+
+	pci_err(pdev, "live update: stopped: nobody can claim it\n");
+	pci_clear_master(pdev);
+}
+
 /**
  * pci_liveupdate_setup_device() - Recognize an incoming device
  * @pdev: The device which is being enumerated
@@ -546,6 +573,9 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
 	const struct pci_lu_dev_ser *dev;
 	unsigned long place;
+
+	if (pci_lu_in_lost)
+		pci_lu_stop_lost(pdev);
 
 	if (xa_empty(&pci_lu_in_devices) || pdev->is_virtfn)
 		return;
@@ -743,6 +773,12 @@ static int __init pci_liveupdate_init(void)
 
 	if (!liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj))
 		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
+	else if (!liveupdate_enabled())
+		pci_lu_in_lost = is_kho_boot();
+
+	/* Without the list, no device can be found for what was handed over. */
+	if (!pci_lu_in)
+		pci_msi_liveupdate_finish_rest();
 
 	return 0;
 }

@@ -144,7 +144,7 @@ static struct irq_lu_out_dev *irq_lu_find_out(struct device *dev)
 static int irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser *rec)
 {
 	if (irqd_affinity_is_managed(irqd))
-		return -EOPNOTSUPP;
+		return -EPROTOTYPE;
 
 	rec->irq = irqd->irq;
 	rec->flags = irqd_is_activated(irqd) ? IRQ_LU_VECTOR_ACTIVATED : 0;
@@ -175,7 +175,8 @@ static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 	}
 	if (ret)
 		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i,
-			ret == -EIO ? "device and kernel disagree" : "can not be captured",
+			ret == -EIO ? "device and kernel disagree" :
+			ret == -EPROTOTYPE ? "managed affinity" : "can not be captured",
 			ERR_PTR(ret));
 	return ret;
 }
@@ -382,12 +383,9 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 
 	guard(mutex)(&irq_lu_out.lock);
 
-	if (irq_lu_find_out(out->dev))
-		return -EBUSY;
-
-	ret = irq_lu_get_root();
+	ret = irq_lu_find_out(out->dev) ? -EALREADY : irq_lu_get_root();
 	if (ret)
-		return ret;
+		goto refuse;
 
 	ret = irq_lu_reserve_slot();
 	if (ret)
@@ -401,6 +399,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 	if (ret)
 		goto put_root;
 
+	/* Says itself why it fails. */
 	ret = irq_lu_capture_device(out);
 	if (ret)
 		goto free_record;
@@ -411,8 +410,13 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 
 free_record:
 	kho_unpreserve_free(out->ser);
+	irq_lu_put_root();
+	return ret;
+
 put_root:
 	irq_lu_put_root();
+refuse:
+	dev_err(out->dev, "irq_liveupdate: not preserved: %pe\n", ERR_PTR(ret));
 	return ret;
 }
 
@@ -426,11 +430,11 @@ put_root:
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
  * Return: 0, or a negative errno when the interrupts can not be handed over:
- * -EOPNOTSUPP without interrupt remapping, with managed affinity or when
- * switched off on the command line, -EBUSY when it is preserved already or the
- * last live update is not finished, -EIO when the device does not have the
- * messages which the kernel has, -ENOSPC when there are too many devices or
- * units, -ENOMEM, or what the unit or the bus says.
+ * -EPROTONOSUPPORT without interrupt remapping, -EPROTOTYPE with managed
+ * affinity, -EPERM when switched off on the command line, -EALREADY when it is
+ * preserved already, -EBUSY when the last live update is not finished, -EIO when
+ * the device does not have the messages which the kernel has, -ENOSPC when there
+ * are too many devices or units, -ENOMEM, or what the unit or the bus says.
  */
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
@@ -440,7 +444,7 @@ int irq_liveupdate_preserve(struct device *dev,
 
 	if (!irq_lu_enabled) {
 		dev_err(dev, "irq_liveupdate: not preserved: switched off on the command line\n");
-		return -EOPNOTSUPP;
+		return -EPERM;
 	}
 
 	if (irq_lu_is_incoming(dev)) {
@@ -457,7 +461,7 @@ int irq_liveupdate_preserve(struct device *dev,
 	out->unit = irq_lu_find_unit(dev_get_msi_domain(dev));
 	if (!out->unit) {
 		dev_err(dev, "irq_liveupdate: not preserved: no interrupt remapping\n");
-		return -EOPNOTSUPP;
+		return -EPROTONOSUPPORT;
 	}
 
 	if (dev->msi.data) {
@@ -466,10 +470,8 @@ int irq_liveupdate_preserve(struct device *dev,
 	} else {
 		ret = irq_lu_add_device(out);
 	}
-	if (ret) {
-		dev_err(dev, "irq_liveupdate: not preserved: %pe\n", ERR_PTR(ret));
+	if (ret)
 		return ret;
-	}
 
 	retain_and_null_ptr(out);
 	return 0;

@@ -17,9 +17,10 @@
  *
  * 1. preserve() refuses a device with DMA mappings, because nobody carries them
  *    over and DMA translation is off during the kexec; a device without an IOMMU
- *    is the business of its user. It refuses INTx, and a device which sleeps.
- *    Then the device and its interrupts are preserved. Nothing changes for the
- *    user.
+ *    is the business of its user. It refuses INTx, a device which sleeps, and a
+ *    physical function with virtual functions enabled, because the next kernel
+ *    turns those off. Then the device and its interrupts are preserved. Nothing
+ *    changes for the user.
  *
  * 2. freeze() closes a gate: from then on whatever would change the set of
  *    vectors, reset the device, put it to sleep or map DMA fails with -EBUSY,
@@ -27,6 +28,12 @@
  *    again, and the state of the interrupts is captured. A freeze that fails
  *    opens the gate itself, because LUO calls unfreeze() only for the files
  *    whose freeze has succeeded.
+ *
+ *    Devices which can only be reset together (a device set of VFIO) are handed
+ *    over together: freeze() fails if another device of the set is open but not
+ *    preserved. Not preserve(), because the other one may be preserved next, and
+ *    in any session. A device of the set which nobody has open, or which is not
+ *    bound to VFIO, has no user whose device could be reset by a hot reset.
  *
  *    All writes to config space are held up, not only those to the MSI and MSI-X
  *    capabilities: the Command register, the power state and the two ways to
@@ -44,7 +51,9 @@
  *    not the same. Interrupts which could not be taken over are no reason: the
  *    user gets new ones.
  *
- *    An incoming device cannot be opened in any other way before it is finished.
+ *    An incoming device cannot be opened in any other way before it is finished,
+ *    and VFIO_DEVICE_PCI_HOT_RESET, which hits its neighbours, has to wait until
+ *    then, as has the reset which follows the last close of a neighbour.
  *
  * 5. finish() makes it an ordinary device. If nobody has opened it until then,
  *    its bus mastering is turned off first, and its next open resets it. LUO
@@ -358,15 +367,40 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
 	scoped_guard(mutex, &vdev->igate) {
 		if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX) {
 			pci_err(pdev, "live update: not preserved: INTx in use\n");
-			return -EOPNOTSUPP;
+			return -ENOMSG;
 		}
 	}
 
 	scoped_guard(rwsem_read, &vdev->memory_lock) {
 		if (vdev->pm_runtime_engaged || pdev->current_state != PCI_D0) {
 			pci_err(pdev, "live update: not preserved: in low power state\n");
-			return -EBUSY;
+			return -EAGAIN;
 		}
+	}
+
+	if (pci_num_vf(pdev)) {
+		pci_err(pdev, "live update: not preserved: virtual functions enabled\n");
+		return -EMLINK;
+	}
+
+	return 0;
+}
+
+/* What can only be reset together, and is in use, is handed over together. */
+static int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
+	struct vfio_device *cur;
+
+	guard(mutex)(&dev_set->lock);
+
+	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
+		if (!cur->open_count || pci_liveupdate_outgoing(to_pci_dev(cur->dev)))
+			continue;
+
+		pci_err(vdev->pdev, "live update: not frozen: %s shares its reset and is not preserved\n",
+			dev_name(cur->dev));
+		return -EXDEV;
 	}
 
 	return 0;
@@ -440,7 +474,7 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 
 	if (!vfio_liveupdate_cdev_bound(args->file)) {
 		pci_err(pdev, "live update: not preserved: not a cdev bound to an iommufd\n");
-		return -EOPNOTSUPP;
+		return -EBADFD;
 	}
 
 	err = vfio_pci_lu_check(vdev);
@@ -448,13 +482,13 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 		return err;
 
 	struct vfio_pci_lu_file *lu __free(kfree) = kzalloc_obj(*lu);
-	if (!lu)
-		return -ENOMEM;
-	lu->vdev = vdev;
 
-	ser = vfio_pci_lu_serialize(pdev);
-	if (IS_ERR(ser))
+	ser = lu ? vfio_pci_lu_serialize(pdev) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(ser)) {
+		pci_err(pdev, "live update: not preserved: %pe\n", ser);
 		return PTR_ERR(ser);
+	}
+	lu->vdev = vdev;
 
 	err = vfio_pci_lu_preserve_device(vdev);
 	if (err) {
@@ -486,6 +520,8 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	err = vfio_pci_lu_close_gate(lu);
 	if (!err)
 		err = vfio_pci_lu_check(lu->vdev);
+	if (!err)
+		err = vfio_pci_lu_check_set(lu->vdev);
 	if (!err)
 		err = vfio_pci_lu_with_memory(lu->vdev, pci_msi_liveupdate_freeze);
 	if (err)
@@ -595,8 +631,10 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 /* The interrupts first: those of a device that is not open are turned off. */
 static void vfio_pci_lu_finish(struct pci_dev *pdev, bool opened)
 {
-	if (!opened)
+	if (!opened) {
+		pci_err(pdev, "live update: stopped: nobody has opened it\n");
 		pci_clear_master(pdev);
+	}
 
 	pci_msi_liveupdate_finish(pdev);
 	pci_liveupdate_finish(pdev);
