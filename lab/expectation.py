@@ -3,10 +3,13 @@
 
 from dataclasses import dataclass
 
+import qemu
+
 IDENTITY = ("irq", "address", "data", "irte")
 
 # A next kernel that takes nothing over still has to leave these alone.
 RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
+RULES_OF_A_LOSS = ("remapping", "flush", "faults")
 
 REFUSAL = "not taken over"
 
@@ -132,6 +135,23 @@ def _refused(result):
     return _cold_start_works(result) + _rules(result, RULES_OF_A_REFUSAL) + [said]
 
 
+def _given_up_early(result):
+    """What nobody can claim starts cold, its bus mastering went off, that of the path did not.
+
+    Others get its remapping entries before it is armed, so no rule about those can be judged.
+    """
+    off = [line for line in result.judged["bus-master"] if qemu.DEVICE[5:] in line]
+    path = [line for line in result.judged["bus-master"] if line not in off]
+    return _cold_start_works(result) + _rules(result, RULES_OF_A_LOSS) + [
+        Check("seen from outside: bus mastering of the device went off", bool(off)),
+        _all("seen from outside: bus mastering of the path stayed on", path)]
+
+
+def _given_up(result):
+    """The same at FINISH, until which nobody else gets its entries."""
+    return _given_up_early(result) + _rules(result, ("blocked", "stray"))
+
+
 def _programs_passed(result):
     """The run ends at the first that fails, so those that were run have passed."""
     wanted = len(result.scenario.old_runs) + len(result.scenario.next_runs)
@@ -146,6 +166,8 @@ EXPECTED = {
     "cold": _cold,
     "refused": _refused,
     "foreign": _cold_start_works,
+    "given-up": _given_up,
+    "given-up-early": _given_up_early,
 }
 
 

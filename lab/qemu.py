@@ -22,6 +22,8 @@ DEVICE = "0000:01:00.0"
 ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
 DEVICE_MODEL = "ivshmem-doorbell"
 
+SIBLING = "0000:01:00.1"
+
 DECOY = "0000:00:08.0"
 DECOYS = (
     "-blockdev", "null-co,node-name=null,read-zeroes=on",
@@ -85,6 +87,14 @@ class Machine:
         """call_address: of an instruction whose execution is logged, or None."""
         return self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"
 
+    @staticmethod
+    def _devices(config):
+        several = any("bus=path" in device for device in config.devices)
+        under_test = f"{DEVICE_MODEL},bus=path,vectors={config.vectors},chardev=doorbell"
+        if several:
+            under_test += ",multifunction=on"
+        return [part for device in (under_test, *config.devices) for part in ("-device", device)]
+
     def _arguments(self, config, kernel, initrd, append, call_address):
         eim = "on" if config.mode == "x2apic" else "off"
         arguments = [
@@ -94,8 +104,7 @@ class Machine:
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             "-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}",
-            "-device", f"{DEVICE_MODEL},bus=path,vectors={config.vectors},chardev=doorbell",
-            *DECOYS,
+            *self._devices(config), *DECOYS,
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",

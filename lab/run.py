@@ -69,7 +69,8 @@ class Run:
 
     def _extra(self, at, template):
         """A command of the scenario, given to the VMM at some point of the run."""
-        names = {"device": qemu.DEVICE, "port": qemu.ROOT_PORT, "decoy": qemu.DECOY}
+        names = {"device": qemu.DEVICE, "sibling": qemu.SIBLING, "port": qemu.ROOT_PORT,
+                 "decoy": qemu.DECOY}
         if self.result.vectors[0].old:
             names["irte"] = self.result.vectors[0].old["irte"]
         command = template.format(**names)
@@ -162,14 +163,17 @@ class Run:
             for function, what in self.scenario.patch.items():
                 patch.apply(stub, self.symbols, function, what)
 
-    def _jump(self):
-        """Start the jump; returns when the old kernel has let go of the device."""
+    def _start_jump(self):
         self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
                       f'--command-line="{self._parameters(1)}"')
         self._patch()
-        tail = qemulog.Tail(self.machine.log_path)
         self.marks["start"] = time.time()
         self._command("shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &")
+
+    def _jump(self):
+        """Start the jump; returns when the old kernel has let go of the device."""
+        tail = qemulog.Tail(self.machine.log_path)
+        self._start_jump()
         deadline = time.monotonic() + self._timeout("block")
         vectors = itertools.cycle(range(self.scenario.vectors))
         while not any(map(self._lets_go, tail.events())):
@@ -224,12 +228,26 @@ class Run:
             self._command("open")
         self._command("bind")
 
+    def _give_up(self):
+        """The session is finished, if there is one, and the device is opened as any other."""
+        if self.machine.guest.try_command("session", self._timeout("command"))["ok"]:
+            self._hook("next_session")
+            self._command("finish")
+        else:
+            self._command("counters")
+        self._hook("next_given_up")
+        self._command("open")
+        self._command("bind")
+
     def _next_kernel(self):
         self._wait_for_vmm("next")
         self._hook("next_ready")
         if self.scenario.breaks:
             return
-        self._retrieve()
+        if self.scenario.claims:
+            self._retrieve()
+        else:
+            self._give_up()
         counts = self._counts()
         for vector, bit in zip(self.result.vectors, self._command("pending")["pending"]):
             vector.latched = bit
@@ -282,7 +300,7 @@ class Run:
             self._extra("old", f"shell {line}")
         if not self.scenario.next_runs:
             return
-        self._jump()
+        self._start_jump()
         self._wait_for_vmm("next")
         for line in self.scenario.next_runs:
             self._extra("next", f"shell {line}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 
 # Points of a run at which a scenario may give the VMM further commands
-HOOKS = ("old_armed", "old_preserved", "next_ready", "next_armed", "next_finished")
+HOOKS = ("old_armed", "old_preserved", "next_ready", "next_session", "next_given_up",
+         "next_armed", "next_finished")
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,11 @@ class Scenario:
     title: one line for people
     expect: name of the outcome it is held against, see expectation.py
     vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
+    devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
+        they are functions of the device under test
     handover: whether the VMM preserves the device as well as its counters
+    claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
+        session without it, if there is one, and then opens the device as any other
     kernels: build flavours of the old and the next kernel
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
@@ -39,7 +44,9 @@ class Scenario:
     cpus: tuple = (3, 4)
     memory: str = "1G"
     mode: str = "x2apic"
+    devices: tuple = ()
     handover: bool = True
+    claims: bool = True
     kernels: tuple = ("lab", "lab")
     append: tuple = ("", "")
     rings: int = 3

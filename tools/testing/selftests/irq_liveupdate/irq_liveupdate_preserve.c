@@ -5,18 +5,27 @@
  *
  *	irq_liveupdate_preserve BDF
  *
- * with an MSI-X device that is bound to vfio-pci and not in use.
+ * with an MSI-X device that is bound to vfio-pci and not in use, and
+ *
+ *	irq_liveupdate_preserve BDF ERROR
+ *
+ * where the device or the machine cannot do it: each way to say so has an error
+ * of its own (as ECHILD), and one line in the kernel's log.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 
 #include "kselftest.h"
 
+#include "kmsg.h"
 #include "luo.h"
 #include "vfio_dev.h"
 
@@ -56,12 +65,18 @@ static int open_session(const char *name)
 	return session;
 }
 
-static void expect_refused(struct vfio_dev *dev, const char *what)
+/* With one error, and one line that gives the reason. */
+static void expect_refused(int fd, const char *error, const char *reason)
 {
-	int session = open_session(SESSION);
-	int ret = luo_preserve_fd(session, dev->fd, TOKEN);
+	int session = open_session(SESSION), kmsg = kmsg_from_now();
+	int ret = luo_preserve_fd(session, fd, TOKEN);
+	unsigned int lines = kmsg_count_and_close(kmsg, bdf, NULL);
+	const char *got = strerrorname_np(-ret) ?: "nothing";
 
-	ksft_test_result(ret < 0, "%s is refused\n", what);
+	if (strcmp(got, error) || lines != 1)
+		ksft_print_msg("%s, %u lines\n", got, lines);
+	ksft_test_result(!strcmp(got, error) && lines == 1, "%s is refused with %s, one line\n",
+			 reason, error);
 	close(session);
 }
 
@@ -71,8 +86,42 @@ static void test_unbound_file(void)
 
 	if (vfio_dev_open_cdev(&dev, bdf))
 		ksft_exit_fail_msg("%s: no cdev\n", bdf);
-	expect_refused(&dev, "a file that is not bound to an iommufd");
+	expect_refused(dev.fd, "EBADFD", "a file that is not bound to an iommufd");
 	vfio_dev_close(&dev);
+}
+
+static int group_of_device(void)
+{
+	char link[64], target[128] = "", path[64];
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	if (readlink(link, target, sizeof(target) - 1) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(target, '/'));
+
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void test_group(void)
+{
+	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	int group = group_of_device(), device;
+
+	if (group < 0) {
+		ksft_test_result_skip("a file of a VFIO group: no groups\n");
+		close(iommufd);
+		return;
+	}
+	if (ioctl(group, VFIO_GROUP_SET_CONTAINER, &iommufd))
+		ksft_exit_fail_perror("VFIO_GROUP_SET_CONTAINER");
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	if (device < 0)
+		ksft_exit_fail_perror("VFIO_GROUP_GET_DEVICE_FD");
+
+	expect_refused(device, "EBADFD", "a file of a VFIO group");
+	close(device);
+	close(group);
+	close(iommufd);
 }
 
 static void test_intx(void)
@@ -83,7 +132,7 @@ static void test_intx(void)
 	if (vfio_dev_arm_intx(&dev, eventfd(0, EFD_NONBLOCK)))
 		ksft_test_result_skip("INTx in use: the device has none\n");
 	else
-		expect_refused(&dev, "INTx in use");
+		expect_refused(dev.fd, "ENOMSG", "INTx in use");
 	vfio_dev_close(&dev);
 }
 
@@ -96,11 +145,27 @@ static void test_mapped_dma(void)
 	arm_vectors(&dev);
 	if (vfio_dev_map_dma(&dev, page, PAGE_BYTES))
 		ksft_exit_fail_msg("%s: DMA cannot be mapped\n", bdf);
-	expect_refused(&dev, "mapped DMA");
+	expect_refused(dev.fd, "EOPNOTSUPP", "mapped DMA");
 	vfio_dev_close(&dev);
 	free(page);
 }
 
+static void test_low_power(void)
+{
+	struct vfio_device_feature feature = {
+		.argsz = sizeof(feature),
+		.flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
+	};
+	struct vfio_dev dev;
+
+	open_device(&dev);
+	if (ioctl(dev.fd, VFIO_DEVICE_FEATURE, &feature))
+		ksft_exit_fail_perror("VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY");
+	expect_refused(dev.fd, "EAGAIN", "a device which sleeps");
+	vfio_dev_close(&dev);
+}
+
+/* Of a device which is preserved, LUO itself refuses the file, and says nothing. */
 static void test_preserved_twice(void)
 {
 	int first, second, ret, again;
@@ -114,7 +179,8 @@ static void test_preserved_twice(void)
 	ret = luo_preserve_fd(first, dev.fd, TOKEN);
 	ksft_test_result(!ret, "armed vectors with nothing mapped are preserved\n");
 	again = luo_preserve_fd(second, dev.fd, TOKEN);
-	ksft_test_result(!ret && again < 0, "a device that is preserved already is refused\n");
+	ksft_test_result(!ret && again == -EBUSY,
+			 "a device that is preserved already is refused with EBUSY\n");
 
 	close(second);
 	close(first);
@@ -183,17 +249,34 @@ static void test_vectors_may_change(void)
 	vfio_dev_close(&dev);
 }
 
+static void test_device(const char *error)
+{
+	struct vfio_dev dev;
+
+	open_device(&dev);
+	expect_refused(dev.fd, error, "the device");
+	vfio_dev_close(&dev);
+}
+
 int main(int argc, char *argv[])
 {
 	ksft_print_header();
-	if (argc != 2)
-		ksft_exit_skip("usage: %s BDF\n", argv[0]);
+	if (argc != 2 && argc != 3)
+		ksft_exit_skip("usage: %s BDF [ERROR]\n", argv[0]);
 	bdf = argv[1];
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
 
-	ksft_set_plan(8);
+	if (argc == 3) {
+		ksft_set_plan(1);
+		test_device(argv[2]);
+		ksft_finished();
+	}
+
+	ksft_set_plan(10);
 	test_unbound_file();
+	test_group();
+	test_low_power();
 	test_intx();
 	test_mapped_dma();
 	test_preserved_twice();
