@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A live update which is cancelled, at each step at which it can be, leaves a
+ * device and its interrupts as they were: config space, MSI-X table and
+ * interrupt remapping entries byte for byte, and no interrupt is lost or made up.
+ *
+ *	irq_liveupdate_cancel BDF OTHER SIBLING
+ *
+ * BDF is an ivshmem-doorbell, which rings itself all the time, SIBLING another
+ * function of it, and OTHER an MSI-X device elsewhere. All of them are bound to
+ * vfio-pci and not in use, and a kexec kernel is loaded: a freeze which does not
+ * fail as it should ends the test.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/reboot.h>
+#include <linux/vfio.h>
+
+#include "kselftest.h"
+
+#include "kmsg.h"
+#include "luo.h"
+#include "state.h"
+#include "vfio_dev.h"
+
+#define SESSION		"irq_liveupdate_cancel"
+#define TOKEN		1
+#define OTHER_TOKEN	2
+#define VECTORS		8
+#define PAGE_BYTES	4096
+
+/* QEMU, docs/specs/ivshmem-spec */
+#define IVSHMEM_IVPOSITION	8
+#define IVSHMEM_DOORBELL	12
+
+#define RING_TIMEOUT_MS	5000
+#define RING_GAP_US	2000
+
+static struct vfio_dev device, other;
+static const char *sibling;
+static struct device_state before;
+static int eventfds[VECTORS];
+static off_t registers;
+static __u32 self;
+
+/* Rings one vector after the other, each when the one before has been seen. */
+static struct {
+	pthread_t thread;
+	bool stop;
+	unsigned int rung;
+	unsigned int wrong;
+} ringer;
+
+static void check(int ret, const char *what)
+{
+	if (ret < 0)
+		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
+}
+
+static void open_device(struct vfio_dev *dev, const char *bdf)
+{
+	memset(dev, 0, sizeof(*dev));
+	check(vfio_dev_open_cdev(dev, bdf), bdf);
+	check(vfio_dev_bind(dev), bdf);
+}
+
+/* It need not have MSI-X, but it is in the IOMMU group of the device. */
+static int open_sibling(void)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind),
+		.iommufd = device.iommufd,
+	};
+	struct vfio_dev dev = { };
+
+	check(vfio_dev_open_cdev(&dev, sibling), sibling);
+	if (ioctl(dev.fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		ksft_exit_fail_perror(sibling);
+
+	return dev.fd;
+}
+
+static void arm(void)
+{
+	int i;
+
+	for (i = 0; i < VECTORS; i++)
+		eventfds[i] = eventfd(0, EFD_NONBLOCK);
+	check(vfio_dev_set_bus_master(&device), "bus master");
+	check(vfio_dev_arm(&device, 0, VECTORS, eventfds), "arm");
+}
+
+static void find_doorbell(void)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+
+	if (ioctl(device.fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+		ksft_exit_fail_perror("registers");
+	registers = info.offset;
+	if (pread(device.fd, &self, sizeof(self), registers + IVSHMEM_IVPOSITION) != sizeof(self))
+		ksft_exit_fail_perror("own id");
+}
+
+static void ring(unsigned int vector)
+{
+	struct pollfd poll_fd = { .fd = eventfds[vector], .events = POLLIN };
+	__u32 value = self << 16 | vector;
+	__u64 signals = 0;
+
+	if (pwrite(device.fd, &value, sizeof(value), registers + IVSHMEM_DOORBELL) != sizeof(value))
+		ksft_exit_fail_perror("doorbell");
+	poll(&poll_fd, 1, RING_TIMEOUT_MS);
+	/* A second one would be there by then. */
+	usleep(RING_GAP_US);
+	if (read(eventfds[vector], &signals, sizeof(signals)) != sizeof(signals) || signals != 1)
+		__atomic_fetch_add(&ringer.wrong, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&ringer.rung, 1, __ATOMIC_RELAXED);
+}
+
+static void *ringer_thread(void *arg)
+{
+	unsigned int vector = 0;
+
+	while (!__atomic_load_n(&ringer.stop, __ATOMIC_RELAXED))
+		ring(vector++ % VECTORS);
+
+	return NULL;
+}
+
+/* Ring every vector once more. */
+static void wait_for_rings(void)
+{
+	unsigned int rung = __atomic_load_n(&ringer.rung, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&ringer.rung, __ATOMIC_RELAXED) <= rung + VECTORS)
+		usleep(RING_GAP_US);
+}
+
+/* Frozen, this write would be refused. */
+static bool gate_is_open(void)
+{
+	__u16 command;
+
+	return !vfio_dev_config_read(&device, PCI_COMMAND, &command, sizeof(command)) &&
+	       !vfio_dev_config_write(&device, PCI_COMMAND, &command, sizeof(command));
+}
+
+static void expect_unchanged(bool cancelled, const char *step)
+{
+	static struct device_state now;
+	unsigned int wrong;
+
+	wait_for_rings();
+	state_read(device.bdf, &now);
+	wrong = __atomic_exchange_n(&ringer.wrong, 0, __ATOMIC_RELAXED);
+	if (!cancelled || wrong)
+		ksft_print_msg("cancelled: %d, wrong interrupts: %u\n", cancelled, wrong);
+	ksft_test_result(state_same(&before, &now) && gate_is_open() && cancelled && !wrong,
+			 "cancelled %s: nothing has changed\n", step);
+}
+
+static int preserve(const char *name, struct vfio_dev *dev, __u64 token)
+{
+	int session = luo_create_session(name);
+
+	check(session, name);
+	check(luo_preserve_fd(session, dev->fd, token), "preserve");
+
+	return session;
+}
+
+static void test_close(void)
+{
+	close(preserve(SESSION, &device, TOKEN));
+	expect_unchanged(true, "by closing the session");
+}
+
+static void test_kill(void)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		ksft_exit_fail_perror("fork");
+	if (!child) {
+		preserve(SESSION, &device, TOKEN);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(child, NULL, WUNTRACED);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	expect_unchanged(true, "by killing its process");
+}
+
+/* Returns whether the freeze has failed with this error, and one line about a device. */
+static bool freeze_fails(int error, const char *bdf)
+{
+	int kmsg = kmsg_from_now(), got;
+	unsigned int lines;
+
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	got = errno;
+	lines = kmsg_count_and_close(kmsg, bdf, "live update: not ");
+	if (got != error || lines != 1)
+		ksft_print_msg("%s, %u lines\n", strerror(got), lines);
+
+	return got == error && lines == 1;
+}
+
+static void map_dma(struct vfio_dev *dev)
+{
+	static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+
+	check(vfio_dev_map_dma(dev, page, PAGE_BYTES), "map DMA");
+}
+
+static void detach_dma(struct vfio_dev *dev)
+{
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
+
+	if (ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach))
+		ksft_exit_fail_perror("detach");
+}
+
+static void test_own_freeze(void)
+{
+	int session = preserve(SESSION, &device, TOKEN);
+	bool failed;
+
+	map_dma(&device);
+	failed = freeze_fails(EOPNOTSUPP, device.bdf);
+	detach_dma(&device);
+	expect_unchanged(failed, "as its freeze fails");
+	close(session);
+}
+
+/* The freeze of the other file, which comes later, fails. */
+static void test_later_freeze(bool same_session)
+{
+	int session = preserve(SESSION, &device, TOKEN), second = -1;
+	bool failed;
+
+	if (same_session)
+		check(luo_preserve_fd(session, other.fd, OTHER_TOKEN), "preserve");
+	else
+		second = preserve(SESSION "2", &other, OTHER_TOKEN);
+
+	map_dma(&other);
+	failed = freeze_fails(EOPNOTSUPP, other.bdf);
+	detach_dma(&other);
+	expect_unchanged(failed, same_session ? "as the freeze of a later file fails" :
+			 "as the freeze of a later session fails");
+	if (second >= 0)
+		close(second);
+	close(session);
+}
+
+static void test_left_out(void)
+{
+	int session = preserve(SESSION, &device, TOKEN);
+	int left_out = open_sibling();
+	bool failed;
+
+	failed = freeze_fails(EXDEV, device.bdf);
+	close(left_out);
+	expect_unchanged(failed, "as a function with the same reset is left out");
+	close(session);
+}
+
+int main(int argc, char *argv[])
+{
+	ksft_print_header();
+	if (argc != 4)
+		ksft_exit_skip("usage: %s BDF OTHER SIBLING\n", argv[0]);
+	sibling = argv[3];
+	open_device(&device, argv[1]);
+	open_device(&other, argv[2]);
+	arm();
+	find_doorbell();
+	state_read(device.bdf, &before);
+	if (pthread_create(&ringer.thread, NULL, ringer_thread, NULL))
+		ksft_exit_fail_msg("no thread\n");
+
+	ksft_set_plan(6);
+	test_close();
+	test_kill();
+	test_own_freeze();
+	test_later_freeze(true);
+	test_later_freeze(false);
+	test_left_out();
+
+	__atomic_store_n(&ringer.stop, true, __ATOMIC_RELAXED);
+	pthread_join(ringer.thread, NULL);
+	ksft_print_msg("%u interrupts counted one by one\n", ringer.rung);
+	ksft_finished();
+}
