@@ -27,7 +27,8 @@
  *
  * 5. The last device, or irq_liveupdate_finish_rest() when the bus knows that
  *    nobody can claim a device any more, ends the live update: the memory of
- *    the previous kernel is freed, also that of what was refused.
+ *    the previous kernel is freed, but for records which did not pass the
+ *    validator. They are lost until the next reboot.
  *
  * What was handed over is not trusted. When anything is wrong with a record,
  * the device starts cold, and everything else goes on: irq_lu_refuse().
@@ -96,8 +97,8 @@ struct irq_lu_in_dev {
  * @loaded:	The state was looked for
  * @handed_over: The previous kernel left state, useful or not
  * @root:	The root, NULL when there is none or it was refused
- * @table:	The device table. A record with an invalid address has address
- *		zero.
+ * @table:	The device table. A record which did not pass its checks has
+ *		address zero.
  * @free:	Frees what the previous kernel left
  * @devices:	List of struct irq_lu_in_dev
  * @records:	Records which have their places reserved, by irq number
@@ -180,7 +181,7 @@ static const char *irq_lu_load_root(u64 phys, size_t size,
 	return NULL;
 }
 
-static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
+static const char *irq_lu_load_device(const struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
 	const struct irq_lu_device_ser *ser;
@@ -188,11 +189,8 @@ static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 	const char *reason;
 
 	ser = memory->map(ref->blob, ref->len);
-	if (!ser) {
-		/* Nothing that could be freed. */
-		ref->blob = 0;
+	if (!ser)
 		return "invalid address of its record";
-	}
 
 	if (irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, &reason))
 		return reason;
@@ -228,8 +226,12 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 
 	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
 		reason = irq_lu_load_device(&irq_lu_in.table[i], memory);
-		if (reason)
-			pr_err("device %u not taken over: %s\n", i, reason);
+		if (!reason)
+			continue;
+
+		/* Whatever is there may belong to somebody else: it is not freed. */
+		pr_err("device %u not taken over: %s\n", i, reason);
+		irq_lu_in.table[i].blob = 0;
 	}
 }
 
