@@ -540,67 +540,69 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 
 /* ---- The next kernel ---- */
 
-/* Returns what the previous kernel says about a file. It may say anything. */
-static struct vfio_pci_lu_ser *vfio_pci_lu_load(u64 pa)
+/* Returns why the record of a file is refused, or NULL. It may say anything. */
+static const char *vfio_pci_lu_refuse(u64 pa)
 {
 	struct vfio_pci_lu_ser *ser;
-	const char *reason = NULL;
 
 	/* Only in memory which exists is reading safe whatever is in there. */
 	if (!pa || !PAGE_ALIGNED(pa) || !pfn_valid(PHYS_PFN(pa)) ||
-	    !page_is_ram(PHYS_PFN(pa))) {
-		pr_err("file of the previous kernel refused: bad address\n");
-		return NULL;
-	}
+	    !page_is_ram(PHYS_PFN(pa)))
+		return "bad address";
 
 	ser = phys_to_virt(pa);
 	if (ser->magic != VFIO_PCI_LU_MAGIC)
-		reason = "bad magic";
-	else if (ser->version != VFIO_PCI_LU_VERSION)
-		reason = "unknown version";
-	else if (ser->features & ~VFIO_PCI_LU_FEATURES)
-		reason = "unknown features";
-	else if (ser->len != sizeof(*ser))
-		reason = "bad length";
-	else if (ser->checksum != vfio_pci_lu_checksum(ser))
-		reason = "bad checksum";
+		return "bad magic";
+	if (ser->version != VFIO_PCI_LU_VERSION)
+		return "unknown version";
+	if (ser->features & ~VFIO_PCI_LU_FEATURES)
+		return "unknown features";
+	if (ser->len != sizeof(*ser))
+		return "bad length";
+	if (ser->checksum != vfio_pci_lu_checksum(ser))
+		return "bad checksum";
+	if (memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
+		return "reserved field not zero";
 
-	if (reason) {
-		pr_err("file of the previous kernel refused: %s\n", reason);
-		return NULL;
-	}
-
-	return ser;
+	return NULL;
 }
 
+/* The device which a record names, with a reference, or NULL. */
 static struct pci_dev *vfio_pci_lu_find(const struct vfio_pci_lu_ser *ser)
 {
 	struct pci_dev *pdev;
 
 	pdev = pci_get_domain_bus_and_slot(ser->segment, PCI_BUS_NUM(ser->devid),
 					   ser->devid & 0xff);
-	if (!pdev)
-		pr_err("no device at %04x:%02x:%02x.%d\n", ser->segment,
-		       PCI_BUS_NUM(ser->devid), PCI_SLOT(ser->devid),
-		       PCI_FUNC(ser->devid));
+	if (pdev && pdev->vendor == ser->vendor && pdev->device == ser->device)
+		return pdev;
 
-	return pdev;
+	pci_dev_put(pdev);
+	return NULL;
 }
 
 static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev;
 	struct vfio_pci_lu_ser *ser;
+	const char *reason;
 	struct file *file;
 	int err;
 
-	ser = vfio_pci_lu_load(args->serialized_data);
-	if (!ser)
+	reason = vfio_pci_lu_refuse(args->serialized_data);
+	if (reason) {
+		pr_err("file not retrieved: %s\n", reason);
 		return -EINVAL;
+	}
 
+	ser = phys_to_virt(args->serialized_data);
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_lu_find(ser);
-	if (!pdev)
+	if (!pdev) {
+		pr_err("file not retrieved: no device %04x:%04x at %04x:%02x:%02x.%d\n",
+		       ser->vendor, ser->device, ser->segment, PCI_BUS_NUM(ser->devid),
+		       PCI_SLOT(ser->devid), PCI_FUNC(ser->devid));
 		return -ENODEV;
+	}
 
 	guard(device)(&pdev->dev);
 
@@ -645,10 +647,10 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 	struct vfio_pci_lu_ser *ser;
 
 	/* What is refused cannot be named. The PCI core finishes the rest. */
-	ser = vfio_pci_lu_load(args->serialized_data);
-	if (!ser)
+	if (vfio_pci_lu_refuse(args->serialized_data))
 		return;
 
+	ser = phys_to_virt(args->serialized_data);
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_lu_find(ser);
 
 	if (args->file) {
