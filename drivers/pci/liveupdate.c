@@ -415,6 +415,8 @@ static const char *pci_lu_refuse(u64 pa)
 		return "bad address";
 	if (ser->checksum != pci_lu_checksum(ser, ser->len))
 		return "bad checksum";
+	if (memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
+		return "reserved field not zero";
 
 	return NULL;
 }
@@ -431,6 +433,8 @@ static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
 		return "bad bus numbers";
 	if (!dev->refcount)
 		return "unused device";
+	if (memchr_inv(dev->reserved, 0, sizeof(dev->reserved)))
+		return "reserved field of a device not zero";
 
 	return NULL;
 }
