@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Holds a run's result against the outcome its scenario expects."""
 
+import re
 from dataclasses import dataclass
 
 import qemu
 
 IDENTITY = ("irq", "address", "data", "irte")
 
-# A next kernel that takes nothing over still has to leave these alone.
+# A next kernel that takes no interrupt over still has to leave these alone.
 RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
 RULES_OF_A_LOSS = ("remapping", "flush", "faults")
 
-REFUSAL = "not taken over"
+# And these too if it gives the device back: it is not reset either.
+RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
+
+REFUSAL = re.compile(r"^\[[ .\d]+\] (.*(?:not taken over|not retrieved|refused|stopped): .*)$",
+                     re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def _blackout_latched(result):
 
 
 def _handover(result):
-    return [_same_identity(result), _same_cpu(result), _counted(result, "before"),
+    return [_retrieved(result, True), _same_identity(result), _same_cpu(result), _counted(result, "before"),
             _blackout_latched(result), _blackout_delivered(result),
             _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
             *_rules(result, result.judged), _console(result)]
@@ -128,11 +133,26 @@ def _cold_start_works(result):
             _counted(result, "after"), _console(result)]
 
 
+def _said(result):
+    """The next kernel says what it refuses, once, and nothing else."""
+    found = REFUSAL.findall(result.console)
+    wanted = list(result.scenario.says)
+    return _all("console: what is refused, and why", [] if found == wanted else found or ["none"])
+
+
+def _retrieved(result, expected):
+    name = "the device is given back" if expected else "the device is not given back"
+    return Check(name, result.retrieved == expected)
+
+
 def _refused(result):
-    lines = [line for line in result.console.splitlines() if REFUSAL in line]
-    said = _all("console: the refusal is reported in one line",
-                [] if len(lines) == 1 else lines or ["no such line"])
-    return _cold_start_works(result) + _rules(result, RULES_OF_A_REFUSAL) + [said]
+    return [_retrieved(result, True), *_cold_start_works(result),
+            *_rules(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL), _said(result)]
+
+
+def _not_retrieved(result):
+    return [_retrieved(result, False), *_cold_start_works(result),
+            *_rules(result, RULES_OF_A_REFUSAL), _said(result)]
 
 
 def _given_up_early(result):
@@ -165,6 +185,7 @@ EXPECTED = {
     "hammered": _hammered,
     "cold": _cold,
     "refused": _refused,
+    "not-retrieved": _not_retrieved,
     "foreign": _cold_start_works,
     "given-up": _given_up,
     "given-up-early": _given_up_early,

@@ -27,6 +27,7 @@ class Result:
     judged: per judge of the trace what it found wrong
     complaints: lines of the consoles that must not be there
     extras: answers to the scenario's own commands
+    retrieved: whether the device was given back
     late_calls: calls of the watched function after the block
     error: why the run ended early
     ended: because QEMU did
@@ -38,6 +39,7 @@ class Result:
     judged: dict = field(default_factory=dict)
     complaints: list = field(default_factory=list)
     extras: list = field(default_factory=list)
+    retrieved: bool = False
     late_calls: int = 0
     error: str = ""
     ended: bool = False

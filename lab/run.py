@@ -13,6 +13,7 @@ import random
 import time
 
 import console
+import doctor
 import gdbstub
 import guest
 import initrd
@@ -163,12 +164,22 @@ class Run:
             for function, what in self.scenario.patch.items():
                 patch.apply(stub, self.symbols, function, what)
 
+    def _start_kexec(self):
+        command = "shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &"
+        if not self.scenario.doctor:
+            self._command(command)
+            return
+        with self.machine.stub() as stub:
+            visit = doctor.Visit(stub, self.symbols, self._timeout("block"))
+            self._command(command)
+            visit.alter(self.scenario.doctor)
+
     def _start_jump(self):
         self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
                       f'--command-line="{self._parameters(1)}"')
         self._patch()
         self.marks["start"] = time.time()
-        self._command("shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &")
+        self._start_kexec()
 
     def _jump(self):
         """Start the jump; returns when the old kernel has let go of the device."""
@@ -223,7 +234,7 @@ class Run:
             self._command("counters")
             self._command("open")
         elif self.scenario.handover:
-            self._command("retrieve")
+            self._retrieve_device()
         else:
             self._command("open")
         self._command("bind")
@@ -232,12 +243,24 @@ class Run:
         """The session is finished, if there is one, and the device is opened as any other."""
         if self.machine.guest.try_command("session", self._timeout("command"))["ok"]:
             self._hook("next_session")
-            self._command("finish")
+            self._finish()
         else:
             self._command("counters")
         self._hook("next_given_up")
         self._command("open")
         self._command("bind")
+
+    def _retrieve_device(self):
+        """A device which is not given back can be opened when the session is finished."""
+        answer = self.machine.guest.try_command("retrieve", self._timeout("command"))
+        self.result.retrieved = answer["ok"]
+        if not answer["ok"]:
+            self._finish()
+            self._command("open")
+
+    def _finish(self):
+        self._command("finish")
+        self.session = False
 
     def _next_kernel(self):
         self._wait_for_vmm("next")
@@ -259,7 +282,7 @@ class Run:
         self._ring_each()
         counts = self._add_counts("adopted", counts)
         if self.session:
-            self._command("finish")
+            self._finish()
         counts = self._add_counts("synthetic", counts)
         self._hook("next_finished")
         self._ring_each()

@@ -33,6 +33,8 @@ class Scenario:
     at: further commands to the VMM, by hook
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
     patch: function of the old kernel to what it no longer does at the jump, see patch.py
+    doctor: alterations of what the old kernel hands over, see doctor.py
+    says: lines in which the next kernel says what it refuses
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
         other may, and the run ends after the hook next_ready
     """
@@ -57,15 +59,26 @@ class Scenario:
     old_runs: tuple = ()
     next_runs: tuple = ()
     patch: dict = field(default_factory=dict)
+    doctor: tuple = ()
+    says: tuple = ()
     breaks: tuple = ()
 
     def with_changes(self, **changes):
         return replace(self, **changes)
 
 
-def load(name):
+def _read(name):
     with open(os.path.join(DIRECTORY, name + ".toml"), "rb") as f:
-        data = tomllib.load(f)
+        return tomllib.load(f)
+
+
+def load(name):
+    """A file's only scenario, or one of its cases: "file.case"."""
+    file, _, case = name.partition(".")
+    data = _read(file)
+    cases = data.pop("cases", {})
+    if case:
+        data |= cases[case] | {"title": f"{data['title']}: {case}"}
     unknown = set(data.get("at", {})) - set(HOOKS)
     if unknown:
         raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
@@ -73,5 +86,11 @@ def load(name):
     return Scenario(name=name, **(data | lists))
 
 
+def _names_in(file):
+    cases = _read(file).get("cases")
+    return [f"{file}.{case}" for case in cases] if cases else [file]
+
+
 def names():
-    return sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))
+    files = sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))
+    return [name for file in files for name in _names_in(file)]
