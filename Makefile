@@ -20,7 +20,7 @@ SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 
-.PHONY: help setup prepare export kernel image demo test kunit footprint check clean
+.PHONY: help setup prepare export kernel image demo test kunit fuzz footprint check clean
 
 ##@ Targets
 help:		## this list
@@ -63,6 +63,10 @@ test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
+
+fuzz: prepare	## fuzz the validator in user space, under the sanitizers
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh
 
 footprint:	## what the overlay changes in upstream files, against its budget
 	@scripts/footprint.py

@@ -14,21 +14,11 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
-#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "../kernel/irq/liveupdate_ser.h"
-
-#define NR_UNITS	2
-#define NR_DEVICES	2
-#define NR_VECTORS	3
-
-#define ROOT_LEN	(sizeof(struct irq_lu_root_ser) + \
-			 NR_UNITS * sizeof(struct irq_lu_unit_ser))
-#define DEVICE_LEN	(sizeof(struct irq_lu_device_ser) + \
-			 NR_VECTORS * sizeof(struct irq_lu_vector_ser))
-#define NR_ENTRIES	SZ_64K
+#include "ser_image.h"
 
 /* Computed outside of the kernel, from the text of the ABI alone. */
 #define ROOT_CHECKSUM	0x7e072623
@@ -40,92 +30,6 @@ struct ser_image {
 	struct irq_lu_device_ref_ser *table;
 	struct irq_lu_device_ser *msix;
 	struct irq_lu_device_ser *msi;
-};
-
-static const struct irq_lu_unit_ser image_units[NR_UNITS] = {
-	{
-		.backend	= IRQ_LU_BACKEND_VTD,
-		.segment	= 0,
-		.reg_base	= 0xfed90000,
-		.table		= 0x101000000,
-		.nr_entries	= NR_ENTRIES,
-		.flags		= IRQ_LU_UNIT_X2APIC,
-	}, {
-		.backend	= IRQ_LU_BACKEND_VTD,
-		.segment	= 1,
-		.reg_base	= 0xfed90000,
-		.table		= 0x101100000,
-		.nr_entries	= NR_ENTRIES / 2,
-	},
-};
-
-static const struct irq_lu_root_ser image_root = {
-	.magic		= IRQ_LU_MAGIC,
-	.version	= IRQ_LU_VERSION,
-	.state		= IRQ_LU_STATE_PREPARED,
-	.nr_units	= NR_UNITS,
-	.nr_devices	= NR_DEVICES,
-	.device_table	= 0x102000000,
-};
-
-static const struct irq_lu_device_ref_ser image_table[NR_DEVICES] = {
-	{ .blob = 0x103000000, .len = DEVICE_LEN },
-	{ .blob = 0x103001000, .len = DEVICE_LEN },
-};
-
-static const struct irq_lu_device_ser image_msix = {
-	.segment	= 1,
-	.devid		= 0x0310,
-	.vendor		= 0x1af4,
-	.device		= 0x1110,
-	.msi_type	= IRQ_LU_MSIX,
-	.hwsize		= 8,
-	.requester_id	= 0x0310,
-	.nr_vectors	= NR_VECTORS,
-};
-
-static const struct irq_lu_vector_ser image_msix_vectors[NR_VECTORS] = {
-	{
-		.irq		= 41,
-		.msi_index	= 0,
-		.unit		= 1,
-		.msg_addr_lo	= 0xfee00230,
-		.handle		= 17,
-		.source		= 0x40310,
-		.target		= 1,
-		.flags		= IRQ_LU_VECTOR_ACTIVATED,
-	}, {
-		.irq		= 39,
-		.msi_index	= 2,
-		.unit		= 1,
-		.handle		= 18,
-		.source		= 0x40310,
-	}, {
-		.irq		= 57,
-		.msi_index	= 5,
-		.unit		= 1,
-		.msg_addr_lo	= 0xfee00270,
-		.handle		= 19,
-		.source		= 0x40310,
-		.target		= 3,
-		.flags		= IRQ_LU_VECTOR_ACTIVATED,
-	},
-};
-
-static const struct irq_lu_device_ser image_msi = {
-	.devid		= 0x0400,
-	.vendor		= 0x1234,
-	.device		= 0x11e8,
-	.msi_type	= IRQ_LU_MSI,
-	.hwsize		= 4,
-	.requester_id	= 0x0400,
-	.nr_vectors	= NR_VECTORS,
-};
-
-static const struct irq_lu_vector_ser image_msi_vectors[NR_VECTORS] = {
-	{ .irq = 60, .msi_index = 0, .handle = 32 },
-	{ .irq = 61, .msi_index = 1, .handle = 33 },
-	{ .irq = 62, .msi_index = 2, .handle = 34 },
 };
 
 static void free_guarded(void *area)

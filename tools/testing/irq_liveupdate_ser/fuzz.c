@@ -1,88 +1,220 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * The input is one box of the ABI. The checksum is made right, or no input
- * would get past it.
+ * An input is all that a kernel left, one box behind the other:
+ *
+ *	root with its units | device table | device blob | device blob | ...
+ *
+ * It is read in the order in which kernel/irq/liveupdate_in.c reads it. Each box
+ * gets memory of its own and of its exact size, and is where the one before it
+ * says, whatever address that is.
+ *
+ * An input which was mutated at random never gets past a checksum. So most of
+ * them are sealed again afterwards.
  */
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../../kernel/irq/liveupdate_ser.h"
+#include "../../../kunit/ser_image.h"
+#include "fuzz.h"
 
-#define NR_UNITS	2
+/* One of so many mutations is left with the checksums it has. */
+#define UNSEALED	8
 
-static struct irq_lu_root_ser *valid_root(void)
+/* What is left of an input */
+struct rest {
+	const uint8_t	*pos;
+	size_t		len;
+};
+
+/* A copy of the next box, or NULL when there is not that much. */
+static void *take(struct rest *rest, size_t len)
 {
-	struct irq_lu_root_ser *root = calloc(1, IRQ_LU_ROOT_SIZE);
+	void *box;
 
-	root->magic = IRQ_LU_MAGIC;
-	root->version = IRQ_LU_VERSION;
-	root->nr_units = NR_UNITS;
-	for (int i = 0; i < NR_UNITS; i++) {
-		root->units[i].reg_base = 0xfed90000 + i * 4096;
-		root->units[i].table = 0x100000000 + i * 0x100000;
-		root->units[i].nr_entries = 65536;
-	}
-	irq_lu_ser_seal_root(root, NULL);
+	if (len > rest->len)
+		return NULL;
 
-	return root;
+	box = malloc(len);
+	memcpy(box, rest->pos, len);
+	rest->pos += len;
+	rest->len -= len;
+	return box;
 }
 
-static void fuzz_device(const void *data, size_t size)
+/* A root which is too short for its units is as long as the input. */
+static size_t root_len(const struct rest *rest)
 {
-	struct irq_lu_root_ser *root = valid_root();
-	struct irq_lu_device_ser *dev = malloc(size);
-	const char *reason;
+	struct irq_lu_root_ser head;
+	size_t len;
 
-	memcpy(dev, data, size);
-	if (size >= sizeof(*dev)) {
-		dev->nr_vectors = (size - sizeof(*dev)) / sizeof(dev->vectors[0]);
-		irq_lu_ser_seal_device(dev);
-	}
-	irq_lu_ser_check_device(dev, size, root, &reason);
-
-	free(dev);
-	free(root);
+	if (rest->len < sizeof(head))
+		return rest->len;
+	memcpy(&head, rest->pos, sizeof(head));
+	len = struct_size(&head, units, head.nr_units);
+	return len < rest->len ? len : rest->len;
 }
 
-static bool can_be_sealed(const struct irq_lu_root_ser *root, size_t size)
+/*
+ * Reading
+ */
+
+static void promised(const char *broken)
 {
-	return size >= sizeof(*root) && root->nr_devices <= IRQ_LU_MAX_DEVICES &&
-	       root->nr_units <= (size - sizeof(*root)) / sizeof(root->units[0]);
+	if (!broken)
+		return;
+	fprintf(stderr, "accepted, but the ABI does not hold: %s\n", broken);
+	abort();
 }
 
-static void fuzz_root(const void *data, size_t size)
+static bool accepted(int err, const char *reason)
 {
-	struct irq_lu_device_ref_ser *table = NULL;
-	struct irq_lu_root_ser *root = malloc(size);
-	const char *reason;
+	if (err && !reason)
+		promised("refused without a reason");
+	return !err;
+}
 
-	memcpy(root, data, size);
-	if (can_be_sealed(root, size)) {
-		table = calloc(root->nr_devices, sizeof(*table));
-		irq_lu_ser_seal_root(root, table);
+static void read_devices(struct rest *rest, const struct irq_lu_root_ser *root,
+			 const struct irq_lu_device_ref_ser *table)
+{
+	for (u32 i = 0; i < root->nr_devices; i++) {
+		void *blob = take(rest, table[i].len);
+		const char *reason = NULL;
+
+		if (!blob)
+			return;
+		if (accepted(irq_lu_ser_check_device(blob, table[i].len, root, &reason), reason))
+			promised(ser_broken_device(blob, table[i].len, root));
+		free(blob);
 	}
-	if (!irq_lu_ser_check_root_head(root, size, &reason))
-		irq_lu_ser_check_root(root, table, &reason);
+}
 
+static void read_table(struct rest *rest, const struct irq_lu_root_ser *root)
+{
+	struct irq_lu_device_ref_ser *table;
+	const char *reason = NULL;
+
+	table = take(rest, root->nr_devices * sizeof(*table));
+	if (!table)
+		return;
+	if (accepted(irq_lu_ser_check_root(root, table, &reason), reason)) {
+		promised(ser_broken_table(table, root->nr_devices));
+		read_devices(rest, root, table);
+	}
 	free(table);
-	free(root);
 }
-
-/* The entry of libFuzzer, whose name the Makefile gives it. */
-int fuzz_one_input(const uint8_t *data, size_t size);
 
 int fuzz_one_input(const uint8_t *data, size_t size)
 {
-	if (!size)
-		return 0;
+	struct rest rest = { data, size };
+	size_t len = root_len(&rest);
+	struct irq_lu_root_ser *root = take(&rest, len);
+	const char *reason = NULL;
 
-	if (data[0] & 1)
-		fuzz_device(data + 1, size - 1);
-	else
-		fuzz_root(data + 1, size - 1);
-
+	if (accepted(irq_lu_ser_check_root_head(root, len, &reason), reason)) {
+		promised(ser_broken_root_head(root, len));
+		read_table(&rest, root);
+	}
+	free(root);
 	return 0;
+}
+
+/*
+ * Mutating
+ */
+
+static void *put(void *pos, const void *box, size_t len)
+{
+	memcpy(pos, box, len);
+	return pos + len;
+}
+
+static void put_and_free(void *pos, void *box, size_t len)
+{
+	put(pos, box, len);
+	free(box);
+}
+
+/* The last device has as many vectors as there is room for. */
+static void seal_device(struct rest *rest, struct irq_lu_device_ref_ser *ref, bool last)
+{
+	struct irq_lu_device_ser *dev;
+	void *pos = (void *)rest->pos;
+
+	if (last && rest->len >= sizeof(*dev))
+		ref->len = rest->len - (rest->len - sizeof(*dev)) % sizeof(dev->vectors[0]);
+
+	dev = ref->len < sizeof(*dev) ? NULL : take(rest, ref->len);
+	if (!dev)
+		return;
+	dev->nr_vectors = (ref->len - sizeof(*dev)) / sizeof(dev->vectors[0]);
+	if (irq_lu_ser_device_len(dev->nr_vectors) == ref->len)
+		irq_lu_ser_seal_device(dev);
+	put_and_free(pos, dev, ref->len);
+}
+
+static void seal_root(struct irq_lu_root_ser *root, const struct irq_lu_device_ref_ser *table)
+{
+	u32 state = root->state;
+
+	irq_lu_ser_seal_root(root, table);
+	root->state = state;
+}
+
+/* Counts and lengths which lead beyond the end are made right, too. */
+static void seal(struct rest rest)
+{
+	struct irq_lu_device_ref_ser *table;
+	struct irq_lu_root_ser *root;
+	size_t len = root_len(&rest);
+	void *root_pos = (void *)rest.pos;
+	void *table_pos;
+
+	if (len < sizeof(*root))
+		return;
+	root = take(&rest, len);
+	root->nr_units = (len - sizeof(*root)) / sizeof(root->units[0]);
+
+	if (root->nr_devices > rest.len / sizeof(*table))
+		root->nr_devices = rest.len / sizeof(*table);
+	table_pos = (void *)rest.pos;
+	table = take(&rest, root->nr_devices * sizeof(*table));
+
+	for (u32 i = 0; i < root->nr_devices; i++)
+		seal_device(&rest, &table[i], i + 1 == root->nr_devices);
+	seal_root(root, table);
+
+	put_and_free(table_pos, table, root->nr_devices * sizeof(*table));
+	put_and_free(root_pos, root, len);
+}
+
+static size_t write_valid(uint8_t *data)
+{
+	void *pos = data;
+
+	pos = put(pos, &image_root, sizeof(image_root));
+	pos = put(pos, image_units, sizeof(image_units));
+	pos = put(pos, image_table, sizeof(image_table));
+	pos = put(pos, &image_msix, sizeof(image_msix));
+	pos = put(pos, image_msix_vectors, sizeof(image_msix_vectors));
+	pos = put(pos, &image_msi, sizeof(image_msi));
+	pos = put(pos, image_msi_vectors, sizeof(image_msi_vectors));
+
+	((struct irq_lu_root_ser *)data)->state = IRQ_LU_STATE_FROZEN;
+	return pos - (void *)data;
+}
+
+size_t fuzz_custom_mutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	bool valid = size < sizeof(image_root) && max_size >= ROOT_LEN + 2 * DEVICE_LEN +
+		     sizeof(image_table);
+
+	size = valid ? write_valid(data) : fuzz_mutate(data, size, max_size);
+	if (seed % UNSEALED)
+		seal((struct rest){ data, size });
+	return size;
 }
