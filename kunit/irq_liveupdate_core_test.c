@@ -15,12 +15,14 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/hash.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irq_work.h>
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
 #include <linux/msi.h>
+#include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 
@@ -549,7 +551,7 @@ static int fake_alloc_vectors(struct fake_device *fake, unsigned int nr)
 {
 	bool is_msix = fake->head.msi_type == IRQ_LU_MSIX;
 	unsigned int nr_descs = is_msix ? nr : 1;
-	int ret;
+	int ret = 0;
 
 	guard(msi_descs_lock)(fake->dev);
 
@@ -562,9 +564,12 @@ static int fake_alloc_vectors(struct fake_device *fake, unsigned int nr)
 
 		ret = msi_insert_msi_desc(fake->dev, &desc);
 		if (ret)
-			return ret;
+			break;
 	}
-	ret = msi_domain_alloc_irqs_all_locked(fake->dev, MSI_DEFAULT_DOMAIN, nr_descs);
+	if (!ret)
+		ret = msi_domain_alloc_irqs_all_locked(fake->dev, MSI_DEFAULT_DOMAIN, nr_descs);
+	if (ret)
+		msi_domain_free_irqs_all_locked(fake->dev, MSI_DEFAULT_DOMAIN);
 	fake->allocated = !ret;
 	return ret;
 }
@@ -806,13 +811,9 @@ static void end_live_update(void *unused)
 	irq_liveupdate_finish_rest();
 }
 
-static void boot(struct kunit *test)
+static void take_over(struct fake_machine *m)
 {
-	struct fake_machine *m = test->priv;
-
-	irq_lu_ser_seal_root(m->root, m->table);
 	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
 
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		const struct irq_lu_unit_ser *ser;
@@ -821,6 +822,15 @@ static void boot(struct kunit *test)
 		if (ser)
 			irq_liveupdate_take_over(ser, m->units[i].domain);
 	}
+}
+
+static void boot(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
+	irq_lu_ser_seal_root(m->root, m->table);
+	take_over(m);
 }
 
 /* Copy what the core has written, and power the units on again. */
@@ -1876,6 +1886,185 @@ static void msi_vectors_live_on(struct kunit *test)
 	live_on(test, &head);
 }
 
+/*
+ * Mutations of what the previous kernel left: whatever it is, each device gets
+ * all of its places or none, works, and nothing stays behind.
+ */
+
+#define MUTATION_SEED		0x5eed11fe
+#define NR_MUTATIONS		500
+#define MAX_CHANGES		3
+
+struct saved_image {
+	struct irq_lu_root_ser		root;
+	struct irq_lu_unit_ser		units[NR_UNITS];
+	struct irq_lu_device_ref_ser	table[2];
+	u8				devices[2][SZ_256];
+};
+
+static void save_image(struct fake_machine *m, struct saved_image *saved)
+{
+	saved->root = *m->root;
+	memcpy(saved->units, m->root->units, sizeof(saved->units));
+	memcpy(saved->table, m->table, sizeof(saved->table));
+	for (unsigned int i = 0; i < 2; i++)
+		memcpy(saved->devices[i], phys_to_virt(m->table[i].blob), m->table[i].len);
+}
+
+/* As it was before the first boot. */
+static void restore_image(struct fake_machine *m, const struct saved_image *saved)
+{
+	*m->root = saved->root;
+	memcpy(m->root->units, saved->units, sizeof(saved->units));
+	memcpy(m->table, saved->table, sizeof(saved->table));
+	for (unsigned int i = 0; i < 2; i++)
+		memcpy(phys_to_virt(m->table[i].blob), saved->devices[i], m->table[i].len);
+	for (unsigned int i = 0; i < m->nr_boxes; i++)
+		m->boxes[i].freed = false;
+
+	for (unsigned int i = 0; i < NR_VECS; i++) {
+		m->units[0].table[vector.handle + i] = ENTRY(vector.source, ENTRY_FPD);
+		m->units[0].table[other_vector.handle + i] = ENTRY(other_vector.source, ENTRY_FPD);
+	}
+}
+
+/* A field becomes a small number, or one of its bits changes. */
+static void change_box(struct rnd_state *rnd, void *box, size_t len)
+{
+	u8 *byte = box + prandom_u32_state(rnd) % len;
+
+	if (prandom_u32_state(rnd) % 2)
+		*byte ^= BIT(prandom_u32_state(rnd) % BITS_PER_BYTE);
+	else
+		*byte = prandom_u32_state(rnd) % HWSIZE;
+}
+
+static void mutate_image(struct rnd_state *rnd, struct fake_machine *m)
+{
+	struct irq_lu_device_ser *devices[] = {
+		phys_to_virt(m->table[0].blob), phys_to_virt(m->table[1].blob),
+	};
+	size_t len = m->table[0].len;
+
+	for (u32 nr = 1 + prandom_u32_state(rnd) % MAX_CHANGES; nr; nr--) {
+		u32 box = prandom_u32_state(rnd) % 8;
+
+		if (box == 0)
+			change_box(rnd, m->root, struct_size(m->root, units, NR_UNITS));
+		else if (box == 1)
+			change_box(rnd, m->table, 2 * sizeof(m->table[0]));
+		else
+			change_box(rnd, devices[box % 2], len);
+	}
+
+	/* One of eight is not sealed. */
+	if (prandom_u32_state(rnd) % 8) {
+		for (unsigned int i = 0; i < 2; i++) {
+			devices[i]->nr_vectors = min_t(u32, devices[i]->nr_vectors, NR_VECS);
+			irq_lu_ser_seal_device(devices[i]);
+		}
+		m->root->nr_devices = min_t(u32, m->root->nr_devices, 2);
+		irq_lu_ser_seal_root(m->root, m->table);
+	}
+}
+
+/* Returns how many vectors have their recorded place, and in @nr how many should. */
+static unsigned int count_placed(struct fake_device *fake, const struct irq_lu_device_ser *ser,
+				 unsigned int *nr)
+{
+	unsigned int nr_placed = 0;
+
+	*nr = 0;
+	for (unsigned int i = 0; i < min(ser->nr_vectors, NR_VECS); i++) {
+		const struct irq_lu_vector_ser *rec = &ser->vectors[i];
+		struct irq_data *irqd;
+
+		if (rec->msi_index >= NR_VECS)
+			continue;
+		(*nr)++;
+		irqd = irq_domain_get_irq_data(fake->unit->domain, irq_of(fake, rec->msi_index));
+		if (irqd && irqd->irq == rec->irq && irqd->hwirq == rec->handle)
+			nr_placed++;
+	}
+	return nr_placed;
+}
+
+static void use_vectors(struct kunit *test, struct fake_device *fake)
+{
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	for (unsigned int i = 0; i < NR_VECS; i++) {
+		KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+		atomic_set(&fake->count[i], 0);
+	}
+}
+
+static void expect_nothing_left(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, static_key_enabled(&irq_liveupdate_placing));
+	KUNIT_EXPECT_TRUE(test, is_free(irq_base));
+	KUNIT_EXPECT_TRUE(test, is_free(IRQ_RECORDED));
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(m->units[i].used, NR_ENTRIES));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(m->units[i].held, NR_ENTRIES));
+	}
+}
+
+static void mutated_state_is_taken_over_or_refused(struct kunit *test)
+{
+	struct saved_image *saved = kunit_kzalloc(test, sizeof(*saved), GFP_KERNEL);
+	const struct irq_lu_device_ser *ser[2];
+	struct fake_machine *m = test->priv;
+	unsigned int nr_placed = 0;
+	struct fake_device *fake[2];
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, saved);
+	fake[0] = fake_add(test, "a", &msix_head, 0);
+	fake[1] = fake_add(test, "b", &other_head, 0);
+	image_init(test);
+	ser[0] = image_add(test, &msix_head, &vector, NR_VECS);
+	ser[1] = image_add(test, &other_head, &other_vector, NR_VECS);
+	irq_lu_ser_seal_root(m->root, m->table);
+	save_image(m, saved);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
+
+	for (unsigned int nr = 0; nr < NR_MUTATIONS; nr++) {
+		prandom_seed_state(&rnd, (MUTATION_SEED + nr) * GOLDEN_RATIO_64);
+		mutate_image(&rnd, m);
+		take_over(m);
+
+		for (unsigned int i = 0; i < 2; i++) {
+			unsigned int placed, recorded;
+
+			irq_liveupdate_match(fake[i]->dev, &device_ops);
+			use_vectors(test, fake[i]);
+			placed = count_placed(fake[i], ser[i], &recorded);
+			irq_liveupdate_finish(fake[i]->dev);
+
+			if (placed)
+				KUNIT_EXPECT_EQ(test, placed, recorded);
+			for (unsigned int v = 0; v < NR_VECS; v++)
+				KUNIT_EXPECT_LE(test, atomic_read(&fake[i]->count[v]), !!placed);
+			nr_placed += !!placed;
+		}
+
+		irq_liveupdate_finish_rest();
+		fake_free_vectors(fake[0]);
+		fake_free_vectors(fake[1]);
+		expect_nothing_left(test);
+		restore_image(m, saved);
+		if (test->status == KUNIT_FAILURE)
+			KUNIT_FAIL_AND_ABORT(test, "mutation %u, seed %#x", nr, MUTATION_SEED);
+	}
+
+	kunit_info(test, "seed %#x: %u mutations, %u of %u devices placed", MUTATION_SEED,
+		   NR_MUTATIONS, nr_placed, 2 * NR_MUTATIONS);
+	KUNIT_EXPECT_GT(test, nr_placed, NR_MUTATIONS / 10);
+	KUNIT_EXPECT_LT(test, nr_placed, 2 * NR_MUTATIONS - NR_MUTATIONS / 10);
+}
+
 static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE_PARAM(search_skips_reserved_numbers, placement_gen_params),
 	KUNIT_CASE(exact_request_gets_a_reserved_number),
@@ -1919,6 +2108,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(masked_before_blocked),
 	KUNIT_CASE(msix_vectors_live_on),
 	KUNIT_CASE(msi_vectors_live_on),
+	KUNIT_CASE_SLOW(mutated_state_is_taken_over_or_refused),
 	{}
 };
 

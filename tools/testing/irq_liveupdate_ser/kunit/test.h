@@ -11,12 +11,15 @@
 #include <linux/types.h>
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #define KUNIT_MAX_ACTIONS	1024
 #define KUNIT_PARAM_DESC_SIZE	128
 
 #define GFP_KERNEL		0
+#define kunit_info(_test, _fmt, ...) \
+	((void)(_test), printf("# " _fmt "\n", ##__VA_ARGS__))
 #define MODULE_DESCRIPTION(_text)
 #define MODULE_LICENSE(_text)
 
@@ -54,6 +57,7 @@ void kunit_fail(struct kunit *test, bool fatal, const char *func, int line,
 
 #define KUNIT_CASE(_func) \
 	{ .name = #_func, .run_case = _func }
+#define KUNIT_CASE_SLOW(_func)	KUNIT_CASE(_func)
 #define KUNIT_CASE_PARAM(_func, _gen) \
 	{ .name = #_func, .run_case = _func, .generate_params = _gen }
 
@@ -82,10 +86,16 @@ static inline bool kunit_streq(const char *a, const char *b)
 	KUNIT_CHECK(_test, false, (_left) == (_right), #_left " == " #_right)
 #define KUNIT_EXPECT_GT(_test, _left, _right) \
 	KUNIT_CHECK(_test, false, (_left) > (_right), #_left " > " #_right)
+#define KUNIT_EXPECT_EQ_MSG(_test, _left, _right, ...) \
+	KUNIT_CHECK(_test, false, (_left) == (_right), __VA_ARGS__)
 #define KUNIT_EXPECT_NE_MSG(_test, _left, _right, ...) \
 	KUNIT_CHECK(_test, false, (_left) != (_right), __VA_ARGS__)
 #define KUNIT_EXPECT_NOT_NULL(_test, _ptr) \
 	KUNIT_CHECK(_test, false, _ptr, #_ptr)
+#define KUNIT_EXPECT_NOT_NULL_MSG(_test, _ptr, ...) \
+	KUNIT_CHECK(_test, false, _ptr, __VA_ARGS__)
+#define KUNIT_EXPECT_NULL_MSG(_test, _ptr, ...) \
+	KUNIT_CHECK(_test, false, !(_ptr), __VA_ARGS__)
 #define KUNIT_EXPECT_MEMEQ(_test, _left, _right, _size) \
 	KUNIT_CHECK(_test, false, !memcmp(_left, _right, _size), #_left " == " #_right)
 #define KUNIT_EXPECT_STREQ(_test, _left, _right) \

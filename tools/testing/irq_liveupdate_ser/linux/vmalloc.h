@@ -11,6 +11,11 @@ static inline void *vzalloc(size_t size)
 	return calloc(1, size);
 }
 
+static inline void *vmalloc(size_t size)
+{
+	return malloc(size);
+}
+
 static inline void vfree(void *area)
 {
 	free(area);
