@@ -16,10 +16,6 @@ class GuestHung(Exception):
     """No answer in time, or never again."""
 
 
-class MachineEnded(GuestHung):
-    """QEMU has ended: the machine was reset or switched off."""
-
-
 class CommandFailed(Exception):
     """The guest answered that the command did not succeed."""
 
@@ -43,7 +39,7 @@ class Guest:
         while b"\n" not in self._received:
             left = deadline - time.monotonic()
             if not self._alive():
-                raise MachineEnded("QEMU has ended")
+                raise GuestHung("QEMU has ended")
             if left <= 0:
                 raise GuestHung(f"no answer from the guest within {timeout:.0f} s")
             if select.select([self._connection], [], [], min(left, 0.2))[0]:

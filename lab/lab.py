@@ -19,11 +19,6 @@ import report
 import run
 import scenario
 
-# The machine may reset itself, without a word on the console, when the next kernel
-# leaves a CPU halted in code of the old one, see README.md. Two in one test are
-# none of that any more.
-RESETS_EXCUSED = 1
-
 DEBUG_CHANGES = {
     "memory": "2G",
     "extra": "kho_scratch=16M,512M,256M",
@@ -109,18 +104,8 @@ def _test_judges(number):
     return ok
 
 
-def _execute_again(chosen, build, resets):
-    """Run a scenario, and once more after an excused reset, which is put on record."""
+def _test_scenario(number, chosen, build):
     result, checks = _execute(chosen, build)
-    if result.ended and not result.complaints and len(resets) < RESETS_EXCUSED:
-        resets.append(build.keep_results(chosen.name, "reset"))
-        ktap.say(f"{chosen.name}: the machine reset itself, run again; kept in {resets[-1]}")
-        result, checks = _execute(chosen, build)
-    return result, checks
-
-
-def _test_scenario(number, chosen, build, resets):
-    result, checks = _execute_again(chosen, build, resets)
     ok = all(check.ok for check in checks)
     ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
     if not ok:
@@ -141,10 +126,9 @@ def command_test(arguments):
     names = arguments.scenarios or _all_scenarios(arguments)
     ktap.plan(len(names) + 1)
     passed = [_test_judges(1)]
-    resets = []
     for number, name in enumerate(names, 2):
-        passed.append(_test_scenario(number, _load(name, arguments), build, resets))
-    ktap.say(f"{sum(passed)} of {len(passed)} passed, {len(resets)} resets excused")
+        passed.append(_test_scenario(number, _load(name, arguments), build))
+    ktap.say(f"{sum(passed)} of {len(passed)} passed")
     return all(passed)
 
 

@@ -37,13 +37,6 @@ class Build:
         os.makedirs(directory)
         return directory
 
-    def keep_results(self, name, suffix):
-        """Put the results of a scenario aside before it is run again."""
-        aside = self._path("results", f"{name}.{suffix}")
-        shutil.rmtree(aside, ignore_errors=True)
-        os.rename(self._path("results", name), aside)
-        return aside
-
     def missing(self, flavours):
         """Paths a run needs and that do not exist."""
         needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]

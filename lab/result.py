@@ -30,7 +30,6 @@ class Result:
     retrieved: whether the device was given back
     late_calls: calls of the watched function after the block
     error: why the run ended early
-    ended: because QEMU did
     """
 
     scenario: object
@@ -42,6 +41,5 @@ class Result:
     retrieved: bool = False
     late_calls: int = 0
     error: str = ""
-    ended: bool = False
     seconds: float = 0.0
     console: str = ""

@@ -342,7 +342,6 @@ class Run:
         except (guest.GuestHung, guest.CommandFailed, gdbstub.StubError, RunFailed,
                 OSError) as error:
             self.result.error = f"{error}"
-            self.result.ended = isinstance(error, guest.MachineEnded)
         self.result.console = self.machine.console()
         self.result.complaints = console.complaints(self.result.console)
         self._judge()
