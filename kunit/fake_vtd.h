@@ -284,21 +284,27 @@ static void free_irqs(void *irqd)
 	irq_domain_free_irqs(((struct irq_data *)irqd)->irq, 1);
 }
 
-static struct irq_data *alloc_irqs(struct kunit *test, unsigned int nr)
+/* Starting with exactly @irq, or with any number when it is negative. */
+static struct irq_data *alloc_irqs_at(struct kunit *test, int irq, unsigned int nr)
 {
 	struct irq_alloc_info info = { .type = X86_IRQ_ALLOC_TYPE_PCI_MSI };
 	struct fake_unit *unit = test->priv;
 	struct irq_data *irqd;
-	int irq;
 
 	info.desc = &alloc_device(test)->desc;
-	irq = irq_domain_alloc_irqs(unit->iommu.ir_domain, nr, NUMA_NO_NODE, &info);
+	irq = __irq_domain_alloc_irqs(unit->iommu.ir_domain, irq, nr, NUMA_NO_NODE, &info,
+				      false, NULL);
 	KUNIT_ASSERT_GT(test, irq, 0);
 	while (nr--) {
 		irqd = irq_get_irq_data(irq + nr);
 		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_irqs, irqd));
 	}
 	return irqd;
+}
+
+static struct irq_data *alloc_irqs(struct kunit *test, unsigned int nr)
+{
+	return alloc_irqs_at(test, -1, nr);
 }
 
 static void free_irq_of(struct kunit *test, struct irq_data *irqd)

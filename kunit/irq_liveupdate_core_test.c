@@ -43,7 +43,7 @@ static unsigned int irq_base;
 #define NR_UNITS	2
 #define NR_ENTRIES	64
 #define NR_VECS		3
-#define HWSIZE		8
+#define HWSIZE		32
 #define NR_BOXES	8
 #define NR_EVENTS	32
 #define NR_CPU_IRQS	SZ_8K
@@ -96,6 +96,7 @@ struct fake_device {
 	unsigned long			requested;
 	bool				msi_broken;
 	bool				masked;
+	bool				disabled;
 	bool				allocated;
 	bool				preserved;
 };
@@ -315,13 +316,15 @@ static void unit_unpreserve(struct irq_domain *d)
 	unit->ser = NULL;
 }
 
-static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+		       unsigned int nr)
 {
 	struct fake_unit *unit = d->host_data;
 
 	add_event(unit->machine, BLOCKED, unit, rec->handle);
-	unit->table[rec->handle] = ENTRY(rec->source, ENTRY_FPD);
-	set_bit(rec->handle, unit->latched);
+	for (unsigned int i = 0; i < nr; i++)
+		unit->table[rec[i].handle] = ENTRY(rec[i].source, ENTRY_FPD);
+	bitmap_set(unit->latched, rec->handle, nr);
 }
 
 static void unit_sync(struct irq_domain *d)
@@ -332,17 +335,20 @@ static void unit_sync(struct irq_domain *d)
 	add_event(unit->machine, SYNCED, unit, root->state);
 }
 
-static int unit_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+static int unit_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			unsigned int nr)
 {
 	struct fake_unit *unit = d->host_data;
 
-	if (test_bit(rec->handle, unit->used))
-		return -EEXIST;
-	if (unit->table[rec->handle] != ENTRY(rec->source, ENTRY_FPD))
-		return -EINVAL;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (test_bit(rec[i].handle, unit->used))
+			return -EEXIST;
+		if (unit->table[rec[i].handle] != ENTRY(rec[i].source, ENTRY_FPD))
+			return -EINVAL;
+	}
 
-	set_bit(rec->handle, unit->used);
-	set_bit(rec->handle, unit->held);
+	bitmap_set(unit->used, rec->handle, nr);
+	bitmap_set(unit->held, rec->handle, nr);
 	return 0;
 }
 
@@ -368,17 +374,18 @@ static void try_driver(struct fake_machine *m)
 		m->driver_was_let_in = true;
 }
 
-static void unit_release(struct irq_domain *d, u32 handle, bool revoke)
+static void unit_release(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			 unsigned int nr, bool revoke)
 {
 	struct fake_unit *unit = d->host_data;
 
 	try_driver(unit->machine);
-	clear_bit(handle, unit->held);
+	bitmap_clear(unit->held, rec->handle, nr);
 	if (!revoke)
 		return;
 
-	unit->table[handle] = 0;
-	clear_bit(handle, unit->used);
+	memset(&unit->table[rec->handle], 0, nr * sizeof(unit->table[0]));
+	bitmap_clear(unit->used, rec->handle, nr);
 }
 
 static const struct irq_domain_liveupdate_ops unit_liveupdate_ops = {
@@ -462,6 +469,11 @@ static int device_identify(struct device *dev, struct irq_lu_device_ser *ser)
 	return 0;
 }
 
+static unsigned int device_max_vectors(struct device *dev)
+{
+	return HWSIZE;
+}
+
 static int device_capture(struct msi_desc *desc, unsigned int i,
 			  struct irq_lu_vector_ser *rec)
 {
@@ -492,11 +504,29 @@ static void device_mask(struct device *dev)
 	fake->masked = true;
 }
 
+static void device_disable(struct device *dev)
+{
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	fake->disabled = true;
+}
+
 static const struct irq_liveupdate_dev_ops device_ops = {
 	.identify	= device_identify,
+	.max_vectors	= device_max_vectors,
 	.capture	= device_capture,
 	.check		= device_check,
 	.mask		= device_mask,
+	.disable	= device_disable,
+};
+
+static const struct irq_lu_device_ser msi_head = {
+	.devid		= 0x0310,
+	.vendor		= 0x1af4,
+	.device		= 0x1110,
+	.msi_type	= IRQ_LU_MSI,
+	.hwsize		= HWSIZE,
+	.requester_id	= 0x0310,
 };
 
 static const struct irq_lu_device_ser msix_head = {
@@ -522,6 +552,11 @@ static unsigned int irq_of(struct fake_device *fake, unsigned int index)
 	if (fake->head.msi_type == IRQ_LU_MSI)
 		return msi_get_virq(fake->dev, 0) + index;
 	return msi_get_virq(fake->dev, index);
+}
+
+static u32 handle_of(struct fake_device *fake, unsigned int index)
+{
+	return irq_domain_get_irq_data(fake->unit->domain, irq_of(fake, index))->hwirq;
 }
 
 static irqreturn_t count_irq(int irq, void *count)
@@ -1047,9 +1082,11 @@ static void freed_number_is_reserved_until_finish(struct kunit *test)
 	image_init(test);
 	image_add(test, &msix_head, &vector, NR_VECS);
 	boot(test);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
 	irq_liveupdate_match(fake->dev, &device_ops);
 
 	for (unsigned int i = 0; i < 2; i++) {
+		KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
 		KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
 		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
 		expect_placed(test, fake, &vector, NR_VECS);
@@ -1058,6 +1095,7 @@ static void freed_number_is_reserved_until_finish(struct kunit *test)
 	}
 
 	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
 	expect_revoked(test, &vector, NR_VECS);
 	expect_all_freed(test);
 }
@@ -1237,6 +1275,7 @@ static void expect_cold(struct kunit *test, struct fake_device *fake, unsigned i
 		KUNIT_EXPECT_EQ(test, fake_request(fake, i, 0), 0);
 	}
 
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
 	irq_liveupdate_finish(fake->dev);
 	expect_counts(test, fake, nr, 0);
 	expect_all_freed(test);
@@ -1276,19 +1315,39 @@ static void device_in_another_place_is_not_matched(struct kunit *test)
  * Refused when the driver allocates the first interrupt
  */
 
+/* Whatever the previous kernel has left enabled is disabled by then. */
+static void expect_refused(struct kunit *test, struct fake_device *fake, unsigned int nr)
+{
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, fake->disabled);
+	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
+	expect_cold(test, fake, nr);
+	KUNIT_EXPECT_TRUE(test, fake->disabled);
+}
+
 static void other_msi_type_starts_cold(struct kunit *test)
 {
-	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	const struct irq_lu_device_ser * const *type = test->param_value;
+	const struct irq_lu_device_ser *head = *type;
+	struct fake_device *fake = fake_add(test, "new", head, 0);
 
 	image_init(test);
-	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, head, &vector, NR_VECS);
 	boot(test);
 	irq_liveupdate_match(fake->dev, &device_ops);
-	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
 
-	fake->head.msi_type = IRQ_LU_MSI;
-	expect_cold(test, fake, NR_VECS);
+	fake->head.msi_type ^= IRQ_LU_MSI ^ IRQ_LU_MSIX;
+	expect_refused(test, fake, NR_VECS);
 }
+
+static void describe_type(const struct irq_lu_device_ser * const *head, char *desc)
+{
+	strscpy(desc, *head == &msi_head ? "MSI" : "MSI-X", KUNIT_PARAM_DESC_SIZE);
+}
+
+static const struct irq_lu_device_ser * const msi_types[] = { &msi_head, &msix_head };
+
+KUNIT_ARRAY_PARAM(msi_type, msi_types, describe_type);
 
 static void driver_which_changes_the_msi_type_starts_cold(struct kunit *test)
 {
@@ -1303,23 +1362,30 @@ static void driver_which_changes_the_msi_type_starts_cold(struct kunit *test)
 	fake_free_vectors(fake);
 
 	fake->head.msi_type = IRQ_LU_MSI;
-	expect_cold(test, fake, NR_VECS);
+	expect_refused(test, fake, NR_VECS);
 }
 
 static void other_number_of_msi_messages_starts_cold(struct kunit *test)
 {
-	struct irq_lu_device_ser head = msix_head;
-	struct fake_device *fake;
+	unsigned int nr = *(const unsigned int *)test->param_value;
+	struct fake_device *fake = fake_add(test, "new", &msi_head, 0);
 
-	head.msi_type = IRQ_LU_MSI;
-	fake = fake_add(test, "new", &head, 0);
 	image_init(test);
-	image_add(test, &head, &vector, NR_VECS);
+	image_add(test, &msi_head, &vector, NR_VECS);
 	boot(test);
 	irq_liveupdate_match(fake->dev, &device_ops);
 
-	expect_cold(test, fake, 2);
+	expect_refused(test, fake, nr);
 }
+
+static void describe_count(const unsigned int *nr, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u messages", *nr);
+}
+
+static const unsigned int other_counts[] = { 1, NR_VECS - 1, NR_VECS + 1, 8 };
+
+KUNIT_ARRAY_PARAM(other_count, other_counts, describe_count);
 
 static void other_source_id_starts_cold(struct kunit *test)
 {
@@ -1779,6 +1845,29 @@ static void unfrozen_device_is_not_handed_over(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(fake->unit->latched, NR_ENTRIES));
 }
 
+static void driver_may_change_the_msi_type_before_the_freeze(struct kunit *test)
+{
+	struct irq_lu_device_ser head = msi_head;
+	struct fake_device *fake;
+
+	head.hwsize = 1;
+	fake = add_running(test, "old", &head, 0, 1);
+	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+
+	fake_free_vectors(fake);
+	fake->head = msix_head;
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, HWSIZE), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+
+	reboot(test, irq_lu_block());
+	fake_unplug(test, fake);
+	reset_units(test->priv);
+	boot(test);
+	fake = fake_add(test, "new", &msix_head, 0);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+}
+
 static void masked_before_blocked(struct kunit *test)
 {
 	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
@@ -1816,16 +1905,16 @@ static void masked_before_blocked(struct kunit *test)
  * A whole life
  */
 
-static void live_on(struct kunit *test, const struct irq_lu_device_ser *head)
+static void live_on(struct kunit *test, const struct irq_lu_device_ser *head, unsigned int nr)
 {
-	struct fake_device *old = add_running(test, "old", head, 1, NR_VECS);
+	struct fake_device *old = add_running(test, "old", head, 1, nr);
 	struct irq_lu_vector_ser first = { .irq = irq_of(old, 0), .unit = 1 };
 	struct fake_machine *m = test->priv;
 	const struct irq_lu_root_ser *root;
 	struct fake_device *new, *decoy;
 	struct msi_msg hw[HWSIZE];
 
-	first.handle = irq_domain_get_irq_data(old->unit->domain, first.irq)->hwirq;
+	first.handle = handle_of(old, 0);
 	memcpy(hw, old->hw, sizeof(hw));
 
 	KUNIT_ASSERT_EQ(test, fake_preserve(old), 0);
@@ -1834,7 +1923,7 @@ static void live_on(struct kunit *test, const struct irq_lu_device_ser *head)
 	KUNIT_ASSERT_NOT_NULL(test, root);
 	reboot(test, root);
 	fake_unplug(test, old);
-	for (unsigned int i = 0; i < NR_VECS; i++)
+	for (unsigned int i = 0; i < nr; i++)
 		KUNIT_EXPECT_EQ(test, m->units[1].table[first.handle + i],
 				ENTRY(0x40310, ENTRY_FPD));
 	reset_units(m);
@@ -1843,19 +1932,19 @@ static void live_on(struct kunit *test, const struct irq_lu_device_ser *head)
 	boot(test);
 	decoy = add_running(test, "decoy", &other_head, 1, NR_VECS);
 	for (unsigned int i = 0; i < NR_VECS; i++) {
-		KUNIT_EXPECT_FALSE(test, in_range(irq_of(decoy, i), first.irq, NR_VECS));
-		KUNIT_EXPECT_NE(test, decoy->hw[i].address_lo, hw[i].address_lo);
+		KUNIT_EXPECT_FALSE(test, in_range(irq_of(decoy, i), first.irq, nr));
+		KUNIT_EXPECT_FALSE(test, in_range(handle_of(decoy, i), first.handle, nr));
 	}
 
 	new = fake_add(test, "new", head, 1);
 	irq_liveupdate_match(new->dev, &device_ops);
-	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(new, NR_VECS), 0);
-	expect_placed(test, new, &first, NR_VECS);
-	for (unsigned int i = 0; i < NR_VECS; i++)
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(new, nr), 0);
+	expect_placed(test, new, &first, nr);
+	for (unsigned int i = 0; i < nr; i++)
 		KUNIT_ASSERT_EQ(test, fake_request(new, i, 0), 0);
 
 	KUNIT_EXPECT_MEMEQ(test, hw, new->hw, sizeof(hw));
-	for (unsigned int i = 0; i < NR_VECS; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		u32 target = 0;
 
 		KUNIT_EXPECT_EQ(test, irq_liveupdate_target(first.irq + i, &target), 0);
@@ -1864,26 +1953,27 @@ static void live_on(struct kunit *test, const struct irq_lu_device_ser *head)
 				ENTRY(0x40310, ENTRY_PRESENT));
 	}
 
-	expect_counts(test, new, NR_VECS, 0);
+	expect_counts(test, new, nr, 0);
 	irq_liveupdate_finish(new->dev);
-	expect_counts(test, new, NR_VECS, 1);
+	expect_counts(test, new, nr, 1);
 	expect_counts(test, decoy, NR_VECS, 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&m->nr_ipis), NR_VECS);
-	expect_placed(test, new, &first, NR_VECS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&m->nr_ipis), nr);
+	expect_placed(test, new, &first, nr);
 	expect_all_freed(test);
 }
 
 static void msix_vectors_live_on(struct kunit *test)
 {
-	live_on(test, &msix_head);
+	live_on(test, &msix_head, NR_VECS);
 }
+
+static const unsigned int msi_counts[] = { 1, 2, 3, 4, 8, 17, 32 };
+
+KUNIT_ARRAY_PARAM(msi_count, msi_counts, describe_count);
 
 static void msi_vectors_live_on(struct kunit *test)
 {
-	struct irq_lu_device_ser head = msix_head;
-
-	head.msi_type = IRQ_LU_MSI;
-	live_on(test, &head);
+	live_on(test, &msi_head, *(const unsigned int *)test->param_value);
 }
 
 /*
@@ -2075,9 +2165,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_in_another_place_is_not_matched),
-	KUNIT_CASE(other_msi_type_starts_cold),
+	KUNIT_CASE_PARAM(other_msi_type_starts_cold, msi_type_gen_params),
 	KUNIT_CASE(driver_which_changes_the_msi_type_starts_cold),
-	KUNIT_CASE(other_number_of_msi_messages_starts_cold),
+	KUNIT_CASE_PARAM(other_number_of_msi_messages_starts_cold, other_count_gen_params),
 	KUNIT_CASE(other_source_id_starts_cold),
 	KUNIT_CASE(device_behind_another_unit_starts_cold),
 	KUNIT_CASE(requested_vector_is_injected_once),
@@ -2105,9 +2195,10 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(preserve_before_finish_is_refused),
 	KUNIT_CASE(cancel_leaves_nothing_behind),
 	KUNIT_CASE(unfrozen_device_is_not_handed_over),
+	KUNIT_CASE(driver_may_change_the_msi_type_before_the_freeze),
 	KUNIT_CASE(masked_before_blocked),
 	KUNIT_CASE(msix_vectors_live_on),
-	KUNIT_CASE(msi_vectors_live_on),
+	KUNIT_CASE_PARAM(msi_vectors_live_on, msi_count_gen_params),
 	KUNIT_CASE_SLOW(mutated_state_is_taken_over_or_refused),
 	{}
 };

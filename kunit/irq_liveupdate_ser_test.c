@@ -441,6 +441,8 @@ static const struct ser_change bad_msix[] = {
 	BAD_DEVICE(vectors[1].unit, NR_UNITS, -EINVAL, "unit out of range"),
 	BAD_DEVICE(vectors[1].unit, U16_MAX, -EINVAL, "unit out of range"),
 	BAD_DEVICE(vectors[2].unit, 0, -EINVAL, "vectors behind different units"),
+	BAD_DEVICE(vectors[0].source, U32_MAX, -EINVAL, "vectors with different source ids"),
+	BAD_DEVICE(vectors[2].source, 0, -EINVAL, "vectors with different source ids"),
 	BAD_DEVICE(vectors[1].handle, NR_ENTRIES / 2, -EINVAL, "table index out of range"),
 	BAD_DEVICE(vectors[1].handle, U32_MAX, -EINVAL, "table index out of range"),
 	BAD_DEVICE(vectors[0].msg_addr_lo, 0, -EINVAL, "activated vector without message"),
@@ -566,7 +568,6 @@ static const struct ser_change any_value[] = {
 	ANY_VALUE(vectors[0].msg_addr_lo, U32_MAX),
 	ANY_VALUE(vectors[0].msg_addr_hi, U32_MAX),
 	ANY_VALUE(vectors[0].msg_data, U32_MAX),
-	ANY_VALUE(vectors[0].source, U32_MAX),
 	ANY_VALUE(vectors[0].target, U32_MAX),
 	/* Duplicates are refused when the second of them is reserved. */
 	ANY_VALUE(vectors[0].irq, 39),

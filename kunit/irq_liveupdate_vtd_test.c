@@ -8,6 +8,14 @@
  * kernel, there is a copy of the code, built here with another core.
  */
 
+#include <linux/irq_liveupdate.h>
+
+static bool fake_handed_over(void);
+static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							u64 reg_base);
+static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason);
+static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain);
+
 #define irq_liveupdate_handed_over	fake_handed_over
 #define irq_liveupdate_incoming_unit	fake_incoming_unit
 #define irq_liveupdate_refuse_unit	fake_refuse_unit
@@ -28,6 +36,15 @@
 #undef late_initcall
 #define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
 #include "../drivers/iommu/intel/irq_liveupdate.c"
+
+/* Everything below calls the core itself. */
+#undef irq_liveupdate_handed_over
+#undef irq_liveupdate_incoming_unit
+#undef irq_liveupdate_refuse_unit
+#undef irq_liveupdate_take_over
+
+#include "../kernel/irq/liveupdate.h"
+#include "../kernel/irq/liveupdate_ser.h"
 
 #define HANDLE		0x1234
 #define OTHER_HANDLE	0x8765
@@ -58,7 +75,7 @@ static void do_block(struct fake_unit *unit)
 {
 	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
 
-	ops_of(unit)->block(unit->iommu.ir_domain, &rec);
+	ops_of(unit)->block(unit->iommu.ir_domain, &rec, 1);
 }
 
 static void do_write(struct fake_unit *unit)
@@ -71,7 +88,9 @@ static void do_write(struct fake_unit *unit)
 
 static void do_revoke(struct fake_unit *unit)
 {
-	ops_of(unit)->release(unit->iommu.ir_domain, HANDLE, true);
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+
+	ops_of(unit)->release(unit->iommu.ir_domain, &rec, 1, true);
 }
 
 static void do_drop(struct fake_unit *unit)
@@ -234,7 +253,7 @@ static void nothing_opens_a_blocked_entry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].pst);
 
 	table->blocked = alloc_bitmap(test);
-	ops_of(unit)->block(unit->iommu.ir_domain, &rec);
+	ops_of(unit)->block(unit->iommu.ir_domain, &rec, 1);
 	observe(test, rec.handle, BLOCKED);
 	expect_entry(test, rec.handle, BLOCKED);
 
@@ -340,7 +359,7 @@ static void reserve_takes_what_is_recorded(struct kunit *test)
 	__assign_bit(HANDLE, table->bitmap, r->taken);
 	observe(test, HANDLE, r->entry);
 
-	KUNIT_EXPECT_EQ(test, r->ret, ops_of(unit)->reserve(unit->iommu.ir_domain, &rec));
+	KUNIT_EXPECT_EQ(test, r->ret, ops_of(unit)->reserve(unit->iommu.ir_domain, &rec, 1));
 	KUNIT_EXPECT_EQ(test, test_bit(HANDLE, table->bitmap), r->taken || !r->ret);
 	KUNIT_EXPECT_EQ(test, irte_is_held(table, HANDLE), !r->ret);
 	KUNIT_EXPECT_EQ(test, unit->stores, 0);
@@ -354,20 +373,21 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	struct ir_table *table = unit->iommu.ir_table;
 	struct irq_data *irqd = alloc_irqs(test, 1);
 	u32 handle = handle_of(unit, irqd);
+	struct irq_lu_vector_ser rec = { .handle = handle };
 
 	table->held = alloc_bitmap(test);
 	__set_bit(handle, table->held);
 	free_irq_of(test, irqd);
 	KUNIT_EXPECT_NE(test, handle, handle_of(unit, alloc_irqs(test, 1)));
 
-	ops_of(unit)->release(d, handle, true);
+	ops_of(unit)->release(d, &rec, 1, true);
 	KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle));
 	irqd = alloc_irqs(test, 1);
 	KUNIT_EXPECT_EQ(test, handle, handle_of(unit, irqd));
 
 	/* Released without being revoked it belongs to its user. */
 	__set_bit(handle, table->held);
-	ops_of(unit)->release(d, handle, false);
+	ops_of(unit)->release(d, &rec, 1, false);
 	KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle));
 	KUNIT_EXPECT_TRUE(test, test_bit(handle, table->bitmap));
 	free_irq_of(test, irqd);
@@ -397,26 +417,27 @@ static struct {
 	const char		*refused;
 } incoming;
 
-bool fake_handed_over(void)
+static bool fake_handed_over(void)
 {
 	return incoming.handed_over;
 }
 
-const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment, u64 reg_base)
+static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							u64 reg_base)
 {
 	return incoming.record.reg_base == reg_base ? &incoming.record : NULL;
 }
 
-void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
+static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
 {
 	incoming.refused = reason;
 }
 
-void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
+static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
 {
 	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
 
-	ops_of(incoming.unit)->reserve(domain, &rec);
+	ops_of(incoming.unit)->reserve(domain, &rec, 1);
 }
 
 static struct fake_unit *hand_over(struct kunit *test)
@@ -527,6 +548,245 @@ static void table_of_a_unit_not_taken_over_reports_no_faults(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, table->held);
 }
 
+/*
+ * The messages of MSI
+ */
+
+static void describe_messages(const unsigned int *nr, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u messages", *nr);
+}
+
+static const unsigned int message_counts[] = { 1, 2, 3, 4, 8, 17, 32 };
+
+KUNIT_ARRAY_PARAM(messages, message_counts, describe_messages);
+
+/* The first entry behind HANDLE which a block of any size can start at */
+#define BLOCK_HANDLE	ALIGN(HANDLE, 32)
+
+static void expect_bits(struct kunit *test, u32 handle, unsigned int nr, bool held, bool used)
+{
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+	unsigned long end = handle + nr;
+
+	KUNIT_EXPECT_EQ(test, bitmap_weight(table->held, INTR_REMAP_TABLE_ENTRIES),
+			held ? nr : 0);
+	KUNIT_EXPECT_EQ(test, find_next_zero_bit(table->held, end, handle), held ? end : handle);
+	KUNIT_EXPECT_EQ(test, find_next_bit(table->bitmap, end, handle), used ? handle : end);
+	KUNIT_EXPECT_EQ(test, find_next_zero_bit(table->bitmap, end, handle),
+			used ? end : handle);
+}
+
+static void expect_entries(struct kunit *test, u32 handle, unsigned int nr, struct irte entry)
+{
+	while (nr--)
+		expect_entry(test, handle + nr, entry);
+}
+
+static void block_of_messages_is_reserved_as_a_whole(struct kunit *test)
+{
+	unsigned int nr = *(const unsigned int *)test->param_value;
+	unsigned int nr_entries = roundup_pow_of_two(nr);
+	struct irq_lu_vector_ser rec = { .handle = BLOCK_HANDLE, .source = SOURCE };
+	struct fake_unit *unit = test->priv;
+	struct irq_domain *d = unit->iommu.ir_domain;
+	struct ir_table *table = unit->iommu.ir_table;
+	u32 last = BLOCK_HANDLE + nr_entries - 1;
+
+	table->held = alloc_bitmap(test);
+	for (u32 i = 0; i < 2 * nr_entries; i++)
+		table->base[BLOCK_HANDLE + i] = BLOCKED;
+
+	rec.handle += nr_entries / 2;
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->reserve(d, &rec, nr), nr > 1 ? -EINVAL : 0);
+	ops_of(unit)->release(d, &rec, nr, false);
+	bitmap_zero(table->bitmap, INTR_REMAP_TABLE_ENTRIES);
+	rec.handle = BLOCK_HANDLE;
+
+	table->base[last] = X2APIC;
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->reserve(d, &rec, nr), -EINVAL);
+	table->base[last] = BLOCKED;
+	__set_bit(last, table->bitmap);
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->reserve(d, &rec, nr), -EEXIST);
+	__clear_bit(last, table->bitmap);
+	expect_bits(test, BLOCK_HANDLE, nr_entries, false, false);
+
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->reserve(d, &rec, nr), 0);
+	expect_bits(test, BLOCK_HANDLE, nr_entries, true, true);
+	expect_entries(test, BLOCK_HANDLE, nr_entries, BLOCKED);
+
+	ops_of(unit)->release(d, &rec, nr, false);
+	expect_bits(test, BLOCK_HANDLE, nr_entries, false, true);
+	expect_entries(test, BLOCK_HANDLE, nr_entries, BLOCKED);
+
+	bitmap_zero(table->bitmap, INTR_REMAP_TABLE_ENTRIES);
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->reserve(d, &rec, nr), 0);
+	ops_of(unit)->release(d, &rec, nr, true);
+	expect_bits(test, BLOCK_HANDLE, nr_entries, false, false);
+	expect_entries(test, BLOCK_HANDLE, nr_entries, REVOKED);
+	expect_entry(test, BLOCK_HANDLE + nr_entries, BLOCKED);
+}
+
+static void *map_image(u64 phys, size_t len)
+{
+	return phys_to_virt(phys);
+}
+
+static void free_image(void *mem)
+{
+}
+
+static const struct irq_lu_memory image_memory = {
+	.map	= map_image,
+	.free	= free_image,
+};
+
+static void *alloc_page_of_image(struct kunit *test)
+{
+	void *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	return page;
+}
+
+/* What the core writes of a device with MSI, and of its unit */
+static struct irq_lu_device_ser *record_messages(struct kunit *test, struct irq_data *irqd,
+						 unsigned int nr)
+{
+	struct irq_lu_device_ser *ser = alloc_page_of_image(test);
+	struct fake_unit *unit = test->priv;
+
+	ser->msi_type = IRQ_LU_MSI;
+	ser->hwsize = 32;
+	ser->nr_vectors = nr;
+	for (unsigned int i = 0; i < nr; i++) {
+		ser->vectors[i].irq = irqd->irq + i;
+		ser->vectors[i].msi_index = i;
+		ops_of(unit)->save(unit->iommu.ir_domain,
+				   irq_domain_get_irq_data(unit->iommu.ir_domain, irqd->irq + i),
+				   &ser->vectors[i]);
+	}
+	irq_lu_ser_seal_device(ser);
+	return ser;
+}
+
+static void end_live_update(void *unused)
+{
+	irq_liveupdate_finish_rest();
+}
+
+static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
+{
+	struct irq_lu_device_ref_ser *table = alloc_page_of_image(test);
+	struct irq_lu_root_ser *root = alloc_page_of_image(test);
+	struct fake_unit *unit = test->priv;
+	struct intel_iommu *iommu = &unit->iommu;
+
+	bitmap_zero(iommu->ir_table->bitmap, INTR_REMAP_TABLE_ENTRIES);
+	iommu->ir_table->blocked = NULL;
+	iommu->ir_table->held = alloc_bitmap(test);
+
+	root->magic = IRQ_LU_MAGIC;
+	root->version = IRQ_LU_VERSION;
+	root->nr_units = 1;
+	root->units[0].backend = IRQ_LU_BACKEND_VTD;
+	root->units[0].reg_base = iommu->reg_phys;
+	root->units[0].table = virt_to_phys(iommu->ir_table->base);
+	root->units[0].nr_entries = INTR_REMAP_TABLE_ENTRIES;
+	root->nr_devices = 1;
+	root->device_table = virt_to_phys(table);
+	table->blob = virt_to_phys(ser);
+	table->len = ser->len;
+	irq_lu_ser_seal_root(root, table);
+
+	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &image_memory);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
+	irq_liveupdate_take_over(&root->units[0], iommu->ir_domain);
+}
+
+static void activate_irqs(struct kunit *test, struct irq_data *irqd, unsigned int nr)
+{
+	while (nr--)
+		KUNIT_EXPECT_EQ(test, 0, irq_domain_activate_irq(irq_get_irq_data(irqd->irq + nr),
+								 false));
+}
+
+static void free_irqs_of(struct kunit *test, unsigned int irq, unsigned int nr)
+{
+	for (; nr--; irq++) {
+		struct irq_data *irqd = irq_get_irq_data(irq);
+
+		irq_domain_deactivate_irq(irqd);
+		free_irq_of(test, irqd);
+	}
+}
+
+static void expect_present(struct kunit *test, u32 handle, unsigned int nr, bool present)
+{
+	struct fake_unit *unit = test->priv;
+
+	while (nr--)
+		KUNIT_EXPECT_EQ_MSG(test, !!unit->iommu.ir_table->base[handle + nr].present,
+				    present, "message %u", nr);
+}
+
+static void messages_keep_their_block(struct kunit *test)
+{
+	unsigned int nr = *(const unsigned int *)test->param_value;
+	unsigned int nr_entries = roundup_pow_of_two(nr), irq;
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+	struct irq_lu_device_ser *ser;
+	struct irq_data *irqd;
+	u32 handle, excess;
+
+	if (irq_liveupdate_handed_over())
+		kunit_skip(test, "this kernel was started by a live update");
+
+	/* A block which could as well start here has to start behind. */
+	alloc_irqs(test, 1);
+	irqd = alloc_irqs(test, nr);
+	irq = irqd->irq;
+	handle = handle_of(unit, irqd);
+	excess = handle + nr;
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED(handle, nr_entries));
+	activate_irqs(test, irqd, nr);
+	expect_present(test, handle, nr, true);
+
+	ser = record_messages(test, irqd, nr);
+	table->blocked = alloc_bitmap(test);
+	table->base[handle + nr_entries] = X2APIC;
+	ops_of(unit)->block(unit->iommu.ir_domain, ser->vectors, nr);
+	free_irqs_of(test, irq, nr);
+	expect_entries(test, handle, nr_entries, BLOCKED);
+	expect_entry(test, handle + nr_entries, X2APIC);
+
+	boot_with(test, ser);
+	expect_bits(test, handle, nr_entries, true, true);
+	KUNIT_EXPECT_FALSE(test, in_range(handle_of(unit, alloc_irqs(test, nr)), handle,
+					  nr_entries));
+
+	for (unsigned int i = 0; i < 2; i++) {
+		irqd = alloc_irqs_at(test, irq, nr);
+		KUNIT_EXPECT_EQ(test, handle, handle_of(unit, irqd));
+		KUNIT_EXPECT_EQ(test, excess - 1,
+				handle_of(unit, irq_get_irq_data(irq + nr - 1)));
+		activate_irqs(test, irqd, nr);
+		expect_present(test, handle, nr, true);
+		expect_entries(test, excess, nr_entries - nr, BLOCKED);
+
+		free_irqs_of(test, irq, nr);
+		expect_present(test, handle, nr, false);
+		expect_entries(test, excess, nr_entries - nr, BLOCKED);
+		expect_bits(test, handle, nr_entries, true, true);
+	}
+
+	kunit_release_action(test, end_live_update, NULL);
+	expect_entries(test, handle, nr_entries, REVOKED);
+	expect_bits(test, handle, nr_entries, false, false);
+}
+
 static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE_PARAM(every_step_is_old_or_target, transition_gen_params),
 	KUNIT_CASE(observer_sees_torn_entries),
@@ -542,6 +802,8 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE_PARAM(table_is_restored_if_it_fits, fit_gen_params),
 	KUNIT_CASE(take_over_leaves_what_is_reserved_and_nothing_else),
 	KUNIT_CASE(table_of_a_unit_not_taken_over_reports_no_faults),
+	KUNIT_CASE_PARAM(block_of_messages_is_reserved_as_a_whole, messages_gen_params),
+	KUNIT_CASE_PARAM(messages_keep_their_block, messages_gen_params),
 	{ }
 };
 

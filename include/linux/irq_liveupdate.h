@@ -21,41 +21,49 @@ struct msi_desc;
  *		include/linux/kho/abi/irq.h.
  *
  * The methods below make the domain an interrupt remapping unit. All of them
- * are implemented, or none.
+ * are implemented, or none. Where they take @nr, @rec is the first of @nr
+ * records whose table entries were allocated at once, with consecutive handles:
+ * all messages of MSI, or a single vector of MSI-X. A unit which allocates more
+ * entries than that, for the sake of alignment, treats the additional ones in
+ * the same way.
  *
  * @preserve:	Preserve the remapping table with KHO and describe the unit in
  *		@ser. Called when the first device behind the unit is preserved.
  *		May sleep. Interrupts go on. Returns 0 or a negative errno.
  * @unpreserve:	Undo @preserve. May sleep.
- * @block:	Make the table entry of @rec not present, with fault reporting
- *		suppressed and the source-id fields of @rec, and latch it: from
- *		now on nothing this kernel does changes the entry any more. Called
+ * @block:	Make the table entries not present, with fault reporting
+ *		suppressed and the source-id fields of @rec, and latch them: from
+ *		now on nothing this kernel does changes them any more. Called
  *		at the point of no return, other CPUs still run. Must not
  *		allocate memory.
  * @sync:	Make sure that the unit uses no stale copy of a blocked entry,
  *		and that it neither raises event interrupts itself nor accesses
  *		memory which the next kernel does not know of. Called once,
  *		after the last @block.
- * @reserve:	Take the entry of @rec out of the allocator. Fails with -EEXIST
- *		when it is taken, and with -EINVAL when it does not have the
- *		recorded source-id fields or is not blocked. Called while the
- *		unit is set up in the next kernel, must not sleep.
+ * @reserve:	Take the table entries out of the allocator: all of them, or
+ *		none. Fails with -EEXIST when one is taken, and with -EINVAL when
+ *		one does not have the recorded source-id fields or is not blocked,
+ *		or when they could not have been allocated at once. Called while
+ *		the unit is set up in the next kernel, must not sleep.
  * @check:	Whether the entry of @rec may be used by @dev, i.e. whether the
  *		source-id fields computed for @dev are the recorded ones.
- * @release:	End of @reserve: the entry @handle belongs to its user alone, or
- *		with @revoke set is cleared and free again. May sleep.
+ * @release:	End of @reserve: the table entries belong to their user alone, or
+ *		with @revoke set are cleared and free again. May sleep.
  */
 struct irq_domain_liveupdate_ops {
 	void	(*save)(struct irq_domain *d, struct irq_data *irqd,
 			struct irq_lu_vector_ser *rec);
 	int	(*preserve)(struct irq_domain *d, struct irq_lu_unit_ser *ser);
 	void	(*unpreserve)(struct irq_domain *d);
-	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec);
+	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			 unsigned int nr);
 	void	(*sync)(struct irq_domain *d);
-	int	(*reserve)(struct irq_domain *d, const struct irq_lu_vector_ser *rec);
+	int	(*reserve)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			   unsigned int nr);
 	bool	(*check)(struct irq_domain *d, struct device *dev,
 			 const struct irq_lu_vector_ser *rec);
-	void	(*release)(struct irq_domain *d, u32 handle, bool revoke);
+	void	(*release)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			   unsigned int nr, bool revoke);
 };
 
 /**
@@ -63,6 +71,7 @@ struct irq_domain_liveupdate_ops {
  * @identify:	Fill in the header of the record of @dev: everything from
  *		segment to requester_id. Returns 0, or a negative errno when the
  *		interrupts of the device can not be handed over.
+ * @max_vectors: How many vectors the driver may come to use, of whatever type
  * @capture:	Compare the message which the device has for interrupt @i of
  *		@desc with what the kernel believes that it has, and write it
  *		into @rec. Reads the device, never writes it. Called with the
@@ -71,13 +80,17 @@ struct irq_domain_liveupdate_ops {
  *		device, never writes it. Returns -EIO when not.
  * @mask:	Make the device latch its interrupts instead of sending them, in
  *		the way that needs the fewest accesses. Must not sleep.
+ * @disable:	Disable what the previous kernel has left enabled and the driver
+ *		does not use: the device starts cold.
  */
 struct irq_liveupdate_dev_ops {
 	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
+	unsigned int (*max_vectors)(struct device *dev);
 	int	(*capture)(struct msi_desc *desc, unsigned int i,
 			   struct irq_lu_vector_ser *rec);
 	int	(*check)(struct device *dev);
 	void	(*mask)(struct device *dev);
+	void	(*disable)(struct device *dev);
 };
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
@@ -107,10 +120,26 @@ void irq_liveupdate_finish(struct device *dev);
 void irq_liveupdate_finish_rest(void);
 
 /* The kernel which takes over: allocators */
+bool __irq_liveupdate_placed(struct device *dev);
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
 int __irq_liveupdate_handle(unsigned int irq);
 int __irq_liveupdate_target(unsigned int irq, u32 *target);
 bool __irq_liveupdate_skip(int *start, unsigned int cnt);
+
+/**
+ * irq_liveupdate_placed - Are places reserved for the interrupts of a device?
+ * @dev:	Device
+ *
+ * Context: May sleep.
+ * Return: True when the device has the messages already which its driver will
+ * get. Then it need not, and must not, be kept from sending them.
+ */
+static inline bool irq_liveupdate_placed(struct device *dev)
+{
+	if (!static_branch_unlikely(&irq_liveupdate_placing))
+		return false;
+	return __irq_liveupdate_placed(dev);
+}
 
 /**
  * irq_liveupdate_irq - Irq number which a MSI descriptor must get

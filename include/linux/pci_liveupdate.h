@@ -52,6 +52,7 @@ void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
+bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish_rest(void);
 #else
@@ -79,6 +80,11 @@ static inline void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
 
 static inline void pci_msi_liveupdate_match(struct pci_dev *pdev)
 {
+}
+
+static inline bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
+{
+	return false;
 }
 
 static inline void pci_msi_liveupdate_finish(struct pci_dev *pdev)

@@ -362,19 +362,9 @@ static int irq_lu_reserve_slot(void)
 
 static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 {
-	struct irq_lu_device_ser head = { };
-	int ret;
-
-	ret = out->ops->identify(out->dev, &head);
-	if (ret)
-		return ret;
-
-	out->ser = kho_alloc_preserve(struct_size(out->ser, vectors, head.hwsize));
-	if (IS_ERR(out->ser))
-		return PTR_ERR(out->ser);
-
-	out->nr_max = head.hwsize;
-	return 0;
+	out->nr_max = out->ops->max_vectors(out->dev);
+	out->ser = kho_alloc_preserve(struct_size(out->ser, vectors, out->nr_max));
+	return PTR_ERR_OR_ZERO(out->ser);
 }
 
 static int irq_lu_add_device(struct irq_lu_out_dev *out)
@@ -585,10 +575,11 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 {
 	struct irq_lu_device_ref_ser *ref = &irq_lu_out.table[irq_lu_out.root->nr_devices++];
 	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+	unsigned int nr = irq_lu_nr_at_once(out->ser);
 	unsigned int i;
 
-	for (i = 0; i < out->ser->nr_vectors; i++)
-		ops->block(out->unit, &out->ser->vectors[i]);
+	for (i = 0; i < out->ser->nr_vectors; i += nr)
+		ops->block(out->unit, &out->ser->vectors[i], nr);
 
 	ref->blob = virt_to_phys(out->ser);
 	ref->len = out->ser->len;

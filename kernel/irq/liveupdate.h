@@ -44,4 +44,10 @@ static inline struct irq_domain *irq_lu_find_unit(struct irq_domain *d)
 	return NULL;
 }
 
+/* How many vectors of a device have their table entries allocated at once. */
+static inline unsigned int irq_lu_nr_at_once(const struct irq_lu_device_ser *ser)
+{
+	return ser->msi_type == IRQ_LU_MSI ? ser->nr_vectors : 1;
+}
+
 #endif /* _KERNEL_IRQ_LIVEUPDATE_H */

@@ -259,10 +259,8 @@ static __ref void irq_lu_load_once(void)
  * Reserving and refusing
  */
 
-static int irq_lu_reserve_vector(struct irq_lu_in_dev *in,
-				 const struct irq_lu_vector_ser *rec)
+static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 {
-	const struct irq_domain_liveupdate_ops *ops = in->unit->ops->liveupdate;
 	int ret;
 
 	if (rec->irq >= IRQ_LU_NR_IRQS || rec->irq < arch_dynirq_lower_bound(0))
@@ -270,33 +268,76 @@ static int irq_lu_reserve_vector(struct irq_lu_in_dev *in,
 	if (irq_to_desc(rec->irq) || test_bit(rec->irq, irq_lu_in.reserved))
 		return -EEXIST;
 
-	ret = ops->reserve(in->unit, rec);
+	ret = xa_err(xa_store(&irq_lu_in.records, rec->irq, (void *)rec, GFP_KERNEL));
 	if (ret)
 		return ret;
-
-	ret = xa_err(xa_store(&irq_lu_in.records, rec->irq, (void *)rec, GFP_KERNEL));
-	if (ret) {
-		ops->release(in->unit, rec->handle, true);
-		return ret;
-	}
 
 	set_bit(rec->irq, irq_lu_in.reserved);
 	return 0;
 }
 
 /* The number is free for all, or belongs to its user alone. */
-static void irq_lu_release_vector(struct irq_lu_in_dev *in,
-				  const struct irq_lu_vector_ser *rec, bool revoke)
+static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 {
 	clear_bit(rec->irq, irq_lu_in.reserved);
 	xa_erase(&irq_lu_in.records, rec->irq);
-	in->unit->ops->liveupdate->release(in->unit, rec->handle, revoke);
+}
+
+static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
+				  const struct irq_lu_vector_ser *rec, unsigned int nr)
+{
+	const struct irq_domain_liveupdate_ops *ops = in->unit->ops->liveupdate;
+	unsigned int i;
+	int ret;
+
+	ret = ops->reserve(in->unit, rec, nr);
+	if (ret)
+		return ret;
+
+	for (i = 0; i < nr; i++) {
+		ret = irq_lu_reserve_irq(&rec[i]);
+		if (ret)
+			goto release;
+	}
+	return 0;
+
+release:
+	while (i--)
+		irq_lu_release_irq(&rec[i]);
+	ops->release(in->unit, rec, nr, true);
+	return ret;
+}
+
+static void irq_lu_release_vectors(struct irq_lu_in_dev *in,
+				   const struct irq_lu_vector_ser *rec, unsigned int nr,
+				   bool revoke)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		irq_lu_release_irq(&rec[i]);
+	in->unit->ops->liveupdate->release(in->unit, rec, nr, revoke);
+}
+
+/* The last vectors of the device which are still reserved, and from now on are not. */
+static const struct irq_lu_vector_ser *irq_lu_pop_vectors(struct irq_lu_in_dev *in,
+							  unsigned int *nr)
+{
+	if (!in->nr_reserved)
+		return NULL;
+
+	*nr = irq_lu_nr_at_once(in->ser);
+	in->nr_reserved -= *nr;
+	return &in->ser->vectors[in->nr_reserved];
 }
 
 static void irq_lu_revoke_device(struct irq_lu_in_dev *in)
 {
-	while (in->nr_reserved)
-		irq_lu_release_vector(in, &in->ser->vectors[--in->nr_reserved], true);
+	const struct irq_lu_vector_ser *rec;
+	unsigned int nr;
+
+	while ((rec = irq_lu_pop_vectors(in, &nr)))
+		irq_lu_release_vectors(in, rec, nr, true);
 }
 
 /* Never a part of a device: all of its interrupts are placed, or none. */
@@ -316,10 +357,11 @@ static void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 
 static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 {
+	unsigned int nr = irq_lu_nr_at_once(in->ser);
 	unsigned int i;
 
-	for (i = 0; i < in->ser->nr_vectors; i++) {
-		int ret = irq_lu_reserve_vector(in, &in->ser->vectors[i]);
+	for (i = 0; i < in->ser->nr_vectors; i += nr) {
+		int ret = irq_lu_reserve_vectors(in, &in->ser->vectors[i], nr);
 
 		if (ret) {
 			irq_lu_refuse(in, ret == -EEXIST ? "irq number or table entry is taken" :
@@ -328,7 +370,7 @@ static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 					  "table entry does not match its record");
 			return;
 		}
-		in->nr_reserved++;
+		in->nr_reserved += nr;
 	}
 }
 
@@ -565,6 +607,16 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 	return NULL;
 }
 
+bool __irq_liveupdate_placed(struct device *dev)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	in = irq_lu_find_matched(dev);
+	return in && in->nr_reserved;
+}
+
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
 	const struct irq_lu_vector_ser *rec;
@@ -574,12 +626,14 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	if (!in || in->refused || !in->ser->nr_vectors)
+	if (!in || !in->ser->nr_vectors)
 		return -1;
 
-	reason = irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
-	if (reason) {
+	reason = in->refused ? NULL : irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
+	if (reason)
 		irq_lu_refuse(in, reason);
+	if (in->refused) {
+		in->ops->disable(dev);
 		return -1;
 	}
 
@@ -649,20 +703,24 @@ static void irq_lu_inject(unsigned int irq)
 
 static void irq_lu_finish_device(struct irq_lu_in_dev *in)
 {
-	unsigned int injected = 0, revoked = 0;
+	unsigned int i, nr, injected = 0, revoked = 0;
+	const struct irq_lu_vector_ser *rec;
 
-	while (in->nr_reserved) {
-		const struct irq_lu_vector_ser *rec = &in->ser->vectors[--in->nr_reserved];
-		/* Nobody but the vector it is reserved for can have the number. */
+	while ((rec = irq_lu_pop_vectors(in, &nr))) {
+		/*
+		 * Nobody but the vector it is reserved for can have the number,
+		 * and vectors which are allocated at once are freed at once.
+		 */
 		bool in_use = irq_to_desc(rec->irq);
 
-		irq_lu_release_vector(in, rec, !in_use);
-		if (in_use) {
-			irq_lu_inject(rec->irq);
-			injected++;
-		} else {
-			revoked++;
+		irq_lu_release_vectors(in, rec, nr, !in_use);
+		if (!in_use) {
+			revoked += nr;
+			continue;
 		}
+		for (i = 0; i < nr; i++)
+			irq_lu_inject(rec[i].irq);
+		injected += nr;
 	}
 	dev_info(in->dev, "irq_liveupdate: finished: %u synthetic interrupts, %u vectors revoked\n",
 		 injected, revoked);

@@ -376,7 +376,10 @@ static bool in_msi_block(const struct irq_lu_vector_ser *first,
 	       vec->handle == first->handle + i;
 }
 
-/* A device sits behind one unit, so that its first vector speaks for all. */
+/*
+ * A device sits behind one unit, with one source id, so that its first vector
+ * speaks for all.
+ */
 static int check_neighbours(const struct irq_lu_vector_ser *prev,
 			    const struct irq_lu_vector_ser *vec, const char **reason)
 {
@@ -384,6 +387,8 @@ static int check_neighbours(const struct irq_lu_vector_ser *prev,
 		return refuse(reason, -EINVAL, "MSI indices not ascending");
 	if (vec->unit != prev->unit)
 		return refuse(reason, -EINVAL, "vectors behind different units");
+	if (vec->source != prev->source)
+		return refuse(reason, -EINVAL, "vectors with different source ids");
 
 	return 0;
 }

@@ -17,6 +17,11 @@
  * CPUs are stopped the queues which the unit reads and writes in memory are
  * switched off.
  *
+ * The messages of MSI have a block of entries, of which there is a power of two,
+ * aligned to their number: alloc_irte(). A device can send the messages which
+ * nobody has asked for, too. So the whole block is blocked, and reserved later,
+ * and the entries in excess are never opened.
+ *
  * The kernel which takes over compares the record with the registers of the
  * unit, reserves the entries which are in the records of devices and drops all
  * others. A unit which does not match its record gets a new table, while
@@ -32,6 +37,7 @@
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <asm/irq_remapping.h>
@@ -56,12 +62,17 @@ static struct ir_table *domain_table(struct irq_domain *d)
 	return iommu->ir_table;
 }
 
-/* The hardware may look at the entry in between: never present half written. */
-static void irte_close(struct intel_iommu *iommu, struct irte *irte, u32 source)
+/* The hardware may look at an entry in between: never present half written. */
+static void irte_close(struct intel_iommu *iommu, struct irte *irte, unsigned int nr,
+		       u32 source)
 {
-	WRITE_ONCE(irte->low, IRTE_FPD);
-	WRITE_ONCE(irte->high, source);
-	__iommu_flush_cache(iommu, irte, sizeof(*irte));
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		WRITE_ONCE(irte[i].low, IRTE_FPD);
+		WRITE_ONCE(irte[i].high, source);
+	}
+	__iommu_flush_cache(iommu, irte, nr * sizeof(*irte));
 }
 
 /*
@@ -118,15 +129,17 @@ static void intel_ir_unpreserve(struct irq_domain *d)
 	bitmap_free(blocked);
 }
 
-static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			   unsigned int nr)
 {
 	struct intel_iommu *iommu = d->host_data;
 	struct ir_table *table = iommu->ir_table;
+	unsigned int nr_entries = roundup_pow_of_two(nr);
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 
-	set_bit(rec->handle, table->blocked);
-	irte_close(iommu, &table->base[rec->handle], rec->source);
+	bitmap_set(table->blocked, rec->handle, nr_entries);
+	irte_close(iommu, &table->base[rec->handle], nr_entries, rec->source);
 }
 
 /*
@@ -235,20 +248,39 @@ void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
 	return base;
 }
 
-static int intel_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec)
+static int intel_ir_check_entries(struct ir_table *table, u32 handle,
+				  unsigned int nr_entries, u32 source)
+{
+	u32 end = handle + nr_entries;
+
+	if (!IS_ALIGNED(handle, nr_entries))
+		return -EINVAL;
+
+	for (; handle < end; handle++) {
+		if (test_bit(handle, table->bitmap))
+			return -EEXIST;
+		if (table->base[handle].low != IRTE_FPD ||
+		    table->base[handle].high != source)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int intel_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			    unsigned int nr)
 {
 	struct ir_table *table = domain_table(d);
-	struct irte *irte = &table->base[rec->handle];
+	unsigned int nr_entries = roundup_pow_of_two(nr);
+	int ret;
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 
-	if (test_bit(rec->handle, table->bitmap))
-		return -EEXIST;
-	if (irte->low != IRTE_FPD || irte->high != rec->source)
-		return -EINVAL;
+	ret = intel_ir_check_entries(table, rec->handle, nr_entries, rec->source);
+	if (ret)
+		return ret;
 
-	set_bit(rec->handle, table->bitmap);
-	set_bit(rec->handle, table->held);
+	bitmap_set(table->bitmap, rec->handle, nr_entries);
+	bitmap_set(table->held, rec->handle, nr_entries);
 	return 0;
 }
 
@@ -262,20 +294,22 @@ static bool intel_ir_check(struct irq_domain *d, struct device *dev,
 	return (irte.high & IRTE_SOURCE) == rec->source;
 }
 
-static void intel_ir_release(struct irq_domain *d, u32 handle, bool revoke)
+static void intel_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			     unsigned int nr, bool revoke)
 {
 	struct intel_iommu *iommu = d->host_data;
 	struct ir_table *table = iommu->ir_table;
+	unsigned int nr_entries = roundup_pow_of_two(nr);
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 
-	clear_bit(handle, table->held);
+	bitmap_clear(table->held, rec->handle, nr_entries);
 	if (!revoke)
 		return;
 
-	/* The entry was not present, so nothing of it is cached. */
-	irte_close(iommu, &table->base[handle], 0);
-	clear_bit(handle, table->bitmap);
+	/* They were not present, so nothing of them is cached. */
+	irte_close(iommu, &table->base[rec->handle], nr_entries, 0);
+	bitmap_clear(table->bitmap, rec->handle, nr_entries);
 }
 
 static void intel_ir_drop_others(struct intel_iommu *iommu)
@@ -286,16 +320,13 @@ static void intel_ir_drop_others(struct intel_iommu *iommu)
 
 	for (i = 0, irte = table->base; i < INTR_REMAP_TABLE_ENTRIES; i++, irte++) {
 		if ((irte->low || irte->high) && !test_bit(i, table->held))
-			irte_close(iommu, irte, 0);
+			irte_close(iommu, irte, 1, 0);
 	}
 }
 
 static void intel_ir_suppress_faults(struct intel_iommu *iommu)
 {
-	unsigned int i;
-
-	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++)
-		irte_close(iommu, &iommu->ir_table->base[i], 0);
+	irte_close(iommu, iommu->ir_table->base, INTR_REMAP_TABLE_ENTRIES, 0);
 }
 
 static void intel_ir_adopt_table(struct intel_iommu *iommu,

@@ -11,11 +11,17 @@
  * Message, Enable and the mask bits of single MSI-X vectors stay as they are.
  * With Enable clear a device latches nothing, and may fall back to INTx. In the
  * next kernel pci_msix_init() and pci_msi_init() therefore leave Enable of an
- * incoming device alone, and everything else goes its ordinary way.
+ * incoming device alone, msi_capability_init() does when the device gets its old
+ * messages, and everything else goes its ordinary way. When the device is refused
+ * then MSI-X stays enabled and masked until its driver enables its vectors, unless
+ * that wants MSI.
+ *
+ * A device without mask bits for MSI latches nothing either. What it sends is
+ * dropped by the blocked table entry, and the synthetic interrupt stands in.
  */
 
 #include <linux/irq_liveupdate.h>
-#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/pci_liveupdate.h>
 
 #include "../pci.h"
@@ -76,6 +82,15 @@ static int pci_msi_liveupdate_identify(struct device *dev, struct irq_lu_device_
 	return 0;
 }
 
+/* The driver may change from one type to the other before the freeze. */
+static unsigned int pci_msi_liveupdate_max_vectors(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	int nr_msix = pdev->msix_cap ? msix_table_size(msix_flags(pdev)) : 0;
+
+	return max(nr_msix, pci_msi_vec_count(pdev));
+}
+
 static int pci_msi_liveupdate_check(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
@@ -111,8 +126,7 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
 	struct msi_msg msg = { };
 
-	/* A count between powers of two has table entries without an interrupt. */
-	if (desc->pci.msi_attrib.is_virtual || !is_power_of_2(desc->nvec_used))
+	if (desc->pci.msi_attrib.is_virtual)
 		return -EOPNOTSUPP;
 	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
 		return -EIO;
@@ -146,11 +160,25 @@ static void pci_msi_liveupdate_mask(struct device *dev)
 	}
 }
 
+static void pci_msi_liveupdate_disable(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (!pdev->msix_enabled && (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE))
+		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+				      msix_flags(pdev) & ~PCI_MSIX_FLAGS_ENABLE);
+	if (!pdev->msi_enabled && (msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE))
+		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+				      msi_flags(pdev) & ~PCI_MSI_FLAGS_ENABLE);
+}
+
 static const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.identify	= pci_msi_liveupdate_identify,
+	.max_vectors	= pci_msi_liveupdate_max_vectors,
 	.capture	= pci_msi_liveupdate_capture,
 	.check		= pci_msi_liveupdate_check,
 	.mask		= pci_msi_liveupdate_mask,
+	.disable	= pci_msi_liveupdate_disable,
 };
 
 /**
@@ -214,15 +242,16 @@ void pci_msi_liveupdate_match(struct pci_dev *pdev)
 	irq_liveupdate_match(&pdev->dev, &pci_msi_liveupdate_ops);
 }
 
-/* Nobody came for them, and nobody will open their remapping entries. */
-static void disable_unused(struct pci_dev *pdev)
+/**
+ * pci_msi_liveupdate_placed - Does a device get the messages which it has?
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ * Return: True until the live update of the device is finished, or refused.
+ */
+bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 {
-	if (!pdev->msix_enabled && (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE))
-		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
-				      msix_flags(pdev) & ~PCI_MSIX_FLAGS_ENABLE);
-	if (!pdev->msi_enabled && (msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE))
-		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
-				      msi_flags(pdev) & ~PCI_MSI_FLAGS_ENABLE);
+	return irq_liveupdate_placed(&pdev->dev);
 }
 
 /**
@@ -236,7 +265,8 @@ static void disable_unused(struct pci_dev *pdev)
  */
 void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
-	disable_unused(pdev);
+	/* Nobody came for them, and nobody will open their remapping entries. */
+	pci_msi_liveupdate_disable(&pdev->dev);
 	irq_liveupdate_finish(&pdev->dev);
 }
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);

@@ -163,7 +163,8 @@ static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
  * @msg_addr_hi:	High word of the message address in the device
  * @msg_data:		Message data in the device
  * @handle:		Index of its entry in the interrupt remapping table
- * @source:		Source-id fields of that entry, coded by the unit
+ * @source:		Source-id fields of that entry, coded by the unit. The same
+ *			in all vectors of a device.
  * @target:		CPU at which the interrupt was directed, in the code of
  *			the architecture (x86: APIC id)
  * @flags:		IRQ_LU_VECTOR_*
@@ -208,7 +209,9 @@ static_assert(sizeof(struct irq_lu_vector_ser) == 48);
  * @reserved:		Zero
  * @vectors:		The vectors, in strictly ascending order of msi_index. For
  *			MSI msi_index starts at 0, and msi_index, irq and handle
- *			are consecutive.
+ *			are consecutive. There the handles are a block of the
+ *			table, which the unit may have rounded up: the entries in
+ *			excess are blocked, too.
  */
 struct irq_lu_device_ser {
 	__u32				len;
