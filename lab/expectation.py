@@ -97,6 +97,20 @@ def _handover(result):
             *_rules(result, result.judged), _console(result)]
 
 
+def _blackout_dropped(result):
+    wrong = [f"vector {n}: rung {v.rung}, latched {v.latched}, delivered {v.delivered}"
+             for n, v in _numbered(result) if not v.rung or v.latched or v.delivered]
+    return _all("blackout: what the device cannot latch is dropped", wrong)
+
+
+def _dropped(result):
+    """Without mask bits the synthetic interrupt is all there is, and it is there."""
+    return [_retrieved(result, True), _same_identity(result), _same_cpu(result),
+            _counted(result, "before"), _blackout_dropped(result),
+            _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
+            *_rules(result, result.judged), _console(result)]
+
+
 def _hammer_hit(result):
     """The next kernel finds in the counters what the hammer did until the old one was gone."""
     stats = result.extras[-1]
@@ -182,6 +196,7 @@ def _programs_passed(result):
 EXPECTED = {
     "programs": _programs_passed,
     "handover": _handover,
+    "dropped": _dropped,
     "hammered": _hammered,
     "cold": _cold,
     "refused": _refused,

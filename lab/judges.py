@@ -5,7 +5,9 @@ Every judge is a function of an Observation and returns what it found wrong, as
 a list of sentences; an empty list means that its rule held.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from qemulog import IRTE_PRESENT
 
 COMMAND = 4
 COMMAND_BUS_MASTER = 1 << 2
@@ -15,8 +17,11 @@ GLOBAL_INTERRUPT_REMAPPING = 1 << 25
 TABLE_ENTRY_BYTES = 16
 TABLE_MESSAGE_BYTES = 12
 
-IRTE_PRESENT = 1 << 0
-IRTE_FPD = 1 << 1
+MSI_CONTROL = 2  # in the MSI capability, as are the two below
+MSI_ADDRESS_LOW = 4
+MSI_ADDRESS_HIGH = 8
+MSI_CONTROL_ENABLE = 1 << 0
+
 IRTE_SOURCE = (1 << 20) - 1  # of the upper half: SID, SQ, SVT
 
 
@@ -30,6 +35,8 @@ class Observation:
     model, device, bridges: QEMU's name of the device, its address, the
         addresses of the bridges on its path (bus:slot.function)
     table: physical address of the MSI-X table
+    msi: of a device that is used with MSI, the offsets in its configuration space of
+        the capability ("pos"), the message data and the mask bits (0: it has none)
     messages: per vector (address, data) in the old kernel
     irtes: per vector the index of its remapping entry in the old kernel
     """
@@ -44,6 +51,14 @@ class Observation:
     table: int
     messages: list
     irtes: list
+    msi: dict = field(default_factory=dict)
+
+    def config_writes(self, until=None):
+        """(event, offset, value) of the writes to the device's configuration space."""
+        for event in self.window("pci_cfg_write", until=until):
+            _, address, offset, value = event.config_write()
+            if address == self.device:
+                yield event, offset, value
 
     def window(self, *names, until=None):
         """Events of the given names from the shutdown on."""
@@ -61,8 +76,12 @@ def remapping_stays_enabled(seen):
     return wrong
 
 
-def msix_stays_enabled(seen):
-    """MSI-X Enable of the device is never cleared."""
+def msi_stays_enabled(seen):
+    """MSI Enable, or MSI-X Enable, of the device is never cleared."""
+    if seen.msi:
+        return [f"MSI control of {seen.device} written: {value:#x}"
+                for _, offset, value in seen.config_writes()
+                if offset == seen.msi["pos"] + MSI_CONTROL and not value & MSI_CONTROL_ENABLE]
     return [f"MSI-X control of {seen.device} written: {event.text}"
             for event in seen.window("msix_write_config")
             if event.text.startswith(f"dev {seen.model} enabled 0")]
@@ -87,8 +106,20 @@ def _table_words(event):
         yield numbers["addr"] + byte, numbers["value"] >> 8 * byte & 0xffffffff
 
 
+def _msi_message_stays(seen):
+    address, data = seen.messages[0]
+    words = {seen.msi["pos"] + MSI_ADDRESS_LOW: address & 0xffffffff,
+             seen.msi["pos"] + MSI_ADDRESS_HIGH: address >> 32,
+             seen.msi["data"]: data}
+    return [f"message word at {offset:#x} written {value:#x}, was {words[offset]:#x}"
+            for _, offset, value in seen.config_writes()
+            if value != words.get(offset, value)]
+
+
 def messages_stay(seen):
-    """No write changes an address or data word of an armed vector's MSI-X entry."""
+    """No write changes an address or data word of an armed vector."""
+    if seen.msi:
+        return _msi_message_stays(seen)
     wrong = []
     words = {}
     table_end = seen.table + len(seen.messages) * TABLE_ENTRY_BYTES
@@ -117,23 +148,29 @@ class _Block:
     unit, switching queued invalidation off.
 
     until: when that was
-    masked: when the device's Function Mask was last set before, or None
+    masked: when the device was last masked before, or None
     closing: per closed index the position of the closing write in the log
     """
 
     def __init__(self, seen):
         self.until = min((e.time for e in seen.window("vtd_inv_qi_enable")
                           if e.numbers()["enabled"] == 0), default=seen.rearm)
-        self.masked = max((e.time for e in seen.window("msix_write_config", until=self.until)
-                           if e.text == f"dev {seen.model} enabled 1 masked 1"), default=None)
+        self.masked = max(self._masked(seen), default=None)
         self.closing = {}
         for position, event in enumerate(seen.events):
             if event.name != "irte_write" or not seen.start <= event.time <= self.until:
                 continue
-            numbers = event.numbers()
-            closed = numbers["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
-            if closed and numbers["index"] in seen.irtes:
-                self.closing.setdefault(numbers["index"], position)
+            index = event.numbers()["index"]
+            if event.closes_entry() and index in seen.irtes:
+                self.closing.setdefault(index, position)
+
+    def _masked(self, seen):
+        if seen.msi:
+            every = (1 << len(seen.messages)) - 1
+            return [event.time for event, offset, value in seen.config_writes(self.until)
+                    if offset == seen.msi["mask"] and value & every == every]
+        return [e.time for e in seen.window("msix_write_config", until=self.until)
+                if e.text == f"dev {seen.model} enabled 1 masked 1"]
 
 
 def _of_this_table(seen):
@@ -182,13 +219,14 @@ def block_is_flushed(seen):
 
 
 def blocked_stays_blocked(seen):
-    """The device is masked first; a closed entry is not opened until its vector is armed."""
+    """The device is masked first, if it can be; a closed entry is not opened until its vector is armed."""
     block = _Block(seen)
-    if block.masked is None:
-        return ["the device's Function Mask was not set before the jump"]
+    can_mask = not seen.msi or seen.msi["mask"]
+    if can_mask and block.masked is None:
+        return ["the device was not masked before the jump"]
     wrong = [f"IRTE {index}: closed before the device was masked"
              for index, position in block.closing.items()
-             if seen.events[position].time < block.masked]
+             if can_mask and seen.events[position].time < block.masked]
     for position, index, low, _ in _entry_writes(seen, seen.rearm):
         if low & IRTE_PRESENT and position > block.closing.get(index, position):
             wrong.append(f"IRTE {index}: opened before its vector was armed")
@@ -237,7 +275,7 @@ def late_calls(seen):
 
 JUDGES = {
     "remapping": remapping_stays_enabled,
-    "enable": msix_stays_enabled,
+    "enable": msi_stays_enabled,
     "bus-master": bus_mastering_stays_on,
     "message": messages_stay,
     "flush": block_is_flushed,

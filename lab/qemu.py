@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One QEMU process: the machine every scenario runs on.
 
-A q35 with VT-d interrupt remapping. The device under test is an
-ivshmem-doorbell behind a PCIe root port. Decoys are devices whose drivers take
+A q35 with VT-d interrupt remapping. The device under test is behind a PCIe root
+port. Decoys are devices whose drivers take
 irq numbers and remapping entries when they are let loose.
 """
 
@@ -16,11 +16,12 @@ import time
 import gdbstub
 import guest
 import ivshmem
+import registers
+from device import DEVICES
 
 ROOT_PORT_SLOT = 4
 DEVICE = "0000:01:00.0"
 ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
-DEVICE_MODEL = "ivshmem-doorbell"
 
 SIBLING = "0000:01:00.1"
 
@@ -89,11 +90,23 @@ class Machine:
 
     @staticmethod
     def _devices(config):
-        several = any("bus=path" in device for device in config.devices)
-        under_test = f"{DEVICE_MODEL},bus=path,vectors={config.vectors},chardev=doorbell"
-        if several:
+        device = DEVICES[config.device]
+        under_test = f"{config.device},bus=path{device.options.format(vectors=config.vectors)}"
+        if any("bus=path" in other for other in config.devices):
             under_test += ",multifunction=on"
-        return [part for device in (under_test, *config.devices) for part in ("-device", device)]
+        return [part for each in (under_test, *config.devices) for part in ("-device", each)]
+
+    def _doorbell_arguments(self, config):
+        chardev = ["-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}"]
+        if DEVICES[config.device].ring:
+            chardev += ["-qtest", "chardev:doorbell", "-qtest-log", "none"]
+        return chardev
+
+    def _open_doorbell(self, config):
+        device = DEVICES[config.device]
+        if device.ring:
+            return registers.Doorbell(self._socket("doorbell"), device.ring)
+        return ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
 
     def _arguments(self, config, kernel, initrd, append, call_address):
         eim = "on" if config.mode == "x2apic" else "off"
@@ -103,8 +116,7 @@ class Machine:
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
-            "-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}",
-            *self._devices(config), *DECOYS,
+            *self._doorbell_arguments(config), *self._devices(config), *DECOYS,
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",
@@ -118,7 +130,7 @@ class Machine:
 
     def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = guest.Guest(self._socket("vmm"), self.alive)
-        self.doorbell = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
+        self.doorbell = self._open_doorbell(config)
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:
             self._process = subprocess.Popen(

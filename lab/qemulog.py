@@ -16,6 +16,9 @@ CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
 MMIO_WRITE = "memory_region_ops_write"
 MSIX_TABLE = "name 'msix-table'"
 
+IRTE_PRESENT = 1 << 0
+IRTE_FPD = 1 << 1
+
 
 @dataclass(frozen=True)
 class Event:
@@ -31,6 +34,10 @@ class Event:
         """(model, bus:slot.function, offset, value) of a pci_cfg_write."""
         model, address, offset, value = CONFIG_WRITE.match(self.text).groups()
         return model, address, int(offset, 0), int(value, 0)
+
+    def closes_entry(self):
+        """Whether an irte_write leaves the entry not present, its faults suppressed."""
+        return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
     def remapped_message(self):
         """(address, data) as the device sent it, of a vtd_ir_remap_msi."""

@@ -8,9 +8,9 @@ import expectation
 
 RULES = {
     "remapping": "interrupt remapping never disabled",
-    "enable": "MSI-X Enable never cleared",
+    "enable": "MSI or MSI-X Enable never cleared",
     "bus-master": "bus mastering never cleared, device and path",
-    "message": "no MSI-X message word changed",
+    "message": "no MSI or MSI-X message word changed",
     "flush": "block: entries closed, cache invalidated, waited for",
     "blocked": "blocked entries stay closed until armed",
     "source-id": "no entry present with a wrong source-id",

@@ -21,6 +21,7 @@ import judges
 import patch
 import qemu
 import qemulog
+from device import DEVICES
 from result import Result, Vector
 
 COMMON_PARAMETERS = (
@@ -54,8 +55,9 @@ class Run:
         self.machine = machine
         self.build = build
         self.result = Result(scenario, [Vector() for _ in range(scenario.vectors)])
+        self.device = DEVICES[scenario.device]
         self.marks = {}
-        self.table = 0
+        self.bound = {}
         self.session = False
         self.symbols = build.symbols(scenario.kernels[0])
         self.slowness = DEBUG_KERNEL_SLOWNESS if "debug" in scenario.kernels else 1
@@ -198,18 +200,26 @@ class Run:
             time.sleep(0.001)
         tail.close()
 
-    @staticmethod
-    def _lets_go(event):
-        """Function Mask set (a handover) or bus mastering cleared (an ordinary shutdown)."""
+    def _lets_go(self, event):
+        """MSI-X Function Mask set or the entry of MSI closed (a handover), or bus mastering
+        cleared (an ordinary shutdown)."""
         if event.name == "msix_write_config":
-            return event.text == f"dev {qemu.DEVICE_MODEL} enabled 1 masked 1"
+            return event.text == f"dev {self.scenario.device} enabled 1 masked 1"
+        if event.name == "irte_write":
+            return (self.device.msi and event.closes_entry()
+                    and event.numbers()["index"] == self.result.vectors[0].old["irte"])
         if event.name != "pci_cfg_write":
             return False
         model, _, offset, value = event.config_write()
-        return (model == qemu.DEVICE_MODEL and offset == judges.COMMAND
+        return (model == self.scenario.device and offset == judges.COMMAND
                 and not value & judges.COMMAND_BUS_MASTER)
 
     # The phases
+
+    def _bind(self):
+        self.bound = self._command("bind msi" if self.device.msi else "bind")
+        if self.device.ring:
+            self.machine.doorbell.found_at(self.bound["registers"])
 
     def _arm(self):
         self._command(f"arm {self.scenario.vectors}")
@@ -219,7 +229,7 @@ class Run:
         self._boot()
         self._command("counters")
         self._command("open")
-        self.table = self._command("bind")["table"]
+        self._bind()
         for vector, seen in zip(self.result.vectors, self._arm()):
             vector.old = seen
         self._hook("old_armed")
@@ -240,7 +250,7 @@ class Run:
             self._retrieve_device()
         else:
             self._command("open")
-        self._command("bind")
+        self._bind()
 
     def _give_up(self):
         """The session is finished, if there is one, and the device is opened as any other."""
@@ -251,7 +261,7 @@ class Run:
             self._command("counters")
         self._hook("next_given_up")
         self._command("open")
-        self._command("bind")
+        self._bind()
 
     def _retrieve_device(self):
         """A device which is not given back can be opened when the session is finished."""
@@ -298,7 +308,7 @@ class Run:
 
     def _judge(self):
         start = self.marks.get("start")
-        if start is None or not self.table:
+        if start is None or not self.bound:
             return
         # Up to FREEZE the owner of the device may do with its vectors what it likes.
         start = qemulog.console_time(self.machine.log_path, FROZEN, start) or start
@@ -306,8 +316,8 @@ class Run:
         seen = judges.Observation(
             events=qemulog.read(self.machine.log_path), start=start,
             rearm=self.marks.get("rearm", now), end=now,
-            model=qemu.DEVICE_MODEL, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
-            table=self.table,
+            model=self.scenario.device, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
+            table=self.bound.get("table", 0), msi=self.bound.get("msi", {}),
             messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
             irtes=[v.old["irte"] for v in self.result.vectors])
         self.result.judged = judges.judge(seen)

@@ -18,6 +18,7 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see expectation.py
+    device: the device under test, see device.py; which decides about MSI or MSI-X
     vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
@@ -42,6 +43,7 @@ class Scenario:
     name: str
     title: str
     expect: str = "handover"
+    device: str = "ivshmem-doorbell"
     vectors: int = 8
     cpus: tuple = (3, 4)
     memory: str = "1G"

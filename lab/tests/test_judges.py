@@ -3,6 +3,7 @@
 
 import os
 import unittest
+from dataclasses import replace
 
 import console
 import judges
@@ -11,23 +12,25 @@ import qemulog
 LOG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handover.log")
 
 
-def observe(lines):
-    return judges.Observation(
+def observe(lines, **changes):
+    return replace(judges.Observation(
         events=[event for event in map(qemulog.parse, lines) if event],
         start=102.0, rearm=106.0, end=110.0,
         model="ivshmem-doorbell", device="01:00.0", bridges=["00:04.0"],
         table=0xfe601000,
-        messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18])
+        messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18]), **changes)
 
 
-class DoctoredLog(unittest.TestCase):
+class Doctoring(unittest.TestCase):
+    changes = {}
+
     def setUp(self):
         with open(LOG) as f:
             self.lines = f.read().splitlines()
 
     def noticed(self):
         """The judges that find something wrong with the log as it is now."""
-        found = judges.judge(observe(self.lines))
+        found = judges.judge(observe(self.lines, **self.changes))
         return {name for name, wrong in found.items() if wrong}
 
     def add(self, seconds, text):
@@ -46,6 +49,8 @@ class DoctoredLog(unittest.TestCase):
         self.assertTrue(any(old in line for line in self.lines), "nothing to replace")
         self.lines = [line.replace(old, new) for line in self.lines]
 
+
+class DoctoredLog(Doctoring):
     def test_good_log(self):
         self.assertEqual(self.noticed(), set())
 
@@ -188,6 +193,69 @@ class DoctoredLog(unittest.TestCase):
     def test_fault(self):
         self.add(105.5, "vtd_dmar_fault sid 0x100 fault 0x22 addr 0x11 write 0")
         self.assertEqual(self.noticed(), {"faults"})
+
+
+class DoctoredLogOfMsi(Doctoring):
+    """The same device, used with two messages of MSI, with mask bits."""
+
+    changes = {
+        "messages": [(0xfee00238, 0), (0xfee00238, 1)],
+        "msi": {"pos": 0x50, "data": 0x5c, "mask": 0x60},
+    }
+
+    def setUp(self):
+        super().setUp()
+        self.remove("msix_write_config")
+        self.remove("name 'msix-table'")
+        self.config(102.9, 0x60, 0x3)
+        self.config(107.6, 0x54, 0xfee00238)
+        self.config(107.7, 0x58, 0)
+        self.config(107.8, 0x5c, 0)
+        self.config(107.9, 0x52, 0x193)
+
+    def config(self, seconds, offset, value, device="01:00.0"):
+        self.add(seconds, f"pci_cfg_write edu {device} @{offset:#x} <- {value:#x}")
+
+    def test_good_log(self):
+        self.assertEqual(self.noticed(), set())
+
+    def test_msi_disabled(self):
+        self.config(105.5, 0x52, 0x192)
+        self.assertEqual(self.noticed(), {"enable"})
+
+    def test_msi_of_another_device_disabled(self):
+        self.config(105.5, 0x52, 0x192, "00:08.0")
+        self.assertEqual(self.noticed(), set())
+
+    def test_message_changed(self):
+        for offset, value in (0x54, 0xfee00258), (0x58, 1), (0x5c, 2):
+            with self.subTest(offset=offset):
+                self.setUp()
+                self.config(105.5, offset, value)
+                self.assertEqual(self.noticed(), {"message"})
+
+    def test_not_masked(self):
+        self.remove("@0x60 <- 0x3")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_one_message_not_masked(self):
+        self.replace("@0x60 <- 0x3", "@0x60 <- 0x1")
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_masked_too_late(self):
+        self.remove("@0x60 <- 0x3")
+        self.config(103.5, 0x60, 0x3)
+        self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_cannot_be_masked(self):
+        self.changes = self.changes | {"msi": {"pos": 0x50, "data": 0x5c, "mask": 0}}
+        self.remove("@0x60 <- 0x3")
+        self.assertEqual(self.noticed(), set())
+
+    def test_opened_too_early_without_mask(self):
+        self.changes = self.changes | {"msi": {"pos": 0x50, "data": 0x5c, "mask": 0}}
+        self.add(105.5, "irte_write index 18 low 0x80021000d high 0x40100")
+        self.assertEqual(self.noticed(), {"blocked"})
 
 
 class Console(unittest.TestCase):

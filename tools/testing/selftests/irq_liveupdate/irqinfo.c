@@ -27,11 +27,12 @@ int msi_irte_index(__u64 address, __u32 data)
 
 static void parse_interrupts_line(const char *line, const char *bdf, int *irqs, unsigned int count)
 {
-	const char *name = strstr(line, "vfio-msix[");
+	const char *name = strstr(line, "vfio-msi");
 	unsigned int vector;
 	char owner[32];
 
-	if (!name || sscanf(name, "vfio-msix[%u](%31[^)])", &vector, owner) != 2)
+	/* vfio-msix[VECTOR](DEVICE), or vfio-msi */
+	if (!name || sscanf(strchr(name, '[') ?: "", "[%u](%31[^)])", &vector, owner) != 2)
 		return;
 	if (vector < count && !strcmp(owner, bdf))
 		irqs[vector] = atoi(line);

@@ -5,6 +5,7 @@
  * is put back at once.
  *
  *	sabotage enable BDF		clear MSI-X Enable
+ *	sabotage msi-enable BDF		clear MSI Enable
  *	sabotage bus-master BDF		clear Bus Master Enable
  *	sabotage message BDF VECTOR	change a message's data word
  *	sabotage remapping		switch interrupt remapping off
@@ -15,7 +16,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,28 +77,33 @@ static void config_write_word(int fd, unsigned int pos, __u16 value)
 		die("config write");
 }
 
-static unsigned int msix_capability(int fd)
+static unsigned int find_capability(int fd, unsigned int id)
 {
 	unsigned int pos = config_read(fd, PCI_CAPABILITY_LIST, 1);
 
-	while (pos && config_read(fd, pos + PCI_CAP_LIST_ID, 1) != PCI_CAP_ID_MSIX)
+	while (pos && config_read(fd, pos + PCI_CAP_LIST_ID, 1) != id)
 		pos = config_read(fd, pos + PCI_CAP_LIST_NEXT, 1);
 	if (!pos) {
 		errno = ENOENT;
-		die("MSI-X capability");
+		die("capability");
 	}
 
 	return pos;
 }
 
-/* Clear bits of a config word, and set them again if they were set. */
-static void flicker_config(const char *bdf, bool msix, unsigned int pos, __u16 bits)
+static unsigned int msix_capability(int fd)
+{
+	return find_capability(fd, PCI_CAP_ID_MSIX);
+}
+
+/* Clear bits of a config word, and set them again if they were set; id 0: no capability */
+static void flicker_config(const char *bdf, unsigned int id, unsigned int pos, __u16 bits)
 {
 	int fd = open_config(bdf);
 	__u16 value;
 
-	if (msix)
-		pos += msix_capability(fd);
+	if (id)
+		pos += find_capability(fd, id);
 	value = config_read(fd, pos, sizeof(value));
 	config_write_word(fd, pos, value & ~bits);
 	config_write_word(fd, pos, value);
@@ -186,9 +191,11 @@ int main(int argc, char *argv[])
 	const char *arg = argc > 2 ? argv[2] : "";
 
 	if (!strcmp(rule, "enable"))
-		flicker_config(arg, true, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+		flicker_config(arg, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+	else if (!strcmp(rule, "msi-enable"))
+		flicker_config(arg, PCI_CAP_ID_MSI, PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
 	else if (!strcmp(rule, "bus-master"))
-		flicker_config(arg, false, PCI_COMMAND, PCI_COMMAND_MASTER);
+		flicker_config(arg, 0, PCI_COMMAND, PCI_COMMAND_MASTER);
 	else if (!strcmp(rule, "unmask"))
 		clear_function_mask(arg);
 	else if (!strcmp(rule, "message") && argc > 3)

@@ -154,8 +154,8 @@ static int find_msix_table(struct vfio_dev *dev)
 	return map_msix_bar(dev);
 }
 
-/* Where the MSI-X table is in physical memory, 0 if that cannot be found. */
-__u64 vfio_dev_table_address(struct vfio_dev *dev)
+/* Where a BAR is in physical memory, 0 if that cannot be found. */
+__u64 vfio_dev_bar_address(struct vfio_dev *dev, unsigned int bar)
 {
 	unsigned long long start = 0;
 	unsigned int line;
@@ -166,16 +166,16 @@ __u64 vfio_dev_table_address(struct vfio_dev *dev)
 	f = fopen(path, "r");
 	if (!f)
 		return 0;
-	for (line = 0; line <= dev->table_bar; line++) {
+	for (line = 0; line <= bar; line++) {
 		if (fscanf(f, "%llx %*x %*x", &start) != 1)
 			start = 0;
 	}
 	fclose(f);
 
-	return start ? start + dev->table_offset : 0;
+	return start;
 }
 
-int vfio_dev_bind(struct vfio_dev *dev)
+static int bind_config(struct vfio_dev *dev)
 {
 	struct vfio_region_info info;
 	int ret;
@@ -189,7 +189,23 @@ int vfio_dev_bind(struct vfio_dev *dev)
 		return ret;
 	dev->config_offset = info.offset;
 
-	return find_msix_table(dev);
+	return 0;
+}
+
+int vfio_dev_bind(struct vfio_dev *dev)
+{
+	int ret = bind_config(dev);
+
+	dev->irq_index = VFIO_PCI_MSIX_IRQ_INDEX;
+
+	return ret ? ret : find_msix_table(dev);
+}
+
+int vfio_dev_bind_msi(struct vfio_dev *dev)
+{
+	dev->irq_index = VFIO_PCI_MSI_IRQ_INDEX;
+
+	return bind_config(dev);
 }
 
 void vfio_dev_close(struct vfio_dev *dev)
@@ -246,7 +262,7 @@ static int set_irqs(struct vfio_dev *dev, unsigned int index, unsigned int first
 
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds)
 {
-	return set_irqs(dev, VFIO_PCI_MSIX_IRQ_INDEX, first, count, eventfds);
+	return set_irqs(dev, dev->irq_index, first, count, eventfds);
 }
 
 int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd)
@@ -259,7 +275,7 @@ int vfio_dev_disarm(struct vfio_dev *dev)
 	struct vfio_irq_set set = {
 		.argsz = sizeof(set),
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.index = dev->irq_index,
 	};
 
 	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;

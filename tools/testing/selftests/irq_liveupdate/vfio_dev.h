@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A vfio-pci device used through its cdev and iommufd, nothing mapped for DMA,
- * and its MSI-X capability as the device itself shows it.
+ * and its MSI-X capability as the device itself shows it. With MSI the messages
+ * are in the configuration space, see msi_cap.h.
  */
 #ifndef _IRQ_LIVEUPDATE_VFIO_DEV_H
 #define _IRQ_LIVEUPDATE_VFIO_DEV_H
@@ -14,6 +15,7 @@ struct vfio_dev {
 	int iommufd;
 	int fd;
 	__u64 config_offset;
+	unsigned int irq_index;
 	__u16 msix_cap;
 	unsigned int nr_msix;
 	void *msix_bar;
@@ -31,10 +33,11 @@ struct msix_entry {
 
 int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
 int vfio_dev_bind(struct vfio_dev *dev);
+int vfio_dev_bind_msi(struct vfio_dev *dev);
 void vfio_dev_close(struct vfio_dev *dev);
 int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);
-__u64 vfio_dev_table_address(struct vfio_dev *dev);
+__u64 vfio_dev_bar_address(struct vfio_dev *dev, unsigned int bar);
 int vfio_dev_set_bus_master(struct vfio_dev *dev);
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
 int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd);

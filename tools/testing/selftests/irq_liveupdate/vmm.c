@@ -25,6 +25,7 @@
 #include "hammer.h"
 #include "irqinfo.h"
 #include "luo.h"
+#include "msi_cap.h"
 #include "vfio_dev.h"
 
 #define SESSION_NAME	"vmm"
@@ -36,6 +37,8 @@ struct vmm {
 	const char *bdf;
 	struct vfio_dev dev;
 	struct counters counters;
+	bool msi;
+	unsigned int nr_vectors;
 	unsigned int armed;
 	int session;
 };
@@ -76,17 +79,50 @@ static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
 	return vfio_dev_open_cdev(&vmm->dev, vmm->bdf);
 }
 
-static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
+static int bind_msix(struct vmm *vmm, FILE *reply)
 {
-	int ret = vfio_dev_bind(&vmm->dev);
+	struct vfio_dev *dev = &vmm->dev;
+	int ret = vfio_dev_bind(dev);
 
 	if (ret)
 		return ret;
 
-	fprintf(reply, ",\"vectors\":%u,\"table\":%llu", vmm->dev.nr_msix,
-		vfio_dev_table_address(&vmm->dev));
+	vmm->nr_vectors = dev->nr_msix;
+	fprintf(reply, ",\"table\":%llu",
+		vfio_dev_bar_address(dev, dev->table_bar) + dev->table_offset);
 
-	return vfio_dev_set_bus_master(&vmm->dev);
+	return 0;
+}
+
+static int bind_msi(struct vmm *vmm, FILE *reply)
+{
+	struct msi_cap cap;
+	int ret;
+
+	ret = vfio_dev_bind_msi(&vmm->dev);
+	if (ret)
+		return ret;
+
+	ret = msi_cap_read(vmm->bdf, &cap);
+	if (ret)
+		return ret;
+
+	vmm->nr_vectors = cap.nr_messages;
+	fprintf(reply, ",\"registers\":%llu,\"msi\":{\"pos\":%u,\"data\":%u,\"mask\":%u}",
+		vfio_dev_bar_address(&vmm->dev, 0), cap.pos, cap.data_pos, cap.mask_pos);
+
+	return 0;
+}
+
+/* "bind": the device is used with MSI-X; "bind msi": with MSI */
+static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	int ret;
+
+	vmm->msi = !strcmp(arg, "msi");
+	ret = vmm->msi ? bind_msi(vmm, reply) : bind_msix(vmm, reply);
+
+	return ret ? ret : vfio_dev_set_bus_master(&vmm->dev);
 }
 
 static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
@@ -121,7 +157,7 @@ static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
 	unsigned int i;
 
 	fputs(",\"counts\":[", reply);
-	for (i = 0; i < vmm->dev.nr_msix; i++)
+	for (i = 0; i < vmm->nr_vectors; i++)
 		fprintf(reply, "%s%llu", i ? "," : "", counters_read(&vmm->counters, i));
 	fputc(']', reply);
 
@@ -130,20 +166,43 @@ static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int cmd_pending(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	struct msi_cap cap = { };
 	unsigned int i;
+	int ret;
+
+	ret = vmm->msi ? msi_cap_read(vmm->bdf, &cap) : 0;
+	if (ret)
+		return ret;
 
 	fputs(",\"pending\":[", reply);
-	for (i = 0; i < vmm->dev.nr_msix; i++)
-		fprintf(reply, "%s%d", i ? "," : "", vfio_dev_msix_pending(&vmm->dev, i));
+	for (i = 0; i < vmm->nr_vectors; i++)
+		fprintf(reply, "%s%d", i ? "," : "",
+			vmm->msi ? cap.pending >> i & 1 : vfio_dev_msix_pending(&vmm->dev, i));
 	fputc(']', reply);
 
 	return 0;
 }
 
-static void put_vector(FILE *reply, struct vfio_dev *dev, unsigned int index, int irq)
+/* What the device sends for a vector, and whether it is masked */
+static struct msix_entry message_of(struct vmm *vmm, unsigned int index)
 {
-	struct msix_entry entry = vfio_dev_msix_entry(dev, index);
+	struct msi_cap cap;
 
+	if (!vmm->msi)
+		return vfio_dev_msix_entry(&vmm->dev, index);
+
+	if (msi_cap_read(vmm->bdf, &cap))
+		return (struct msix_entry) { };
+
+	return (struct msix_entry) {
+		.address = cap.address,
+		.data = cap.data + index,
+		.control = cap.mask >> index & 1,
+	};
+}
+
+static void put_vector(FILE *reply, struct msix_entry entry, unsigned int index, int irq)
+{
 	fprintf(reply, "%s{\"irq\":%d,\"address\":%llu,\"data\":%u,\"control\":%u",
 		index ? "," : "", irq, entry.address, entry.data, entry.control);
 	fprintf(reply, ",\"irte\":%d,\"cpu\":%d}",
@@ -152,21 +211,16 @@ static void put_vector(FILE *reply, struct vfio_dev *dev, unsigned int index, in
 
 static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	struct vfio_dev *dev = &vmm->dev;
 	int irqs[MAX_VECTORS], ret;
-	__u16 command, control;
 	unsigned int i;
 
-	ret = irq_of_vectors(dev->bdf, irqs, vmm->armed);
+	ret = irq_of_vectors(vmm->bdf, irqs, vmm->armed);
 	if (ret)
 		return ret;
-	if (vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)) ||
-	    vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_FLAGS, &control, sizeof(control)))
-		return -EIO;
 
-	fprintf(reply, ",\"command\":%u,\"msix_control\":%u,\"vectors\":[", command, control);
+	fputs(",\"vectors\":[", reply);
 	for (i = 0; i < vmm->armed; i++)
-		put_vector(reply, dev, i, irqs[i]);
+		put_vector(reply, message_of(vmm, i), i, irqs[i]);
 	fputc(']', reply);
 
 	return 0;

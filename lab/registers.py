@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A doorbell made of device registers, which are written from outside of the guest.
+
+QEMU's test protocol: commands such as "writel ADDRESS VALUE" over a UNIX socket,
+one a line, each answered by a line that begins with OK.
+"""
+
+import socket
+
+
+class Doorbell:
+    """The registers of one device; QEMU connects when it starts."""
+
+    def __init__(self, path, accesses):
+        self._accesses = accesses
+        self._base = 0
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self._line = None
+
+    def found_at(self, base):
+        """The guest says where the registers are."""
+        self._base = base
+
+    def ring(self, vector):
+        """Raise the interrupt; there is one vector."""
+        if not self._line:
+            self._line = self._listener.accept()[0].makefile("rw")
+        for name, offset, *value in self._accesses:
+            numbers = [self._base + offset, *value]
+            self._line.write(" ".join([name, *map(hex, numbers)]) + "\n")
+            self._line.flush()
+            if not self._line.readline().startswith("OK"):
+                raise OSError(f"QEMU did not do {name} of {self._base + offset:#x}")
+
+    def close(self):
+        self._listener.close()
+        if self._line:
+            self._line.close()
