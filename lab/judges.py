@@ -37,8 +37,9 @@ class Observation:
     table: physical address of the MSI-X table
     msi: of a device that is used with MSI, the offsets in its configuration space of
         the capability ("pos"), the message data and the mask bits (0: it has none)
-    messages: per vector (address, data) in the old kernel
-    irtes: per vector the index of its remapping entry in the old kernel
+    numbers: of the vectors that the old kernel has armed
+    messages: per such vector (address, data) in the old kernel
+    irtes: per such vector the index of its remapping entry in the old kernel
     """
 
     events: list
@@ -49,6 +50,7 @@ class Observation:
     device: str
     bridges: list
     table: int
+    numbers: list
     messages: list
     irtes: list
     msi: dict = field(default_factory=dict)
@@ -122,7 +124,7 @@ def messages_stay(seen):
         return _msi_message_stays(seen)
     wrong = []
     words = {}
-    table_end = seen.table + len(seen.messages) * TABLE_ENTRY_BYTES
+    table_end = seen.table + (max(seen.numbers) + 1) * TABLE_ENTRY_BYTES
     for event in seen.events:
         if event.name != "memory_region_ops_write" or event.time > seen.end:
             continue
@@ -133,6 +135,8 @@ def messages_stay(seen):
             before = words.get(address)
             words[address] = value
             if event.time < seen.start or offset >= TABLE_MESSAGE_BYTES or value == before:
+                continue
+            if vector not in seen.numbers:
                 continue
             wrong.append(f"vector {vector}: message word {offset // 4} "
                          f"written {value:#x}, was {before or 0:#x}")

@@ -28,7 +28,7 @@ SIBLING = "0000:01:00.1"
 DECOY = "0000:00:08.0"
 DECOYS = (
     "-blockdev", "null-co,node-name=null,read-zeroes=on",
-    "-device", "nvme,addr=8.0,serial=decoy,drive=null",
+    "-device", "nvme,addr=8.0,serial=decoy,drive=null,msix_qsize=2048",
     "-device", "e1000e,addr=9.0,romfile=",
 )
 DECOY_INITCALLS = ("nvme_init", "e1000_init_module")

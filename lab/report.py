@@ -30,7 +30,8 @@ def _was_is(old, new):
     return f"{old}" if old == new else f"{old} -> {new}"
 
 
-def _row(number, vector, rings):
+def _row(vector, rings):
+    number = vector.number
     old, new = vector.old, vector.new
     if not old or not new:
         return (str(number),) + ("-",) * (len(HEADINGS) - 2) + ("did not arrive",)
@@ -50,8 +51,7 @@ def _table(rows):
 
 
 def vectors_table(result):
-    rows = [HEADINGS] + [_row(n, v, result.scenario.rings)
-                         for n, v in enumerate(result.vectors)]
+    rows = [HEADINGS] + [_row(v, result.scenario.rings) for v in result.vectors]
     return _table(rows)
 
 

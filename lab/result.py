@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 class Vector:
     """What happened to one vector; identities as the VMM reports them."""
 
+    number: int
     old: dict = None
     new: dict = None
     before: int = 0

@@ -40,7 +40,8 @@ BLACKOUT_SPREAD = 1.0      # rings of the blackout lie between the block and thi
 SETTLE = 0.2
 
 TIMEOUT = {"boot": 30, "block": 20, "command": 20}
-DEBUG_KERNEL_SLOWNESS = 5
+SLOW_KERNELS = ("debug", "gcov")
+SLOWNESS = 5
 
 ATTEMPTS = 4               # to hit a race
 
@@ -54,13 +55,15 @@ class Run:
         self.scenario = scenario
         self.machine = machine
         self.build = build
-        self.result = Result(scenario, [Vector() for _ in range(scenario.vectors)])
+        self.numbers = [number for first, count in scenario.ranges()
+                        for number in range(first, first + count)]
+        self.result = Result(scenario, [Vector(number) for number in self.numbers])
         self.device = DEVICES[scenario.device]
         self.marks = {}
         self.bound = {}
         self.session = False
         self.symbols = build.symbols(scenario.kernels[0])
-        self.slowness = DEBUG_KERNEL_SLOWNESS if "debug" in scenario.kernels else 1
+        self.slowness = SLOWNESS if set(SLOW_KERNELS) & set(scenario.kernels) else 1
 
     # The guest
 
@@ -91,7 +94,7 @@ class Run:
 
     def _counts(self):
         counts = self._command("counts")["counts"]
-        return counts[:self.scenario.vectors]
+        return [counts[number] for number in self.numbers]
 
     def _settled_counts(self):
         """The counts once they have stopped rising."""
@@ -117,7 +120,7 @@ class Run:
         busy, so a round begins when the guest has seen the one before, or never will."""
         expected = self._counts()
         for _ in range(self.scenario.rings):
-            for number in range(self.scenario.vectors):
+            for number in self.numbers:
                 self.machine.doorbell.ring(number)
                 time.sleep(RING_GAP)
             expected = [count + 1 for count in expected]
@@ -130,12 +133,12 @@ class Run:
                 return
 
     def _ring_in_blackout(self):
-        order = list(range(self.scenario.vectors))
+        order = list(self.result.vectors)
         random.Random(self.scenario.seed).shuffle(order)
         gap = BLACKOUT_SPREAD * self.slowness / len(order)
-        for number in order:
-            self.machine.doorbell.ring(number)
-            self.result.vectors[number].rung += 1
+        for vector in order:
+            self.machine.doorbell.ring(vector.number)
+            vector.rung += 1
             time.sleep(gap)
 
     # The kernels
@@ -191,7 +194,7 @@ class Run:
         tail = qemulog.Tail(self.machine.log_path)
         self._start_jump()
         deadline = time.monotonic() + self._timeout("block")
-        vectors = itertools.cycle(range(self.scenario.vectors))
+        vectors = itertools.cycle(self.numbers)
         while not any(map(self._lets_go, tail.events())):
             if time.monotonic() > deadline or not self.machine.alive():
                 raise RunFailed("the old kernel did not shut the device down")
@@ -222,21 +225,28 @@ class Run:
             self.machine.doorbell.found_at(self.bound["registers"])
 
     def _arm(self):
-        self._command(f"arm {self.scenario.vectors}")
-        return self._command("snapshot")["vectors"]
+        for first, count in self.scenario.ranges():
+            self._command(f"arm {first} {count}")
+
+    def _look(self, when):
+        """Take down the identity of the vectors."""
+        seen = self._command("snapshot")["vectors"]
+        for vector in self.result.vectors:
+            setattr(vector, when, seen[vector.number])
 
     def _old_kernel(self):
         self._boot()
         self._command("counters")
         self._command("open")
         self._bind()
-        for vector, seen in zip(self.result.vectors, self._arm()):
-            vector.old = seen
+        self._arm()
         self._hook("old_armed")
         counts = self._counts()
         self._ring_each()
         self._add_counts("before", counts)
         self._command("preserve device" if self.scenario.handover else "preserve")
+        self._hook("old_changes")
+        self._look("old")
         self._hook("old_preserved")
 
     def _retrieve(self):
@@ -285,13 +295,14 @@ class Run:
         else:
             self._give_up()
         counts = self._counts()
-        for vector, bit in zip(self.result.vectors, self._command("pending")["pending"]):
-            vector.latched = bit
+        pending = self._command("pending")["pending"]
+        for vector in self.result.vectors:
+            vector.latched = pending[vector.number]
         self.marks["rearm"] = time.time()
-        for vector, seen in zip(self.result.vectors, self._arm()):
-            vector.new = seen
+        self._arm()
         counts = self._add_counts("delivered", counts)
         self._hook("next_armed")
+        self._look("new")
         self._ring_each()
         counts = self._add_counts("adopted", counts)
         if self.session:
@@ -318,6 +329,7 @@ class Run:
             rearm=self.marks.get("rearm", now), end=now,
             model=self.scenario.device, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
             table=self.bound.get("table", 0), msi=self.bound.get("msi", {}),
+            numbers=self.numbers,
             messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
             irtes=[v.old["irte"] for v in self.result.vectors])
         self.result.judged = judges.judge(seen)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 
 # Points of a run at which a scenario may give the VMM further commands
-HOOKS = ("old_armed", "old_preserved", "next_ready", "next_session", "next_given_up",
+HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
          "next_armed", "next_finished")
 
 
@@ -20,6 +20,7 @@ class Scenario:
     expect: name of the outcome it is held against, see expectation.py
     device: the device under test, see device.py; which decides about MSI or MSI-X
     vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
+    arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
     handover: whether the VMM preserves the device as well as its counters
@@ -45,6 +46,7 @@ class Scenario:
     expect: str = "handover"
     device: str = "ivshmem-doorbell"
     vectors: int = 8
+    arm: tuple = ()
     cpus: tuple = (3, 4)
     memory: str = "1G"
     mode: str = "x2apic"
@@ -64,6 +66,10 @@ class Scenario:
     doctor: tuple = ()
     says: tuple = ()
     breaks: tuple = ()
+
+    def ranges(self):
+        """(first, count) of the vectors that are used."""
+        return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
 
     def with_changes(self, **changes):
         return replace(self, **changes)

@@ -18,7 +18,7 @@ def observe(lines, **changes):
         start=102.0, rearm=106.0, end=110.0,
         model="ivshmem-doorbell", device="01:00.0", bridges=["00:04.0"],
         table=0xfe601000,
-        messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18]), **changes)
+        numbers=[0, 1], messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18]), **changes)
 
 
 class Doctoring(unittest.TestCase):

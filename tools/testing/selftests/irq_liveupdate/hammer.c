@@ -89,7 +89,7 @@ int hammer_start(struct vfio_dev *dev, struct counters *counters, unsigned int v
 		.running = true,
 	};
 
-	ret = irq_of_vectors(dev->bdf, hammer.irqs, vectors);
+	ret = irq_of_vectors(dev->bdf, hammer.irqs, 0, vectors);
 	if (ret)
 		return ret;
 

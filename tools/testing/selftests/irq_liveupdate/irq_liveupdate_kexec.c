@@ -45,6 +45,12 @@ static unsigned int nr_vectors(const struct vfio_dev *dev)
 	return dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
 }
 
+/* Of a large table, the end: it has the highest numbers. */
+static unsigned int first_vector(const struct vfio_dev *dev)
+{
+	return dev->nr_msix - nr_vectors(dev);
+}
+
 static void check(int ret, const char *what)
 {
 	if (ret < 0)
@@ -60,19 +66,19 @@ static void arm(struct vfio_dev *dev)
 		if (eventfds[i] < 0)
 			ksft_exit_fail_perror("eventfd");
 	}
-	check(vfio_dev_arm(dev, 0, nr_vectors(dev), eventfds), "arm");
+	check(vfio_dev_arm(dev, first_vector(dev), nr_vectors(dev), eventfds), "arm");
 }
 
 static void take_record(struct vfio_dev *dev, struct record *record)
 {
+	unsigned int first = first_vector(dev), i;
 	struct msix_entry entry;
 	int irqs[MAX_VECTORS];
-	unsigned int i;
 
 	record->nr_vectors = nr_vectors(dev);
-	check(irq_of_vectors(dev->bdf, irqs, record->nr_vectors), "/proc/interrupts");
+	check(irq_of_vectors(dev->bdf, irqs, first, record->nr_vectors), "/proc/interrupts");
 	for (i = 0; i < record->nr_vectors; i++) {
-		entry = vfio_dev_msix_entry(dev, i);
+		entry = vfio_dev_msix_entry(dev, first + i);
 		record->vector[i].address = entry.address;
 		record->vector[i].data = entry.data;
 		record->vector[i].irq = irqs[i];

@@ -25,7 +25,8 @@ int msi_irte_index(__u64 address, __u32 data)
 	return handle;
 }
 
-static void parse_interrupts_line(const char *line, const char *bdf, int *irqs, unsigned int count)
+static void parse_interrupts_line(const char *line, const char *bdf, int *irqs,
+				  unsigned int first, unsigned int count)
 {
 	const char *name = strstr(line, "vfio-msi");
 	unsigned int vector;
@@ -34,12 +35,12 @@ static void parse_interrupts_line(const char *line, const char *bdf, int *irqs, 
 	/* vfio-msix[VECTOR](DEVICE), or vfio-msi */
 	if (!name || sscanf(strchr(name, '[') ?: "", "[%u](%31[^)])", &vector, owner) != 2)
 		return;
-	if (vector < count && !strcmp(owner, bdf))
-		irqs[vector] = atoi(line);
+	if (vector >= first && vector - first < count && !strcmp(owner, bdf))
+		irqs[vector - first] = atoi(line);
 }
 
 /* vfio-pci names its interrupts, so that /proc/interrupts tells index and number. */
-int irq_of_vectors(const char *bdf, int *irqs, unsigned int count)
+int irq_of_vectors(const char *bdf, int *irqs, unsigned int first, unsigned int count)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -53,7 +54,7 @@ int irq_of_vectors(const char *bdf, int *irqs, unsigned int count)
 	if (!f)
 		return -errno;
 	while (getline(&line, &size, f) > 0)
-		parse_interrupts_line(line, bdf, irqs, count);
+		parse_interrupts_line(line, bdf, irqs, first, count);
 	free(line);
 	fclose(f);
 

@@ -16,7 +16,7 @@
 #define MSI_DATA_SUBHANDLE	0xffffU
 
 int msi_irte_index(__u64 address, __u32 data);
-int irq_of_vectors(const char *bdf, int *irqs, unsigned int count);
+int irq_of_vectors(const char *bdf, int *irqs, unsigned int first, unsigned int count);
 int irq_effective_cpu(int irq);
 int irq_set_affinity(int irq, const char *cpus);
 

@@ -39,7 +39,6 @@ struct vmm {
 	struct counters counters;
 	bool msi;
 	unsigned int nr_vectors;
-	unsigned int armed;
 	int session;
 };
 
@@ -87,7 +86,7 @@ static int bind_msix(struct vmm *vmm, FILE *reply)
 	if (ret)
 		return ret;
 
-	vmm->nr_vectors = dev->nr_msix;
+	vmm->nr_vectors = dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
 	fprintf(reply, ",\"table\":%llu",
 		vfio_dev_bar_address(dev, dev->table_bar) + dev->table_offset);
 
@@ -130,25 +129,39 @@ static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
 	return counters_create(&vmm->counters);
 }
 
-static int cmd_arm(struct vmm *vmm, const char *arg, FILE *reply)
+static int parse_range(const char *arg, unsigned int *first, unsigned int *count)
 {
-	unsigned int count = atoi(arg);
-	int ret;
-
-	if (!count || count > MAX_VECTORS)
+	if (sscanf(arg, "%u %u", first, count) != 2 || !*count || *count > MAX_VECTORS ||
+	    *first > MAX_VECTORS - *count)
 		return -EINVAL;
 
-	ret = vfio_dev_arm(&vmm->dev, 0, count, vmm->counters.eventfd);
-	if (!ret)
-		vmm->armed = count;
+	return 0;
+}
 
-	return ret;
+/* "arm FIRST COUNT"; what is armed already stays so */
+static int cmd_arm(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	unsigned int first, count;
+	int ret = parse_range(arg, &first, &count);
+
+	return ret ? ret : vfio_dev_arm(&vmm->dev, first, count,
+					vmm->counters.eventfd + first);
+}
+
+/* "unarm FIRST COUNT": without an eventfd vfio-pci frees the interrupt */
+static int cmd_unarm(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	unsigned int first, count;
+	int none[MAX_VECTORS], ret;
+
+	ret = parse_range(arg, &first, &count);
+	memset(none, 0xff, sizeof(none));
+
+	return ret ? ret : vfio_dev_arm(&vmm->dev, first, count, none);
 }
 
 static int cmd_disarm(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	vmm->armed = 0;
-
 	return vfio_dev_disarm(&vmm->dev);
 }
 
@@ -214,12 +227,12 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 	int irqs[MAX_VECTORS], ret;
 	unsigned int i;
 
-	ret = irq_of_vectors(vmm->bdf, irqs, vmm->armed);
+	ret = irq_of_vectors(vmm->bdf, irqs, 0, vmm->nr_vectors);
 	if (ret)
 		return ret;
 
 	fputs(",\"vectors\":[", reply);
-	for (i = 0; i < vmm->armed; i++)
+	for (i = 0; i < vmm->nr_vectors; i++)
 		put_vector(reply, message_of(vmm, i), i, irqs[i]);
 	fputc(']', reply);
 
@@ -286,7 +299,7 @@ static int cmd_hammer(struct vmm *vmm, const char *arg, FILE *reply)
 	struct hammer_stats *stats = &vmm->counters.page->hammer;
 
 	if (!strcmp(arg, "start"))
-		return hammer_start(&vmm->dev, &vmm->counters, vmm->armed);
+		return hammer_start(&vmm->dev, &vmm->counters, vmm->nr_vectors);
 	if (!strcmp(arg, "stop"))
 		hammer_stop();
 
@@ -327,6 +340,7 @@ static const struct command commands[] = {
 	{ "bind",	cmd_bind },
 	{ "counters",	cmd_counters },
 	{ "arm",	cmd_arm },
+	{ "unarm",	cmd_unarm },
 	{ "disarm",	cmd_disarm },
 	{ "snapshot",	cmd_snapshot },
 	{ "counts",	cmd_counts },
