@@ -58,6 +58,10 @@
  * endpoint that enumeration finds to be a bus master is stopped. A kexec leaves
  * no other endpoint a bus master, so that the list is not needed for that.
  *
+ * LUO gives no file back when it does not know the handler of one of them. So if
+ * no file handler has attached itself to the list by late_initcall, incoming
+ * devices are given up as well.
+ *
  * A kernel without CONFIG_PCI_LIVEUPDATE knows nothing of this. The devices are
  * then bus masters with MSI and MSI-X disabled, until their driver has them
  * reset or disabled.
@@ -98,6 +102,9 @@ static u32 pci_lu_out_max;
 /* A private copy of the incoming list, and its unmatched entries by place. */
 static struct pci_lu_ser *pci_lu_in;
 static DEFINE_XARRAY(pci_lu_in_devices);
+
+/* Somebody can retrieve the files of PCI devices. */
+static bool pci_lu_has_handler;
 
 /* What was handed over is not known, and nobody can claim it. */
 static bool pci_lu_in_lost;
@@ -714,8 +721,8 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
 	pci_lu_finish(pdev);
 }
 
-/* The last file is finished: nobody can claim the rest any more. */
-static void pci_flb_finish(struct liveupdate_flb_op_args *args)
+/* Nobody can claim a device any more. */
+static void pci_lu_give_up(void)
 {
 	struct pci_dev *pdev = NULL;
 
@@ -735,6 +742,12 @@ static void pci_flb_finish(struct liveupdate_flb_op_args *args)
 	pci_msi_liveupdate_finish_rest();
 }
 
+/* The last file is finished. */
+static void pci_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	pci_lu_give_up();
+}
+
 static const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
 	.preserve	= pci_flb_preserve,
 	.unpreserve	= pci_flb_unpreserve,
@@ -752,12 +765,18 @@ static struct liveupdate_flb pci_liveupdate_flb = {
  * pci_liveupdate_register_flb() - Attach the list of devices to a file handler
  * @fh: The registered handler of the files of PCI devices
  *
- * Context: Process context, sleeps.
+ * Context: Before late_initcall. Process context, sleeps.
  * Return: 0 on success, or what liveupdate_register_flb() says.
  */
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 {
-	return liveupdate_register_flb(fh, &pci_liveupdate_flb);
+	int err;
+
+	err = liveupdate_register_flb(fh, &pci_liveupdate_flb);
+	if (!err)
+		pci_lu_has_handler = true;
+
+	return err;
 }
 
 /**
@@ -787,3 +806,12 @@ static int __init pci_liveupdate_init(void)
 	return 0;
 }
 postcore_initcall(pci_liveupdate_init);
+
+static int __init pci_liveupdate_check_handler(void)
+{
+	if (!pci_lu_has_handler)
+		pci_lu_give_up();
+
+	return 0;
+}
+late_initcall(pci_liveupdate_check_handler);
