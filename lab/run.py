@@ -282,7 +282,7 @@ class Run:
             self._command("open")
 
     def _finish(self):
-        self._command("finish")
+        self._command(self.scenario.end)
         self.session = False
 
     def _next_kernel(self):

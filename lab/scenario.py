@@ -26,6 +26,7 @@ class Scenario:
     handover: whether the VMM preserves the device as well as its counters
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device as any other
+    end: the VMM's command that ends the update
     kernels: build flavours of the old and the next kernel
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
@@ -53,6 +54,7 @@ class Scenario:
     devices: tuple = ()
     handover: bool = True
     claims: bool = True
+    end: str = "finish"
     kernels: tuple = ("lab", "lab")
     append: tuple = ("", "")
     rings: int = 3

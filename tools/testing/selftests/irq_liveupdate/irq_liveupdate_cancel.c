@@ -44,7 +44,7 @@
 #define IVSHMEM_IVPOSITION	8
 #define IVSHMEM_DOORBELL	12
 
-#define RING_TIMEOUT_MS	5000
+#define RING_TIMEOUT_MS	2000
 #define RING_GAP_US	2000
 
 static struct vfio_dev device, other;
@@ -141,12 +141,13 @@ static void *ringer_thread(void *arg)
 	return NULL;
 }
 
-/* Ring every vector once more. */
+/* Until every vector has been rung once more, or one was rung in vain. */
 static void wait_for_rings(void)
 {
 	unsigned int rung = __atomic_load_n(&ringer.rung, __ATOMIC_RELAXED);
 
-	while (__atomic_load_n(&ringer.rung, __ATOMIC_RELAXED) <= rung + VECTORS)
+	while (__atomic_load_n(&ringer.rung, __ATOMIC_RELAXED) <= rung + VECTORS &&
+	       !__atomic_load_n(&ringer.wrong, __ATOMIC_RELAXED))
 		usleep(RING_GAP_US);
 }
 
@@ -223,8 +224,10 @@ static bool freeze_fails(int error, const char *bdf)
 
 static void map_dma(struct vfio_dev *dev)
 {
-	static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+	static void *page;
 
+	if (!page)
+		page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
 	check(vfio_dev_map_dma(dev, page, PAGE_BYTES), "map DMA");
 }
 

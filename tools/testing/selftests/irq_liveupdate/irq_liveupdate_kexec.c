@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A whole live update of one device, on any machine:
+ * A whole live update of some devices, on any machine:
  *
- *	irq_liveupdate_kexec -s 1 BDF	arms all vectors, preserves, stays
+ *	irq_liveupdate_kexec -s 1 BDF...	arms all vectors, preserves, stays
  *	kexec -e
- *	irq_liveupdate_kexec -s 2 BDF	retrieves, compares, finishes
+ *	irq_liveupdate_kexec -s 2 BDF...	retrieves, compares, finishes
  *
- * with an MSI-X device that is bound to vfio-pci, and nothing that raises its
- * interrupts: what then arrives across FINISH are the synthetic ones.
+ * with MSI-X devices that are bound to vfio-pci, and nothing that raises their
+ * interrupts: what then arrives across FINISH are the synthetic ones. All
+ * devices are in one session, or with -S 1 and -S 2 each is in its own.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -25,7 +27,9 @@
 #define SESSION		"irq_liveupdate_kexec"
 #define RECORD_TOKEN	1
 #define DEVICE_TOKEN	2
+#define TOKENS		2
 #define MAX_VECTORS	256
+#define MAX_DEVICES	4
 
 struct vector_record {
 	__u64 address;
@@ -38,7 +42,17 @@ struct record {
 	struct vector_record vector[MAX_VECTORS];
 };
 
-static int eventfds[MAX_VECTORS];
+struct device {
+	const char *bdf;
+	struct vfio_dev dev;
+	struct record *was;
+	int eventfds[MAX_VECTORS];
+	int session;
+};
+
+static struct device devices[MAX_DEVICES];
+static unsigned int nr_devices;
+static bool own_sessions;
 
 static unsigned int nr_vectors(const struct vfio_dev *dev)
 {
@@ -57,16 +71,34 @@ static void check(int ret, const char *what)
 		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
 }
 
-static void arm(struct vfio_dev *dev)
+static void arm(struct device *device)
 {
+	struct vfio_dev *dev = &device->dev;
 	unsigned int i;
 
 	for (i = 0; i < nr_vectors(dev); i++) {
-		eventfds[i] = eventfd(0, EFD_NONBLOCK);
-		if (eventfds[i] < 0)
+		device->eventfds[i] = eventfd(0, EFD_NONBLOCK);
+		if (device->eventfds[i] < 0)
 			ksft_exit_fail_perror("eventfd");
 	}
-	check(vfio_dev_arm(dev, first_vector(dev), nr_vectors(dev), eventfds), "arm");
+	check(vfio_dev_arm(dev, first_vector(dev), nr_vectors(dev),
+			   device->eventfds), "arm");
+}
+
+/* The session of a device, which the first one may share with the others. */
+static int session_of(unsigned int index, int (*get)(const char *name))
+{
+	char name[32];
+	int session;
+
+	if (index && !own_sessions)
+		return devices[0].session;
+
+	snprintf(name, sizeof(name), SESSION "-%u", index);
+	session = get(name);
+	check(session, name);
+
+	return session;
 }
 
 static void take_record(struct vfio_dev *dev, struct record *record)
@@ -111,25 +143,34 @@ static void stay(void)
 		pause();
 }
 
-static void stage_1(const char *bdf)
+static void hand_over(unsigned int index)
 {
-	struct vfio_dev dev = { };
-	int memfd, session;
+	struct device *device = &devices[index];
+	int memfd;
 
-	check(vfio_dev_open_cdev(&dev, bdf), "open");
-	check(vfio_dev_bind(&dev), "bind");
-	check(vfio_dev_set_bus_master(&dev), "bus master");
-	arm(&dev);
+	check(vfio_dev_open_cdev(&device->dev, device->bdf), "open");
+	check(vfio_dev_bind(&device->dev), "bind");
+	check(vfio_dev_set_bus_master(&device->dev), "bus master");
+	arm(device);
 
 	memfd = memfd_create("record", 0);
 	if (memfd < 0 || ftruncate(memfd, sizeof(struct record)))
 		ksft_exit_fail_perror("memfd");
-	take_record(&dev, map_record(memfd));
+	take_record(&device->dev, map_record(memfd));
 
-	session = luo_create_session(SESSION);
-	check(session, "session");
-	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
-	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+	device->session = session_of(index, luo_create_session);
+	check(luo_preserve_fd(device->session, memfd, index * TOKENS + RECORD_TOKEN),
+	      "preserve record");
+	check(luo_preserve_fd(device->session, device->dev.fd, index * TOKENS + DEVICE_TOKEN),
+	      "preserve device");
+}
+
+static void stage_1(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++)
+		hand_over(i);
 	stay();
 }
 
@@ -153,13 +194,13 @@ static unsigned int differences(const struct record *was, const struct record *i
 }
 
 /* How many vectors have not been signalled exactly so many times since last asked. */
-static unsigned int not_signalled(unsigned int nr, __u64 times)
+static unsigned int not_signalled(struct device *device, __u64 times)
 {
 	unsigned int i, wrong = 0;
 	__u64 signals;
 
-	for (i = 0; i < nr; i++) {
-		if (read(eventfds[i], &signals, sizeof(signals)) != sizeof(signals))
+	for (i = 0; i < nr_vectors(&device->dev); i++) {
+		if (read(device->eventfds[i], &signals, sizeof(signals)) != sizeof(signals))
 			signals = 0;
 		if (signals == times)
 			continue;
@@ -170,48 +211,75 @@ static unsigned int not_signalled(unsigned int nr, __u64 times)
 	return wrong;
 }
 
-static void stage_2(const char *bdf)
+static void take_over(unsigned int index)
 {
-	struct vfio_dev dev = { };
+	struct device *device = &devices[index];
+	const char *bdf = device->bdf;
 	static struct record is;
-	struct record *was;
-	int session, memfd;
+	int memfd;
 
-	ksft_set_plan(5);
-	session = luo_retrieve_session(SESSION);
-	check(session, "session");
-	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
+	device->session = session_of(index, luo_retrieve_session);
+	memfd = luo_retrieve_fd(device->session, index * TOKENS + RECORD_TOKEN);
 	check(memfd, "retrieve record");
-	was = map_record(memfd);
+	device->was = map_record(memfd);
 
-	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
-	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
-	ksft_test_result(dev.fd >= 0, "the device is retrieved\n");
-	check(dev.fd, "retrieve device");
-	check(vfio_dev_bind(&dev), "bind");
-	ksft_test_result(nr_vectors(&dev) == was->nr_vectors, "it has as many vectors\n");
-	arm(&dev);
+	snprintf(device->dev.bdf, sizeof(device->dev.bdf), "%s", bdf);
+	device->dev.fd = luo_retrieve_fd(device->session, index * TOKENS + DEVICE_TOKEN);
+	ksft_test_result(device->dev.fd >= 0, "%s is retrieved\n", bdf);
+	check(device->dev.fd, "retrieve device");
+	check(vfio_dev_bind(&device->dev), "bind");
+	ksft_test_result(nr_vectors(&device->dev) == device->was->nr_vectors,
+			 "%s has as many vectors\n", bdf);
+	arm(device);
 
-	take_record(&dev, &is);
-	ksft_test_result(!differences(was, &is), "irq numbers and messages are the same\n");
-	ksft_test_result(!not_signalled(is.nr_vectors, 0), "nothing arrives before FINISH\n");
-	check(luo_finish(session), "finish");
+	take_record(&device->dev, &is);
+	ksft_test_result(!differences(device->was, &is),
+			 "%s: irq numbers and messages are the same\n", bdf);
+	ksft_test_result(!not_signalled(device, 0), "%s: nothing arrives before FINISH\n", bdf);
+}
+
+static void finish_and_count(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++) {
+		if (!i || own_sessions)
+			check(luo_finish(devices[i].session), "finish");
+	}
 	sleep(1);
-	ksft_test_result(!not_signalled(is.nr_vectors, 1),
-			 "FINISH gives each vector exactly one interrupt\n");
+	for (i = 0; i < nr_devices; i++)
+		ksft_test_result(!not_signalled(&devices[i], 1),
+				 "%s: FINISH gives each vector exactly one interrupt\n",
+				 devices[i].bdf);
+}
+
+static void stage_2(void)
+{
+	unsigned int i;
+
+	ksft_set_plan(5 * nr_devices);
+	for (i = 0; i < nr_devices; i++)
+		take_over(i);
+	finish_and_count();
 	ksft_finished();
 }
 
 int main(int argc, char *argv[])
 {
+	const char *option = argc > 3 ? argv[1] : "", *stage = argv[2];
+
 	ksft_print_header();
-	if (argc != 4 || strcmp(argv[1], "-s"))
-		ksft_exit_skip("usage: %s -s 1|2 BDF\n", argv[0]);
+	own_sessions = !strcmp(option, "-S");
+	if ((!own_sessions && strcmp(option, "-s")) || argc > 3 + MAX_DEVICES)
+		ksft_exit_skip("usage: %s -s|-S 1|2 BDF...\n", argv[0]);
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
 
-	if (!strcmp(argv[2], "1"))
-		stage_1(argv[3]);
+	for (argv += 3; *argv; argv++)
+		devices[nr_devices++].bdf = *argv;
+
+	if (!strcmp(stage, "1"))
+		stage_1();
 	else
-		stage_2(argv[3]);
+		stage_2();
 }

@@ -80,7 +80,8 @@ static __u64 bar_address(const char *bdf, unsigned int bar)
 
 static void *map_memory(int mem, __u64 address)
 {
-	void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, mem, address & ~(PAGE_BYTES - 1));
+	off_t start = address & ~(PAGE_BYTES - 1);
+	void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, mem, start);
 
 	if (page == MAP_FAILED)
 		ksft_exit_fail_perror("/dev/mem");
