@@ -85,6 +85,8 @@ class Run:
         command = template.format(**names)
         answer = self._command(command)
         self.result.extras.append({"at": at, "command": command} | answer)
+        if "role" in answer:
+            raise RunFailed(f"{command}: answered by the VMM of another kernel")
         if answer.get("status"):
             raise RunFailed(f"{command}: exit status {answer['status']}\n{answer['output']}")
 
