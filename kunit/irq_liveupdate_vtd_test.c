@@ -333,6 +333,8 @@ static const struct reservation {
 	bool		taken;
 	u32		source;
 	int		ret;
+	u32		index;		/* in the message, zero if not activated */
+	u32		subhandle;
 } reservations[] = {
 	{ "blocked",		  BLOCKED,			false, SOURCE,		 0 },
 	{ "taken",		  BLOCKED,			true,  SOURCE,		 -EEXIST },
@@ -343,9 +345,37 @@ static const struct reservation {
 	{ "empty",		  EMPTY,			false, SOURCE,		 -EINVAL },
 	{ "another source",	  BLOCKED,			false, SOURCE + 1,	 -EINVAL },
 	{ "another verification", BLOCKED,			false, SOURCE ^ BIT(16), -EINVAL },
+	{ "its message",	  BLOCKED,			false, SOURCE,		 0,
+	  HANDLE, 0 },
+	{ "its MSI message",	  BLOCKED,			false, SOURCE,		 0,
+	  HANDLE - 3, 3 },
+	{ "another message",	  BLOCKED,			false, SOURCE,		 -EINVAL,
+	  HANDLE + 1, 0 },
+	{ "far away message",	  BLOCKED,			false, SOURCE,		 -EINVAL,
+	  HANDLE | BIT(15), 0 },
+	{ "another MSI message",  BLOCKED,			false, SOURCE,		 -EINVAL,
+	  HANDLE, 1 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(reservation, reservations, name);
+
+static void activate(struct irq_lu_vector_ser *rec, u32 index, u32 subhandle)
+{
+	struct msi_msg msg = {
+		.arch_addr_lo = {
+			.dmar_base_address	= X86_MSI_BASE_ADDRESS_LOW,
+			.dmar_format		= 1,
+			.dmar_subhandle_valid	= 1,
+			.dmar_index_0_14	= index & GENMASK(14, 0),
+			.dmar_index_15		= index >> 15,
+		},
+		.arch_data.dmar_subhandle = subhandle,
+	};
+
+	rec->flags = IRQ_LU_VECTOR_ACTIVATED;
+	rec->msg_addr_lo = msg.address_lo;
+	rec->msg_data = msg.data;
+}
 
 static void reserve_takes_what_is_recorded(struct kunit *test)
 {
@@ -354,6 +384,8 @@ static void reserve_takes_what_is_recorded(struct kunit *test)
 	struct fake_unit *unit = test->priv;
 	struct ir_table *table = unit->iommu.ir_table;
 
+	if (r->index)
+		activate(&rec, r->index, r->subhandle);
 	table->held = alloc_bitmap(test);
 	table->base[HANDLE] = r->entry;
 	__assign_bit(HANDLE, table->bitmap, r->taken);

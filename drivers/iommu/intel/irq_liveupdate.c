@@ -266,12 +266,27 @@ static int intel_ir_check_entries(struct ir_table *table, u32 handle,
 	return 0;
 }
 
+/* Otherwise the message of a live device would have to change. */
+static bool message_names_entry(const struct irq_lu_vector_ser *rec)
+{
+	const struct msi_msg msg = {
+		.address_lo	= rec->msg_addr_lo,
+		.data		= rec->msg_data,
+	};
+	u32 index = msg.arch_addr_lo.dmar_index_15 << 15 | msg.arch_addr_lo.dmar_index_0_14;
+
+	return index + msg.arch_data.dmar_subhandle == rec->handle;
+}
+
 static int intel_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			    unsigned int nr)
 {
 	struct ir_table *table = domain_table(d);
 	unsigned int nr_entries = roundup_pow_of_two(nr);
 	int ret;
+
+	if ((rec->flags & IRQ_LU_VECTOR_ACTIVATED) && !message_names_entry(rec))
+		return -EINVAL;
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 

@@ -142,7 +142,7 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 
 	rec->msg_addr_lo = desc->msg.address_lo;
 	rec->msg_addr_hi = desc->msg.address_hi;
-	rec->msg_data = desc->msg.data;
+	rec->msg_data = desc->msg.data + i;
 	return 0;
 }
 

@@ -161,7 +161,7 @@ static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
  * @unit:		Index of its interrupt remapping unit in the root
  * @msg_addr_lo:	Low word of the message address in the device
  * @msg_addr_hi:	High word of the message address in the device
- * @msg_data:		Message data in the device
+ * @msg_data:		Message data which the device sends for the vector
  * @handle:		Index of its entry in the interrupt remapping table
  * @source:		Source-id fields of that entry, coded by the unit. The same
  *			in all vectors of a device.
