@@ -21,7 +21,9 @@
 #include <linux/pci.h>
 #include <linux/perf_event.h>
 #include <asm/hw_irq.h>
+#include <asm/irq_remapping.h>
 #include <asm/pci.h>
+#include <asm/posted_intr.h>
 
 #include "../drivers/iommu/intel/iommu.h"
 #include "../drivers/iommu/intel/irq_remapping.h"
@@ -29,12 +31,21 @@
 #include "../drivers/iommu/irq_remapping.h"
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3: C, QI, IR, EIM, MHMV */
+#define FAKE_ECAP_QI	BIT_ULL(1)
 #define FAKE_ECAP_PRS	BIT_ULL(29)
-#define FAKE_ECAP	(BIT_ULL(0) | BIT_ULL(1) | GENMASK_ULL(4, 3) | GENMASK_ULL(23, 20))
+#define FAKE_ECAP	(BIT_ULL(0) | FAKE_ECAP_QI | GENMASK_ULL(4, 3) | GENMASK_ULL(23, 20))
+
+/* Capability register, sec 11.4.2: a new table pointer flushes the entry cache */
+#define FAKE_CAP_ESIRTPS BIT_ULL(62)
 
 /* Source-id fields of a table entry: verify all bits of the source id */
 #define SOURCE		(BIT(18) | PCI_DEVID(3, PCI_DEVFN(2, 1)))
 #define SOURCE_MASK	GENMASK_ULL(19, 0)
+
+#define IRTE(lo, hi)	((struct irte){ .low = (lo), .high = (hi) })
+#define BLOCKED		IRTE(BIT_ULL(1), SOURCE)
+#define REVOKED		IRTE(BIT_ULL(1), 0)
+#define EMPTY		IRTE(0, 0)
 
 /**
  * struct fake_unit - An emulated unit, and what was seen of it
@@ -49,10 +60,13 @@
  * @stores:	Number of stores to @entry
  * @steps:	Number of stores which changed @entry
  * @torn:	@entry was neither @old nor @target for the hardware
+ * @unverified:	@entry was present without the source-id fields of @target
  * @selective:	Number of invalidations of single entries
  * @global:	Number of invalidations of all entries
  * @waits:	Number of invalidations waited for
+ * @present:	Number of present entries when the table pointer was set
  * @disabled:	Interrupt remapping was disabled after it was enabled
+ * @watches:	Breakpoints on its registers
  */
 struct fake_unit {
 	struct intel_iommu		iommu;
@@ -66,15 +80,27 @@ struct fake_unit {
 	unsigned int			stores;
 	unsigned int			steps;
 	bool				torn;
+	bool				unverified;
 	unsigned int			selective;
 	unsigned int			global;
 	unsigned int			waits;
+	unsigned int			present;
 	bool				disabled;
+	void				*watches[2];
 };
 
 /*
  * The emulation. Breakpoint handlers run in NMI context: they take notes.
  */
+
+static unsigned int count_present(const struct irte *table)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++)
+		nr += table[i].present;
+	return nr;
+}
 
 static void emulate_command(struct perf_event *bp, struct perf_sample_data *data,
 			    struct pt_regs *regs)
@@ -87,6 +113,9 @@ static void emulate_command(struct perf_event *bp, struct perf_sample_data *data
 	/* A command and its status are the same bit. */
 	if (sts & ~cmd & DMA_GSTS_IRES)
 		unit->disabled = true;
+	if (cmd & DMA_GCMD_SIRTP)
+		unit->present = count_present(phys_to_virt(readq(reg + DMAR_IRTA_REG) &
+							   VTD_PAGE_MASK));
 	writel(cmd | (sts & DMA_GSTS_IRTPS), reg + DMAR_GSTS_REG);
 }
 
@@ -151,6 +180,8 @@ static void observe_entry(struct perf_event *bp, struct perf_sample_data *data,
 	if (differs_in_used_bits(&now, &unit->old) &&
 	    differs_in_used_bits(&now, &unit->target))
 		unit->torn = true;
+	if (now.present && (now.high ^ unit->target.high) & SOURCE_MASK)
+		unit->unverified = true;
 }
 
 static void unwatch(void *bps)
@@ -158,8 +189,8 @@ static void unwatch(void *bps)
 	unregister_wide_hw_breakpoint((struct perf_event * __percpu __force *)bps);
 }
 
-static void watch(struct kunit *test, void *addr, unsigned int len,
-		  perf_overflow_handler_t handler)
+static void *watch(struct kunit *test, void *addr, unsigned int len,
+		   perf_overflow_handler_t handler)
 {
 	struct perf_event * __percpu *bps;
 	struct perf_event_attr attr;
@@ -174,6 +205,19 @@ static void watch(struct kunit *test, void *addr, unsigned int len,
 		kunit_skip(test, "no hardware breakpoint is free");
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, unwatch, (void __force *)bps));
+	return (void __force *)bps;
+}
+
+/* There are four breakpoints: the registers of one unit are watched at a time. */
+static void attend(struct kunit *test, struct fake_unit *unit)
+{
+	void __force *reg = (void __force *)unit->iommu.reg;
+
+	test->priv = unit;
+	unit->watches[0] = watch(test, reg + DMAR_GCMD_REG, HW_BREAKPOINT_LEN_4,
+				 emulate_command);
+	unit->watches[1] = watch(test, reg + DMAR_IQT_REG, HW_BREAKPOINT_LEN_4,
+				 emulate_queue);
 }
 
 static int hotplug(struct fake_unit *unit, bool insert)
@@ -192,14 +236,21 @@ static void remove_unit(void *context)
 	struct fake_unit *unit = context;
 	struct intel_iommu *iommu = &unit->iommu;
 
-	bitmap_zero(iommu->ir_table->bitmap, INTR_REMAP_TABLE_ENTRIES);
+	/* Nobody processes commands any more. */
+	writel(0, iommu->reg + DMAR_GSTS_REG);
+	iommu->cap |= FAKE_CAP_ESIRTPS;
+
+	if (iommu->ir_table)
+		bitmap_zero(iommu->ir_table->bitmap, INTR_REMAP_TABLE_ENTRIES);
 	hotplug(unit, false);
+	if (!iommu->qi)
+		return;
 	iommu_free_pages(iommu->qi->desc);
 	kfree(iommu->qi->desc_status);
 	kfree(iommu->qi);
 }
 
-static int fake_unit_init(struct kunit *test)
+static struct fake_unit *alloc_unit(struct kunit *test)
 {
 	struct fake_unit *unit = kunit_kzalloc(test, sizeof(*unit), GFP_KERNEL);
 	void *reg = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
@@ -218,12 +269,8 @@ static int fake_unit_init(struct kunit *test)
 	unit->scope.header.length = sizeof(unit->scope);
 	unit->drhd.hdr = &unit->scope.header;
 	unit->drhd.iommu = iommu;
-	test->priv = unit;
-
-	watch(test, reg + DMAR_GCMD_REG, HW_BREAKPOINT_LEN_4, emulate_command);
-	watch(test, reg + DMAR_IQT_REG, HW_BREAKPOINT_LEN_4, emulate_queue);
-	KUNIT_ASSERT_EQ(test, 0, hotplug(unit, true));
-	return kunit_add_action_or_reset(test, remove_unit, unit);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_unit, unit));
+	return unit;
 }
 
 /* From here on every store to the entry @handle is seen. */
@@ -257,7 +304,10 @@ static const struct irq_domain_liveupdate_ops *ops_of(struct fake_unit *unit)
 	return unit->iommu.ir_domain->ops->liveupdate;
 }
 
-/* A function of a bus with the requester id of SOURCE, and its MSI descriptor. */
+/*
+ * A function of a bus with the requester id of SOURCE, and its MSI descriptor.
+ * Its bus is a root bus, unless it is put behind bridges.
+ */
 struct fake_device {
 	struct pci_sysdata	sysdata;
 	struct pci_bus		bus;
@@ -284,14 +334,14 @@ static void free_irqs(void *irqd)
 	irq_domain_free_irqs(((struct irq_data *)irqd)->irq, 1);
 }
 
-/* Starting with exactly @irq, or with any number when it is negative. */
-static struct irq_data *alloc_irqs_at(struct kunit *test, int irq, unsigned int nr)
+/* Interrupts of @dev from the number @irq on, -1 for any. */
+static struct irq_data *alloc_irqs_of(struct kunit *test, struct fake_device *dev, int irq,
+				      unsigned int nr)
 {
-	struct irq_alloc_info info = { .type = X86_IRQ_ALLOC_TYPE_PCI_MSI };
+	struct irq_alloc_info info = { .type = X86_IRQ_ALLOC_TYPE_PCI_MSI, .desc = &dev->desc };
 	struct fake_unit *unit = test->priv;
 	struct irq_data *irqd;
 
-	info.desc = &alloc_device(test)->desc;
 	irq = __irq_domain_alloc_irqs(unit->iommu.ir_domain, irq, nr, NUMA_NO_NODE, &info,
 				      false, NULL);
 	KUNIT_ASSERT_GT(test, irq, 0);
@@ -300,6 +350,11 @@ static struct irq_data *alloc_irqs_at(struct kunit *test, int irq, unsigned int 
 		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_irqs, irqd));
 	}
 	return irqd;
+}
+
+static struct irq_data *alloc_irqs_at(struct kunit *test, int irq, unsigned int nr)
+{
+	return alloc_irqs_of(test, alloc_device(test), irq, nr);
 }
 
 static struct irq_data *alloc_irqs(struct kunit *test, unsigned int nr)
@@ -318,6 +373,64 @@ static u32 handle_of(struct fake_unit *unit, struct irq_data *irqd)
 
 	ops_of(unit)->save(unit->iommu.ir_domain, irqd, &rec);
 	return rec.handle;
+}
+
+/*
+ * Posting. A kernel without a unit which can post allocates no interrupt that is
+ * posted to the host: it is made one here, in the way of prepare_irte_posted().
+ */
+
+#define DESCRIPTOR	0x123456780ULL
+
+static const struct posting {
+	const char	*name;
+	bool		to_host;
+	bool		to_vcpu;
+} postings[] = {
+	{ "to nobody",			.to_host = false, .to_vcpu = false },
+	{ "to the host",		.to_host = true,  .to_vcpu = false },
+	{ "to a vCPU",			.to_host = false, .to_vcpu = true },
+	{ "to a vCPU, else the host",	.to_host = true,  .to_vcpu = true },
+};
+
+static int post_to_vcpu(struct irq_data *irqd)
+{
+	struct intel_iommu_pi_data pi = { .pi_desc_addr = DESCRIPTOR, .vector = 0x41 };
+
+	return irq_set_vcpu_affinity(irqd->irq, &pi);
+}
+
+static u64 host_descriptor(struct irq_data *irqd)
+{
+#ifdef CONFIG_X86_POSTED_MSI
+	unsigned int cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
+
+	return __pa(per_cpu_ptr(&posted_msi_pi_desc, cpu));
+#else
+	return 0;
+#endif
+}
+
+/* Start @irqd, and return the descriptor to which it is posted. */
+static u64 start(struct kunit *test, struct irq_data *irqd, const struct posting *p)
+{
+	struct intel_ir_data *data = irqd->chip_data;
+
+	if (p->to_host && !IS_ENABLED(CONFIG_X86_POSTED_MSI))
+		kunit_skip(test, "needs CONFIG_X86_POSTED_MSI");
+
+	if (p->to_host) {
+		data->irq_2_iommu.posted_msi = true;
+		data->irte_entry.low = 0;
+		data->irte_entry.p_present = 1;
+		data->irte_entry.p_pst = 1;
+	}
+	KUNIT_ASSERT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
+	if (!p->to_vcpu)
+		return p->to_host ? host_descriptor(irqd) : 0;
+
+	KUNIT_ASSERT_EQ(test, 0, post_to_vcpu(irqd));
+	return DESCRIPTOR;
 }
 
 #endif /* _KUNIT_FAKE_VTD_H */

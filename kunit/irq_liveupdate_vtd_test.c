@@ -23,18 +23,22 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #define intel_ir_liveupdate_ops		copy_of_liveupdate_ops
 #define intel_ir_restore_table		copy_of_restore_table
 #define intel_ir_take_over		copy_of_take_over
+#define intel_ir_free_table		copy_of_free_table
+#define intel_ir_teardown		copy_of_teardown
 
 #include <kunit/test.h>
 #include <linux/interrupt.h>
 #include <linux/kexec_handover.h>
-#include <asm/irq_remapping.h>
 #include <asm/x86_init.h>
 
 #include "fake_vtd.h"
+#include "../drivers/pci/pci.h"
 
 #undef pr_fmt
 #undef late_initcall
 #define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
+static void *fake_restore_pages(phys_addr_t phys, size_t size);
+#define iommu_restore_pages		fake_restore_pages
 #include "../drivers/iommu/intel/irq_liveupdate.c"
 
 /* Everything below calls the core itself. */
@@ -49,15 +53,33 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #define HANDLE		0x1234
 #define OTHER_HANDLE	0x8765
 
-#define IRTE(lo, hi)	((struct irte){ .low = (lo), .high = (hi) })
 #define XAPIC		IRTE(0x0000070000310009, SOURCE)
 #define X2APIC		IRTE(0x0123456700310009, SOURCE)
 #define POSTED_MSI	IRTE(0x1234568000318001, BIT_ULL(32) | SOURCE)
 #define POSTED_HIGH	(BIT_ULL(33) | SOURCE)
 #define POSTED_VCPU	IRTE(0x89abcdc00041c001, POSTED_HIGH)
-#define BLOCKED		IRTE(IRTE_FPD, SOURCE)
-#define REVOKED		IRTE(IRTE_FPD, 0)
-#define EMPTY		IRTE(0, 0)
+
+/* Source-id fields, VT-d spec r4.1 sec 9.10: SVT in bits 19:18 */
+#define VERIFY_ID(id)		(BIT(18) | (id))
+#define VERIFY_BUS(start, end)	(BIT(19) | (start) << 8 | (end))
+
+/* No type of PCI Express */
+#define CONVENTIONAL		(PCI_EXP_FLAGS_TYPE >> 4)
+
+static int fake_unit_init(struct kunit *test)
+{
+	struct fake_unit *unit = alloc_unit(test);
+
+	attend(test, unit);
+	return hotplug(unit, true);
+}
+
+/* It is freed with the table. */
+static void alloc_held(struct kunit *test, struct ir_table *table)
+{
+	table->held = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table->held);
+}
 
 static void expect_entry(struct kunit *test, u32 handle, struct irte expected)
 {
@@ -108,8 +130,8 @@ static const struct transition {
 } transitions[] = {
 	{ "block, remapped, xAPIC",	XAPIC,		do_block,	BLOCKED,	1, 0 },
 	{ "block, remapped, x2APIC",	X2APIC,		do_block,	BLOCKED,	1, 0 },
-	{ "block, posted to host",	POSTED_MSI,	do_block,	BLOCKED,	2, 0 },
-	{ "block, posted to vCPU",	POSTED_VCPU,	do_block,	BLOCKED,	2, 0 },
+	{ "block, posted to host",	POSTED_MSI,	do_block,	BLOCKED,	1, 0 },
+	{ "block, posted to vCPU",	POSTED_VCPU,	do_block,	BLOCKED,	1, 0 },
 	{ "block, not activated",	EMPTY,		do_block,	BLOCKED,	2, 0 },
 	{ "activate, remapped, xAPIC",	BLOCKED,	do_write,	XAPIC,		1, 1 },
 	{ "activate, remapped, x2APIC",	BLOCKED,	do_write,	X2APIC,		1, 1 },
@@ -118,7 +140,7 @@ static const struct transition {
 	{ "revoke",			BLOCKED,	do_revoke,	REVOKED,	1, 0 },
 	{ "drop, blocked",		BLOCKED,	do_drop,	REVOKED,	1, 0 },
 	{ "drop, remapped",		X2APIC,		do_drop,	REVOKED,	2, 0 },
-	{ "drop, posted",		POSTED_VCPU,	do_drop,	REVOKED,	2, 0 },
+	{ "drop, posted",		POSTED_VCPU,	do_drop,	REVOKED,	1, 0 },
 	{ "drop, never used",		EMPTY,		do_drop,	EMPTY,		0, 0 },
 };
 
@@ -131,7 +153,7 @@ static void every_step_is_old_or_target(struct kunit *test)
 	struct ir_table *table = unit->iommu.ir_table;
 
 	table->blocked = t->act == do_block ? alloc_bitmap(test) : NULL;
-	table->held = alloc_bitmap(test);
+	alloc_held(test, table);
 	table->base[HANDLE] = t->old;
 	observe(test, HANDLE, t->target);
 
@@ -139,6 +161,7 @@ static void every_step_is_old_or_target(struct kunit *test)
 
 	expect_entry(test, HANDLE, t->target);
 	KUNIT_EXPECT_FALSE(test, unit->torn);
+	KUNIT_EXPECT_FALSE(test, unit->unverified && t->target.present);
 	KUNIT_EXPECT_EQ(test, unit->steps, t->steps);
 	KUNIT_EXPECT_EQ(test, unit->selective, t->flushes);
 	KUNIT_EXPECT_EQ(test, unit->waits, t->flushes);
@@ -236,28 +259,29 @@ static void late_modify_irte_does_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, unit->waits, 1);
 }
 
+KUNIT_ARRAY_PARAM_DESC(posting, postings, name);
+
 /* What the rest of the kernel still does to its interrupts */
 static void nothing_opens_a_blocked_entry(struct kunit *test)
 {
-	struct intel_iommu_pi_data pi = { .pi_desc_addr = 0x123456780, .vector = 0x41 };
+	const struct posting *p = test->param_value;
 	struct irq_lu_vector_ser rec = { };
 	struct fake_unit *unit = test->priv;
 	struct ir_table *table = unit->iommu.ir_table;
 	struct irq_data *irqd = alloc_irqs(test, 1);
 
-	KUNIT_ASSERT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
-	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, &pi));
+	start(test, irqd, p);
 	ops_of(unit)->save(unit->iommu.ir_domain, irqd, &rec);
 	KUNIT_EXPECT_EQ(test, rec.source, SOURCE);
 	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].present);
-	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].pst);
+	KUNIT_EXPECT_EQ(test, !!table->base[rec.handle].pst, p->to_host || p->to_vcpu);
 
 	table->blocked = alloc_bitmap(test);
 	ops_of(unit)->block(unit->iommu.ir_domain, &rec, 1);
 	observe(test, rec.handle, BLOCKED);
 	expect_entry(test, rec.handle, BLOCKED);
 
-	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, &pi));
+	KUNIT_EXPECT_EQ(test, 0, post_to_vcpu(irqd));
 	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, NULL));
 	KUNIT_EXPECT_EQ(test, 0, irq_set_affinity(irqd->irq, cpu_online_mask));
 	irq_domain_deactivate_irq(irqd);
@@ -268,6 +292,49 @@ static void nothing_opens_a_blocked_entry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, unit->stores, 0);
 	KUNIT_EXPECT_EQ(test, unit->waits, 0);
 	KUNIT_EXPECT_TRUE(test, test_bit(rec.handle, table->bitmap));
+}
+
+/* The descriptor to which the unit posts an interrupt of @entry, 0 when it does not. */
+static u64 posted_to(const struct fake_unit *unit)
+{
+	const struct irte *used = &unit->cached;
+
+	if (!used->present || !used->pst)
+		return 0;
+	return (u64)used->pda_h << 32 | (u64)used->pda_l << (32 - PDA_LOW_BIT);
+}
+
+/* Until the flush the unit may use its copy of the entry. */
+static void no_descriptor_is_written_after_the_flush(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct irq_data *irqd = alloc_irqs(test, 1);
+	u64 descriptor = start(test, irqd, test->param_value);
+	struct irq_lu_vector_ser rec = { };
+
+	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	ops_of(unit)->save(unit->iommu.ir_domain, irqd, &rec);
+	observe(test, rec.handle, BLOCKED);
+	KUNIT_EXPECT_EQ(test, posted_to(unit), descriptor);
+
+	ops_of(unit)->block(unit->iommu.ir_domain, &rec, 1);
+	expect_entry(test, rec.handle, BLOCKED);
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	KUNIT_EXPECT_EQ(test, unit->steps, 1);
+	KUNIT_EXPECT_EQ(test, unit->waits, 0);
+	KUNIT_EXPECT_EQ(test, posted_to(unit), descriptor);
+
+	ops_of(unit)->sync(unit->iommu.ir_domain);
+	KUNIT_EXPECT_EQ(test, unit->global, 1);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+	KUNIT_EXPECT_FALSE(test, unit->cached.present);
+	KUNIT_EXPECT_EQ(test, posted_to(unit), 0);
+
+	KUNIT_EXPECT_EQ(test, 0, post_to_vcpu(irqd));
+	KUNIT_EXPECT_EQ(test, 0, irq_set_vcpu_affinity(irqd->irq, NULL));
+	ops_of(unit)->sync(unit->iommu.ir_domain);
+	expect_entry(test, rec.handle, BLOCKED);
+	KUNIT_EXPECT_EQ(test, posted_to(unit), 0);
 }
 
 static void sync_flushes_once_and_masks_events(struct kunit *test)
@@ -386,7 +453,7 @@ static void reserve_takes_what_is_recorded(struct kunit *test)
 
 	if (r->index)
 		activate(&rec, r->index, r->subhandle);
-	table->held = alloc_bitmap(test);
+	alloc_held(test, table);
 	table->base[HANDLE] = r->entry;
 	__assign_bit(HANDLE, table->bitmap, r->taken);
 	observe(test, HANDLE, r->entry);
@@ -407,7 +474,7 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	u32 handle = handle_of(unit, irqd);
 	struct irq_lu_vector_ser rec = { .handle = handle };
 
-	table->held = alloc_bitmap(test);
+	alloc_held(test, table);
 	__set_bit(handle, table->held);
 	free_irq_of(test, irqd);
 	KUNIT_EXPECT_NE(test, handle, handle_of(unit, alloc_irqs(test, 1)));
@@ -441,6 +508,139 @@ static void check_compares_the_source(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
 }
 
+/*
+ * Devices whose interrupts arrive with the requester id of another one
+ */
+
+/* A bridge between the bus of @dev and the root bus. */
+static void put_behind(struct kunit *test, struct fake_device *dev, unsigned int type)
+{
+	struct fake_device *bridge = alloc_device(test);
+
+	bridge->bus.number = 0;
+	bridge->pdev.devfn = PCI_DEVFN(4, 0);
+	bridge->pdev.pcie_cap = type == CONVENTIONAL ? 0 : PCI_CFG_SPACE_SIZE / 2;
+	bridge->pdev.pcie_flags_reg = FIELD_PREP(PCI_EXP_FLAGS_TYPE, type);
+	bridge->pdev.subordinate = &dev->bus;
+	dev->bus.parent = &bridge->bus;
+	dev->bus.self = &bridge->pdev;
+}
+
+/* A second bridge above: the first one sits on the bus with number 2. */
+static void put_behind_two(struct kunit *test, struct fake_device *dev, unsigned int type)
+{
+	struct fake_device *upper;
+
+	put_behind(test, dev, CONVENTIONAL);
+	upper = container_of(dev->bus.parent, struct fake_device, bus);
+	upper->bus.number = 2;
+	put_behind(test, upper, type);
+}
+
+static void add_alias(struct kunit *test, struct fake_device *dev, unsigned int devfn)
+{
+	dev->pdev.dma_alias_mask = kunit_kzalloc(test, BITS_TO_LONGS(MAX_NR_DEVFNS) *
+						 sizeof(long), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, dev->pdev.dma_alias_mask);
+	__set_bit(devfn, dev->pdev.dma_alias_mask);
+}
+
+static void put_behind_root_port(struct kunit *test, struct fake_device *dev)
+{
+	put_behind(test, dev, PCI_EXP_TYPE_ROOT_PORT);
+}
+
+static void put_behind_pci_bridge(struct kunit *test, struct fake_device *dev)
+{
+	put_behind(test, dev, PCI_EXP_TYPE_PCI_BRIDGE);
+}
+
+static void put_behind_two_pci_bridges(struct kunit *test, struct fake_device *dev)
+{
+	put_behind_two(test, dev, PCI_EXP_TYPE_PCI_BRIDGE);
+}
+
+static void put_behind_pcie_bridge(struct kunit *test, struct fake_device *dev)
+{
+	put_behind(test, dev, PCI_EXP_TYPE_PCIE_BRIDGE);
+}
+
+static void add_function_alias(struct kunit *test, struct fake_device *dev)
+{
+	add_alias(test, dev, PCI_DEVFN(2, 0));
+}
+
+static const struct requester {
+	const char	*name;
+	void		(*place)(struct kunit *test, struct fake_device *dev);
+	u32		source;
+} requesters[] = {
+	{ "PCI Express",		put_behind_root_port,	    VERIFY_ID(0x0311) },
+	{ "PCIe-to-PCI bridge",		put_behind_pci_bridge,	    VERIFY_BUS(3, 3) },
+	{ "PCI bridge below",		put_behind_two_pci_bridges, VERIFY_BUS(2, 3) },
+	{ "PCI-to-PCIe bridge",		put_behind_pcie_bridge,	    VERIFY_ID(0x0020) },
+	{ "alias of a function",	add_function_alias,	    VERIFY_BUS(3, 3) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(requester, requesters, name);
+
+static void expect_refused(struct kunit *test, struct fake_device *dev,
+			   const struct irq_lu_vector_ser *rec)
+{
+	struct fake_unit *unit = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(unit->iommu.ir_domain, &dev->pdev.dev, rec));
+}
+
+static void source_of_an_alias_is_carried(struct kunit *test)
+{
+	const struct requester *r = test->param_value;
+	struct fake_device *dev = alloc_device(test);
+	struct fake_unit *unit = test->priv;
+	struct irq_domain *d = unit->iommu.ir_domain;
+	struct ir_table *table = unit->iommu.ir_table;
+	struct irq_lu_vector_ser rec = { };
+	struct irq_data *irqd;
+
+	r->place(test, dev);
+	irqd = alloc_irqs_of(test, dev, -1, 1);
+	KUNIT_ASSERT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
+	ops_of(unit)->save(d, irqd, &rec);
+	KUNIT_EXPECT_EQ(test, rec.source, r->source);
+
+	table->blocked = alloc_bitmap(test);
+	observe(test, rec.handle, IRTE(IRTE_FPD, r->source));
+	ops_of(unit)->block(d, &rec, 1);
+	expect_entry(test, rec.handle, IRTE(IRTE_FPD, r->source));
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	KUNIT_EXPECT_TRUE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
+}
+
+static void source_of_an_alias_fits_nobody_else(struct kunit *test)
+{
+	const struct requester *r = test->param_value;
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = r->source };
+	struct fake_device *dev = alloc_device(test);
+	struct fake_unit *unit = test->priv;
+	struct fake_device *stranger;
+	unsigned int bit;
+
+	/* At another place, with and without a bridge */
+	stranger = alloc_device(test);
+	stranger->pdev.devfn++;
+	expect_refused(test, stranger, &rec);
+	stranger->bus.number++;
+	put_behind_pci_bridge(test, stranger);
+	expect_refused(test, stranger, &rec);
+
+	r->place(test, dev);
+	KUNIT_EXPECT_TRUE(test, ops_of(unit)->check(unit->iommu.ir_domain, &dev->pdev.dev, &rec));
+	for (bit = 0; bit < 32; bit++) {
+		rec.source = r->source ^ BIT(bit);
+		expect_refused(test, dev, &rec);
+	}
+}
+
 /* The core of the copy */
 static struct {
 	struct fake_unit	*unit;
@@ -463,6 +663,12 @@ static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment
 static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
 {
 	incoming.refused = reason;
+}
+
+/* There is no previous kernel, its table is the one in use. */
+static void *fake_restore_pages(phys_addr_t phys, size_t size)
+{
+	return phys_to_virt(phys);
 }
 
 static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
@@ -492,17 +698,18 @@ static const struct fit {
 	s64		table;
 	u64		irta;
 	u32		gsts;
-	bool		fits;
+	bool		restored;
+	bool		refused;
 } fits[] = {
-	{ "xAPIC",	   false, 0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, true },
-	{ "x2APIC",	   true,  1, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, true },
-	{ "disabled",	   false, 0, SZ_64K, 0,	     0x00f, 0,		   false },
-	{ "other size",	   false, 0, SZ_64K, 0,	     0x00e, DMA_GSTS_IRES, false },
-	{ "other entries", false, 0, SZ_32K, 0,	     0x00f, DMA_GSTS_IRES, false },
-	{ "other table",   false, 0, SZ_64K, -SZ_1M, 0x00f, DMA_GSTS_IRES, false },
-	{ "was x2APIC",	   false, 1, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, false },
-	{ "is x2APIC",	   false, 0, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, false },
-	{ "to be x2APIC",  true,  0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, false },
+	{ "xAPIC",	   false, 0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, true,  false },
+	{ "x2APIC",	   true,  1, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, true,  false },
+	{ "disabled",	   false, 0, SZ_64K, 0,	     0x00f, 0,		   false, true },
+	{ "other size",	   false, 0, SZ_64K, 0,	     0x00e, DMA_GSTS_IRES, false, true },
+	{ "other entries", false, 0, SZ_32K, 0,	     0x00f, DMA_GSTS_IRES, false, true },
+	{ "other table",   false, 0, SZ_64K, -SZ_1M, 0x00f, DMA_GSTS_IRES, false, true },
+	{ "was x2APIC",	   false, 1, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, true,  true },
+	{ "is x2APIC",	   false, 0, SZ_64K, 0,	     0x80f, DMA_GSTS_IRES, true,  true },
+	{ "to be x2APIC",  true,  0, SZ_64K, 0,	     0x00f, DMA_GSTS_IRES, true,  true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(fit, fits, name);
@@ -518,12 +725,9 @@ static void table_is_restored_if_it_fits(struct kunit *test)
 	incoming.record.nr_entries = f->nr_entries;
 	incoming.record.flags = f->flags;
 
-	KUNIT_EXPECT_EQ(test, f->fits,
-			!intel_ir_check_unit(&unit->iommu, &incoming.record, f->x2apic));
-	if (!f->fits) {
-		KUNIT_EXPECT_NULL(test, intel_ir_restore_table(&unit->iommu, f->x2apic));
-		KUNIT_EXPECT_NOT_NULL(test, incoming.refused);
-	}
+	KUNIT_EXPECT_PTR_EQ(test, intel_ir_restore_table(&unit->iommu, f->x2apic),
+			    f->restored ? unit->iommu.ir_table->base : NULL);
+	KUNIT_EXPECT_EQ(test, !!incoming.refused, f->refused);
 }
 
 static void take_over_leaves_what_is_reserved_and_nothing_else(struct kunit *test)
@@ -546,7 +750,6 @@ static void take_over_leaves_what_is_reserved_and_nothing_else(struct kunit *tes
 	expect_entry(test, HANDLE + 1, REVOKED);
 	expect_entry(test, OTHER_HANDLE, REVOKED);
 	KUNIT_EXPECT_FALSE(test, unit->disabled);
-	bitmap_free(table->held);
 }
 
 static unsigned int count_revoked(struct ir_table *table)
@@ -626,7 +829,7 @@ static void block_of_messages_is_reserved_as_a_whole(struct kunit *test)
 	struct ir_table *table = unit->iommu.ir_table;
 	u32 last = BLOCK_HANDLE + nr_entries - 1;
 
-	table->held = alloc_bitmap(test);
+	alloc_held(test, table);
 	for (u32 i = 0; i < 2 * nr_entries; i++)
 		table->base[BLOCK_HANDLE + i] = BLOCKED;
 
@@ -717,7 +920,7 @@ static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 
 	bitmap_zero(iommu->ir_table->bitmap, INTR_REMAP_TABLE_ENTRIES);
 	iommu->ir_table->blocked = NULL;
-	iommu->ir_table->held = alloc_bitmap(test);
+	alloc_held(test, iommu->ir_table);
 
 	root->magic = IRQ_LU_MAGIC;
 	root->version = IRQ_LU_VERSION;
@@ -825,12 +1028,15 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE(preserved_table_works_until_it_is_blocked),
 	KUNIT_CASE(every_message_is_saved_with_its_entry),
 	KUNIT_CASE(late_modify_irte_does_nothing),
-	KUNIT_CASE(nothing_opens_a_blocked_entry),
+	KUNIT_CASE_PARAM(nothing_opens_a_blocked_entry, posting_gen_params),
+	KUNIT_CASE_PARAM(no_descriptor_is_written_after_the_flush, posting_gen_params),
 	KUNIT_CASE(sync_flushes_once_and_masks_events),
 	KUNIT_CASE(shutdown_stops_the_queues_of_units_handed_over),
 	KUNIT_CASE_PARAM(reserve_takes_what_is_recorded, reservation_gen_params),
 	KUNIT_CASE(held_index_stays_with_its_vector),
 	KUNIT_CASE(check_compares_the_source),
+	KUNIT_CASE_PARAM(source_of_an_alias_is_carried, requester_gen_params),
+	KUNIT_CASE_PARAM(source_of_an_alias_fits_nobody_else, requester_gen_params),
 	KUNIT_CASE_PARAM(table_is_restored_if_it_fits, fit_gen_params),
 	KUNIT_CASE(take_over_leaves_what_is_reserved_and_nothing_else),
 	KUNIT_CASE(table_of_a_unit_not_taken_over_reports_no_faults),

@@ -40,6 +40,7 @@
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
@@ -391,6 +392,7 @@ static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
  */
 bool irq_liveupdate_handed_over(void)
 {
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_handed_over);
 	return irq_lu_in.handed_over;
 }
 
@@ -466,7 +468,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 
 	scoped_guard(mutex, &irq_lu_in.lock) {
 		list_for_each_entry(in, &irq_lu_in.devices, node) {
-			if (!irq_lu_is_behind(in, index))
+			if (!irq_lu_is_behind(in, index) || in->refused)
 				continue;
 			in->unit = domain;
 			irq_lu_reserve_device(in);

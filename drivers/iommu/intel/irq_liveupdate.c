@@ -12,10 +12,11 @@
  * blocks each entry of a handed over interrupt: it makes it not present, with
  * fault processing disabled, and from then on modify_irte() leaves it alone.
  * Source-id fields stay, so that an entry which is opened again, low half first,
- * is never present without them. At last the interrupt entry cache is
- * invalidated, the event interrupts of the unit are masked, and once all other
- * CPUs are stopped the queues which the unit reads and writes in memory are
- * switched off.
+ * is never present without them. An entry in posted format is replaced as a
+ * whole, and is a blocked entry like any other afterwards. At last the interrupt
+ * entry cache is invalidated, the event interrupts of the unit are masked, and
+ * once all other CPUs are stopped the queues which the unit reads and writes in
+ * memory are switched off.
  *
  * The messages of MSI have a block of entries, of which there is a power of two,
  * aligned to their number: alloc_irte(). A device can send the messages which
@@ -26,7 +27,8 @@
  * unit, reserves the entries which are in the records of devices and drops all
  * others. A unit which does not match its record gets a new table, while
  * remapping stays enabled, whose entries report no faults: devices which the
- * previous kernel left running must not fill the log.
+ * previous kernel left running must not fill the log. When it is to operate in
+ * another mode (xAPIC or x2APIC), the old table will do, with all entries dropped.
  */
 
 #define pr_fmt(fmt) "DMAR-IR: " fmt
@@ -62,16 +64,31 @@ static struct ir_table *domain_table(struct irq_domain *d)
 	return iommu->ir_table;
 }
 
-/* The hardware may look at an entry in between: never present half written. */
+/*
+ * The hardware may look at an entry in between: never present half written.
+ * In posted format the address of the descriptor is in both halves (VT-d spec
+ * r4.1 sec 9.11), so that they are replaced at once, like in modify_irte().
+ */
+static void irte_write_closed(struct irte *irte, u32 source)
+{
+	struct irte closed = { .low = IRTE_FPD, .high = source };
+	u128 old = irte->irte;
+
+	if (irte->pst) {
+		WARN_ON_ONCE(!try_cmpxchg128(&irte->irte, &old, closed.irte));
+	} else {
+		WRITE_ONCE(irte->low, closed.low);
+		WRITE_ONCE(irte->high, closed.high);
+	}
+}
+
 static void irte_close(struct intel_iommu *iommu, struct irte *irte, unsigned int nr,
 		       u32 source)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		WRITE_ONCE(irte[i].low, IRTE_FPD);
-		WRITE_ONCE(irte[i].high, source);
-	}
+	for (i = 0; i < nr; i++)
+		irte_write_closed(&irte[i], source);
 	__iommu_flush_cache(iommu, irte, nr * sizeof(*irte));
 }
 
@@ -85,6 +102,7 @@ static void intel_ir_save(struct irq_domain *d, struct irq_data *irqd,
 	struct intel_ir_data *data = irqd->chip_data;
 
 	rec->handle = data->irq_2_iommu.irte_index + data->irq_2_iommu.sub_handle;
+	/* The software copy has it in whatever format the entry is. */
 	rec->source = data->irte_entry.high & IRTE_SOURCE;
 }
 
@@ -194,8 +212,14 @@ static void intel_ir_sync(struct irq_domain *d)
  * The kernel which takes over
  */
 
-static const char *intel_ir_check_unit(struct intel_iommu *iommu,
-				       const struct irq_lu_unit_ser *ser, bool x2apic)
+static bool intel_ir_is_in_use(struct intel_iommu *iommu, phys_addr_t table)
+{
+	return readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES &&
+	       table == (readq(iommu->reg + DMAR_IRTA_REG) & VTD_PAGE_MASK);
+}
+
+static const char *intel_ir_check_table(struct intel_iommu *iommu,
+					const struct irq_lu_unit_ser *ser)
 {
 	u64 irta = readq(iommu->reg + DMAR_IRTA_REG);
 
@@ -204,12 +228,16 @@ static const char *intel_ir_check_unit(struct intel_iommu *iommu,
 	if (ser->nr_entries != INTR_REMAP_TABLE_ENTRIES ||
 	    (irta & INTR_REMAP_TABLE_REG_SIZE_MASK) != INTR_REMAP_TABLE_REG_SIZE)
 		return "size of the remapping table differs";
-	if (ser->table != (irta & VTD_PAGE_MASK))
+	if (!intel_ir_is_in_use(iommu, ser->table))
 		return "remapping table is not the one in use";
-	if (x2apic != !!(ser->flags & IRQ_LU_UNIT_X2APIC) ||
-	    x2apic != !!(irta & IRTA_EIME))
-		return "xAPIC or x2APIC mode differs";
 	return NULL;
+}
+
+static bool intel_ir_mode_differs(struct intel_iommu *iommu,
+				  const struct irq_lu_unit_ser *ser, bool x2apic)
+{
+	return x2apic != !!(ser->flags & IRQ_LU_UNIT_X2APIC) ||
+	       x2apic != !!(readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME);
 }
 
 static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu)
@@ -223,6 +251,9 @@ static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu
  * @iommu:	Unit which is being set up
  * @x2apic:	Mode in which the unit will operate
  *
+ * When only the mode differs, no device is taken over, but the table is:
+ * intel_ir_take_over() will make all of its entries not present.
+ *
  * Context: May sleep.
  * Return: The table, NULL when there is none or it does not fit.
  */
@@ -235,11 +266,13 @@ void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
 	if (!ser)
 		return NULL;
 
-	reason = intel_ir_check_unit(iommu, ser, x2apic);
+	reason = intel_ir_check_table(iommu, ser);
 	if (reason) {
 		irq_liveupdate_refuse_unit(ser, reason);
 		return NULL;
 	}
+	if (intel_ir_mode_differs(iommu, ser, x2apic))
+		irq_liveupdate_refuse_unit(ser, "xAPIC or x2APIC mode differs");
 
 	base = iommu_restore_pages(ser->table, INTR_REMAP_TABLE_ENTRIES *
 				   sizeof(struct irte));
@@ -384,6 +417,37 @@ bool intel_ir_take_over(struct intel_iommu *iommu)
 	else
 		intel_ir_suppress_faults(iommu);
 	return true;
+}
+
+/**
+ * intel_ir_free_table - Free a remapping table which could not be set up
+ * @iommu:	Unit of the table
+ * @base:	The table
+ *
+ * The table of the previous kernel stays in use until remapping is disabled, and
+ * what is written there meanwhile would be taken for entries. It is lost.
+ *
+ * Context: May sleep.
+ */
+void intel_ir_free_table(struct intel_iommu *iommu, void *base)
+{
+	if (!intel_ir_is_in_use(iommu, virt_to_phys(base)))
+		iommu_free_pages(base);
+}
+
+/**
+ * intel_ir_teardown - Give up what was taken over behind a unit
+ * @iommu:	Unit whose table and irq domain are about to be freed
+ *
+ * Context: May sleep.
+ */
+void intel_ir_teardown(struct intel_iommu *iommu)
+{
+	const struct irq_lu_unit_ser *ser = intel_ir_incoming(iommu);
+
+	if (ser)
+		irq_liveupdate_refuse_unit(ser, "interrupt remapping is disabled");
+	bitmap_free(iommu->ir_table->held);
 }
 
 const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops = {

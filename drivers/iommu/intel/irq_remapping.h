@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 
 #include "iommu.h"
+#include "../iommu-pages.h"
 
 struct pci_dev;
 
@@ -43,6 +44,8 @@ extern const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops;
 
 void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic);
 bool intel_ir_take_over(struct intel_iommu *iommu);
+void intel_ir_free_table(struct intel_iommu *iommu, void *base);
+void intel_ir_teardown(struct intel_iommu *iommu);
 
 /* The kernel hands over: nothing changes the entry any more. */
 static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
@@ -69,6 +72,15 @@ static inline void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2api
 static inline bool intel_ir_take_over(struct intel_iommu *iommu)
 {
 	return false;
+}
+
+static inline void intel_ir_free_table(struct intel_iommu *iommu, void *base)
+{
+	iommu_free_pages(base);
+}
+
+static inline void intel_ir_teardown(struct intel_iommu *iommu)
+{
 }
 
 static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
