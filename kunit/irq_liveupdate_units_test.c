@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of a kernel which takes over several VT-d units: the real core and the
+ * real VT-d code, which sets up emulated units, see fake_vtd.h.
+ *
+ * What the previous kernel left is written by the test: records, and for each
+ * unit a table in memory which KHO believes to have kept.
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/mm.h>
+
+#include "fake_vtd.h"
+#include "../kernel/irq/liveupdate.h"
+#include "../kernel/irq/liveupdate_ser.h"
+
+#define NR_UNITS	5
+#define NR_DEVICES	(2 * NR_UNITS)
+#define NR_VECS		3
+#define VICTIM		2
+
+#define FIRST_IRQ	600
+#define FIRST_HANDLE	0x4321
+
+/* Registers: VT-d spec r4.1 sec 11.4.10.1, EIME and S */
+#define IRTA_X2APIC	BIT_ULL(11)
+#define IRTA_64K	0xf
+#define IRTA_32K	0xe
+
+#define FOREIGN		IRTE(0x0000070000310009, SOURCE + 8)
+
+/* As KHO marks the first page of what it has kept, see kho_restore_page() */
+#define TABLE_ORDER	get_order(SZ_1M)
+#define KEPT		(0x4b484f50UL << 32 | TABLE_ORDER)
+
+/**
+ * struct previous - What the previous kernel left
+ * @root:	Root and its units, of which unit i is that of @units[i]
+ * @refs:	Device table. Device i is behind unit i % %NR_UNITS
+ * @devices:	Records
+ * @tables:	Remapping tables
+ * @units:	The units, as it left them
+ */
+static struct previous {
+	struct irq_lu_root_ser		*root;
+	struct irq_lu_device_ref_ser	*refs;
+	struct irq_lu_device_ser	*devices[NR_DEVICES];
+	struct irte			*tables[NR_UNITS];
+	struct fake_unit		*units[NR_UNITS];
+} previous;
+
+static bool yes(void)
+{
+	return true;
+}
+
+static void *map(u64 phys, size_t len)
+{
+	return phys_to_virt(phys);
+}
+
+static void leave(void *mem)
+{
+}
+
+static const struct irq_lu_memory memory = {
+	.map	= map,
+	.free	= leave,
+};
+
+static void free_table(void *base)
+{
+	struct page *page = virt_to_page(base);
+
+	if (page->private != KEPT)
+		return;
+	page->private = 0;
+	adjust_managed_page_count(page, 1 << TABLE_ORDER);
+	__free_pages(page, TABLE_ORDER);
+}
+
+static struct irte *alloc_table(struct kunit *test)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, TABLE_ORDER);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	adjust_managed_page_count(page, -(1 << TABLE_ORDER));
+	page->private = KEPT;
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_table, page_address(page)));
+	return page_address(page);
+}
+
+static bool is_restored(unsigned int i)
+{
+	return virt_to_page(previous.tables[i])->private != KEPT;
+}
+
+static void leave_unit(struct kunit *test, unsigned int i)
+{
+	struct irq_lu_unit_ser *ser = &previous.root->units[i];
+	struct fake_unit *unit = alloc_unit(test);
+	void __iomem *reg = unit->iommu.reg;
+
+	previous.tables[i] = alloc_table(test);
+	previous.units[i] = unit;
+
+	/* The status is where the driver finds the command, see alloc_iommu(). */
+	unit->iommu.gcmd = DMA_GCMD_IRE;
+	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, reg + DMAR_GSTS_REG);
+	writeq(virt_to_phys(previous.tables[i]) | IRTA_64K, reg + DMAR_IRTA_REG);
+
+	ser->backend = IRQ_LU_BACKEND_VTD;
+	ser->reg_base = unit->iommu.reg_phys;
+	ser->table = virt_to_phys(previous.tables[i]);
+	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
+}
+
+static u32 handle(unsigned int dev, unsigned int vec)
+{
+	return FIRST_HANDLE + dev * NR_VECS + vec;
+}
+
+static unsigned int irq(unsigned int dev, unsigned int vec)
+{
+	return FIRST_IRQ + dev * NR_VECS + vec;
+}
+
+static struct irte *left_entry(unsigned int dev, unsigned int vec)
+{
+	return &previous.tables[dev % NR_UNITS][handle(dev, vec)];
+}
+
+static void leave_device(struct kunit *test, unsigned int dev)
+{
+	u32 len = irq_lu_ser_device_len(NR_VECS);
+	struct irq_lu_device_ser *ser = kunit_kzalloc(test, len, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, ser);
+	ser->devid = SOURCE & 0xffff;
+	ser->msi_type = IRQ_LU_MSIX;
+	ser->hwsize = NR_VECS;
+	ser->nr_vectors = NR_VECS;
+	for (unsigned int vec = 0; vec < NR_VECS; vec++) {
+		ser->vectors[vec].irq = irq(dev, vec);
+		ser->vectors[vec].msi_index = vec;
+		ser->vectors[vec].unit = dev % NR_UNITS;
+		ser->vectors[vec].handle = handle(dev, vec);
+		ser->vectors[vec].source = SOURCE;
+		*left_entry(dev, vec) = BLOCKED;
+	}
+	previous.devices[dev] = ser;
+	previous.refs[dev].blob = virt_to_phys(ser);
+	previous.refs[dev].len = len;
+}
+
+static int units_test_init(struct kunit *test)
+{
+	if (irq_liveupdate_handed_over())
+		kunit_skip(test, "this kernel was started by a live update");
+	kunit_activate_static_stub(test, irq_liveupdate_handed_over, yes);
+
+	previous.root = kunit_kzalloc(test, IRQ_LU_ROOT_SIZE, GFP_KERNEL);
+	previous.refs = kunit_kcalloc(test, NR_DEVICES, sizeof(*previous.refs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, previous.root);
+	KUNIT_ASSERT_NOT_NULL(test, previous.refs);
+	previous.root->magic = IRQ_LU_MAGIC;
+	previous.root->version = IRQ_LU_VERSION;
+	previous.root->nr_units = NR_UNITS;
+	previous.root->nr_devices = NR_DEVICES;
+	previous.root->device_table = virt_to_phys(previous.refs);
+
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		leave_unit(test, i);
+	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
+		leave_device(test, dev);
+	return 0;
+}
+
+static void finish(void *unused)
+{
+	irq_liveupdate_finish_rest();
+}
+
+/* The next kernel comes up, and has not yet looked for units. */
+static void boot(struct kunit *test)
+{
+	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
+		irq_lu_ser_seal_device(previous.devices[dev]);
+	irq_lu_ser_seal_root(previous.root, previous.refs);
+	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &memory);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+}
+
+static void ignore(struct kunit *test, struct fake_unit *unit)
+{
+	kunit_release_action(test, unwatch, unit->watches[0]);
+	kunit_release_action(test, unwatch, unit->watches[1]);
+}
+
+static struct irte *table_in_use(struct fake_unit *unit)
+{
+	return phys_to_virt(readq(unit->iommu.reg + DMAR_IRTA_REG) & VTD_PAGE_MASK);
+}
+
+/* What holds for each unit, taken over or not. */
+static int set_up(struct kunit *test, struct fake_unit *unit)
+{
+	int ret;
+
+	attend(test, unit);
+	ret = hotplug(unit, true);
+	ignore(test, unit);
+	KUNIT_EXPECT_FALSE(test, unit->disabled);
+	if (ret)
+		return ret;
+
+	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
+	KUNIT_EXPECT_PTR_EQ(test, table_in_use(unit), unit->iommu.ir_table->base);
+	KUNIT_EXPECT_EQ(test, unit->present, 0);
+	KUNIT_EXPECT_EQ(test, count_present(unit->iommu.ir_table->base), 0);
+	KUNIT_EXPECT_EQ(test, unit->global, 1);
+	KUNIT_EXPECT_EQ(test, unit->selective, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+	return 0;
+}
+
+static void expect_adopted(struct kunit *test, unsigned int dev)
+{
+	struct ir_table *table = previous.units[dev % NR_UNITS]->iommu.ir_table;
+
+	KUNIT_EXPECT_PTR_EQ(test, table->base, previous.tables[dev % NR_UNITS]);
+	for (unsigned int vec = 0; vec < NR_VECS; vec++) {
+		KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(irq(dev, vec)), handle(dev, vec));
+		KUNIT_EXPECT_TRUE(test, irte_is_held(table, handle(dev, vec)));
+		KUNIT_EXPECT_MEMEQ(test, left_entry(dev, vec), &BLOCKED, sizeof(BLOCKED));
+	}
+}
+
+/* Number and index are free, nothing is left of the entry, no fault is reported. */
+static void expect_cold(struct kunit *test, unsigned int dev)
+{
+	struct ir_table *table = previous.units[dev % NR_UNITS]->iommu.ir_table;
+
+	for (unsigned int vec = 0; vec < NR_VECS; vec++) {
+		KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(irq(dev, vec)), -1);
+		if (!table)
+			continue;
+		KUNIT_EXPECT_FALSE(test, test_bit(handle(dev, vec), table->bitmap));
+		KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle(dev, vec)));
+		KUNIT_EXPECT_MEMEQ(test, &table->base[handle(dev, vec)], &REVOKED,
+				   sizeof(REVOKED));
+	}
+}
+
+static void expect_only_cold(struct kunit *test, bool (*is_cold)(unsigned int dev))
+{
+	for (unsigned int dev = 0; dev < NR_DEVICES; dev++) {
+		if (is_cold(dev))
+			expect_cold(test, dev);
+		else
+			expect_adopted(test, dev);
+	}
+}
+
+static bool nobody(unsigned int dev)
+{
+	return false;
+}
+
+static bool behind_victim(unsigned int dev)
+{
+	return dev % NR_UNITS == VICTIM;
+}
+
+static bool is_victim(unsigned int dev)
+{
+	return dev == VICTIM;
+}
+
+/*
+ * Units
+ */
+
+static void set_irta(u64 bits)
+{
+	writeq(virt_to_phys(previous.tables[VICTIM]) | bits,
+	       previous.units[VICTIM]->iommu.reg + DMAR_IRTA_REG);
+}
+
+static void has_other_size(struct irq_lu_unit_ser *ser)
+{
+	set_irta(IRTA_32K);
+}
+
+static void records_other_size(struct irq_lu_unit_ser *ser)
+{
+	ser->nr_entries = SZ_128K;
+}
+
+static void was_x2apic(struct irq_lu_unit_ser *ser)
+{
+	set_irta(IRTA_64K | IRTA_X2APIC);
+	ser->flags = IRQ_LU_UNIT_X2APIC;
+}
+
+static void has_x2apic(struct irq_lu_unit_ser *ser)
+{
+	set_irta(IRTA_64K | IRTA_X2APIC);
+}
+
+static void records_x2apic(struct irq_lu_unit_ser *ser)
+{
+	ser->flags = IRQ_LU_UNIT_X2APIC;
+}
+
+static void records_other_table(struct irq_lu_unit_ser *ser)
+{
+	ser->table += SZ_4K;
+}
+
+static void is_not_in_the_records(struct irq_lu_unit_ser *ser)
+{
+	ser->reg_base++;
+}
+
+static void is_in_another_segment(struct irq_lu_unit_ser *ser)
+{
+	ser->segment++;
+}
+
+static void is_another_backend(struct irq_lu_unit_ser *ser)
+{
+	ser->backend++;
+}
+
+static const struct mismatch {
+	const char	*name;
+	void		(*change)(struct irq_lu_unit_ser *ser);
+	bool		in_place;
+} mismatches[] = {
+	{ "has another size",		has_other_size,		false },
+	{ "records another size",	records_other_size,	false },
+	{ "was x2APIC",			was_x2apic,		true },
+	{ "has x2APIC",			has_x2apic,		true },
+	{ "records x2APIC",		records_x2apic,		true },
+	{ "records another table",	records_other_table,	false },
+	{ "is not in the records",	is_not_in_the_records,	false },
+	{ "is in another segment",	is_in_another_segment,	false },
+	{ "is another kind of unit",	is_another_backend,	false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mismatch, mismatches, name);
+
+static void only_devices_of_a_refused_unit_are_cold(struct kunit *test)
+{
+	const struct mismatch *m = test->param_value;
+
+	m->change(&previous.root->units[VICTIM]);
+	previous.tables[VICTIM][FIRST_HANDLE - 1] = FOREIGN;
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+
+	expect_only_cold(test, behind_victim);
+	KUNIT_EXPECT_EQ(test, m->in_place, is_restored(VICTIM));
+	KUNIT_EXPECT_EQ(test, m->in_place,
+			previous.tables[VICTIM] == table_in_use(previous.units[VICTIM]));
+	KUNIT_EXPECT_EQ(test, readq(previous.units[VICTIM]->iommu.reg + DMAR_IRTA_REG) & 0xfff,
+			IRTA_64K);
+}
+
+static void units_are_found_in_any_order(struct kunit *test)
+{
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i * 3 % NR_UNITS]));
+	expect_only_cold(test, nobody);
+}
+
+static void unit_which_never_asks_makes_its_devices_cold(struct kunit *test)
+{
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		if (i != VICTIM)
+			KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+	}
+	expect_only_cold(test, behind_victim);
+	KUNIT_EXPECT_FALSE(test, is_restored(VICTIM));
+}
+
+/* Remapping is enabled, and whatever the unit had is not handed over. */
+static void new_unit_reports_no_faults(struct kunit *test)
+{
+	struct irte *left = alloc_table(test);
+	struct fake_unit *unit = alloc_unit(test);
+	struct ir_table *table;
+
+	left[FIRST_HANDLE] = FOREIGN;
+	unit->iommu.gcmd = DMA_GCMD_IRE;
+	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, unit->iommu.reg + DMAR_GSTS_REG);
+	writeq(virt_to_phys(left) | IRTA_64K, unit->iommu.reg + DMAR_IRTA_REG);
+
+	boot(test);
+	KUNIT_ASSERT_EQ(test, 0, set_up(test, unit));
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+
+	table = unit->iommu.ir_table;
+	KUNIT_EXPECT_PTR_NE(test, table->base, left);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(table->bitmap, INTR_REMAP_TABLE_ENTRIES));
+	for (unsigned int i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++) {
+		if (table->base[i].irte != REVOKED.irte)
+			KUNIT_FAIL(test, "entry %#x", i);
+	}
+	expect_only_cold(test, nobody);
+}
+
+static void table_in_use_is_not_freed_when_set_up_fails(struct kunit *test)
+{
+	struct fake_unit *unit = previous.units[VICTIM];
+	struct page *page = virt_to_page(previous.tables[VICTIM]);
+
+	unit->iommu.ecap &= ~FAKE_ECAP_QI;
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, i == VICTIM, !!set_up(test, previous.units[i]));
+
+	KUNIT_EXPECT_NULL(test, unit->iommu.ir_table);
+	expect_only_cold(test, behind_victim);
+	KUNIT_EXPECT_PTR_EQ(test, table_in_use(unit), previous.tables[VICTIM]);
+	KUNIT_EXPECT_TRUE(test, is_restored(VICTIM));
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	if (page_count(page) == 1)
+		iommu_free_pages(previous.tables[VICTIM]);
+}
+
+static void unit_which_is_torn_down_makes_its_devices_cold(struct kunit *test)
+{
+	struct intel_iommu *iommu = &previous.units[VICTIM]->iommu;
+
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+	expect_only_cold(test, nobody);
+
+	/* As when another unit fails: nobody asks whether entries are in use. */
+	remove_unit(previous.units[VICTIM]);
+	iommu->qi = NULL;
+	KUNIT_EXPECT_NULL(test, iommu->ir_table);
+	expect_only_cold(test, behind_victim);
+}
+
+/*
+ * Entries
+ */
+
+static const struct alteration {
+	const char	*name;
+	struct irte	entry;
+} alterations[] = {
+	{ "present",			IRTE(3, SOURCE) },
+	{ "remapped",			IRTE(0x0000070000310009, SOURCE) },
+	{ "posted",			IRTE(0x89abcdc00041c001, BIT_ULL(33) | SOURCE) },
+	{ "not present, posted",	IRTE(0x8002, SOURCE) },
+	{ "half of a descriptor",	IRTE(2, BIT_ULL(33) | SOURCE) },
+	{ "reports faults",		IRTE(0, SOURCE) },
+	{ "empty",			IRTE(0, 0) },
+	{ "another source id",		IRTE(2, SOURCE + 8) },
+	{ "another qualifier",		IRTE(2, SOURCE | BIT(16)) },
+	{ "verifies the bus",		IRTE(2, SOURCE ^ (BIT(18) | BIT(19))) },
+	{ "verifies nothing",		IRTE(2, SOURCE ^ BIT(18)) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(alteration, alterations, name);
+
+/* An entry which is empty already stays what it is. */
+static void device_with_an_altered_entry_is_cold(struct kunit *test)
+{
+	const struct alteration *a = test->param_value;
+	struct irte *altered = left_entry(VICTIM, NR_VECS - 1);
+
+	*altered = a->entry;
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+
+	if (!a->entry.irte) {
+		KUNIT_EXPECT_EQ(test, altered->irte, 0);
+		*altered = REVOKED;
+	}
+	expect_only_cold(test, is_victim);
+}
+
+/*
+ * All the way
+ */
+
+/* The previous kernel blocks an interrupt, whose entry and record are kept. */
+static void hand_over(struct kunit *test, const struct posting *p)
+{
+	struct irq_lu_vector_ser *rec = &previous.devices[VICTIM]->vectors[0];
+	struct fake_unit *unit = alloc_unit(test);
+	struct irq_domain *d;
+	struct irq_data *irqd;
+	u32 blocked;
+
+	attend(test, unit);
+	KUNIT_ASSERT_EQ(test, 0, hotplug(unit, true));
+	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	d = unit->iommu.ir_domain;
+	irqd = alloc_irqs(test, 1);
+	start(test, irqd, p);
+	ops_of(unit)->save(d, irqd, rec);
+	blocked = rec->handle;
+	ops_of(unit)->block(d, rec, 1);
+	ops_of(unit)->sync(d);
+	irq_set_vcpu_affinity(irqd->irq, NULL);
+	irq_domain_deactivate_irq(irqd);
+	free_irq_of(test, irqd);
+
+	rec->handle = handle(VICTIM, 0);
+	*left_entry(VICTIM, 0) = unit->iommu.ir_table->base[blocked];
+	ignore(test, unit);
+}
+
+KUNIT_ARRAY_PARAM_DESC(posting, postings, name);
+
+static void posted_interrupt_comes_back_remapped(struct kunit *test)
+{
+	struct fake_unit *unit = previous.units[VICTIM];
+	struct irq_data *irqd;
+	struct irte entry;
+
+	hand_over(test, test->param_value);
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+	expect_only_cold(test, nobody);
+
+	attend(test, unit);
+	irqd = alloc_irqs_at(test, irq(VICTIM, 0), 1);
+	KUNIT_EXPECT_EQ(test, handle_of(unit, irqd), handle(VICTIM, 0));
+
+	/* Vector and CPU are known when the interrupt is started. */
+	entry = ((struct intel_ir_data *)irqd->chip_data)->irte_entry;
+	observe(test, handle(VICTIM, 0), entry);
+	KUNIT_ASSERT_EQ(test, 0, irq_domain_activate_irq(irqd, false));
+	entry = ((struct intel_ir_data *)irqd->chip_data)->irte_entry;
+	KUNIT_EXPECT_FALSE(test, entry.pst);
+	KUNIT_EXPECT_TRUE(test, entry.present);
+	KUNIT_EXPECT_EQ(test, entry.high, SOURCE);
+	KUNIT_EXPECT_MEMEQ(test, left_entry(VICTIM, 0), &entry, sizeof(entry));
+	KUNIT_EXPECT_MEMEQ(test, &unit->cached, &entry, sizeof(entry));
+	KUNIT_EXPECT_EQ(test, unit->steps, 1);
+	KUNIT_EXPECT_EQ(test, unit->selective, 1);
+	KUNIT_EXPECT_EQ(test, unit->global, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+	KUNIT_EXPECT_EQ(test, count_present(unit->iommu.ir_table->base), 1);
+	KUNIT_EXPECT_FALSE(test, unit->unverified);
+	irq_domain_deactivate_irq(irqd);
+}
+
+static struct kunit_case units_test_cases[] = {
+	KUNIT_CASE_PARAM(only_devices_of_a_refused_unit_are_cold, mismatch_gen_params),
+	KUNIT_CASE(units_are_found_in_any_order),
+	KUNIT_CASE(unit_which_never_asks_makes_its_devices_cold),
+	KUNIT_CASE(new_unit_reports_no_faults),
+	KUNIT_CASE(table_in_use_is_not_freed_when_set_up_fails),
+	KUNIT_CASE(unit_which_is_torn_down_makes_its_devices_cold),
+	KUNIT_CASE_PARAM(device_with_an_altered_entry_is_cold, alteration_gen_params),
+	KUNIT_CASE_PARAM(posted_interrupt_comes_back_remapped, posting_gen_params),
+	{ }
+};
+
+static struct kunit_suite units_test_suite = {
+	.name		= "irq_liveupdate_vtd_units",
+	.init		= units_test_init,
+	.test_cases	= units_test_cases,
+};
+
+kunit_test_suite(units_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of interrupt live update on several VT-d units");
+MODULE_LICENSE("GPL");
