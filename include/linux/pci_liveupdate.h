@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/types.h>
 
+struct irq_liveupdate_dev_ops;
 struct liveupdate_file_handler;
 struct pci_dev;
 struct pci_driver;
@@ -55,6 +56,9 @@ void pci_msi_liveupdate_match(struct pci_dev *pdev);
 bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish_rest(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
+#endif
 #else
 /*
  * Bus mastering stays on through the jump, so nobody may hand over a device

@@ -20,6 +20,7 @@
  * dropped by the blocked table entry, and the synthetic interrupt stands in.
  */
 
+#include <kunit/visibility.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/minmax.h>
 #include <linux/pci_liveupdate.h>
@@ -172,7 +173,7 @@ static void pci_msi_liveupdate_disable(struct device *dev)
 				      msi_flags(pdev) & ~PCI_MSI_FLAGS_ENABLE);
 }
 
-static const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
+VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.identify	= pci_msi_liveupdate_identify,
 	.max_vectors	= pci_msi_liveupdate_max_vectors,
 	.capture	= pci_msi_liveupdate_capture,

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of the PCI/MSI part of interrupt live update: the real code on a device
+ * whose configuration space is an array, for each layout which the capability
+ * of MSI can have.
+ */
+
+#include <kunit/test.h>
+#include <linux/bitfield.h>
+#include <linux/irq.h>
+#include <linux/irq_liveupdate.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+
+#define CAP		0x50
+#define CONFIG_SIZE	0x100
+#define NR_CAPABLE	8	/* messages, of which 3 are used */
+#define MULTI_CAPABLE	3
+#define MULTIPLE	2
+#define ALL_MASKED	0xff
+
+#define MESSAGE_LO	0xfee00258
+#define MESSAGE_HI	0x1
+#define MESSAGE_DATA	0x40
+
+struct layout {
+	const char	*desc;
+	u16		flags;
+	unsigned int	data;
+	unsigned int	mask;
+};
+
+static const struct layout layouts[] = {
+	{ "32 bit",		0,			  CAP + PCI_MSI_DATA_32, 0 },
+	{ "64 bit",		PCI_MSI_FLAGS_64BIT,	  CAP + PCI_MSI_DATA_64, 0 },
+	{ "32 bit, masking",	PCI_MSI_FLAGS_MASKBIT,	  CAP + PCI_MSI_DATA_32,
+	  CAP + PCI_MSI_MASK_32 },
+	{ "64 bit, masking",	PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT,
+	  CAP + PCI_MSI_DATA_64, CAP + PCI_MSI_MASK_64 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(layout, layouts, desc);
+
+struct fake_msi {
+	u8		config[CONFIG_SIZE];
+	unsigned int	nr_writes;
+	struct pci_bus	bus;
+	struct pci_dev	pdev;
+	struct msi_desc	desc;
+};
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	struct fake_msi *fake = container_of(bus, struct fake_msi, bus);
+
+	*val = 0;
+	memcpy(val, &fake->config[where], size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	struct fake_msi *fake = container_of(bus, struct fake_msi, bus);
+
+	memcpy(&fake->config[where], &val, size);
+	fake->nr_writes++;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+static u32 get(struct fake_msi *fake, unsigned int pos, size_t size)
+{
+	u32 value = 0;
+
+	memcpy(&value, &fake->config[pos], size);
+	return value;
+}
+
+static void put(struct fake_msi *fake, unsigned int pos, size_t size, u32 value)
+{
+	memcpy(&fake->config[pos], &value, size);
+}
+
+static void add_capability(struct fake_msi *fake, const struct layout *layout)
+{
+	bool is_64 = layout->flags & PCI_MSI_FLAGS_64BIT;
+
+	put(fake, CAP + PCI_MSI_FLAGS, 2, layout->flags | PCI_MSI_FLAGS_ENABLE |
+	    FIELD_PREP(PCI_MSI_FLAGS_QMASK, MULTI_CAPABLE) |
+	    FIELD_PREP(PCI_MSI_FLAGS_QSIZE, MULTIPLE));
+	put(fake, CAP + PCI_MSI_ADDRESS_LO, 4, MESSAGE_LO);
+	if (is_64)
+		put(fake, CAP + PCI_MSI_ADDRESS_HI, 4, MESSAGE_HI);
+	put(fake, layout->data, 2, MESSAGE_DATA);
+
+	fake->desc.pci.msi_attrib.is_64 = is_64;
+	fake->desc.pci.msi_attrib.can_mask = !!layout->mask;
+	fake->desc.pci.msi_attrib.multi_cap = MULTI_CAPABLE;
+	fake->desc.pci.msi_attrib.multiple = MULTIPLE;
+	fake->desc.pci.mask_pos = layout->mask;
+	fake->desc.nvec_used = BIT(MULTIPLE) - 1;
+	fake->desc.msg.address_lo = MESSAGE_LO;
+	fake->desc.msg.address_hi = is_64 ? MESSAGE_HI : 0;
+	fake->desc.msg.data = MESSAGE_DATA;
+}
+
+static void free_irq_desc(void *irq)
+{
+	irq_free_desc((unsigned long)irq);
+}
+
+static int msi_test_init(struct kunit *test)
+{
+	struct fake_msi *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	int irq = irq_alloc_desc(NUMA_NO_NODE);
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	KUNIT_ASSERT_GT(test, irq, 0);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_irq_desc,
+							   (void *)(unsigned long)irq));
+
+	fake->bus.ops = &config_ops;
+	fake->pdev.bus = &fake->bus;
+	fake->pdev.msi_cap = CAP;
+	fake->pdev.msi_enabled = 1;
+	fake->pdev.irq = irq;
+	raw_spin_lock_init(&fake->pdev.msi_lock);
+	fake->desc.dev = &fake->pdev.dev;
+	fake->desc.irq = irq;
+	add_capability(fake, test->param_value);
+	KUNIT_ASSERT_EQ(test, 0, irq_set_msi_desc(irq, &fake->desc));
+	test->priv = fake;
+	return 0;
+}
+
+static int capture(struct fake_msi *fake, struct irq_lu_vector_ser *rec)
+{
+	return pci_msi_liveupdate_ops.capture(&fake->desc, 0, rec);
+}
+
+static void message_is_recorded(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+	struct irq_lu_vector_ser rec = { };
+
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), 0);
+	KUNIT_EXPECT_EQ(test, rec.msg_addr_lo, MESSAGE_LO);
+	KUNIT_EXPECT_EQ(test, rec.msg_addr_hi, fake->desc.msg.address_hi);
+	KUNIT_EXPECT_EQ(test, rec.msg_data, MESSAGE_DATA);
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_ops.max_vectors(&fake->pdev.dev), NR_CAPABLE);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
+}
+
+/* A device which has something else at @pos is not handed over. */
+static void expect_compared(struct kunit *test, unsigned int pos)
+{
+	struct fake_msi *fake = test->priv;
+	struct irq_lu_vector_ser rec = { };
+
+	fake->config[pos] ^= 1;
+	KUNIT_EXPECT_EQ_MSG(test, capture(fake, &rec), -EIO, "config space at %#x", pos);
+	fake->config[pos] ^= 1;
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), 0);
+}
+
+static void message_and_mask_are_compared(struct kunit *test)
+{
+	const struct layout *layout = test->param_value;
+
+	expect_compared(test, CAP + PCI_MSI_ADDRESS_LO);
+	expect_compared(test, layout->data);
+	if (layout->flags & PCI_MSI_FLAGS_64BIT)
+		expect_compared(test, CAP + PCI_MSI_ADDRESS_HI);
+	if (layout->mask)
+		expect_compared(test, layout->mask);
+}
+
+/* Also the messages which nobody uses: the device could send them. */
+static void all_messages_are_masked(struct kunit *test)
+{
+	const struct layout *layout = test->param_value;
+	struct fake_msi *fake = test->priv;
+
+	pci_msi_liveupdate_ops.mask(&fake->pdev.dev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, layout->mask ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, fake->desc.pci.msi_mask, layout->mask ? ALL_MASKED : 0);
+	if (layout->mask)
+		KUNIT_EXPECT_EQ(test, get(fake, layout->mask, 4), ALL_MASKED);
+	KUNIT_EXPECT_TRUE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+}
+
+static void enable_is_compared(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_ops.check(&fake->pdev.dev), 0);
+	fake->pdev.msi_enabled = 0;
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_ops.check(&fake->pdev.dev), -EIO);
+}
+
+static void only_what_the_driver_does_not_use_is_disabled(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+	u16 flags = get(fake, CAP + PCI_MSI_FLAGS, 2);
+
+	pci_msi_liveupdate_ops.disable(&fake->pdev.dev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
+
+	fake->pdev.msi_enabled = 0;
+	pci_msi_liveupdate_ops.disable(&fake->pdev.dev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 1);
+	KUNIT_EXPECT_EQ(test, get(fake, CAP + PCI_MSI_FLAGS, 2), flags & ~PCI_MSI_FLAGS_ENABLE);
+}
+
+static struct kunit_case msi_test_cases[] = {
+	KUNIT_CASE_PARAM(message_is_recorded, layout_gen_params),
+	KUNIT_CASE_PARAM(message_and_mask_are_compared, layout_gen_params),
+	KUNIT_CASE_PARAM(all_messages_are_masked, layout_gen_params),
+	KUNIT_CASE_PARAM(enable_is_compared, layout_gen_params),
+	KUNIT_CASE_PARAM(only_what_the_driver_does_not_use_is_disabled, layout_gen_params),
+	{}
+};
+
+static struct kunit_suite msi_test_suite = {
+	.name		= "irq_liveupdate_msi",
+	.init		= msi_test_init,
+	.test_cases	= msi_test_cases,
+};
+
+kunit_test_suite(msi_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of interrupt live update in PCI/MSI");
+MODULE_LICENSE("GPL");
