@@ -223,7 +223,7 @@ def block_is_flushed(seen):
 
 
 def blocked_stays_blocked(seen):
-    """The device is masked first, if it can be; a closed entry is not opened until its vector is armed."""
+    """The device is masked first, if it can be; a closed entry stays so until it is armed."""
     block = _Block(seen)
     can_mask = not seen.msi or seen.msi["mask"]
     if can_mask and block.masked is None:
