@@ -170,6 +170,12 @@ def _refused(result):
             *_rules(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL), _said(result)]
 
 
+def _msi_left(result):
+    """MSI has to be disabled before MSI-X is enabled."""
+    return [_retrieved(result, True), *_cold_start_works(result),
+            *_rules(result, RULES_OF_A_REFUSAL + ("one-type", "bus-master")), _said(result)]
+
+
 def _not_retrieved(result):
     return [_retrieved(result, False), *_cold_start_works(result),
             *_rules(result, RULES_OF_A_REFUSAL), _said(result)]
@@ -207,6 +213,7 @@ EXPECTED = {
     "cycled": _cycled,
     "cold": _cold,
     "refused": _refused,
+    "msi-left": _msi_left,
     "not-retrieved": _not_retrieved,
     "foreign": _cold_start_works,
     "given-up": _given_up,

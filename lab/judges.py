@@ -89,6 +89,21 @@ def msi_stays_enabled(seen):
             if event.text.startswith(f"dev {seen.model} enabled 0")]
 
 
+def one_type_at_a_time(seen):
+    """MSI-X is never enabled and unmasked while MSI is enabled, as it is at first."""
+    wrong = []
+    msi = bool(seen.msi)
+    for event in seen.window("pci_cfg_write", "msix_write_config"):
+        if event.name == "msix_write_config":
+            if msi and event.text == f"dev {seen.model} enabled 1 masked 0":
+                wrong.append(f"MSI-X of {seen.device} enabled while MSI is enabled")
+            continue
+        _, address, offset, value = event.config_write()
+        if seen.msi and address == seen.device and offset == seen.msi["pos"] + MSI_CONTROL:
+            msi = bool(value & MSI_CONTROL_ENABLE)
+    return wrong
+
+
 def bus_mastering_stays_on(seen):
     """Bus mastering is never cleared on the device or a bridge above it."""
     wrong = []
@@ -280,6 +295,7 @@ def late_calls(seen):
 JUDGES = {
     "remapping": remapping_stays_enabled,
     "enable": msi_stays_enabled,
+    "one-type": one_type_at_a_time,
     "bus-master": bus_mastering_stays_on,
     "message": messages_stay,
     "flush": block_is_flushed,

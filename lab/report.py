@@ -9,6 +9,7 @@ import expectation
 RULES = {
     "remapping": "interrupt remapping never disabled",
     "enable": "MSI or MSI-X Enable never cleared",
+    "one-type": "MSI and MSI-X never enabled together",
     "bus-master": "bus mastering never cleared, device and path",
     "message": "no MSI or MSI-X message word changed",
     "flush": "block: entries closed, cache invalidated, waited for",

@@ -221,8 +221,9 @@ class Run:
 
     # The phases
 
-    def _bind(self):
-        self.bound = self._command("bind msi" if self.device.msi else "bind")
+    def _bind(self, msi):
+        bound = self._command("bind msi" if msi else "bind")
+        self.bound = self.bound or bound
         if self.device.ring:
             self.machine.doorbell.found_at(self.bound["registers"])
 
@@ -240,7 +241,7 @@ class Run:
         self._boot()
         self._command("counters")
         self._command("open")
-        self._bind()
+        self._bind(self.device.msi)
         self._arm()
         self._hook("old_armed")
         counts = self._counts()
@@ -262,7 +263,7 @@ class Run:
             self._retrieve_device()
         else:
             self._command("open")
-        self._bind()
+        self._bind(self.device.msi and not self.scenario.leaves_msi)
 
     def _give_up(self):
         """The session is finished, if there is one, and the device is opened as any other."""
@@ -273,7 +274,7 @@ class Run:
             self._command("counters")
         self._hook("next_given_up")
         self._command("open")
-        self._bind()
+        self._bind(self.device.msi and not self.scenario.leaves_msi)
 
     def _retrieve_device(self):
         """A device which is not given back can be opened when the session is finished."""

@@ -27,6 +27,7 @@ class Scenario:
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device as any other
     end: the VMM's command that ends the update
+    leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
     kernels: build flavours of the old and the next kernel
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
@@ -55,6 +56,7 @@ class Scenario:
     handover: bool = True
     claims: bool = True
     end: str = "finish"
+    leaves_msi: bool = False
     kernels: tuple = ("lab", "lab")
     append: tuple = ("", "")
     rings: int = 3

@@ -227,6 +227,17 @@ class DoctoredLogOfMsi(Doctoring):
         self.config(105.5, 0x52, 0x192, "00:08.0")
         self.assertEqual(self.noticed(), set())
 
+    def test_msix_enabled_as_well(self):
+        self.add(107.5, "msix_write_config dev ivshmem-doorbell enabled 1 masked 1")
+        self.add(107.6, "msix_write_config dev ivshmem-doorbell enabled 1 masked 0")
+        self.assertEqual(self.noticed(), {"one-type"})
+
+    def test_msix_enabled_instead(self):
+        self.config(107.4, 0x52, 0x192)
+        self.remove("@0x52 <- 0x193")
+        self.add(107.6, "msix_write_config dev ivshmem-doorbell enabled 1 masked 0")
+        self.assertEqual(self.noticed(), {"enable"})
+
     def test_message_changed(self):
         for offset, value in (0x54, 0xfee00258), (0x58, 1), (0x5c, 2):
             with self.subTest(offset=offset):
