@@ -182,19 +182,32 @@ static const char *irq_lu_load_root(u64 phys, size_t size,
 	return NULL;
 }
 
-static const char *irq_lu_load_device(const struct irq_lu_device_ref_ser *ref,
+static const struct irq_lu_device_ser *
+irq_lu_map_device(const struct irq_lu_device_ref_ser *ref,
+		  const struct irq_lu_memory *memory, const char **reason)
+{
+	const struct irq_lu_device_ser *ser = memory->map(ref->blob, ref->len);
+
+	if (!ser) {
+		*reason = "invalid address of its record";
+		return NULL;
+	}
+	return irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, reason) ? NULL : ser;
+}
+
+static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
 	const struct irq_lu_device_ser *ser;
 	struct irq_lu_in_dev *in;
 	const char *reason;
 
-	ser = memory->map(ref->blob, ref->len);
-	if (!ser)
-		return "invalid address of its record";
-
-	if (irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, &reason))
+	ser = irq_lu_map_device(ref, memory, &reason);
+	if (!ser) {
+		/* Whatever is there may belong to somebody else: it is not freed. */
+		ref->blob = 0;
 		return reason;
+	}
 
 	in = kzalloc_obj(*in);
 	if (!in)
@@ -227,12 +240,8 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 
 	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
 		reason = irq_lu_load_device(&irq_lu_in.table[i], memory);
-		if (!reason)
-			continue;
-
-		/* Whatever is there may belong to somebody else: it is not freed. */
-		pr_err("device %u not taken over: %s\n", i, reason);
-		irq_lu_in.table[i].blob = 0;
+		if (reason)
+			pr_err("device %u not taken over: %s\n", i, reason);
 	}
 }
 
