@@ -15,6 +15,8 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -2155,6 +2157,225 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 	KUNIT_EXPECT_LT(test, nr_placed, 2 * NR_MUTATIONS - NR_MUTATIONS / 10);
 }
 
+/*
+ * Failing allocations: each of them fails once, in turn, until nothing is left
+ * that could fail.
+ */
+
+#define MAX_ALLOCATIONS		2000
+
+#ifdef CONFIG_FAULT_INJECTION
+static void fail_nth(unsigned int nth)
+{
+	current->fail_nth = nth;
+}
+
+/* Returns whether it came to the allocation which was to fail. */
+static bool stop_failing(void)
+{
+	bool hit = !current->fail_nth;
+
+	current->fail_nth = 0;
+	return hit;
+}
+#else
+static void fail_nth(unsigned int nth) { }
+static bool stop_failing(void) { return false; }
+#endif
+
+/* An option has no other way in than its file, which knows where it is. */
+static void *fault_option(const char *capability, const char *option)
+{
+	struct dentry *dir = debugfs_lookup(capability, NULL);
+	struct dentry *file = dir ? debugfs_lookup(option, dir) : NULL;
+	void *data = file ? d_inode(file)->i_private : NULL;
+
+	dput(file);
+	dput(dir);
+	return data;
+}
+
+/* Let allocations fail which may sleep, and those of a single page, silently. */
+static void init_failing(struct kunit *test)
+{
+	bool *slab_ignore = fault_option("failslab", "ignore-gfp-wait");
+	bool *page_ignore = fault_option("fail_page_alloc", "ignore-gfp-wait");
+	u32 *min_order = fault_option("fail_page_alloc", "min-order");
+	unsigned long *slab_verbose = fault_option("failslab", "verbose");
+	unsigned long *page_verbose = fault_option("fail_page_alloc", "verbose");
+
+	if (!slab_ignore || !page_ignore || !min_order || !slab_verbose || !page_verbose)
+		kunit_skip(test, "needs FAILSLAB, FAIL_PAGE_ALLOC, FAULT_INJECTION_DEBUG_FS");
+
+	*slab_ignore = false;
+	*page_ignore = false;
+	*min_order = 0;
+	*slab_verbose = 0;
+	*page_verbose = 0;
+}
+
+static void failing_preserve_leaves_nothing_behind(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	unsigned int nth, nr_refused = 0;
+	struct msi_msg hw[HWSIZE];
+	u64 table[NR_ENTRIES];
+	bool hit = true;
+
+	init_failing(test);
+	memcpy(hw, fake->hw, sizeof(hw));
+	memcpy(table, fake->unit->table, sizeof(table));
+
+	for (nth = 1; hit && nth < MAX_ALLOCATIONS; nth++) {
+		int ret = 0;
+
+		/* KHO warns when it can not show its memory in debugfs. */
+		kunit_warning_suppress(test) {
+			fail_nth(nth);
+			ret = fake_preserve(fake);
+			hit = stop_failing();
+			KUNIT_EXPECT_LE(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 1);
+		}
+		if (ret) {
+			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+			KUNIT_EXPECT_TRUE(test, hit);
+			nr_refused++;
+		} else {
+			KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+			irq_liveupdate_unfreeze(fake->dev);
+			fake_unpreserve(fake);
+		}
+		KUNIT_EXPECT_NULL(test, irq_lu_block());
+		KUNIT_EXPECT_NULL(test, fake->unit->ser);
+	}
+	KUNIT_EXPECT_FALSE(test, hit);
+	KUNIT_EXPECT_GT(test, nr_refused, 0);
+	KUNIT_EXPECT_MEMEQ(test, hw, fake->hw, sizeof(hw));
+	KUNIT_EXPECT_MEMEQ(test, table, fake->unit->table, sizeof(table));
+	kunit_info(test, "%u allocations failed, %u of them refused the device", nth - 2,
+		   nr_refused);
+}
+
+static void freeze_and_block_allocate_nothing(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+
+	init_failing(test);
+	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
+
+	fail_nth(1);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+	irq_liveupdate_unfreeze(fake->dev);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+	KUNIT_EXPECT_NOT_NULL(test, irq_lu_block());
+	KUNIT_EXPECT_FALSE(test, stop_failing());
+}
+
+/* What one failing allocation made of a life in the next kernel */
+struct failed_life {
+	bool	loaded;
+	bool	alloc_failed;
+	bool	request_failed;
+	bool	placed;
+};
+
+/* A driver tries again when there is memory. */
+static void alloc_and_request(struct kunit *test, struct fake_device *fake,
+			      struct failed_life *life)
+{
+	int ret = fake_alloc_vectors(fake, NR_VECS);
+
+	if (ret) {
+		life->alloc_failed = true;
+		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	}
+
+	for (unsigned int i = 0; i < NR_VECS; i++) {
+		ret = fake_request(fake, i, 0);
+		if (ret) {
+			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+			life->request_failed = true;
+			KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+		}
+		atomic_set(&fake->count[i], 0);
+	}
+}
+
+/* Returns whether it came to the allocation which was to fail. */
+static bool live_with_failure(struct kunit *test, struct fake_device *fake,
+			      unsigned int nth, struct failed_life *life)
+{
+	struct fake_machine *m = test->priv;
+
+	fail_nth(nth);
+	take_over(m);
+	life->loaded = irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, m->units[0].reg_base);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	alloc_and_request(test, fake, life);
+
+	life->placed = irq_of(fake, 0) == vector.irq;
+	if (life->placed)
+		expect_placed(test, fake, &vector, NR_VECS);
+	for (unsigned int i = 0; !life->placed && i < NR_VECS; i++)
+		KUNIT_EXPECT_LT(test, irq_of(fake, i), IRQ_RECORDED);
+
+	irq_liveupdate_finish(fake->dev);
+	irq_liveupdate_finish_rest();
+	return stop_failing();
+}
+
+/*
+ * The device works, cold or with all its old places. An allocation which fails
+ * for a driver does not lose it a place that was reserved.
+ */
+static void failing_take_over_leaves_nothing_behind(struct kunit *test)
+{
+	struct saved_image *saved = kunit_kzalloc(test, sizeof(*saved), GFP_KERNEL);
+	unsigned int nth, nr_cold = 0, nr_alloc = 0, nr_request = 0;
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	struct fake_machine *m = test->priv;
+	bool hit = true;
+
+	init_failing(test);
+	KUNIT_ASSERT_NOT_NULL(test, saved);
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, &other_head, &other_vector, NR_VECS);
+	irq_lu_ser_seal_root(m->root, m->table);
+	save_image(m, saved);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
+
+	for (nth = 1; hit && nth < MAX_ALLOCATIONS; nth++) {
+		struct failed_life life = { };
+
+		/* Removing the files of an interrupt warns of one that is missing. */
+		kunit_warning_suppress(test) {
+			hit = live_with_failure(test, fake, nth, &life);
+			expect_counts(test, fake, NR_VECS, life.placed);
+			fake_free_vectors(fake);
+			KUNIT_EXPECT_LE(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 1);
+		}
+		if (life.alloc_failed || life.request_failed || !hit)
+			KUNIT_EXPECT_TRUE(test, life.placed);
+		if (life.loaded)
+			expect_all_freed(test);
+		expect_nothing_left(test);
+		restore_image(m, saved);
+		if (test->status == KUNIT_FAILURE)
+			KUNIT_FAIL_AND_ABORT(test, "allocation %u", nth);
+
+		nr_cold += !life.placed;
+		nr_alloc += life.alloc_failed;
+		nr_request += life.request_failed;
+	}
+	KUNIT_EXPECT_FALSE(test, hit);
+	KUNIT_EXPECT_GT(test, nr_cold, 0);
+	KUNIT_EXPECT_GT(test, nr_alloc, 0);
+	KUNIT_EXPECT_GT(test, nr_request, 0);
+	kunit_info(test, "%u allocations failed: %u times cold, %u times no vectors at first, %u times no handler at first",
+		   nth - 2, nr_cold, nr_alloc, nr_request);
+}
+
 static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE_PARAM(search_skips_reserved_numbers, placement_gen_params),
 	KUNIT_CASE(exact_request_gets_a_reserved_number),
@@ -2200,6 +2421,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(msix_vectors_live_on),
 	KUNIT_CASE_PARAM(msi_vectors_live_on, msi_count_gen_params),
 	KUNIT_CASE_SLOW(mutated_state_is_taken_over_or_refused),
+	KUNIT_CASE(failing_preserve_leaves_nothing_behind),
+	KUNIT_CASE(freeze_and_block_allocate_nothing),
+	KUNIT_CASE_SLOW(failing_take_over_leaves_nothing_behind),
 	{}
 };
 
