@@ -368,7 +368,8 @@ class Run:
                 OSError) as error:
             self.result.error = f"{error}"
         self.result.console = self.machine.console()
-        self.result.complaints = console.complaints(self.result.console)
+        self.result.complaints = console.complaints(self.result.console,
+                                                     self.scenario.warns)
         self._judge()
         if self.result.error:
             self.result.error += "\n" + self.machine.console_tail() + self.machine.stderr()

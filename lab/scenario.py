@@ -35,6 +35,8 @@ class Scenario:
     watch_call: a function of the old kernel that has to be called after the block
     seed: of the order of the rings in the blackout
     at: further commands to the VMM, by hook
+    debug_only: whether it takes what only the debug kernel has
+    warns: functions of the kernel that may warn
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
     patch: function of the old kernel to what it no longer does at the jump, see patch.py
     doctor: alterations of what the old kernel hands over, see doctor.py
@@ -66,6 +68,8 @@ class Scenario:
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()
     next_runs: tuple = ()
+    debug_only: bool = False
+    warns: tuple = ()
     patch: dict = field(default_factory=dict)
     doctor: tuple = ()
     says: tuple = ()

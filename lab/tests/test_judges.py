@@ -297,6 +297,14 @@ class Console(unittest.TestCase):
         for line in self.COMPLAINTS:
             self.assertEqual(console.complaints(line), [line], line)
 
+    def test_expected_warning(self):
+        text = "\n".join((
+            "[    1.0] WARNING: ../fs/proc/generic.c:742 at remove_proc_entry+0x1/0x2, CPU#0",
+            "[    1.0] Tainted: [W]=WARN, [N]=TEST"))
+        self.assertEqual(len(console.complaints(text)), 2)
+        self.assertEqual(len(console.complaints(text, ("kho_add_subtree",))), 1)
+        self.assertEqual(console.complaints(text, ("remove_proc_entry",)), [])
+
     def test_ordinary_lines(self):
         self.assertEqual(console.complaints("\n".join(self.ORDINARY)), [])
 
