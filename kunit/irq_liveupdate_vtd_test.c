@@ -493,6 +493,30 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(handle, table->bitmap));
 }
 
+static void held_entry_keeps_its_source_when_it_is_closed(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	struct ir_table *table = unit->iommu.ir_table;
+	struct irq_2_iommu irq_iommu = { .iommu = &unit->iommu, .irte_index = HANDLE };
+	struct irte closed = EMPTY, open = XAPIC;
+
+	alloc_held(test, table);
+	__set_bit(HANDLE, table->held);
+	table->base[HANDLE] = XAPIC;
+	observe(test, HANDLE, BLOCKED);
+	KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &closed));
+	expect_entry(test, HANDLE, BLOCKED);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+
+	unit->old = BLOCKED;
+	unit->target = XAPIC;
+	KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &open));
+	expect_entry(test, HANDLE, XAPIC);
+	KUNIT_EXPECT_GT(test, unit->stores, 0);
+	KUNIT_EXPECT_FALSE(test, unit->torn);
+	KUNIT_EXPECT_FALSE(test, unit->unverified);
+}
+
 static void check_compares_the_source(struct kunit *test)
 {
 	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
@@ -1034,6 +1058,7 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE(shutdown_stops_the_queues_of_units_handed_over),
 	KUNIT_CASE_PARAM(reserve_takes_what_is_recorded, reservation_gen_params),
 	KUNIT_CASE(held_index_stays_with_its_vector),
+	KUNIT_CASE(held_entry_keeps_its_source_when_it_is_closed),
 	KUNIT_CASE(check_compares_the_source),
 	KUNIT_CASE_PARAM(source_of_an_alias_is_carried, requester_gen_params),
 	KUNIT_CASE_PARAM(source_of_an_alias_fits_nobody_else, requester_gen_params),

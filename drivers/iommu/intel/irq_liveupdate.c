@@ -52,7 +52,6 @@
 /* Interrupt remapping table entry, VT-d spec r4.1 sec 9.10 */
 #define IRTE_PRESENT		BIT_ULL(0)
 #define IRTE_FPD		BIT_ULL(1)
-#define IRTE_SOURCE		GENMASK_ULL(19, 0)	/* SID, SQ, SVT; high half */
 
 /* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
 #define IRTA_EIME		BIT_ULL(11)

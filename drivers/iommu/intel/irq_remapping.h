@@ -6,6 +6,7 @@
 #ifndef _INTEL_IRQ_REMAPPING_H
 #define _INTEL_IRQ_REMAPPING_H
 
+#include <linux/bits.h>
 #include <linux/bitops.h>
 #include <linux/dmar.h>
 #include <linux/irq_liveupdate.h>
@@ -34,6 +35,9 @@ struct intel_ir_data {
 	};
 };
 
+/* SID, SQ and SVT in the high half of a table entry, VT-d spec r4.1 sec 9.10, 9.11 */
+#define IRTE_SOURCE		GENMASK_ULL(19, 0)
+
 int modify_irte(struct irq_2_iommu *irq_iommu, struct irte *irte_modified);
 int set_msi_sid(struct irte *irte, struct pci_dev *dev);
 
@@ -60,6 +64,25 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 	       (table->held && test_bit(index, table->held));
 }
 
+/*
+ * Whether modify_irte() may write @irte: the hardware keeps a blocked entry, and
+ * software goes on with its own copy. An entry which was taken over and is closed
+ * by its user goes back to what the take over has found, without faults and with
+ * its source-id fields. It is opened again low half first.
+ */
+static inline bool irte_may_change(struct ir_table *table, unsigned int index,
+				   struct irte *irte)
+{
+	if (irte_is_blocked(table, index))
+		return false;
+
+	if (irte_is_held(table, index) && !irte->present) {
+		irte->fpd = 1;
+		irte->high = table->base[index].high & IRTE_SOURCE;
+	}
+	return true;
+}
+
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
 #define INTEL_IR_LIVEUPDATE_OPS	NULL
@@ -83,14 +106,15 @@ static inline void intel_ir_teardown(struct intel_iommu *iommu)
 {
 }
 
-static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
+static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 {
 	return false;
 }
 
-static inline bool irte_is_held(struct ir_table *table, unsigned int index)
+static inline bool irte_may_change(struct ir_table *table, unsigned int index,
+				   struct irte *irte)
 {
-	return false;
+	return true;
 }
 
 #endif /* CONFIG_IRQ_LIVEUPDATE */
