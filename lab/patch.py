@@ -1,24 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Breaks a running kernel: its functions no longer do what a scenario names.
 
-A scenario's patch is {function: what it no longer does}: the name of a function
-that it calls, or "set_bit", which is inline.
+A scenario's patch is {function: the name of a function that it no longer calls}.
 """
-
-import re
 
 import gdbstub
 
 CALL = 0xe8
 CALL_BYTES = 5
 NOP = bytes.fromhex("0f1f440000")
-
-# bts %r64,m64, which becomes btr: the bit is clear before, and stays so
-SET_BIT = re.compile(rb"([\x48-\x4f]\x0f)\xab", re.DOTALL)
-
-
-def without_set_bit(code):
-    return SET_BIT.subn(rb"\1" + b"\xb3", code)
 
 
 def without_call(code, start, target):
@@ -38,10 +28,7 @@ def apply(stub, symbols, function, what):
     found = 0
     for start, end in symbols.functions(function):
         code = stub.read(start, end - start)
-        if what == "set_bit":
-            patched, count = without_set_bit(code)
-        else:
-            patched, count = without_call(code, start, symbols.address(what))
+        patched, count = without_call(code, start, symbols.address(what))
         stub.write(start, patched)
         found += count
     if not found:
