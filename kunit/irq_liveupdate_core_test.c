@@ -48,7 +48,7 @@ static unsigned int irq_base;
 #define HWSIZE		32
 #define NR_BOXES	8
 #define NR_EVENTS	32
-#define NR_CPU_IRQS	SZ_8K
+#define NR_IPIS		256
 #define NR_FILLERS	128
 
 #define TARGET		0x77
@@ -112,7 +112,9 @@ struct fake_machine {
 	/* Interrupts on their way to a CPU */
 	struct irq_work		ipi;
 	bool			ipi_held;
-	atomic_t		ipi_pending[NR_CPU_IRQS];
+	raw_spinlock_t		ipi_lock;	/* protects the two below */
+	unsigned int		ipi_pending[NR_IPIS];
+	unsigned int		nr_pending;
 	atomic_t		nr_ipis;
 
 	struct fake_event	events[NR_EVENTS];
@@ -146,17 +148,26 @@ static void deliver_ipis(struct irq_work *work)
 {
 	struct fake_machine *m = container_of(work, struct fake_machine, ipi);
 
-	for (unsigned int irq = 0; irq < NR_CPU_IRQS; irq++) {
-		while (atomic_add_unless(&m->ipi_pending[irq], -1, 0))
-			generic_handle_irq(irq);
+	raw_spin_lock(&m->ipi_lock);
+	while (m->nr_pending) {
+		unsigned int irq = m->ipi_pending[--m->nr_pending];
+
+		raw_spin_unlock(&m->ipi_lock);
+		generic_handle_irq(irq);
+		raw_spin_lock(&m->ipi_lock);
 	}
+	raw_spin_unlock(&m->ipi_lock);
 }
 
 static int cpu_retrigger(struct irq_data *irqd)
 {
 	struct fake_machine *m = irqd->domain->host_data;
 
-	atomic_inc(&m->ipi_pending[irqd->irq]);
+	scoped_guard(raw_spinlock_irqsave, &m->ipi_lock) {
+		if (m->nr_pending == NR_IPIS)
+			return 0;
+		m->ipi_pending[m->nr_pending++] = irqd->irq;
+	}
 	atomic_inc(&m->nr_ipis);
 	if (!m->ipi_held)
 		irq_work_queue(&m->ipi);
@@ -678,6 +689,7 @@ static void add_cpus(struct kunit *test, struct fake_machine *m)
 	struct fwnode_handle *fwnode = irq_domain_alloc_named_fwnode("fake-cpu");
 
 	KUNIT_ASSERT_NOT_NULL(test, fwnode);
+	raw_spin_lock_init(&m->ipi_lock);
 	init_irq_work(&m->ipi, deliver_ipis);
 	m->cpus = irq_domain_create_tree(fwnode, &cpu_domain_ops, m);
 	KUNIT_ASSERT_NOT_NULL(test, m->cpus);
@@ -934,7 +946,6 @@ static void choose_irqs(struct kunit *test, struct fake_machine *m)
 	irq_base = fill(m, last_irq() + 1);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_fillers, m));
 	KUNIT_ASSERT_GT(test, irq_base, 0);
-	KUNIT_ASSERT_LT(test, IRQ_TAKEN, NR_CPU_IRQS);
 
 	vector.irq = IRQ_RECORDED;
 	other_vector.irq = IRQ_OTHER;

@@ -36,7 +36,7 @@
 #define TOKEN		1
 
 /* Of irq_liveupdate_kexec */
-#define KEXEC_SESSION	"irq_liveupdate_kexec"
+#define KEXEC_SESSION	"irq_liveupdate_kexec-0"
 #define KEXEC_TOKEN	2
 
 #define VECTORS		2
