@@ -299,6 +299,18 @@ static unsigned long *alloc_bitmap(struct kunit *test)
 	return bitmap;
 }
 
+static void forget_blocked(void *table)
+{
+	((struct ir_table *)table)->blocked = NULL;
+}
+
+/* Interrupts of the test may live longer than its memory. */
+static void alloc_blocked(struct kunit *test, struct ir_table *table)
+{
+	table->blocked = alloc_bitmap(test);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_blocked, table));
+}
+
 static const struct irq_domain_liveupdate_ops *ops_of(struct fake_unit *unit)
 {
 	return unit->iommu.ir_domain->ops->liveupdate;

@@ -509,7 +509,7 @@ static void hand_over(struct kunit *test, const struct posting *p)
 
 	attend(test, unit);
 	KUNIT_ASSERT_EQ(test, 0, hotplug(unit, true));
-	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, unit->iommu.ir_table);
 	d = unit->iommu.ir_domain;
 	irqd = alloc_irqs(test, 1);
 	start(test, irqd, p);

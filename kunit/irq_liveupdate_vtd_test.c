@@ -243,7 +243,7 @@ static void late_modify_irte_does_nothing(struct kunit *test)
 	struct irte late[] = { XAPIC, POSTED_VCPU, EMPTY };
 	unsigned int i;
 
-	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, unit->iommu.ir_table);
 	do_block(unit);
 	observe(test, HANDLE, BLOCKED);
 
@@ -276,7 +276,7 @@ static void nothing_opens_a_blocked_entry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, table->base[rec.handle].present);
 	KUNIT_EXPECT_EQ(test, !!table->base[rec.handle].pst, p->to_host || p->to_vcpu);
 
-	table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, table);
 	ops_of(unit)->block(unit->iommu.ir_domain, &rec, 1);
 	observe(test, rec.handle, BLOCKED);
 	expect_entry(test, rec.handle, BLOCKED);
@@ -312,7 +312,7 @@ static void no_descriptor_is_written_after_the_flush(struct kunit *test)
 	u64 descriptor = start(test, irqd, test->param_value);
 	struct irq_lu_vector_ser rec = { };
 
-	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, unit->iommu.ir_table);
 	ops_of(unit)->save(unit->iommu.ir_domain, irqd, &rec);
 	observe(test, rec.handle, BLOCKED);
 	KUNIT_EXPECT_EQ(test, posted_to(unit), descriptor);
@@ -343,7 +343,7 @@ static void sync_flushes_once_and_masks_events(struct kunit *test)
 	void __iomem *reg = unit->iommu.reg;
 	unsigned int i;
 
-	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, unit->iommu.ir_table);
 	unit->iommu.ir_table->base[HANDLE] = POSTED_VCPU;
 	observe(test, HANDLE, BLOCKED);
 
@@ -380,7 +380,7 @@ static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
 	KUNIT_EXPECT_EQ(test, readq(reg + DMAR_PQA_REG), PAGE_SIZE);
 
-	unit->iommu.ir_table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, unit->iommu.ir_table);
 	x86_platform.iommu_shutdown();
 	KUNIT_EXPECT_FALSE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
 	KUNIT_EXPECT_EQ(test, readq(reg + DMAR_PQA_REG), 0);
@@ -632,7 +632,7 @@ static void source_of_an_alias_is_carried(struct kunit *test)
 	ops_of(unit)->save(d, irqd, &rec);
 	KUNIT_EXPECT_EQ(test, rec.source, r->source);
 
-	table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, table);
 	observe(test, rec.handle, IRTE(IRTE_FPD, r->source));
 	ops_of(unit)->block(d, &rec, 1);
 	expect_entry(test, rec.handle, IRTE(IRTE_FPD, r->source));
@@ -1014,7 +1014,7 @@ static void messages_keep_their_block(struct kunit *test)
 	expect_present(test, handle, nr, true);
 
 	ser = record_messages(test, irqd, nr);
-	table->blocked = alloc_bitmap(test);
+	alloc_blocked(test, table);
 	table->base[handle + nr_entries] = X2APIC;
 	ops_of(unit)->block(unit->iommu.ir_domain, ser->vectors, nr);
 	free_irqs_of(test, irq, nr);
