@@ -18,15 +18,22 @@ FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
 LAB	= python3 lab/lab.py
 SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
-DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
+DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug --jobs 2)
+TESTS	= overlay 'scripts/overlay.py check' \
+	  footprint 'scripts/footprint.py --check' \
+	  serializer '$(SERIALIZER) test' \
+	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
+	  lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)' \
+	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
 
-.PHONY: help setup prepare export kernel image demo test kunit fuzz footprint check clean
+.PHONY: help setup prepare export kernel image demo test test-full kunit fuzz \
+	coverage footprint check clean
 
 ##@ Targets
 help:		## this list
 	@awk -F '#*[ \t]*## ' \
 		'/^##@ / { sub(/^##@ /, ""); print (n++ ? "\n" : "") $$0 ":"; next } \
-		/^[A-Za-z_]+[ \t]*\?=.*## / || /^[a-z]+:.*## / { \
+		/^[A-Za-z_]+[ \t]*\?=.*## / || /^[a-z-]+:.*## / { \
 			split($$1, head, /[ \t:?=]/); \
 			printf "  %-11s %s\n", head[1], $$2 }' $(MAKEFILE_LIST)
 
@@ -54,19 +61,26 @@ demo: image	## one device across one kexec, handover off and on: one table
 test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
-	@scripts/test.py \
-		overlay 'scripts/overlay.py check' \
-		footprint 'scripts/footprint.py --check' \
-		serializer '$(SERIALIZER) test' \
-		kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
-		lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)'
+	@scripts/test.py $(TESTS)
+
+test-full: image	## all tests, ten million fuzzed inputs, coverage
+	@scripts/setup.sh full
+	@scripts/build-kernel.sh nolu gcov
+	@mkdir -p $(BUILD)/serializer
+	@scripts/test.py $(TESTS) fuzz scripts/fuzz.sh \
+		coverage 'lab/coverage.py --build $(BUILD)'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
 
 fuzz: prepare	## fuzz the validator in user space, under the sanitizers
-	@scripts/setup.sh fuzz
+	@scripts/setup.sh full
 	@scripts/fuzz.sh
+
+coverage: image	## which of our lines are run by KUnit and the scenarios (gcov)
+	@scripts/setup.sh full
+	@scripts/build-kernel.sh nolu gcov
+	@lab/coverage.py --build $(BUILD)
 
 footprint:	## what the overlay changes in upstream files, against its budget
 	@scripts/footprint.py

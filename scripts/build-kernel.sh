@@ -3,7 +3,7 @@
 #
 # Build kernels out of tree from $BUILD/linux, one folder for each flavour:
 #
-#	build-kernel.sh lab|debug|nolu...
+#	build-kernel.sh lab|debug|nolu|gcov...
 #
 # leaves $BUILD/kernel/FLAVOUR/arch/x86/boot/bzImage, and the user-space headers
 # in $BUILD/headers. A flavour is lab/configs/base.config on top of tinyconfig,
@@ -12,7 +12,7 @@ set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu..."
+[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu|gcov..."
 [ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
 
 CONFIGS=$ROOT/lab/configs
@@ -33,6 +33,15 @@ kmake()
 {
 	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
 		LOCALVERSION="-$flavour" --no-print-directory -s -j"$JOBS" "$@"
+}
+
+# Our own files, and the suite that has a copy of one of them.
+profiled()
+{
+	[ "$flavour" = gcov ] || return 0
+	"$ROOT/scripts/overlay.py" list |
+		sed -n -e '/^tools/d' -e '/^kunit.*\(core\|ser\)_test/d' \
+			-e 's,^\(.*/\)*\(.*\)\.c$,GCOV_PROFILE_\2.o=y,p' | sort -u
 }
 
 # The configuration fragments of the flavour, in order.
@@ -146,5 +155,6 @@ for flavour; do
 	configure
 	install_headers
 	say KERNEL "$flavour"
-	kmake bzImage
+	# shellcheck disable=SC2046
+	kmake $(profiled) bzImage
 done

@@ -15,13 +15,13 @@ PACKAGES="
 	xz-utils
 "
 CHECK_PACKAGES="python3-git python3-ply shellcheck sparse"
-FUZZ_PACKAGES="clang libclang-rt-dev llvm"
+FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
 
 case ${1:-} in
 check)	PACKAGES="$PACKAGES $CHECK_PACKAGES" ;;
-fuzz)	PACKAGES="$PACKAGES $FUZZ_PACKAGES" ;;
+full)	PACKAGES="$PACKAGES $FULL_PACKAGES" ;;
 '')	;;
-*)	die "usage: ${0##*/} [check|fuzz]" ;;
+*)	die "usage: ${0##*/} [check|full]" ;;
 esac
 
 command -v dpkg-query >/dev/null || {
