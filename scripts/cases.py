@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Write the table of cases in the documentation from the results of "make test".
+
+    cases.py		write Documentation/core-api/irq/irq-liveupdate-cases.csv
+    cases.py --check	fail when a test is missing or failed, or the table is stale
+
+The cases and the tests that show them are in scripts/cases.txt; the results are read
+from $BUILD/results/kunit.log and lab.log.
+"""
+
+import csv
+import io
+import os
+import sys
+
+import ktap
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASES = os.path.join(HERE, "cases.txt")
+TABLE = os.path.join(HERE, "..", "Documentation", "core-api", "irq",
+                     "irq-liveupdate-cases.csv")
+SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
+          "vtd": "irq_liveupdate_vtd", "units": "irq_liveupdate_vtd_units",
+          "msi": "irq_liveupdate_msi", "mutation": "irq_liveupdate_mutation"}
+WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
+
+
+def results(step):
+    """Status by name of the tests of a step; parameters count for their case."""
+    name = os.path.join(os.environ.get("BUILD", "build"), "results", f"{step}.log")
+    statuses = {}
+    with open(name, encoding="utf-8") as log:
+        for result in ktap.parse(log.read().splitlines()):
+            case = ".".join(result.name.split(".")[:2])
+            statuses.setdefault(case, set()).add(result.status)
+            statuses.setdefault(result.name, set()).add(result.status)
+    return statuses
+
+
+def status(statuses, names):
+    """The worst of all, and which are missing."""
+    missing = [name for name in names if name not in statuses]
+    seen = set().union(*(statuses[name] for name in names if name in statuses))
+    return next((one for one in WORST_FIRST if one in seen), ""), missing
+
+
+def rows():
+    """The rows of the table, and the names of tests there are no results of."""
+    kunit, lab = results("kunit"), results("lab")
+    table, absent = [], []
+    with open(CASES, encoding="utf-8") as cases:
+        for line in cases:
+            if not line.strip() or line.startswith("#"):
+                continue
+            case, suites, scenarios = (part.strip() for part in line.split("|"))
+            in_kunit, no_kunit = status(
+                kunit, [f"{SUITES[name.split('.')[0]]}.{name.split('.')[1]}"
+                        for name in suites.split()])
+            in_lab, no_lab = status(lab, scenarios.split())
+            absent += no_kunit + no_lab
+            table.append([case, suites.replace(" ", ", "), in_kunit,
+                          scenarios.replace(" ", ", "), in_lab])
+    return table, absent
+
+
+def main():
+    """Write, or compare."""
+    table, absent = rows()
+    failed = [row[0] for row in table if ktap.FAIL in (row[2], row[4])]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["Case", "KUnit", "", "QEMU", ""])
+    writer.writerows(table)
+    for name in absent:
+        print(f"no result of {name}")
+    for name in failed:
+        print(f"failed: {name}")
+    if absent or failed:
+        return 1
+    if "--check" not in sys.argv[1:]:
+        with open(TABLE, "w", encoding="utf-8") as file:
+            file.write(text.getvalue())
+        return 0
+    with open(TABLE, encoding="utf-8") as file:
+        stale = file.read() != text.getvalue()
+    if stale:
+        print(f"{os.path.relpath(TABLE)} is stale: scripts/cases.py")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())
