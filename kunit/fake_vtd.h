@@ -22,7 +22,6 @@
 #include <linux/perf_event.h>
 #include <asm/hw_irq.h>
 #include <asm/irq_remapping.h>
-#include <asm/pci.h>
 #include <asm/posted_intr.h>
 
 #include "../drivers/iommu/intel/iommu.h"
