@@ -26,21 +26,16 @@
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 
+#include "dmar.h"
 #include "mmio.h"
 
-/* The only remapping unit of QEMU's q35; VT-d specification 11.4 */
-#define DMAR_BASE		0xfed90000UL
 #define DMAR_GCMD		0x18
 #define DMAR_GSTS		0x1c
 #define DMAR_GSTS_PERSISTENT	0x96ffffffU
 #define DMAR_GCMD_IRE		_BITUL(25)
-#define DMAR_IRTA		0xb8
-#define IRTA_ADDRESS		(~0xfffULL)
 
 #define IRTE_PRESENT		_BITULL(0)
 #define IRTE_FPD		_BITULL(1)
-
-#define PAGE_BYTES		4096UL
 
 static void die(const char *what)
 {
@@ -163,7 +158,7 @@ static void flicker_remapping(void)
 static void change_irte(unsigned int index, __u64 set, __u64 clear, __u64 flip_source)
 {
 	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
-	off_t entry = (mmio_read64(dmar + DMAR_IRTA) & IRTA_ADDRESS) + index * 16;
+	off_t entry = (mmio_read64(dmar + DMAR_IRTA) & IRTA_ADDRESS) + index * IRTE_BYTES;
 	int fd = open("/dev/mem", O_RDWR);
 	__u64 irte[2];
 

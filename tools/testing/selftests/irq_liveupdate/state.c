@@ -5,32 +5,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "dmar.h"
 #include "irqinfo.h"
 #include "kselftest.h"
 #include "mmio.h"
+#include "pci_config.h"
 #include "state.h"
 
-/* The only remapping unit of QEMU's q35; VT-d specification 11.4 */
-#define DMAR_BASE	0xfed90000UL
-#define DMAR_IRTA	0xb8
-#define IRTA_ADDRESS	(~0xfffULL)
-#define IRTE_BYTES	16
-#define IRTE_SID	0xffffULL		/* of the upper half */
+/* Of the upper half of a remapping entry; VT-d specification 9.10 */
+#define IRTE_SID	0xffffULL
 #define IRTE_SVT	(3ULL << 18)
-
-#define PAGE_BYTES	4096UL
-
-static unsigned int config_word(const struct device_state *state, unsigned int pos)
-{
-	return state->config[pos] | state->config[pos + 1] << 8;
-}
 
 static unsigned int msix_cap(const struct device_state *state)
 {
-	unsigned int pos = state->config[PCI_CAPABILITY_LIST];
+	unsigned int pos = pci_config_capability(state->config, PCI_CAP_ID_MSIX);
 
-	while (pos && state->config[pos + PCI_CAP_LIST_ID] != PCI_CAP_ID_MSIX)
-		pos = state->config[pos + PCI_CAP_LIST_NEXT];
 	if (!pos)
 		ksft_exit_fail_msg("no MSI-X capability\n");
 
@@ -39,43 +28,12 @@ static unsigned int msix_cap(const struct device_state *state)
 
 __u16 state_command(const struct device_state *state)
 {
-	return config_word(state, PCI_COMMAND);
+	return pci_config_get(state->config, PCI_COMMAND, sizeof(__u16));
 }
 
 __u16 state_msix_control(const struct device_state *state)
 {
-	return config_word(state, msix_cap(state) + PCI_MSIX_FLAGS);
-}
-
-static void read_config(const char *bdf, struct device_state *state)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, state->config, sizeof(state->config)) != sizeof(state->config))
-		ksft_exit_fail_perror(path);
-	close(fd);
-}
-
-static __u64 bar_address(const char *bdf, unsigned int bar)
-{
-	unsigned long long start = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", bdf);
-	f = fopen(path, "r");
-	if (!f)
-		ksft_exit_fail_perror(path);
-	do {
-		if (fscanf(f, "%llx %*x %*x", &start) != 1)
-			ksft_exit_fail_msg("%s: no BAR %u\n", bdf, bar);
-	} while (bar--);
-	fclose(f);
-
-	return start;
+	return pci_config_get(state->config, msix_cap(state) + PCI_MSIX_FLAGS, sizeof(__u16));
 }
 
 static void *map_memory(int mem, __u64 address)
@@ -91,12 +49,17 @@ static void *map_memory(int mem, __u64 address)
 
 static void read_table(const char *bdf, int mem, struct device_state *state)
 {
-	unsigned int pos = msix_cap(state) + PCI_MSIX_TABLE, i;
-	__u32 table = config_word(state, pos) | config_word(state, pos + 2) << 16;
-	__u64 address = bar_address(bdf, table & PCI_MSIX_TABLE_BIR) +
-			(table & PCI_MSIX_TABLE_OFFSET);
-	void *page = map_memory(mem, address);
-	void *entry = page + (address & (PAGE_BYTES - 1));
+	__u32 table = pci_config_get(state->config, msix_cap(state) + PCI_MSIX_TABLE,
+				     sizeof(table));
+	__u64 address = pci_bar_address(bdf, table & PCI_MSIX_TABLE_BIR);
+	void *page, *entry;
+	unsigned int i;
+
+	if (!address)
+		ksft_exit_fail_msg("%s: where its MSI-X table is can not be found\n", bdf);
+	address += table & PCI_MSIX_TABLE_OFFSET;
+	page = map_memory(mem, address);
+	entry = page + (address & (PAGE_BYTES - 1));
 
 	for (i = 0; i < state->nr_vectors; i++, entry += PCI_MSIX_ENTRY_SIZE) {
 		state->entry[i] = (struct msix_entry) {
@@ -161,7 +124,8 @@ void state_read(const char *bdf, struct device_state *state)
 	int mem = open_memory();
 
 	memset(state, 0, sizeof(*state));
-	read_config(bdf, state);
+	if (pci_config_read(bdf, state->config))
+		ksft_exit_fail_msg("%s: no configuration space\n", bdf);
 	state->nr_vectors = (state_msix_control(state) & PCI_MSIX_FLAGS_QSIZE) + 1;
 	if (state->nr_vectors > STATE_VECTORS)
 		state->nr_vectors = STATE_VECTORS;

@@ -154,27 +154,6 @@ static int find_msix_table(struct vfio_dev *dev)
 	return map_msix_bar(dev);
 }
 
-/* Where a BAR is in physical memory, 0 if that cannot be found. */
-__u64 vfio_dev_bar_address(struct vfio_dev *dev, unsigned int bar)
-{
-	unsigned long long start = 0;
-	unsigned int line;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource", dev->bdf);
-	f = fopen(path, "r");
-	if (!f)
-		return 0;
-	for (line = 0; line <= bar; line++) {
-		if (fscanf(f, "%llx %*x %*x", &start) != 1)
-			start = 0;
-	}
-	fclose(f);
-
-	return start;
-}
-
 static int bind_config(struct vfio_dev *dev)
 {
 	struct vfio_region_info info;

@@ -37,7 +37,6 @@ int vfio_dev_bind_msi(struct vfio_dev *dev);
 void vfio_dev_close(struct vfio_dev *dev);
 int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);
-__u64 vfio_dev_bar_address(struct vfio_dev *dev, unsigned int bar);
 int vfio_dev_set_bus_master(struct vfio_dev *dev);
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
 int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd);

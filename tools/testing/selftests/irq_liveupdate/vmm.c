@@ -26,6 +26,7 @@
 #include "irqinfo.h"
 #include "luo.h"
 #include "msi_cap.h"
+#include "pci_config.h"
 #include "vfio_dev.h"
 
 #define SESSION_NAME	"vmm"
@@ -81,14 +82,19 @@ static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
 static int bind_msix(struct vmm *vmm, FILE *reply)
 {
 	struct vfio_dev *dev = &vmm->dev;
-	int ret = vfio_dev_bind(dev);
+	__u64 bar;
+	int ret;
 
+	ret = vfio_dev_bind(dev);
 	if (ret)
 		return ret;
 
+	bar = pci_bar_address(vmm->bdf, dev->table_bar);
+	if (!bar)
+		return -ENXIO;
+
 	vmm->nr_vectors = dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
-	fprintf(reply, ",\"table\":%llu",
-		vfio_dev_bar_address(dev, dev->table_bar) + dev->table_offset);
+	fprintf(reply, ",\"table\":%llu", bar + dev->table_offset);
 
 	return 0;
 }
@@ -108,7 +114,7 @@ static int bind_msi(struct vmm *vmm, FILE *reply)
 
 	vmm->nr_vectors = cap.nr_messages;
 	fprintf(reply, ",\"registers\":%llu,\"msi\":{\"pos\":%u,\"data\":%u,\"mask\":%u}",
-		vfio_dev_bar_address(&vmm->dev, 0), cap.pos, cap.data_pos, cap.mask_pos);
+		pci_bar_address(vmm->bdf, 0), cap.pos, cap.data_pos, cap.mask_pos);
 
 	return 0;
 }
