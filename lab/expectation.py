@@ -90,11 +90,15 @@ def _blackout_latched(result):
     return _all("blackout: every ring is latched by the device", wrong)
 
 
-def _handover(result):
-    return [_retrieved(result, True), _same_identity(result), _same_cpu(result), _counted(result, "before"),
-            _blackout_latched(result), _blackout_delivered(result),
+def _handed_over(result, *blackout):
+    return [_retrieved(result, True), _same_identity(result), _same_cpu(result),
+            _counted(result, "before"), *blackout,
             _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
             *_rules(result, result.judged), _console(result)]
+
+
+def _handover(result):
+    return _handed_over(result, _blackout_latched(result), _blackout_delivered(result))
 
 
 def _blackout_dropped(result):
@@ -105,10 +109,7 @@ def _blackout_dropped(result):
 
 def _dropped(result):
     """Without mask bits the synthetic interrupt is all there is, and it is there."""
-    return [_retrieved(result, True), _same_identity(result), _same_cpu(result),
-            _counted(result, "before"), _blackout_dropped(result),
-            _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
-            *_rules(result, result.judged), _console(result)]
+    return _handed_over(result, _blackout_dropped(result))
 
 
 def _hammer_hit(result):

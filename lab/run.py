@@ -263,7 +263,6 @@ class Run:
             self._retrieve_device()
         else:
             self._command("open")
-        self._bind(self.device.msi and not self.scenario.leaves_msi)
 
     def _give_up(self):
         """The session is finished, if there is one, and the device is opened as any other."""
@@ -274,7 +273,6 @@ class Run:
             self._command("counters")
         self._hook("next_given_up")
         self._command("open")
-        self._bind(self.device.msi and not self.scenario.leaves_msi)
 
     def _retrieve_device(self):
         """A device which is not given back can be opened when the session is finished."""
@@ -297,6 +295,7 @@ class Run:
             self._retrieve()
         else:
             self._give_up()
+        self._bind(self.device.msi and not self.scenario.leaves_msi)
         counts = self._counts()
         pending = self._command("pending")["pending"]
         for vector in self.result.vectors:
