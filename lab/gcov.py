@@ -103,4 +103,3 @@ class Counters:
         for name, one in self.objects.items():
             with open(name, "wb") as f:
                 f.write(one.gcda())
-        return sorted(self.objects)

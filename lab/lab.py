@@ -105,11 +105,6 @@ def _test_judges(number):
     return ok
 
 
-def _runs_on(chosen):
-    """Whether the scenario's kernels can show what it is about."""
-    return not chosen.debug_only or "debug" in chosen.kernels
-
-
 def _say_scenario(number, chosen, outcome):
     if not outcome:
         ktap.case(number, f"{chosen.name} # SKIP needs the debug kernel", True)
@@ -143,7 +138,7 @@ def command_test(arguments):
     passed = [_test_judges(1)]
     build.plugin()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: _runs_on(one) and _execute(one, build), chosen)
+        outcomes = pool.map(lambda one: one.can_run() and _execute(one, build), chosen)
         for number, (one, outcome) in enumerate(zip(chosen, outcomes), 2):
             passed.append(_say_scenario(number, one, outcome))
     ktap.say(f"{sum(passed)} of {len(passed)} passed")

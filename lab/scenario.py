@@ -79,6 +79,10 @@ class Scenario:
         """(first, count) of the vectors that are used."""
         return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
 
+    def can_run(self):
+        """Whether its kernels have what it is about."""
+        return not self.debug_only or "debug" in self.kernels
+
     def with_changes(self, **changes):
         return replace(self, **changes)
 
