@@ -32,6 +32,9 @@
  *    not the recorded device is reported, stopped and otherwise treated as any
  *    other.
  *
+ *    PCI_DEV_FLAGS_NO_BUS_RESET says the same of a bus, but set while the
+ *    device is enumerated it would take its own reset methods away for good.
+ *
  * 4. pci_liveupdate_retrieve() from the retrieve() callback. Settings of the
  *    path which enumeration and the IOMMU drivers make (ARI, ACS) are final by
  *    then, and are compared too. A function number above 7 is only enumerated

@@ -65,12 +65,12 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 }
 
 /*
- * Whether modify_irte() may write @irte: the hardware keeps a blocked entry, and
- * software goes on with its own copy. An entry which was taken over and is closed
+ * Before modify_irte() writes @irte: an entry which was taken over and is closed
  * by its user goes back to what the take over has found, without faults and with
- * its source-id fields. It is opened again low half first.
+ * its source-id fields. It is opened again low half first. Returns false when the
+ * hardware keeps a blocked entry, and software goes on with its own copy.
  */
-static inline bool irte_may_change(struct ir_table *table, unsigned int index,
+static inline bool irte_prepare(struct ir_table *table, unsigned int index,
 				   struct irte *irte)
 {
 	if (irte_is_blocked(table, index))
@@ -111,7 +111,7 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 	return false;
 }
 
-static inline bool irte_may_change(struct ir_table *table, unsigned int index,
+static inline bool irte_prepare(struct ir_table *table, unsigned int index,
 				   struct irte *irte)
 {
 	return true;
