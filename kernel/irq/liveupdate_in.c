@@ -245,7 +245,7 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	}
 }
 
-/* From the first interrupt remapping unit, single threaded. */
+/* From the first interrupt remapping unit, if there is none from an initcall: single threaded. */
 static __ref void irq_lu_load_once(void)
 {
 	phys_addr_t phys;
@@ -490,6 +490,8 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 static int __init irq_lu_refuse_missing(void)
 {
 	struct irq_lu_in_dev *in;
+
+	irq_lu_load_once();
 
 	guard(mutex)(&irq_lu_in.lock);
 
