@@ -199,6 +199,20 @@ def _given_up(result):
     return _given_up_early(result) + _rules(result, ("blocked", "stray"))
 
 
+def _crashed(result, role):
+    """Nothing of the live update is left, and what boots starts the device cold."""
+    return [Check(f"the {role} kernel has booted", result.role == role, result.role),
+            _counted(result, "before"), _counted(result, "after"), _console(result)]
+
+
+def _crash_kernel(result):
+    return _crashed(result, "crash")
+
+
+def _reset(result):
+    return _crashed(result, "old")
+
+
 def _programs_passed(result):
     """The run ends at the first that fails, so those that were run have passed."""
     wanted = len(result.scenario.old_runs) + len(result.scenario.next_runs)
@@ -217,6 +231,8 @@ EXPECTED = {
     "msi-left": _msi_left,
     "not-retrieved": _not_retrieved,
     "foreign": _cold_start_works,
+    "crash-kernel": _crash_kernel,
+    "reset": _reset,
     "given-up": _given_up,
     "given-up-early": _given_up_early,
 }

@@ -12,6 +12,9 @@ import time
 REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi")
 REGISTER_DIGITS = 16
 
+# The number of rip
+PROGRAM_COUNTER = 16
+
 CHUNK = 1024
 ANSWER_TIMEOUT = 20
 
@@ -83,6 +86,10 @@ class Stub:
                  for n in range(len(REGISTERS)))
         return {name: int.from_bytes(bytes.fromhex(word), "little")
                 for name, word in zip(REGISTERS, words)}
+
+    def divert(self, address):
+        """Let the CPU which has stopped the machine go on at another function's begin."""
+        self._expect_ok(f"P{PROGRAM_COUNTER:x}={address.to_bytes(8, 'little').hex()}")
 
     def start_until(self, address):
         """Let the machine run, up to an instruction."""

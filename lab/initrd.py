@@ -22,15 +22,17 @@ def _entry(name, mode, data=b""):
     return _pad(header + encoded) + _pad(data)
 
 
-def build(path, base, next_kernel):
+def _contents(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def build(path, base, next_kernel, next_initrd):
     """Write base plus /next/kernel and /next/initrd.img to path."""
-    with open(base, "rb") as f:
-        common = f.read()
-    with open(next_kernel, "rb") as f:
-        kernel = f.read()
+    common, kernel, nested = map(_contents, (base, next_kernel, next_initrd))
     with open(path, "wb") as out:
         out.write(_pad(common))
         out.write(_entry("next", DIRECTORY_MODE))
         out.write(_entry("next/kernel", FILE_MODE, kernel))
-        out.write(_entry("next/initrd.img", FILE_MODE, common))
+        out.write(_entry("next/initrd.img", FILE_MODE, nested))
         out.write(_entry(TRAILER, 0))

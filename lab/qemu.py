@@ -111,7 +111,8 @@ class Machine:
     def _arguments(self, config, kernel, initrd, append, call_address):
         eim = "on" if config.mode == "x2apic" else "off"
         arguments = [
-            self._binary, "-nodefaults", "-display", "none", "-no-reboot",
+            self._binary, "-nodefaults", "-display", "none",
+            *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",

@@ -29,6 +29,7 @@ class Result:
     complaints: lines of the consoles that must not be there
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
+    role: which kernel has booted after a crash
     late_calls: calls of the watched function after the block
     error: why the run ended early
     """
@@ -40,6 +41,7 @@ class Result:
     complaints: list = field(default_factory=list)
     extras: list = field(default_factory=list)
     retrieved: bool = False
+    role: str = ""
     late_calls: int = 0
     error: str = ""
     seconds: float = 0.0

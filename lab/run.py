@@ -23,15 +23,21 @@ import qemu
 import qemulog
 from device import DEVICES
 from result import Result, Vector
+from scenario import HOOKS
 
 COMMON_PARAMETERS = (
-    "console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on intel_iommu=on "
+    "console=ttyS0,115200 oops=panic panic=-1 intel_iommu=on "
     # On a busy host an emulated machine's clocks cannot be calibrated against each other
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
     "no_ipi_broadcast=1"
 )
+
+LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
+# KHO would make its scratch memory too large: it counts what is reserved for the crash kernel.
+CRASH_PARAMETERS = "crashkernel=192M kho_scratch=16M,256M,256M"
+CRASH_FUNCTION = "sysrq_handle_crash"
 
 RING_GAP = 0.002           # between rings of different vectors
 ROUND_TIMEOUT = 2          # for the guest to see one ring of each vector
@@ -48,6 +54,10 @@ ATTEMPTS = 4               # to hit a race
 
 class RunFailed(Exception):
     """The run could not go on."""
+
+
+class Crashed(Exception):
+    """The machine crashes, as the scenario wants it."""
 
 
 class Run:
@@ -93,6 +103,10 @@ class Run:
     def _hook(self, name):
         for template in self.scenario.at.get(name, ()):
             self._extra(name, template)
+        if self.scenario.crashes == name:
+            self._load_crash_kernel()
+            self._command("shell (sleep 0.1; echo c > /proc/sysrq-trigger) > /dev/console 2>&1 &")
+            raise Crashed
 
     def _counts(self):
         counts = self._command("counts")["counts"]
@@ -145,15 +159,28 @@ class Run:
 
     # The kernels
 
+    @staticmethod
+    def _role_parameters(role):
+        return f"{COMMON_PARAMETERS} lab.device={qemu.DEVICE} lab.role={role}"
+
     def _parameters(self, leg):
-        role = ("old", "next")[leg]
-        return " ".join((COMMON_PARAMETERS, f"lab.device={qemu.DEVICE}", f"lab.role={role}",
+        return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
+                         CRASH_PARAMETERS if self.scenario.crashes else "",
                          f"nr_cpus={self.scenario.cpus[leg]}", self.scenario.append[leg]))
+
+    def _initrd(self, following):
+        """One for the old kernel, with the next one in it, and with the crash kernel in both."""
+        archive = os.path.join(self.machine.directory, "initrd.img")
+        inner = self.build.initrd
+        if self.scenario.crashes:
+            inner = archive + ".next"
+            initrd.build(inner, self.build.initrd, following, self.build.initrd)
+        initrd.build(archive, self.build.initrd, following, inner)
+        return archive
 
     def _boot(self):
         old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)
-        archive = os.path.join(self.machine.directory, "initrd.img")
-        initrd.build(archive, self.build.initrd, following)
+        archive = self._initrd(following)
         hidden = "initcall_blacklist=" + ",".join(qemu.DECOY_INITCALLS)
         watched = (self.symbols.address(self.scenario.watch_call) if self.scenario.watch_call
                    else None)
@@ -174,8 +201,26 @@ class Run:
             for function, what in self.scenario.patch.items():
                 patch.apply(stub, self.symbols, function, what)
 
+    def _load_crash_kernel(self):
+        if self.scenario.crash_kernel:
+            self._shell(f'kexec -s -p /next/kernel --initrd=/next/initrd.img '
+                        f'--command-line="{self._role_parameters("crash")} nr_cpus=1"')
+
+    def _crash_at(self, function, command):
+        """The way of a function of the kernel from its begin on is that of a panic."""
+        self._load_crash_kernel()
+        with self.machine.stub() as stub:
+            address = self.symbols.address(function)
+            stub.start_until(address)
+            self._command(command)
+            stub.wait(address, self._timeout("block"))
+            stub.divert(self.symbols.address(CRASH_FUNCTION))
+        raise Crashed
+
     def _start_kexec(self):
         command = "shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &"
+        if self.scenario.crashes and self.scenario.crashes not in HOOKS:
+            self._crash_at(self.scenario.crashes, command)
         if not self.scenario.doctor:
             self._command(command)
             return
@@ -314,6 +359,22 @@ class Run:
         self._ring_each()
         self._add_counts("after", counts)
 
+    def _after_crash(self):
+        """Whatever boots next knows nothing of the live update, and starts the device cold."""
+        self._ring_in_blackout()
+        hello = self.machine.guest.reply(self._timeout("boot"))
+        self.result.role = hello.get("role")
+        if self.machine.guest.try_command("session", self._timeout("command"))["ok"]:
+            raise RunFailed("there is a session to retrieve")
+        self._command("counters")
+        self._command("open")
+        self._bind(self.device.msi)
+        counts = self._counts()
+        self._arm()
+        counts = self._add_counts("delivered", counts)
+        self._ring_each()
+        self._add_counts("after", counts)
+
     def _look_for_leaks(self):
         self._shell("[ ! -e /sys/kernel/debug/kmemleak ] || "
                     "{ echo scan > /sys/kernel/debug/kmemleak; "
@@ -338,10 +399,13 @@ class Run:
         self.result.late_calls = judges.late_calls(seen)
 
     def _course(self):
-        self._old_kernel()
-        self._jump()
-        self._ring_in_blackout()
-        self._next_kernel()
+        try:
+            self._old_kernel()
+            self._jump()
+            self._ring_in_blackout()
+            self._next_kernel()
+        except Crashed:
+            self._after_crash()
 
     def _programs(self):
         """Programs of the guest do everything themselves; there is nothing to judge by."""
@@ -368,7 +432,8 @@ class Run:
             self.result.error = f"{error}"
         self.result.console = self.machine.console()
         self.result.complaints = console.complaints(self.result.console,
-                                                     self.scenario.warns)
+                                                     self.scenario.warns,
+                                                     self.scenario.tolerates)
         self._judge()
         if self.result.error:
             self.result.error += "\n" + self.machine.console_tail() + self.machine.stderr()

@@ -37,10 +37,14 @@ class Scenario:
     at: further commands to the VMM, by hook
     debug_only: whether it takes what only the debug kernel has
     warns: functions of the kernel that may warn
+    tolerates: texts of the console that are right here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
     patch: function of the old kernel to what it no longer does at the jump, see patch.py
     doctor: alterations of what the old kernel hands over, see doctor.py
     says: lines in which the next kernel says what it refuses
+    crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
+        jump, comes to the function of this name
+    crash_kernel: whether one is loaded then; if not, the machine is reset
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
         other may, and the run ends after the hook next_ready
     """
@@ -70,9 +74,12 @@ class Scenario:
     next_runs: tuple = ()
     debug_only: bool = False
     warns: tuple = ()
+    tolerates: tuple = ()
     patch: dict = field(default_factory=dict)
     doctor: tuple = ()
     says: tuple = ()
+    crashes: str = ""
+    crash_kernel: bool = True
     breaks: tuple = ()
 
     def ranges(self):
