@@ -87,6 +87,7 @@ footprint:	## what the overlay changes in upstream files, against its budget
 
 check: prepare	## checkpatch, sparse, W=1, kernel-doc and shellcheck on our files
 	@scripts/setup.sh check
+	@scripts/fetch-sparse.sh
 	@scripts/check.sh $(FLAVOUR)
 
 clean:		## remove $(BUILD); refuses when the kernel tree has edits to export

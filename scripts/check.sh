@@ -72,7 +72,8 @@ w1_sparse()
 		}
 		rm -f "$out/$object"
 		make -C "$LINUX" O="$out" ARCH=x86_64 -s --no-print-directory \
-			LOCALVERSION="-$flavour" W=1 C=1 "$object" \
+			LOCALVERSION="-$flavour" W=1 C=1 CHECK="$BUILD/sparse/sparse" \
+			"$object" \
 			>>"$log" 2>&1 || rc=1
 	done
 	"$ROOT/scripts/own_warnings.py" <"$log" || rc=1
