@@ -71,7 +71,7 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
  * hardware keeps a blocked entry, and software goes on with its own copy.
  */
 static inline bool irte_prepare(struct ir_table *table, unsigned int index,
-				   struct irte *irte)
+				struct irte *irte)
 {
 	if (irte_is_blocked(table, index))
 		return false;
@@ -112,7 +112,7 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 }
 
 static inline bool irte_prepare(struct ir_table *table, unsigned int index,
-				   struct irte *irte)
+				struct irte *irte)
 {
 	return true;
 }

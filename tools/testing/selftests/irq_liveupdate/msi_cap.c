@@ -12,6 +12,7 @@ int msi_cap_read(const char *bdf, struct msi_cap *cap)
 {
 	__u8 config[PCI_CFG_SPACE_SIZE];
 	__u16 control;
+	__u64 high;
 	bool is_64;
 	int ret;
 
@@ -28,8 +29,10 @@ int msi_cap_read(const char *bdf, struct msi_cap *cap)
 	is_64 = control & PCI_MSI_FLAGS_64BIT;
 	cap->nr_messages = 1U << ((control & PCI_MSI_FLAGS_QMASK) >> 1);
 	cap->address = pci_config_get(config, cap->pos + PCI_MSI_ADDRESS_LO, 4);
-	if (is_64)
-		cap->address |= (__u64)pci_config_get(config, cap->pos + PCI_MSI_ADDRESS_HI, 4) << 32;
+	if (is_64) {
+		high = pci_config_get(config, cap->pos + PCI_MSI_ADDRESS_HI, 4);
+		cap->address |= high << 32;
+	}
 	cap->data_pos = cap->pos + (is_64 ? PCI_MSI_DATA_64 : PCI_MSI_DATA_32);
 	cap->data = pci_config_get(config, cap->data_pos, 2);
 	if (control & PCI_MSI_FLAGS_MASKBIT) {
