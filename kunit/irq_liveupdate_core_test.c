@@ -96,6 +96,7 @@ struct fake_device {
 	struct msi_msg			hw[HWSIZE];
 	atomic_t			count[HWSIZE];
 	unsigned long			requested;
+	unsigned int			nr_captured;
 	bool				msi_broken;
 	bool				masked;
 	bool				disabled;
@@ -493,6 +494,7 @@ static int device_capture(struct msi_desc *desc, unsigned int i,
 	struct fake_device *fake = dev_get_drvdata(desc->dev);
 	const struct msi_msg *hw = &fake->hw[desc->msi_index];
 
+	fake->nr_captured++;
 	if (memcmp(hw, &desc->msg, sizeof(*hw)))
 		return -EIO;
 
@@ -1479,6 +1481,16 @@ static void requested_vector_is_injected_once(struct kunit *test)
 	expect_counts(test, fake, 1, 1);
 }
 
+static void only_a_debug_kernel_reads_the_device_at_finish(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, NR_VECS);
+
+	fake->nr_captured = 0;
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, fake->nr_captured,
+			IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG) ? NR_VECS : 0);
+}
+
 static void pending_vector_is_injected_once(struct kunit *test)
 {
 	struct fake_device *fake = adopt(test, 1);
@@ -2403,6 +2415,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(other_source_id_starts_cold),
 	KUNIT_CASE(device_behind_another_unit_starts_cold),
 	KUNIT_CASE(requested_vector_is_injected_once),
+	KUNIT_CASE(only_a_debug_kernel_reads_the_device_at_finish),
 	KUNIT_CASE(pending_vector_is_injected_once),
 	KUNIT_CASE(replayed_vector_is_not_injected_again),
 	KUNIT_CASE(vector_is_injected_when_it_is_requested),

@@ -787,6 +787,21 @@ static void irq_lu_end(void)
 	static_branch_disable(&irq_liveupdate_placing);
 }
 
+/* Before FINISH, while all is as it was handed over and adopted. Says itself what differs. */
+static void irq_lu_audit_incoming(struct device *dev)
+{
+	const struct irq_liveupdate_dev_ops *ops = NULL;
+	struct irq_lu_in_dev *in;
+
+	scoped_guard(mutex, &irq_lu_in.lock) {
+		in = irq_lu_find_matched(dev);
+		if (in)
+			ops = in->ops;
+	}
+	if (ops)
+		irq_lu_audit(dev, ops);
+}
+
 static void irq_lu_finish_locked(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
@@ -816,6 +831,9 @@ static void irq_lu_finish_locked(struct device *dev)
  */
 void irq_liveupdate_finish(struct device *dev)
 {
+	if (IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG))
+		irq_lu_audit_incoming(dev);
+
 	if (dev->msi.data) {
 		/* What is in use stays in use, and the other way round. */
 		guard(msi_descs_lock)(dev);
