@@ -216,8 +216,9 @@ def _reset(result):
 def _programs_passed(result):
     """The run ends at the first that fails, so those that were run have passed."""
     wanted = len(result.scenario.old_runs) + len(result.scenario.next_runs)
+    said = [_said(result)] if result.scenario.says else []
     return [Check("programs in the guest passed", len(result.extras) == wanted),
-            _console(result)]
+            *said, _console(result)]
 
 
 EXPECTED = {
