@@ -64,8 +64,37 @@
 #include "liveupdate.h"
 #include "liveupdate_ser.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/irq_liveupdate.h>
+
 /* Far above what any machine has, and keeps the bitmap of reserved ones small. */
 #define IRQ_LU_NR_IRQS		BIT(20)
+
+/**
+ * enum irq_lu_injection - What became of a synthetic interrupt
+ * @IRQ_LU_SENT:	It was sent to the CPU
+ * @IRQ_LU_PENDING:	It is left pending
+ * @IRQ_LU_REPLAY:	The one which is on its way stands for it, too
+ * @IRQ_LU_INJECTIONS:	How many of these there are
+ */
+enum irq_lu_injection {
+	IRQ_LU_SENT,
+	IRQ_LU_PENDING,
+	IRQ_LU_REPLAY,
+	IRQ_LU_INJECTIONS,
+};
+
+/**
+ * struct irq_lu_counters - What this kernel did with interrupts of others, in total
+ * @injected:	Synthetic interrupts, by what became of them
+ * @was_pending: Interrupts which were pending at FINISH already
+ * @revoked:	Reservations taken back
+ */
+struct irq_lu_counters {
+	unsigned long	injected[IRQ_LU_INJECTIONS];
+	unsigned long	was_pending;
+	unsigned long	revoked;
+};
 
 /**
  * struct irq_lu_in_dev - A device whose interrupts were handed over
@@ -104,6 +133,7 @@ struct irq_lu_in_dev {
  * @devices:	List of struct irq_lu_in_dev
  * @records:	Records which have their places reserved, by irq number
  * @reserved:	Reserved irq numbers, NULL when nothing is taken over
+ * @counters:	Of all live updates since boot
  */
 struct irq_lu_in {
 	struct mutex			lock;	/* protects everything */
@@ -115,6 +145,7 @@ struct irq_lu_in {
 	struct list_head		devices;
 	struct xarray			records;
 	unsigned long			*reserved;
+	struct irq_lu_counters		counters;
 };
 
 static struct irq_lu_in irq_lu_in = {
@@ -324,8 +355,13 @@ static void irq_lu_release_vectors(struct irq_lu_in_dev *in,
 {
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		irq_lu_release_irq(&rec[i]);
+		if (revoke)
+			trace_irq_liveupdate_revoke(rec[i].irq);
+	}
+	if (revoke)
+		irq_lu_in.counters.revoked += nr;
 	in->unit->ops->liveupdate->release(in->unit, rec, nr, revoke);
 }
 
@@ -695,22 +731,45 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt)
  * Finishing
  */
 
+static const char * const irq_lu_injections[] = {
+	[IRQ_LU_SENT]		= "sent",
+	[IRQ_LU_PENDING]	= "pending",
+	[IRQ_LU_REPLAY]		= "replay",
+};
+
 /*
  * An interrupt which is not started has no vector to which it could be sent,
  * and a disabled one must not reach its handler: it is left pending, for the
  * request or the enable to come. Where a resend is already on its way the
  * handler runs for that one, which is as good.
  */
+static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
+{
+	struct irq_data *irqd = &desc->irq_data;
+
+	if (desc->action && irqd_is_started(irqd) && !irqd_irq_disabled(irqd) &&
+	    !irqd_irq_masked(irqd)) {
+		int err = check_irq_resend(desc, true);
+
+		if (!err)
+			return IRQ_LU_SENT;
+		if (err == -EBUSY)
+			return IRQ_LU_REPLAY;
+	}
+	desc->istate |= IRQS_PENDING;
+	return IRQ_LU_PENDING;
+}
+
 static void irq_lu_inject(unsigned int irq)
 {
 	scoped_irqdesc_get_and_buslock(irq, 0) {
-		struct irq_data *irqd = &scoped_irqdesc->irq_data;
+		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
+		enum irq_lu_injection how = irq_lu_inject_locked(scoped_irqdesc);
 
-		if (scoped_irqdesc->action && irqd_is_started(irqd) &&
-		    !irqd_irq_disabled(irqd) && !irqd_irq_masked(irqd))
-			check_irq_resend(scoped_irqdesc, true);
-		else
-			scoped_irqdesc->istate |= IRQS_PENDING;
+		irq_lu_in.counters.was_pending += was_pending;
+		irq_lu_in.counters.injected[how]++;
+		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
+					    irq_lu_injections[how]);
 	}
 }
 
@@ -963,12 +1022,29 @@ static int irq_lu_audit_show(struct seq_file *m, void *p)
 }
 DEFINE_SHOW_ATTRIBUTE(irq_lu_audit);
 
+static int irq_lu_counters_show(struct seq_file *m, void *p)
+{
+	const struct irq_lu_counters *counters = &irq_lu_in.counters;
+	unsigned int how;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	for (how = 0; how < IRQ_LU_INJECTIONS; how++)
+		seq_printf(m, "injected %s %lu\n", irq_lu_injections[how],
+			   counters->injected[how]);
+	seq_printf(m, "pending at finish %lu\n", counters->was_pending);
+	seq_printf(m, "revoked %lu\n", counters->revoked);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_counters);
+
 static int __init irq_lu_debugfs_init(void)
 {
 	struct dentry *dir = debugfs_create_dir("irq_liveupdate", NULL);
 
 	debugfs_create_file("devices", 0400, dir, NULL, &irq_lu_devices_fops);
 	debugfs_create_file("audit", 0400, dir, NULL, &irq_lu_audit_fops);
+	debugfs_create_file("counters", 0400, dir, NULL, &irq_lu_counters_fops);
 	return 0;
 }
 late_initcall(irq_lu_debugfs_init);
