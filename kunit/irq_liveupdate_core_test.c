@@ -113,6 +113,7 @@ struct fake_machine {
 	/* Interrupts on their way to a CPU */
 	struct irq_work		ipi;
 	bool			ipi_held;
+	bool			ipi_refused;
 	raw_spinlock_t		ipi_lock;	/* protects the two below */
 	unsigned int		ipi_pending[NR_IPIS];
 	unsigned int		nr_pending;
@@ -165,7 +166,7 @@ static int cpu_retrigger(struct irq_data *irqd)
 	struct fake_machine *m = irqd->domain->host_data;
 
 	scoped_guard(raw_spinlock_irqsave, &m->ipi_lock) {
-		if (m->nr_pending == NR_IPIS)
+		if (m->ipi_refused || m->nr_pending == NR_IPIS)
 			return 0;
 		m->ipi_pending[m->nr_pending++] = irqd->irq;
 	}
@@ -1611,6 +1612,109 @@ static void enabled_while_in_replay_is_injected_once(struct kunit *test)
 	expect_counts(test, fake, 1, 1);
 }
 
+/* What is sent to a vector which is shut down meanwhile does not arrive. */
+static void vector_is_injected_after_a_replay_was_lost(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	set_replay(fake);
+	fake_release_irq(fake, 0);
+	fake->machine->nr_pending = 0;
+	let_ipis_go(fake);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 1);
+}
+
+static void vector_which_can_not_be_sent_is_left_pending(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	irqd_set_handle_enforce_irqctx(irq_get_irq_data(irq_of(fake, 0)));
+	fake->machine->ipi_refused = true;
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 0);
+
+	fake->machine->ipi_refused = false;
+	disable_irq(irq_of(fake, 0));
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
+/* A handler which stays in its first interrupt, on another CPU, until it may go on. */
+struct slow_handler {
+	struct irq_work		arrival;
+	struct completion	runs;
+	unsigned int		irq;
+	atomic_t		count;
+	bool			may_go_on;
+};
+
+static irqreturn_t handle_slowly(int irq, void *data)
+{
+	struct slow_handler *slow = data;
+
+	if (atomic_inc_return(&slow->count) > 1)
+		return IRQ_HANDLED;
+
+	complete(&slow->runs);
+	while (!READ_ONCE(slow->may_go_on))
+		cpu_relax();
+	return IRQ_HANDLED;
+}
+
+static void arrive(struct irq_work *work)
+{
+	struct slow_handler *slow = container_of(work, struct slow_handler, arrival);
+
+	generic_handle_irq(slow->irq);
+}
+
+static void start_slow_handler(struct kunit *test, struct slow_handler *slow)
+{
+	unsigned int cpu;
+
+	init_completion(&slow->runs);
+	init_irq_work(&slow->arrival, arrive);
+
+	guard(preempt)();
+	cpu = cpumask_any_but(cpu_online_mask, smp_processor_id());
+	KUNIT_ASSERT_TRUE(test, irq_work_queue_on(&slow->arrival, cpu));
+}
+
+/* A second device is not finished: the end of the update waits for all CPUs. */
+static void vector_whose_handler_runs_is_injected_once(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	struct slow_handler slow = { };
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, 1);
+	image_add(test, &other_head, &other_vector, 1);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, 1), 0);
+	slow.irq = irq_of(fake, 0);
+	KUNIT_ASSERT_EQ(test, request_irq(slow.irq, handle_slowly, 0, "fake", &slow), 0);
+
+	start_slow_handler(test, &slow);
+	wait_for_completion(&slow.runs);
+	irq_liveupdate_finish(fake->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 1);
+
+	WRITE_ONCE(slow.may_go_on, true);
+	irq_work_sync(&slow.arrival);
+	irq_work_sync(&fake->machine->ipi);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 2);
+	free_irq(slow.irq, &slow);
+}
+
 static void unclaimed_vectors_are_revoked(struct kunit *test)
 {
 	struct fake_device *fake = adopt(test, 1);
@@ -2425,6 +2529,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(disabled_and_pending_vector_is_injected_once),
 	KUNIT_CASE(disabled_vector_in_replay_is_injected_once),
 	KUNIT_CASE(enabled_while_in_replay_is_injected_once),
+	KUNIT_CASE(vector_is_injected_after_a_replay_was_lost),
+	KUNIT_CASE(vector_which_can_not_be_sent_is_left_pending),
+	KUNIT_CASE(vector_whose_handler_runs_is_injected_once),
 	KUNIT_CASE(unclaimed_vectors_are_revoked),
 	KUNIT_CASE(more_vectors_than_recorded_are_added_cold),
 	KUNIT_CASE(finish_locks_the_driver_out),
