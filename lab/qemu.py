@@ -105,7 +105,7 @@ class Machine:
     def _open_doorbell(self, config):
         device = DEVICES[config.device]
         if device.ring:
-            return registers.Doorbell(self._socket("doorbell"), device.ring)
+            return registers.Doorbell(self._socket("doorbell"), device)
         return ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
 
     def _arguments(self, config, kernel, initrd, append, call_address):

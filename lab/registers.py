@@ -11,8 +11,8 @@ import socket
 class Doorbell:
     """The registers of one device; QEMU connects when it starts."""
 
-    def __init__(self, path, accesses):
-        self._accesses = accesses
+    def __init__(self, path, device):
+        self._device = device
         self._base = 0
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
@@ -23,16 +23,23 @@ class Doorbell:
         """The guest says where the registers are."""
         self._base = base
 
-    def ring(self, vector):
-        """Raise the interrupt; there is one vector."""
+    def set_up(self):
+        """After a reset, when the guest has made the device a bus master."""
+        self._access(self._device.memory, 0)
+        self._access(self._device.set_up, self._base)
+
+    def _access(self, accesses, base):
         if not self._line:
             self._line = self._listener.accept()[0].makefile("rw")
-        for name, offset, *value in self._accesses:
-            numbers = [self._base + offset, *value]
+        for name, offset, *value in accesses:
+            numbers = [base + offset, *value]
             self._line.write(" ".join([name, *map(hex, numbers)]) + "\n")
             self._line.flush()
             if not self._line.readline().startswith("OK"):
-                raise OSError(f"QEMU did not do {name} of {self._base + offset:#x}")
+                raise OSError(f"QEMU did not do {name} of {base + offset:#x}")
+
+    def ring(self, vector):
+        self._access(self._device.ring, self._base + vector * self._device.stride)
 
     def close(self):
         self._listener.close()

@@ -271,6 +271,8 @@ class Run:
         self.bound = self.bound or bound
         if self.device.ring:
             self.machine.doorbell.found_at(self.bound["registers"])
+            if not self.result.retrieved:
+                self.machine.doorbell.set_up()
 
     def _arm(self):
         for first, count in self.scenario.ranges():

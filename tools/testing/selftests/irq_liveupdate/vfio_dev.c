@@ -29,7 +29,7 @@ static int cdev_path(const char *bdf, char *path, size_t size)
 
 	do {
 		entry = readdir(d);
-	} while (entry && strncmp(entry->d_name, "vfio", 4));
+	} while (entry && entry->d_name[0] == '.');
 
 	if (entry)
 		snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
