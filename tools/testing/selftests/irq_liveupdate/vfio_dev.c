@@ -27,6 +27,7 @@ static int cdev_path(const char *bdf, char *path, size_t size)
 	if (!d)
 		return -errno;
 
+	/* vfioN, or noiommu-vfioN */
 	do {
 		entry = readdir(d);
 	} while (entry && entry->d_name[0] == '.');

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mmio.h"
+#include "nvme.h"
+
+/* Registers; NVM Express base specification 2.0, 3.1.3 */
+#define REG_CAP_HIGH		0x04
+#define   CAP_HIGH_DSTRD	0xf
+#define REG_CC			0x14
+#define   CC_ENABLE		0x1
+#define   CC_ENTRY_SIZES	(6 << 16 | 4 << 20)
+#define REG_CSTS		0x1c
+#define   CSTS_READY		0x1
+#define   CSTS_FATAL		0x2
+#define REG_AQA			0x24
+#define REG_ASQ			0x28
+#define REG_ACQ			0x30
+#define REG_DOORBELLS		0x1000
+
+#define ADMIN_CREATE_SQ		0x01
+#define ADMIN_CREATE_CQ		0x05
+#define ADMIN_SET_FEATURES	0x09
+#define FEATURE_NR_QUEUES	0x07
+#define QUEUE_CONTIGUOUS	0x1
+#define CQ_INTERRUPTS		0x2
+
+#define ENTRIES			64	/* of a submission queue, which then fills a page */
+#define SECTORS			(NVME_PAGE_BYTES / NVME_SECTOR_BYTES)
+
+#define PAGEMAP_PRESENT		0x8000000000000000ULL
+#define PAGEMAP_PFN		0x007fffffffffffffULL
+
+#define TIMEOUT_MS		10000
+
+/* Of the memfd: the record, two pages per queue, then the data */
+#define SQ_PAGE(queue)		(1 + 2 * (queue))
+#define CQ_PAGE(queue)		(2 + 2 * (queue))
+#define FIRST_DATA_PAGE		SQ_PAGE(NVME_QUEUES)
+#define NR_PAGES		(FIRST_DATA_PAGE + NVME_DATA_PAGES)
+
+struct command {
+	__u8 opcode;
+	__u8 flags;
+	__u16 id;
+	__u32 namespace;
+	__u64 reserved[2];
+	__u64 prp[2];
+	__u32 dw10;
+	__u32 dw11;
+	__u32 dw12;
+	__u32 dw13[3];
+};
+
+struct completion {
+	__u32 result[2];
+	__u16 sq_head;
+	__u16 sq;
+	__u16 id;
+	__u16 status;		/* bit 0 is the phase */
+};
+
+static void *page_of(const struct nvme *nvme, unsigned int page)
+{
+	return nvme->memory + page * NVME_PAGE_BYTES;
+}
+
+static void *reg(const struct nvme *nvme, unsigned int offset)
+{
+	return nvme->dev.msix_bar + offset;
+}
+
+static __u64 physical_address(const void *address)
+{
+	__u64 entry = 0;
+	int pagemap;
+
+	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return 0;
+	if (pread(pagemap, &entry, sizeof(entry),
+		  (unsigned long)address / NVME_PAGE_BYTES * sizeof(entry)) != sizeof(entry))
+		entry = 0;
+	close(pagemap);
+
+	return entry & PAGEMAP_PRESENT ? (entry & PAGEMAP_PFN) * NVME_PAGE_BYTES : 0;
+}
+
+int nvme_create_memory(void)
+{
+	int memfd = memfd_create("nvme", MFD_CLOEXEC);
+
+	if (memfd < 0 || ftruncate(memfd, NR_PAGES * NVME_PAGE_BYTES))
+		return -errno;
+
+	return memfd;
+}
+
+/* The memfd is preserved by then: that pins its pages. */
+int nvme_map_memory(struct nvme *nvme, int memfd)
+{
+	void *map = mmap(NULL, NR_PAGES * NVME_PAGE_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_POPULATE, memfd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+
+	nvme->memory = map;
+	nvme->record = map;
+
+	return physical_address(map) ? 0 : -EPERM;
+}
+
+void *nvme_data(const struct nvme *nvme, unsigned int page)
+{
+	return page_of(nvme, FIRST_DATA_PAGE + page);
+}
+
+__u64 nvme_data_address(const struct nvme *nvme, unsigned int page)
+{
+	return physical_address(nvme_data(nvme, page));
+}
+
+int nvme_arm(struct nvme *nvme)
+{
+	unsigned int queue;
+
+	for (queue = 0; queue < NVME_QUEUES; queue++) {
+		nvme->eventfd[queue] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (nvme->eventfd[queue] < 0)
+			return -errno;
+	}
+
+	return vfio_dev_arm(&nvme->dev, 0, NVME_QUEUES, nvme->eventfd);
+}
+
+static void ring(const struct nvme *nvme, unsigned int doorbell, __u16 value)
+{
+	unsigned int stride = 4 << (mmio_read32(reg(nvme, REG_CAP_HIGH)) & CAP_HIGH_DSTRD);
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	mmio_write32(reg(nvme, REG_DOORBELLS + doorbell * stride), value);
+}
+
+static void submit(struct nvme *nvme, unsigned int queue, const struct command *command)
+{
+	struct command *entries = page_of(nvme, SQ_PAGE(queue));
+	struct nvme_queue *q = &nvme->record->queue[queue];
+
+	entries[q->tail] = *command;
+	q->tail = (q->tail + 1) % ENTRIES;
+	ring(nvme, 2 * queue, q->tail);
+}
+
+void nvme_submit(struct nvme *nvme, unsigned int queue, const struct nvme_io *io)
+{
+	struct command command = {
+		.opcode = io->opcode,
+		.id = io->id,
+		.namespace = io->namespace,
+		.prp[0] = nvme->record->data_address[io->page],
+		.dw10 = io->sector,
+		.dw11 = io->sector >> 32,
+		.dw12 = SECTORS - 1,
+	};
+
+	submit(nvme, queue, &command);
+}
+
+/* Adds what the vectors have been signalled; returns how often they were, 0 on timeout. */
+__u64 nvme_wait(struct nvme *nvme, int timeout_ms, __u64 signals[NVME_QUEUES])
+{
+	struct pollfd fds[NVME_QUEUES];
+	__u64 value, sum = 0;
+	unsigned int queue;
+
+	for (queue = 0; queue < NVME_QUEUES; queue++) {
+		fds[queue].fd = nvme->eventfd[queue];
+		fds[queue].events = POLLIN;
+	}
+	if (poll(fds, NVME_QUEUES, timeout_ms) <= 0)
+		return 0;
+
+	for (queue = 0; queue < NVME_QUEUES; queue++) {
+		if (read(nvme->eventfd[queue], &value, sizeof(value)) != sizeof(value))
+			continue;
+		signals[queue] += value;
+		sum += value;
+	}
+
+	return sum;
+}
+
+/* Takes the next completion out of a queue, if there is one. */
+bool nvme_reap(struct nvme *nvme, unsigned int queue, __u16 *id, __u16 *status)
+{
+	struct completion *entries = page_of(nvme, CQ_PAGE(queue));
+	struct nvme_queue *q = &nvme->record->queue[queue];
+	struct completion *entry = &entries[q->head];
+	__u16 word = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
+
+	if ((word & 1) != q->phase)
+		return false;
+
+	*id = entry->id;
+	*status = word >> 1;
+	q->head = (q->head + 1) % ENTRIES;
+	if (!q->head)
+		q->phase ^= 1;
+	ring(nvme, 2 * queue + 1, q->head);
+
+	return true;
+}
+
+/* For the interrupt of a queue that nothing else is in */
+static int complete(struct nvme *nvme, unsigned int queue)
+{
+	__u64 signals[NVME_QUEUES] = { };
+	__u16 id, status;
+
+	while (!signals[queue]) {
+		if (!nvme_wait(nvme, TIMEOUT_MS, signals))
+			return -ETIMEDOUT;
+	}
+
+	if (!nvme_reap(nvme, queue, &id, &status))
+		return -ENOMSG;
+
+	return status ? -EIO : 0;
+}
+
+int nvme_do(struct nvme *nvme, unsigned int queue, const struct nvme_io *io)
+{
+	nvme_submit(nvme, queue, io);
+
+	return complete(nvme, queue);
+}
+
+static int admin(struct nvme *nvme, const struct command *command)
+{
+	submit(nvme, 0, command);
+
+	return complete(nvme, 0);
+}
+
+static int create_queue(struct nvme *nvme, unsigned int queue)
+{
+	struct command cq = {
+		.opcode = ADMIN_CREATE_CQ,
+		.prp[0] = physical_address(page_of(nvme, CQ_PAGE(queue))),
+		.dw10 = (ENTRIES - 1) << 16 | queue,
+		.dw11 = queue << 16 | CQ_INTERRUPTS | QUEUE_CONTIGUOUS,
+	};
+	struct command sq = {
+		.opcode = ADMIN_CREATE_SQ,
+		.prp[0] = physical_address(page_of(nvme, SQ_PAGE(queue))),
+		.dw10 = (ENTRIES - 1) << 16 | queue,
+		.dw11 = queue << 16 | QUEUE_CONTIGUOUS,
+	};
+	int ret = admin(nvme, &cq);
+
+	return ret ? ret : admin(nvme, &sq);
+}
+
+static int create_queues(struct nvme *nvme)
+{
+	struct command number = {
+		.opcode = ADMIN_SET_FEATURES,
+		.dw10 = FEATURE_NR_QUEUES,
+		.dw11 = (NVME_QUEUES - 2) << 16 | (NVME_QUEUES - 2),
+	};
+	unsigned int queue;
+	int ret;
+
+	ret = admin(nvme, &number);
+	for (queue = 1; queue < NVME_QUEUES && !ret; queue++)
+		ret = create_queue(nvme, queue);
+
+	return ret;
+}
+
+static int wait_ready(const struct nvme *nvme, __u32 ready)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+	unsigned int i;
+
+	for (i = 0; i < TIMEOUT_MS; i++) {
+		if ((mmio_read32(reg(nvme, REG_CSTS)) & CSTS_READY) == ready)
+			return 0;
+		nanosleep(&ms, NULL);
+	}
+
+	return -ETIMEDOUT;
+}
+
+static void write_address(const struct nvme *nvme, unsigned int offset, unsigned int page)
+{
+	__u64 address = physical_address(page_of(nvme, page));
+
+	mmio_write32(reg(nvme, offset), address);
+	mmio_write32(reg(nvme, offset + 4), address >> 32);
+}
+
+/* Reset the controller, which has its registers where the MSI-X table is, and start it. */
+int nvme_start(struct nvme *nvme)
+{
+	unsigned int i;
+	int ret;
+
+	if (nvme->dev.table_bar)
+		return -EOPNOTSUPP;
+
+	for (i = 0; i < NVME_QUEUES; i++)
+		nvme->record->queue[i].phase = 1;
+	for (i = 0; i < NVME_DATA_PAGES; i++)
+		nvme->record->data_address[i] = nvme_data_address(nvme, i);
+
+	mmio_write32(reg(nvme, REG_CC), 0);
+	ret = wait_ready(nvme, 0);
+	if (ret)
+		return ret;
+
+	mmio_write32(reg(nvme, REG_AQA), (ENTRIES - 1) << 16 | (ENTRIES - 1));
+	write_address(nvme, REG_ASQ, SQ_PAGE(0));
+	write_address(nvme, REG_ACQ, CQ_PAGE(0));
+	mmio_write32(reg(nvme, REG_CC), CC_ENTRY_SIZES | CC_ENABLE);
+	ret = wait_ready(nvme, CSTS_READY);
+
+	return ret ? ret : create_queues(nvme);
+}
+
+bool nvme_running(const struct nvme *nvme)
+{
+	return mmio_read32(reg(nvme, REG_CC)) == (CC_ENTRY_SIZES | CC_ENABLE) &&
+	       (mmio_read32(reg(nvme, REG_CSTS)) & (CSTS_READY | CSTS_FATAL)) == CSTS_READY;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * As much of an NVMe driver as it takes to have I/O in flight across a kexec. The
+ * device is used through vfio-pci, without an IOMMU: it is told physical
+ * addresses. Queues, data, and how far the queues have been used are in one memfd,
+ * so that the next kernel's program goes on with what it finds there. A completion
+ * queue is looked at when its interrupt has come, and at no other time.
+ */
+#ifndef _IRQ_LIVEUPDATE_NVME_H
+#define _IRQ_LIVEUPDATE_NVME_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+
+#include "vfio_dev.h"
+
+#define NVME_PAGE_BYTES		4096
+#define NVME_SECTOR_BYTES	512
+#define NVME_QUEUES		6	/* queue 0 is the admin queue; vector N is of queue N */
+#define NVME_DATA_PAGES		240
+
+#define NVME_CMD_WRITE		0x01
+#define NVME_CMD_READ		0x02
+
+struct nvme_queue {
+	__u16 tail;
+	__u16 head;
+	__u16 phase;
+};
+
+/* The first page of the memfd */
+struct nvme_record {
+	struct nvme_queue queue[NVME_QUEUES];
+	__u64 data_address[NVME_DATA_PAGES];
+};
+
+struct nvme {
+	struct vfio_dev dev;
+	int eventfd[NVME_QUEUES];
+	void *memory;
+	struct nvme_record *record;
+};
+
+/* One page, from or to the sectors it fills */
+struct nvme_io {
+	__u8 opcode;
+	__u16 id;
+	__u32 namespace;
+	__u64 sector;
+	unsigned int page;
+};
+
+int nvme_create_memory(void);
+int nvme_map_memory(struct nvme *nvme, int memfd);
+void *nvme_data(const struct nvme *nvme, unsigned int page);
+__u64 nvme_data_address(const struct nvme *nvme, unsigned int page);
+
+int nvme_arm(struct nvme *nvme);
+int nvme_start(struct nvme *nvme);
+bool nvme_running(const struct nvme *nvme);
+
+void nvme_submit(struct nvme *nvme, unsigned int queue, const struct nvme_io *io);
+__u64 nvme_wait(struct nvme *nvme, int timeout_ms, __u64 signals[NVME_QUEUES]);
+bool nvme_reap(struct nvme *nvme, unsigned int queue, __u16 *id, __u16 *status);
+int nvme_do(struct nvme *nvme, unsigned int queue, const struct nvme_io *io);
+
+#endif /* _IRQ_LIVEUPDATE_NVME_H */
