@@ -68,7 +68,8 @@ test-full: image	## all tests, ten million fuzzed inputs, coverage
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) fuzz scripts/fuzz.sh \
-		coverage 'lab/coverage.py --build $(BUILD)'
+		coverage 'lab/coverage.py --build $(BUILD)' \
+		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'

@@ -39,7 +39,8 @@ class Device:
     options: further options, {vectors} stands for the number of vectors
     msi: it is used with MSI, not with MSI-X
     ring: accesses to its registers that raise an interrupt, each a command of QEMU's
-        test protocol, an offset and what is written; none: it is an ivshmem device
+        test protocol, an offset and what is written; none: it is an ivshmem device,
+        or not used by the VMM
     stride: bytes from these registers of one vector to those of the next
     set_up: accesses to its registers after a reset, before it can be rung
     memory: accesses to memory before that
@@ -65,4 +66,5 @@ DEVICES = {
                            stride=XHCI_INTERRUPTER_BYTES, set_up=tuple(_xhci_set_up()),
                            memory=(("writeq", LOW_MEMORY, RING),
                                    ("writeq", LOW_MEMORY + 8, RING_TRBS))),
+    "nvme": Device(options=",id=nvme0,serial=lab,max_ioqpairs=5,msix_qsize={vectors}"),
 }

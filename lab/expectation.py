@@ -15,6 +15,9 @@ RULES_OF_A_LOSS = ("remapping", "flush", "faults")
 # And these too if it gives the device back: it is not reset either.
 RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
 
+# I/O in flight at the jump
+MIN_IOS, MIN_QUEUES = 64, 4
+
 REFUSAL = re.compile(r"^\[[ .\d]+\] (.*(?:not taken over|not retrieved|refused|stopped): .*)$",
                      re.MULTILINE)
 
@@ -221,8 +224,30 @@ def _programs_passed(result):
             *said, _console(result)]
 
 
+def _took_off(result):
+    """Of the I/O there is much in flight, over several queues."""
+    flight = result.flight
+    detail = f"{flight.total()} over {len(flight.queues)} queues"
+    return Check(f"at least {MIN_IOS} I/Os over {MIN_QUEUES} queues in flight at the jump",
+                 flight.total() >= MIN_IOS and len(flight.queues) >= MIN_QUEUES, detail)
+
+
+def _hung(result):
+    return [*_programs_passed(result), _took_off(result)]
+
+
+def _in_flight(result):
+    flight = result.flight
+    return [*_hung(result),
+            Check("all of them completed in the blackout", flight.landed == flight.total(),
+                  f"{flight.landed} of {flight.total()}"),
+            *_rules(result, result.judged)]
+
+
 EXPECTED = {
     "programs": _programs_passed,
+    "in-flight": _in_flight,
+    "hung": _hung,
     "handover": _handover,
     "dropped": _dropped,
     "hammered": _hammered,

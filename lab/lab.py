@@ -65,6 +65,8 @@ def _execute(chosen, build, echo=False):
 def _print_result(result, checks):
     if result.vectors[0].old:
         print("\n".join(report.vectors_table(result) + report.judges_table(result)))
+    if result.flight:
+        print(report.flight(result.flight))
     for name, found in result.judged.items():
         print("\n".join(f"  {name}: {line}" for line in found[:5]))
     print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"
@@ -113,6 +115,8 @@ def _say_scenario(number, chosen, outcome):
     result, checks = outcome
     ok = all(check.ok for check in checks)
     ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
+    if result.flight:
+        ktap.say(report.flight(result.flight))
     if not ok:
         ktap.say("\n".join(report.failures(checks)))
         ktap.say(result.error)
@@ -133,7 +137,8 @@ def _all_scenarios(arguments):
 
 def command_test(arguments):
     build = paths.Build(arguments.build)
-    chosen = [_load(name, arguments) for name in arguments.scenarios or _all_scenarios(arguments)]
+    chosen = arguments.repeat * [_load(name, arguments) for name in
+                                 arguments.scenarios or _all_scenarios(arguments)]
     ktap.plan(len(chosen) + 1)
     passed = [_test_judges(1)]
     build.plugin()
@@ -177,6 +182,7 @@ def _parser():
 
     test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")
     test.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")
+    test.add_argument("--repeat", type=int, default=1, help="how often (default: 1)")
     test.add_argument("scenarios", nargs="*", help="default: all")
     test.set_defaults(act=command_test)
 

@@ -50,7 +50,16 @@ TRACE_EVENTS = (
     "vtd_inv_desc_wait_*",
     "vtd_dmar_fault",
     "vtd_frr_new",
+    "pci_nvme_io_cmd",
+    "pci_nvme_enqueue_req_completion",
+    "pci_nvme_mmio_cfg",
+    "pci_nvme_mmio_start_success",
+    "pci_nvme_mmio_stopped",
+    "pci_nvme_mmio_shutdown_set",
+    "pci_nvme_pci_reset",
 )
+
+DISK_BYTES = 1 << 24
 
 CONSOLE_TAIL_LINES = 40
 
@@ -96,6 +105,16 @@ class Machine:
             under_test += ",multifunction=on"
         return [part for each in (under_test, *config.devices) for part in ("-device", each)]
 
+    def _others(self, config):
+        """Disks, or decoys: one of those is an NVMe controller, too."""
+        if not config.iops:
+            return DECOYS
+        with open(self._socket("disk"), "wb") as disk:
+            disk.truncate(DISK_BYTES)
+        return ["-object", f"throttle-group,id=slowness,x-iops-total={config.iops}",
+                "-blockdev", f"driver=file,node-name=fast,filename={self._socket('disk')}",
+                "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
+
     def _doorbell_arguments(self, config):
         chardev = ["-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}"]
         if DEVICES[config.device].ring:
@@ -117,7 +136,7 @@ class Machine:
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
-            *self._doorbell_arguments(config), *self._devices(config), *DECOYS,
+            *self._doorbell_arguments(config), *self._others(config), *self._devices(config),
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",

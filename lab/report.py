@@ -69,6 +69,13 @@ def failures(checks):
     return [f"  FAIL {check.name}: {check.detail}" for check in checks if not check.ok]
 
 
+def flight(seen):
+    """The I/O of a controller across the jump, in one line."""
+    queues = ", ".join(f"{number} in queue {queue}" for queue, number in seen.queues.items())
+    return f"in flight at the jump: {seen.total()} I/Os ({queues}); " \
+           f"{seen.landed} were over before the vectors were armed"
+
+
 def _lost(result):
     dropped = sum(v.rung > 0 and v.delivered == 0 for v in result.vectors)
     moved = sum(bool(v.new) and bool(expectation.changed(v)) for v in result.vectors)
@@ -113,6 +120,7 @@ def as_data(result, checks):
         "judges": result.judged,
         "console": result.complaints,
         "extras": result.extras,
+        "flight": asdict(result.flight) if result.flight else None,
         "late_calls": result.late_calls,
         "error": result.error,
         "checks": [asdict(check) for check in checks],

@@ -30,6 +30,7 @@ class Result:
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
     role: which kernel has booted after a crash
+    flight: the I/Os in flight at the jump, if the scenario is about them
     late_calls: calls of the watched function after the block
     error: why the run ended early
     """
@@ -42,6 +43,7 @@ class Result:
     extras: list = field(default_factory=list)
     retrieved: bool = False
     role: str = ""
+    flight: object = None
     late_calls: int = 0
     error: str = ""
     seconds: float = 0.0

@@ -18,6 +18,7 @@ import gdbstub
 import guest
 import initrd
 import judges
+import nvme
 import patch
 import qemu
 import qemulog
@@ -400,6 +401,16 @@ class Run:
         self.result.judged = judges.judge(seen)
         self.result.late_calls = judges.late_calls(seen)
 
+    def _judge_flight(self):
+        """The I/O of a program of the guest: little is known of its vectors."""
+        now = time.time()
+        seen = judges.Observation(
+            events=qemulog.read(self.machine.log_path), start=self.marks["start"],
+            rearm=now, end=now, model=self.scenario.device, device=qemu.DEVICE[5:],
+            bridges=[qemu.ROOT_PORT[5:]], table=0, numbers=[], messages=[], irtes=[])
+        self.result.judged = nvme.judge(seen)
+        self.result.flight = nvme.flight(seen, self._lets_go)
+
     def _course(self):
         try:
             self._old_kernel()
@@ -426,6 +437,8 @@ class Run:
         try:
             if self.scenario.old_runs:
                 self._programs()
+                if self.scenario.iops:
+                    self._judge_flight()
             else:
                 self._course()
             self._look_for_leaks()

@@ -23,6 +23,8 @@ class Scenario:
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
+    iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
+        so many I/Os a second, and what is in flight at the jump is looked at
     handover: whether the VMM preserves the device as well as its counters
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device as any other
@@ -59,6 +61,7 @@ class Scenario:
     memory: str = "1G"
     mode: str = "x2apic"
     devices: tuple = ()
+    iops: int = 0
     handover: bool = True
     claims: bool = True
     end: str = "finish"
