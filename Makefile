@@ -9,6 +9,7 @@ DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
 MODE	?= x2apic#	## demo: xapic or x2apic
+SEED	?= 1#		## storm: what the storm is made of
 QEMU	?=#		## QEMU 10.0 or newer, instead of the one that is found
 JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
 
@@ -19,15 +20,18 @@ LAB	= python3 lab/lab.py
 SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug --jobs 2)
+STORM_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
+STORMS	= 10
 TESTS	= overlay 'scripts/overlay.py check' \
 	  footprint 'scripts/footprint.py --check' \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
 	  lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)' \
+	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(STORM_FLAG)' \
 	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
 
-.PHONY: help setup prepare export kernel image demo test test-full kunit fuzz \
-	coverage footprint check clean
+.PHONY: help setup prepare export kernel image demo storm test test-full kunit \
+	fuzz coverage footprint check clean
 
 ##@ Targets
 help:		## this list
@@ -58,12 +62,16 @@ demo: image	## one device across one kexec, handover off and on: one table
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--mode $(MODE) $(DEBUG_FLAG)
 
+storm: image	## one storm of interrupts (SEED=n), again what make test has run
+	@$(LAB) storm --build $(BUILD) --seed $(SEED) $(STORM_FLAG)
+
 test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS)
 
-test-full: image	## all tests, ten million fuzzed inputs, coverage
+test-full: STORMS = 200
+test-full: image	## all tests, 200 storms, ten million fuzzed inputs, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer

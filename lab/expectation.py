@@ -4,7 +4,9 @@
 import re
 from dataclasses import dataclass
 
+import account
 import qemu
+from device import DEVICES
 
 IDENTITY = ("irq", "address", "data", "irte")
 
@@ -93,11 +95,24 @@ def _blackout_latched(result):
     return _all("blackout: every ring is latched by the device", wrong)
 
 
+def _account_taken(result):
+    return Check("account: taken of every vector", len(result.accounts) == len(result.vectors))
+
+
+def _accounts(result):
+    """Of a device that numbers its rings, and that is not registers which are written."""
+    if DEVICES[result.scenario.device].ring:
+        return []
+    return [_account_taken(result)] + [
+        _all(f"account: {name}", wrong)
+            for name, wrong in account.judge(result.accounts).items()]
+
+
 def _handed_over(result, *blackout):
     return [_retrieved(result, True), _same_identity(result), _same_cpu(result),
             _counted(result, "before"), *blackout,
             _counted(result, "adopted"), _synthetic(result, 1), _counted(result, "after"),
-            *_rules(result, result.judged), _console(result)]
+            *_accounts(result), *_rules(result, result.judged), _console(result)]
 
 
 def _handover(result):
@@ -127,6 +142,11 @@ def _hammer_hit(result):
 
 def _hammered(result):
     return [_hammer_hit(result)] + [c for c in _handover(result) if not c.name.startswith("CPU")]
+
+
+def _storm(result):
+    return [_retrieved(result, True), _same_identity(result), _same_cpu(result),
+            _account_taken(result), *_rules(result, result.judged), _console(result)]
 
 
 def _cycled(result):
@@ -252,6 +272,7 @@ EXPECTED = {
     "dropped": _dropped,
     "hammered": _hammered,
     "cycled": _cycled,
+    "storm": _storm,
     "cold": _cold,
     "refused": _refused,
     "msi-left": _msi_left,

@@ -5,8 +5,12 @@ QEMU's docs/specs/ivshmem-spec: over a UNIX socket the server sends version 0,
 the client's own id, -1 with the shared memory's file, then the client's id once
 per vector with that vector's eventfd. A write to such an eventfd makes the
 device raise the MSI-X vector.
+
+What a real device would leave in memory for its driver to find is the number of
+the ring, one 32-bit word per vector in the shared memory, written just before.
 """
 
+import mmap
 import os
 import socket
 import struct
@@ -27,13 +31,18 @@ def _send(connection, number, *files):
 
 
 class Doorbell:
-    """One ivshmem-doorbell device: waits for QEMU to connect, then rings."""
+    """One ivshmem-doorbell device: waits for QEMU to connect, then rings.
+
+    rings: by vector, how often it was rung
+    """
 
     def __init__(self, path, vectors):
         self.vectors = vectors
+        self.rings = [0] * vectors
         self.eventfds = [os.eventfd(0, os.EFD_CLOEXEC) for _ in range(vectors)]
         self._memory = os.memfd_create("ivshmem")
         os.ftruncate(self._memory, SHARED_MEMORY_BYTES)
+        self._rung = memoryview(mmap.mmap(self._memory, SHARED_MEMORY_BYTES)).cast("I")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
         self._listener.listen(1)
@@ -52,6 +61,8 @@ class Doorbell:
             pass  # closed, or QEMU ended before it was served
 
     def ring(self, vector):
+        self.rings[vector] += 1
+        self._rung[vector] = self.rings[vector]
         os.eventfd_write(self.eventfds[vector], 1)
 
     def close(self):

@@ -276,7 +276,7 @@ def nothing_stray(seen):
     closed = max(seen.events[position].time for position in block.closing.values())
     return [f"message {event.text}" for _, event in _of_this_table(seen)
             if event.name == "vtd_ir_remap_msi" and closed < event.time <= seen.rearm
-            and event.remapped_message() in seen.messages]
+            and event.message() in seen.messages]
 
 
 def no_faults(seen):

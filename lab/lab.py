@@ -6,6 +6,7 @@
   lab.py run handover --console   one scenario, the guest's console echoed
   lab.py demo --vectors 64        handover off and on, one table
   lab.py test                     every scenario, KTAP
+  lab.py storm --seeds 1-10       seeded storms of interrupts, KTAP and totals
 """
 
 import argparse
@@ -19,6 +20,9 @@ import paths
 import report
 import run
 import scenario
+import storm
+
+COURSES = {"update": run.Run, "storm": storm.Storm}
 
 DEBUG_CHANGES = {
     "memory": "2G",
@@ -48,6 +52,8 @@ def _load(name, arguments):
     further = getattr(arguments, "append", None) or ("", "")
     append = tuple(" ".join(parts).strip() for parts in zip(chosen.append, further))
     chosen = chosen.with_changes(append=append)
+    if chosen.course == "storm":
+        chosen = storm.vary(chosen)
     return _for_debug_kernel(chosen) if arguments.debug else chosen
 
 
@@ -55,7 +61,7 @@ def _execute(chosen, build, echo=False):
     missing = build.missing(chosen.kernels)
     if missing:
         sys.exit("not built: " + ", ".join(missing))
-    result = run.execute(chosen, build, echo)
+    result = run.execute(chosen, build, echo, COURSES[chosen.course])
     checks = expectation.check(result)
     report.write_json(os.path.join(build.results(), chosen.name + ".json"),
                       report.as_data(result, checks))
@@ -67,6 +73,8 @@ def _print_result(result, checks):
         print("\n".join(report.vectors_table(result) + report.judges_table(result)))
     if result.flight:
         print(report.flight(result.flight))
+    if result.accounts:
+        print("\n".join(report.accounts_table(result)))
     for name, found in result.judged.items():
         print("\n".join(f"  {name}: {line}" for line in found[:5]))
     print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"
@@ -150,6 +158,39 @@ def command_test(arguments):
     return all(passed)
 
 
+def _seeds(text):
+    """"7", or "1-200"."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _say_storm(number, chosen, result, checks):
+    ok = all(check.ok for check in checks)
+    ktap.say(report.storm_line(result))
+    if not ok:
+        ktap.say("\n".join(report.failures(checks)))
+        ktap.say(result.error)
+        ktap.say(f"again: make storm SEED={chosen.seed}")
+    ktap.case(number, chosen.name, ok)
+    return ok
+
+
+def command_storm(arguments):
+    build = paths.Build(arguments.build)
+    build.plugin()
+    seeds = arguments.seeds
+    ktap.plan(len(seeds))
+    totals, passed = report.StormTotals(), 0
+    for number, seed in enumerate(seeds, 1):
+        arguments.seed = seed
+        chosen = _load("storm", arguments).with_changes(name=f"storm-{seed}")
+        result, checks = _execute(chosen, build)
+        passed += _say_storm(number, chosen, result, checks)
+        totals.add(result)
+    ktap.say(f"{totals.line()}; {passed} of {len(seeds)} passed")
+    return passed == len(seeds)
+
+
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,6 +220,11 @@ def _parser():
     demo = commands.add_parser("demo", parents=[common, machine],
                                help="handover off and on, one table")
     demo.set_defaults(act=command_demo)
+
+    storms = commands.add_parser("storm", parents=[common],
+                                 help="storms of interrupts, KTAP and totals")
+    storms.add_argument("--seeds", "--seed", type=_seeds, default="1", metavar="FIRST-LAST")
+    storms.set_defaults(act=command_storm)
 
     test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")
     test.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")

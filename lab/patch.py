@@ -23,7 +23,7 @@ def without_call(code, start, target):
     return bytes(code), count
 
 
-def apply(stub, symbols, function, what):
+def _apply(stub, symbols, function, what):
     """Patch a function; a copy in a KUnit suite may use fakes instead."""
     found = 0
     for start, end in symbols.functions(function):
@@ -33,3 +33,8 @@ def apply(stub, symbols, function, what):
         found += count
     if not found:
         raise gdbstub.StubError(f"{function} has no {what} that could be taken out")
+
+
+def apply_all(stub, symbols, patch):
+    for function, what in patch.items():
+        _apply(stub, symbols, function, what)

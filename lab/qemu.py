@@ -45,6 +45,8 @@ TRACE_EVENTS = (
     "vtd_reg_ir_root",
     "vtd_ir_enable",
     "vtd_ir_remap_msi",
+    "vtd_ir_remap_msi_req",
+    "apic_register_write",
     "vtd_inv_qi_enable",
     "vtd_inv_desc_iec",
     "vtd_inv_desc_wait_*",

@@ -4,10 +4,11 @@
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(r"^\d+@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
+LINE = re.compile(r"^(?P<thread>\d+)@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
 NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
-REMAP = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
+REMAP = re.compile(r"\(?addr (0x[0-9a-f]+),? data (0x[0-9a-f]+)")
+REGISTER = re.compile(r"register (0x[0-9a-f]+) = (0x[0-9a-f]+)")
 
 CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
                      r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
@@ -15,6 +16,10 @@ CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
 # Of all guest writes to devices only those to an MSI-X table are of interest.
 MMIO_WRITE = "memory_region_ops_write"
 MSIX_TABLE = "name 'msix-table'"
+
+# And of those to a local APIC, the ones which send interrupts.
+APIC_WRITE = "apic_register_write"
+APIC_SENDS = ("register 0x30 ", "register 0x31 ")
 
 IRTE_PRESENT = 1 << 0
 IRTE_FPD = 1 << 1
@@ -25,6 +30,7 @@ class Event:
     time: float
     name: str
     text: str
+    thread: int = 0
 
     def numbers(self):
         """The "name value" pairs of the text."""
@@ -39,8 +45,12 @@ class Event:
         """Whether an irte_write leaves the entry not present, its faults suppressed."""
         return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
-    def remapped_message(self):
-        """(address, data) as the device sent it, of a vtd_ir_remap_msi."""
+    def register_write(self):
+        """(register, value) of an apic_register_write."""
+        return tuple(int(number, 0) for number in REGISTER.match(self.text).groups())
+
+    def message(self):
+        """(address, data) as the device sent it, of a vtd_ir_remap_msi or its request."""
         address, data = REMAP.match(self.text).groups()
         return int(address, 0), int(data, 0)
 
@@ -49,10 +59,12 @@ def parse(line):
     """The event of a line, or None."""
     if MMIO_WRITE in line and MSIX_TABLE not in line:
         return None
+    if APIC_WRITE in line and not any(register in line for register in APIC_SENDS):
+        return None
     match = LINE.match(line)
     if not match:
         return None
-    return Event(float(match["time"]), match["name"], match["text"])
+    return Event(float(match["time"]), match["name"], match["text"], int(match["thread"]))
 
 
 def read(path):

@@ -2,8 +2,9 @@
 """Results for people (a table) and for programs (JSON, KTAP)."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
+import account
 import expectation
 
 RULES = {
@@ -17,6 +18,10 @@ RULES = {
     "source-id": "no entry present with a wrong source-id",
     "stray": "no interrupt arrives while blocked",
     "faults": "no remapping fault",
+    "lost": "each ring followed by a signal",
+    "synthetic": "exactly one synthetic interrupt per vector",
+    "invented": "no message and no signal without a cause",
+    "foreign": "no signal to a vector which is quiet",
 }
 
 HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched", "dropped",
@@ -56,9 +61,20 @@ def vectors_table(result):
     return _table(rows)
 
 
+ACCOUNT = ("number", "rings", "sent", "dropped", "latched", "delivered", "resent", "pending",
+           "late", "lost", "doubled", "invented")
+
+
+def accounts_table(result):
+    rows = [tuple(str(getattr(a, name)) for name in ACCOUNT) for a in result.accounts]
+    return _table([ACCOUNT, *rows])
+
+
 def judges_table(*results):
     lines = []
     for name, rule in RULES.items():
+        if not any(name in r.judged for r in results):
+            continue
         verdicts = ["-" if name not in r.judged else "broken" if r.judged[name] else "held"
                     for r in results]
         lines.append(f"  {rule:<55}" + "".join(f"{verdict:>10}" for verdict in verdicts))
@@ -111,6 +127,41 @@ def demo(cold, handover, checks):
     return "\n".join(lines)
 
 
+@dataclass
+class StormTotals:
+    """Sums over storms."""
+
+    seeds: int = 0
+    rings: int = 0
+    sent: int = 0
+    dropped: int = 0
+    latched: int = 0
+    delivered: int = 0
+    resent: int = 0
+    late: int = 0
+    lost: int = 0
+    doubled: int = 0
+    invented: int = 0
+
+    def add(self, result):
+        if not result.accounts:
+            return
+        self.seeds += 1
+        for name in list(vars(self))[1:]:
+            setattr(self, name, getattr(self, name) + account.total(result.accounts, name))
+
+    def line(self):
+        return ", ".join(f"{name} {value}" for name, value in vars(self).items())
+
+
+def storm_line(result):
+    totals = StormTotals()
+    totals.add(result)
+    scenario = result.scenario
+    return (f"seed {scenario.seed}: {scenario.mode}, {scenario.cpus[0]} -> {scenario.cpus[1]} "
+            f"CPUs, {scenario.vectors} vectors, {result.seconds:.1f} s: {totals.line()}")
+
+
 def as_data(result, checks):
     return {
         "scenario": asdict(result.scenario),
@@ -118,6 +169,7 @@ def as_data(result, checks):
         "seconds": round(result.seconds, 2),
         "vectors": [asdict(vector) for vector in result.vectors],
         "judges": result.judged,
+        "accounts": [asdict(one) for one in result.accounts],
         "console": result.complaints,
         "extras": result.extras,
         "flight": asdict(result.flight) if result.flight else None,

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Vector:
-    """What happened to one vector; identities as the VMM reports them."""
+    """What happened to one vector; identities as the VMM reports them.
+
+    late: before FINISH, rings after the last one that was there when its owner looked
+    counted, seen: in the end, how often its owner was signalled in all, and the last
+        ring that was there when it looked
+    """
 
     number: int
     old: dict = None
@@ -18,6 +23,9 @@ class Vector:
     adopted: int = 0
     synthetic: int = 0
     after: int = 0
+    late: int = 0
+    counted: int = 0
+    seen: int = 0
 
 
 @dataclass
@@ -26,6 +34,7 @@ class Result:
 
     release: of the kernel
     judged: per judge of the trace what it found wrong
+    accounts: per vector what became of its rings, if it has kept its identity
     complaints: lines of the consoles that must not be there
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
@@ -39,6 +48,7 @@ class Result:
     vectors: list
     release: str = ""
     judged: dict = field(default_factory=dict)
+    accounts: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
     extras: list = field(default_factory=list)
     retrieved: bool = False

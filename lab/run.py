@@ -12,8 +12,10 @@ import os
 import random
 import time
 
+import account
 import console
 import doctor
+import expectation
 import gdbstub
 import guest
 import initrd
@@ -32,7 +34,8 @@ COMMON_PARAMETERS = (
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
-    "no_ipi_broadcast=1"
+    "no_ipi_broadcast=1 "
+    "trace_event=irq_liveupdate"
 )
 
 LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
@@ -73,6 +76,7 @@ class Run:
         self.marks = {}
         self.bound = {}
         self.session = False
+        self.trace = ""
         self.symbols = build.symbols(scenario.kernels[0])
         self.slowness = SLOWNESS if set(SLOW_KERNELS) & set(scenario.kernels) else 1
 
@@ -199,8 +203,7 @@ class Run:
         if not self.scenario.patch:
             return
         with self.machine.stub() as stub:
-            for function, what in self.scenario.patch.items():
-                patch.apply(stub, self.symbols, function, what)
+            patch.apply_all(stub, self.symbols, self.scenario.patch)
 
     def _load_crash_kernel(self):
         if self.scenario.crash_kernel:
@@ -334,6 +337,13 @@ class Run:
         self._command(self.scenario.end)
         self.session = False
 
+    def _look_for_late(self):
+        if self.device.ring:
+            return
+        seen = self._command("counts")["seen"]
+        for vector in self.result.vectors:
+            vector.late = self.machine.doorbell.rings[vector.number] - seen[vector.number]
+
     def _next_kernel(self):
         self._wait_for_vmm("next")
         self._hook("next_ready")
@@ -356,11 +366,21 @@ class Run:
         self._ring_each()
         counts = self._add_counts("adopted", counts)
         if self.session:
+            self._look_for_late()
             self._finish()
         counts = self._add_counts("synthetic", counts)
         self._hook("next_finished")
         self._ring_each()
         self._add_counts("after", counts)
+        self._take_final_counts()
+
+    def _take_final_counts(self):
+        self._settled_counts()
+        answer = self._command("counts")
+        for vector in self.result.vectors:
+            vector.counted = answer["counts"][vector.number]
+            vector.seen = answer["seen"][vector.number]
+        self.trace = self._shell("cat /sys/kernel/tracing/trace")
 
     def _after_crash(self):
         """Whatever boots next knows nothing of the live update, and starts the device cold."""
@@ -400,6 +420,11 @@ class Run:
             irtes=[v.old["irte"] for v in self.result.vectors])
         self.result.judged = judges.judge(seen)
         self.result.late_calls = judges.late_calls(seen)
+        if self.trace and not self.device.ring and not any(map(expectation.changed,
+                                                               self.result.vectors)):
+            self.result.accounts = account.accounts(
+                seen, self.scenario.mode == "x2apic", self.machine.doorbell.rings,
+                self.result.vectors, self.trace)
 
     def _judge_flight(self):
         """The I/O of a program of the guest: little is known of its vectors."""
@@ -462,16 +487,16 @@ def _race_was_hit(result):
     return result.late_calls and all(broken)
 
 
-def _execute_once(scenario, build, echo):
+def _execute_once(kind, scenario, build, echo):
     directory = build.results(scenario.name)
     with qemu.Machine(build.qemu, build.plugin(), directory, echo) as machine:
-        return Run(scenario, machine, build).execute()
+        return kind(scenario, machine, build).execute()
 
 
-def execute(scenario, build, echo=False):
-    """Run a scenario; one that wants to hit a race is run until it has."""
+def execute(scenario, build, echo=False, kind=Run):
+    """Run a scenario, in the course of some kind; one that wants to hit a race is run until it has."""
     for _ in range(ATTEMPTS):
-        result = _execute_once(scenario, build, echo)
+        result = _execute_once(kind, scenario, build, echo)
         if result.error or not scenario.watch_call or _race_was_hit(result):
             break
     return result

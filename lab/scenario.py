@@ -18,6 +18,7 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see expectation.py
+    course: of the run: an update, or a storm, see storm.py
     device: the device under test, see device.py; which decides about MSI or MSI-X
     vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
@@ -35,13 +36,14 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     ring_into_block: ring on, uncounted, until the old kernel lets go of the device
     watch_call: a function of the old kernel that has to be called after the block
-    seed: of the order of the rings in the blackout
+    seed: of the order of the rings in the blackout; of everything in a storm
     at: further commands to the VMM, by hook
     debug_only: whether it takes what only the debug kernel has
     warns: functions of the kernel that may warn
     tolerates: texts of the console that are right here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
-    patch: function of the old kernel to what it no longer does at the jump, see patch.py
+    patch: function of the old kernel to what it no longer does at the jump, see patch.py;
+        next_patch: of the next kernel, in a storm, at FINISH
     doctor: alterations of what the old kernel hands over, see doctor.py
     says: lines in which the next kernel says what it refuses
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
@@ -54,6 +56,7 @@ class Scenario:
     name: str
     title: str
     expect: str = "handover"
+    course: str = "update"
     device: str = "ivshmem-doorbell"
     vectors: int = 8
     arm: tuple = ()
@@ -79,6 +82,7 @@ class Scenario:
     warns: tuple = ()
     tolerates: tuple = ()
     patch: dict = field(default_factory=dict)
+    next_patch: dict = field(default_factory=dict)
     doctor: tuple = ()
     says: tuple = ()
     crashes: str = ""

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "mmio.h"
 
 #define EVENTS_AT_ONCE	16
 
@@ -14,8 +15,11 @@ static void count_event(struct counters *c, unsigned int vector)
 {
 	__u64 signals;
 
-	if (read(c->eventfd[vector], &signals, sizeof(signals)) == sizeof(signals))
-		__atomic_fetch_add(&c->page->count[vector], signals, __ATOMIC_RELAXED);
+	if (read(c->eventfd[vector], &signals, sizeof(signals)) != sizeof(signals))
+		return;
+	if (c->rung)
+		c->page->seen[vector] = mmio_read32(&c->rung[vector]);
+	__atomic_fetch_add(&c->page->count[vector], signals, __ATOMIC_RELAXED);
 }
 
 static void *counters_thread(void *arg)

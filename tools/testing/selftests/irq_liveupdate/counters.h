@@ -19,8 +19,14 @@ struct hammer_stats {
 	__u64 arm_errors;
 };
 
+/*
+ * count: signals of each vector's eventfd
+ * seen: of a device which numbers its rings, the last one that was there when the
+ *	owner looked, which it does after a signal and at no other time
+ */
 struct counter_page {
 	__u64 count[MAX_VECTORS];
+	__u32 seen[MAX_VECTORS];
 	struct hammer_stats hammer;
 };
 
@@ -29,6 +35,7 @@ struct counters {
 	int epollfd;
 	int eventfd[MAX_VECTORS];
 	struct counter_page *page;
+	const __u32 *rung;
 };
 
 int counters_create(struct counters *c);

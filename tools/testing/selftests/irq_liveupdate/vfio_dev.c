@@ -181,6 +181,24 @@ int vfio_dev_bind(struct vfio_dev *dev)
 	return ret ? ret : find_msix_table(dev);
 }
 
+/*
+ * The shared memory of an ivshmem device, in which the lab numbers its rings; NULL
+ * for other devices.
+ */
+const __u32 *vfio_dev_map_rings(struct vfio_dev *dev)
+{
+	struct vfio_region_info info;
+	void *map;
+
+	if (region_info(dev, VFIO_PCI_BAR2_REGION_INDEX, &info) ||
+	    !(info.flags & VFIO_REGION_INFO_FLAG_MMAP))
+		return NULL;
+
+	map = mmap(NULL, info.size, PROT_READ, MAP_SHARED, dev->fd, info.offset);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
 int vfio_dev_bind_msi(struct vfio_dev *dev)
 {
 	dev->irq_index = VFIO_PCI_MSI_IRQ_INDEX;

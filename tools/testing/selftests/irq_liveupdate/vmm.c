@@ -94,6 +94,7 @@ static int bind_msix(struct vmm *vmm, FILE *reply)
 		return -ENXIO;
 
 	vmm->nr_vectors = dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
+	vmm->counters.rung = vfio_dev_map_rings(dev);
 	fprintf(reply, ",\"table\":%llu", bar + dev->table_offset);
 
 	return 0;
@@ -178,6 +179,9 @@ static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
 	fputs(",\"counts\":[", reply);
 	for (i = 0; i < vmm->nr_vectors; i++)
 		fprintf(reply, "%s%llu", i ? "," : "", counters_read(&vmm->counters, i));
+	fputs("],\"seen\":[", reply);
+	for (i = 0; i < vmm->nr_vectors; i++)
+		fprintf(reply, "%s%u", i ? "," : "", vmm->counters.page->seen[i]);
 	fputc(']', reply);
 
 	return 0;

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What became of the rings of each vector, by the log, the owner's counts and the kernel.
+
+Of a burst of rings the device may make one interrupt. Hence a ring counts as
+delivered when the owner was signalled at it or after it: the lab numbers its
+rings in the device's memory, and the owner looks there when it is signalled.
+"""
+
+import re
+from dataclasses import dataclass
+
+from qemulog import IRTE_PRESENT
+
+ICR_LOW, ICR_HIGH = 0x30, 0x31
+XAPIC_DESTINATION_SHIFT = 24
+X2APIC_DESTINATION_SHIFT = 32
+VECTOR_MASK = 0xff
+
+IRTE_VECTOR_SHIFT = 16
+IRTE_DESTINATION_SHIFT = 32
+IRTE_XAPIC_DESTINATION_SHIFT = 40
+
+INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pending=(\d) how=(\w+)")
+
+
+@dataclass
+class Account:
+    """Of one vector.
+
+    rings: of the lab
+    sent: messages of the device; dropped: those that the remapping unit did not let pass
+    latched: the device's pending bit, when the next kernel armed the vector
+    delivered: signals that the owner has counted
+    resent: interrupts that the next kernel sent to the CPU by itself, since it armed
+    injected: what the next kernel says it did at FINISH
+    pending: whether it was pending at FINISH already
+    lost: rings after the last one at or after which the owner was signalled
+    late: rings at or after which the owner was not signalled until FINISH, so that the
+        synthetic interrupt stands in
+    """
+
+    number: int
+    rings: int = 0
+    sent: int = 0
+    dropped: int = 0
+    latched: int = 0
+    delivered: int = 0
+    resent: int = 0
+    injected: tuple = ()
+    pending: int = 0
+    lost: int = 0
+    late: int = 0
+
+    @property
+    def doubled(self):
+        """Synthetic interrupts that are one too many."""
+        return max(0, self.resent - 1, len(self.injected) - 1)
+
+    @property
+    def invented(self):
+        """Messages without a ring, signals without a message."""
+        return (max(0, self.sent - self.rings)
+                + max(0, self.delivered - (self.sent - self.dropped) - self.resent))
+
+
+def injections(trace):
+    """By irq number, from the kernel's trace: (arrivals, was pending, how) of each."""
+    found = {}
+    for irq, arrivals, pending, how in INJECTED.findall(trace):
+        found.setdefault(int(irq), []).append((int(arrivals), int(pending), how))
+    return found
+
+
+def _messages(seen, name):
+    """By message, how many events of a name there are."""
+    counts = {message: 0 for message in seen.messages}
+    for event in seen.events:
+        if event.name == name and event.message() in counts:
+            counts[event.message()] += 1
+    return counts
+
+
+class _Resends:
+    """Counts what CPUs are sent by software at the place where an entry sends to."""
+
+    def __init__(self, seen, x2apic):
+        self.counts = {index: 0 for index in seen.irtes}
+        self._x2apic = x2apic
+        self._places = {}
+        self._high = {}
+        for event in seen.events:
+            if event.name == "irte_write":
+                self._entry(event.numbers())
+            elif event.name == "apic_register_write":
+                self._register(event, event.time >= seen.rearm)
+
+    def _entry(self, entry):
+        if entry["index"] not in self.counts:
+            return
+        low = entry["low"]
+        shift = IRTE_DESTINATION_SHIFT if self._x2apic else IRTE_XAPIC_DESTINATION_SHIFT
+        self._places[entry["index"]] = ((low >> shift, low >> IRTE_VECTOR_SHIFT & VECTOR_MASK)
+                                        if low & IRTE_PRESENT else None)
+
+    def _register(self, event, counts):
+        register, value = event.register_write()
+        if register == ICR_HIGH:
+            self._high[event.thread] = value >> XAPIC_DESTINATION_SHIFT
+        if register != ICR_LOW or not counts:
+            return
+        destination = (value >> X2APIC_DESTINATION_SHIFT if self._x2apic
+                       else self._high.get(event.thread))
+        for index, place in self._places.items():
+            self.counts[index] += place == (destination, value & VECTOR_MASK)
+
+
+def accounts(seen, x2apic, rings, vectors, trace):
+    """One for each vector.
+
+    rings: by vector how often it was rung
+    vectors: result.Vector, with what the owner has counted and seen in the end
+    trace: the next kernel's trace
+    """
+    sent, passed = _messages(seen, "vtd_ir_remap_msi_req"), _messages(seen, "vtd_ir_remap_msi")
+    resends = _Resends(seen, x2apic).counts
+    injected = injections(trace)
+    found = []
+    for vector, message, index in zip(vectors, seen.messages, seen.irtes):
+        how = injected.get(vector.new["irq"], [])
+        found.append(Account(
+            number=vector.number, rings=rings[vector.number], sent=sent[message],
+            dropped=sent[message] - passed[message], latched=vector.latched,
+            delivered=vector.counted, resent=resends[index],
+            injected=tuple(each[2] for each in how), pending=sum(each[1] for each in how),
+            lost=rings[vector.number] - vector.seen, late=vector.late))
+    return found
+
+
+def total(found, name):
+    """Of all accounts."""
+    return sum(getattr(account, name) for account in found)
+
+
+def lost(found):
+    """Each ring is followed by a signal."""
+    return [f"vector {a.number}: {a.lost} of {a.rings} rings" for a in found if a.lost]
+
+
+def synthetic(found):
+    """Each vector gets one synthetic interrupt, as seen by the kernel and by the CPU."""
+    return [f"vector {a.number}: {a.resent} sent, {len(a.injected)} injected" for a in found
+            if a.resent != 1 or len(a.injected) != 1]
+
+
+def invented(found):
+    """No message without a ring, no signal without a message."""
+    return [f"vector {a.number}: {a.rings} rings, {a.sent} messages, {a.dropped} dropped, "
+            f"{a.delivered} signals" for a in found if a.invented]
+
+
+LAWS = {"lost": lost, "synthetic": synthetic, "invented": invented}
+
+
+def judge(found):
+    """Name of every law to what was found against it."""
+    return {name: law(found) for name, law in LAWS.items()}

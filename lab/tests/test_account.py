@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The account of a vector from a log, and the laws against accounts that break them."""
+
+import unittest
+from dataclasses import replace
+
+import account
+import judges
+import qemulog
+from result import Vector
+
+LOG = """\
+0@100.000000:irte_write index 17 low 0x10000220001 high 0x40100
+7@101.000000:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
+7@101.000001:vtd_ir_remap_msi (addr 0xfee00238, data 0x0) -> (addr 0xfee0100c, data 0x4022)
+7@102.000000:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
+5@102.500000:apic_register_write register 0x31 = 0x1000000
+5@102.600000:apic_register_write register 0x30 = 0x22
+5@103.500000:apic_register_write register 0x31 = 0x1000000
+6@103.500001:apic_register_write register 0x31 = 0x2000000
+5@103.600000:apic_register_write register 0x30 = 0x22
+6@103.600001:apic_register_write register 0x30 = 0x22
+"""
+TRACE = "vmm-70 [000] ...1. 3.5: irq_liveupdate_inject: irq=26 arrivals=1 was_pending=1 how=sent"
+
+GOOD = account.Account(number=0, rings=3, sent=2, delivered=3, resent=1, injected=("sent",))
+
+
+def observe(log):
+    return judges.Observation(
+        events=[qemulog.parse(line) for line in log.splitlines()], start=99.0, rearm=103.0,
+        end=110.0, model="", device="", bridges=[], table=0, numbers=[0],
+        messages=[(0xfee00238, 0)], irtes=[17])
+
+
+class FromLog(unittest.TestCase):
+    def account(self, log=LOG, x2apic=False):
+        vector = Vector(0, new={"irq": 26}, latched=1, counted=2, seen=2)
+        return account.accounts(observe(log), x2apic, [3], [vector], TRACE)[0]
+
+    def test_messages(self):
+        found = self.account()
+        self.assertEqual((found.rings, found.sent, found.dropped), (3, 2, 1))
+
+    def test_owner(self):
+        found = self.account()
+        self.assertEqual((found.latched, found.delivered, found.lost), (1, 2, 1))
+
+    def test_kernel(self):
+        found = self.account()
+        self.assertEqual((found.injected, found.pending), (("sent",), 1))
+
+    def test_resent_in_xapic_mode(self):
+        self.assertEqual(self.account().resent, 1)
+
+    def test_resent_in_x2apic_mode(self):
+        log = ("0@100.0:irte_write index 17 low 0x100220001 high 0x40100\n"
+               "5@103.5:apic_register_write register 0x30 = 0x100000822\n"
+               "5@103.6:apic_register_write register 0x30 = 0x200000822\n"
+               "5@103.7:apic_register_write register 0x30 = 0x1000008fb\n")
+        self.assertEqual(self.account(log, x2apic=True).resent, 1)
+
+    def test_closed_entry_is_no_place(self):
+        log = LOG + ("0@103.7:irte_write index 17 low 0x10000220000 high 0x40100\n"
+                     "5@103.8:apic_register_write register 0x30 = 0x22\n")
+        self.assertEqual(self.account(log).resent, 1)
+
+
+class Laws(unittest.TestCase):
+    def noticed(self, **changes):
+        found = account.judge([GOOD, replace(GOOD, **changes)])
+        return {name for name, wrong in found.items() if wrong}
+
+    def test_good(self):
+        self.assertEqual(self.noticed(), set())
+
+    def test_lost(self):
+        self.assertEqual(self.noticed(lost=1), {"lost"})
+
+    def test_no_synthetic_interrupt(self):
+        self.assertEqual(self.noticed(resent=0, delivered=2), {"synthetic"})
+        self.assertEqual(self.noticed(injected=()), {"synthetic"})
+
+    def test_two_synthetic_interrupts(self):
+        self.assertEqual(self.noticed(resent=2), {"synthetic"})
+        self.assertEqual(replace(GOOD, resent=2).doubled, 1)
+        self.assertEqual(self.noticed(injected=("sent", "sent")), {"synthetic"})
+
+    def test_signal_without_message(self):
+        self.assertEqual(self.noticed(delivered=4), {"invented"})
+        self.assertEqual(self.noticed(dropped=1), {"invented"})
+
+    def test_message_without_ring(self):
+        self.assertEqual(self.noticed(rings=1), {"invented"})
+
+
+if __name__ == "__main__":
+    unittest.main()
