@@ -37,6 +37,11 @@ class Build:
         os.makedirs(directory)
         return directory
 
+    def drop_results(self, name):
+        """Of many runs only those are worth their space which went wrong."""
+        shutil.rmtree(self._path("results", name))
+        os.unlink(self._path("results", name + ".json"))
+
     def missing(self, flavours):
         """Paths a run needs and that do not exist."""
         needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]
