@@ -31,7 +31,7 @@ TESTS	= overlay 'scripts/overlay.py check' \
 	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
 
 .PHONY: help setup prepare export kernel image demo storm test test-full kunit \
-	fuzz coverage footprint check clean
+	fuzz coverage bench footprint check clean
 
 ##@ Targets
 help:		## this list
@@ -90,6 +90,11 @@ coverage: image	## which of our lines are run by KUnit and the scenarios (gcov)
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@lab/coverage.py --build $(BUILD)
+
+bench: image	## what a live update costs, beside a cold start: one table
+	@mkdir -p $(BUILD)/serializer
+	@$(SERIALIZER) cost
+	@$(LAB) bench --build $(BUILD)
 
 footprint:	## what the overlay changes in upstream files, against its budget
 	@scripts/footprint.py

@@ -36,13 +36,15 @@ class Guest:
 
     def _read_line(self, timeout):
         deadline = time.monotonic() + timeout
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
         while b"\n" not in self._received:
             left = deadline - time.monotonic()
             if not self._alive():
                 raise GuestHung("QEMU has ended")
             if left <= 0:
                 raise GuestHung(f"no answer from the guest within {timeout:.0f} s")
-            if select.select([self._connection], [], [], min(left, 0.2))[0]:
+            if poll.poll(1000 * min(left, 0.2)):
                 self._received += os.read(self._connection.fileno(), 65536)
         line, self._received = self._received.split(b"\n", 1)
         return line

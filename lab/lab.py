@@ -7,6 +7,7 @@
   lab.py demo --vectors 64        handover off and on, one table
   lab.py test                     every scenario, KTAP
   lab.py storm --seeds 1-10       seeded storms of interrupts, KTAP and totals
+  lab.py bench                    what a live update costs, beside a cold start
 """
 
 import argparse
@@ -14,6 +15,8 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import bench
+import bench_report
 import expectation
 import ktap
 import paths
@@ -194,6 +197,20 @@ def command_storm(arguments):
     return passed == len(seeds)
 
 
+def command_bench(arguments):
+    build = paths.Build(arguments.build)
+    measured = [bench.measure(vectors, build, "lab", arguments.console)
+                for vectors in arguments.vectors or bench.VECTORS]
+    measured.append(bench.measure_devices(build, "lab", arguments.console))
+    serializer = bench.measure_serializer(build)
+    print(bench_report.tables(measured, serializer))
+    report.write_json(os.path.join(build.results(), "bench.json"),
+                      bench_report.as_data(measured, serializer))
+    with open(os.path.join(build.results(), "bench.svg"), "w") as f:
+        f.write(bench_report.plot(measured))
+    return True
+
+
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -234,6 +251,12 @@ def _parser():
     test.add_argument("--repeat", type=int, default=1, help="how often (default: 1)")
     test.add_argument("scenarios", nargs="*", help="default: all")
     test.set_defaults(act=command_test)
+
+    cost = commands.add_parser("bench", help="count instructions and hardware operations")
+    cost.add_argument("--build", default="build", help="build directory (default: build)")
+    cost.add_argument("--console", action="store_true", help="echo the guest's console")
+    cost.add_argument("vectors", type=int, nargs="*", help="of one device (default: six sizes)")
+    cost.set_defaults(act=command_bench)
 
     return parser
 

@@ -25,8 +25,11 @@ class Build:
     def symbols(self, flavour):
         return symbols.Symbols(self._path("kernel", flavour, "System.map"))
 
-    def plugin(self):
-        return qemu.build_plugin(SOURCE, self.directory)
+    def plugin(self, name="irtewatch"):
+        return qemu.build_plugin(SOURCE, self.directory, name)
+
+    def serializer_cost(self):
+        return self._path("serializer", "cost")
 
     def results(self, name=None):
         """The directory of all results, or an empty one for a scenario."""

@@ -66,10 +66,10 @@ DISK_BYTES = 1 << 24
 CONSOLE_TAIL_LINES = 40
 
 
-def build_plugin(source_dir, build_dir):
-    """Compile the plugin that makes writes to the remapping table visible."""
-    source = os.path.join(source_dir, "plugin", "irtewatch.c")
-    target = os.path.join(build_dir, "irtewatch.so")
+def build_plugin(source_dir, build_dir, name):
+    """Compile a plugin, unless that is done."""
+    source = os.path.join(source_dir, "plugin", f"{name}.c")
+    target = os.path.join(build_dir, f"{name}.so")
     if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
         subprocess.run(["cc", "-O2", "-Wall", "-fPIC", "-shared", "-fvisibility=hidden",
                         source, "-o", target], check=True)
@@ -78,6 +78,9 @@ def build_plugin(source_dir, build_dir):
 
 class Machine:
     """Use as a context manager; QEMU is killed and its sockets removed at the end."""
+
+    ACCELERATOR = ("-accel", "tcg,thread=multi")
+    TRACED = TRACE_EVENTS
 
     def __init__(self, binary, plugin, directory, echo=False):
         self.directory = directory
@@ -95,9 +98,9 @@ class Machine:
     def _socket(self, name):
         return os.path.join(self._sockets, name)
 
-    def _plugin_option(self, call_address):
+    def _plugins(self, call_address):
         """call_address: of an instruction whose execution is logged, or None."""
-        return self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"
+        return [self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"]
 
     @staticmethod
     def _devices(config):
@@ -135,7 +138,7 @@ class Machine:
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
-            "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
+            *self.ACCELERATOR, "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._others(config), *self._devices(config),
@@ -144,8 +147,8 @@ class Machine:
             "-serial", "chardev:console", "-serial", "chardev:vmm",
             "-kernel", kernel, "-initrd", initrd, "-append", append,
             "-D", self.log_path, "-msg", "timestamp=on",
-            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in TRACE_EVENTS]),
-            "-plugin", self._plugin_option(call_address),
+            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in self.TRACED]),
+            *[part for plugin in self._plugins(call_address) for part in ("-plugin", plugin)],
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
         ]
         return arguments

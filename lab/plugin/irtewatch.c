@@ -4,14 +4,14 @@
  * remapping table. The table is ordinary guest memory, so QEMU's own trace
  * events do not show writes to it.
  *
- *	-plugin irtewatch.so[,call=<address>] -d plugin
+ *	-plugin irtewatch.so[,call=<address>][,entries=<number>] -d plugin
  *
  *	irta_write table 0x... entries N	the guest announced a table
  *	irte_write index N low 0x... high 0x...	an entry as it is after a store
  *	call cpu N				the instruction at <address> is run
  *
  * Only stores of kernel code are looked at, and only the first entries of the
- * table: Linux hands them out from the bottom, and a kernel that abandons its
+ * table, 2048 if nothing else is said: Linux hands them out from the bottom, and a kernel that abandons its
  * table may use that memory for anything.
  */
 #include <inttypes.h>
@@ -33,8 +33,9 @@
 #define IRTA_SIZE		0xfULL
 
 #define CALL_ARGUMENT		"call="
+#define ENTRIES_ARGUMENT	"entries="
 
-#define WATCHED_ENTRIES		2048U
+#define MAX_ENTRIES		65536U
 #define IRTE_BYTES		16U
 
 union irte {
@@ -48,7 +49,8 @@ union irte {
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static union irte shadow[WATCHED_ENTRIES];
+static union irte shadow[MAX_ENTRIES];
+static unsigned int nr_watched = 2048;
 static uint64_t table;
 static uint64_t call_address;
 
@@ -117,7 +119,7 @@ static void entry_store(uint64_t offset, const struct qemu_plugin_mem_value *val
 /* The cheap tests first: this runs for every store of the guest's kernel. */
 static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-	uint64_t bytes = WATCHED_ENTRIES * IRTE_BYTES;
+	uint64_t bytes = nr_watched * IRTE_BYTES;
 	uint64_t start = __atomic_load_n(&table, __ATOMIC_RELAXED);
 	struct qemu_plugin_mem_value value;
 	uint64_t address;
@@ -177,10 +179,15 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		if (strncmp(argv[i], CALL_ARGUMENT, strlen(CALL_ARGUMENT)))
+		if (!strncmp(argv[i], CALL_ARGUMENT, strlen(CALL_ARGUMENT)))
+			call_address = strtoull(argv[i] + strlen(CALL_ARGUMENT), NULL, 0);
+		else if (!strncmp(argv[i], ENTRIES_ARGUMENT, strlen(ENTRIES_ARGUMENT)))
+			nr_watched = strtoul(argv[i] + strlen(ENTRIES_ARGUMENT), NULL, 0);
+		else
 			return -1;
-		call_address = strtoull(argv[i] + strlen(CALL_ARGUMENT), NULL, 0);
 	}
+	if (nr_watched > MAX_ENTRIES)
+		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 
 	return 0;

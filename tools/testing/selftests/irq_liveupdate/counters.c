@@ -4,12 +4,16 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "counters.h"
 #include "mmio.h"
 
 #define EVENTS_AT_ONCE	16
+
+/* Of counters, and of whatever else the program has open */
+#define MAX_FILES	(MAX_VECTORS + 256)
 
 static void count_event(struct counters *c, unsigned int vector)
 {
@@ -56,9 +60,13 @@ static int counters_add_eventfd(struct counters *c, unsigned int vector)
 
 static int counters_start(struct counters *c)
 {
+	struct rlimit limit = { .rlim_cur = MAX_FILES, .rlim_max = MAX_FILES };
 	unsigned int vector;
 	pthread_t thread;
 	int ret;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		return -errno;
 
 	c->epollfd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epollfd < 0)

@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define MAX_VECTORS	256
+#define MAX_VECTORS	2048
 
 struct hammer_stats {
 	__u64 moved;

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cost for people (tables, a plot) and for programs (JSON)."""
+
+import math
+from dataclasses import asdict
+
+import bench
+
+COLUMNS = ("cold", *bench.HANDOVER_STEPS)
+
+# (what, figure of a measurement, its limit, from how many vectors on)
+TARGETS = (
+    ("whole handover / cold path", "handover", 1.10, 64),
+    ("adoption / cold path", "adopt", 1.0, 1),
+    ("adoption / cold path, hardware operations", "adopt_operations", 1.0, 1),
+    ("freeze + block, instructions per vector", "before_jump", 2000, 64),
+    ("freeze, device reads per vector", "freeze_reads", 5, 1),
+    ("freeze, device and config writes", "freeze_writes", 0, 1),
+    ("block, invalidation waits", "block_waits", 1, 1),
+    ("block, config writes per device", "block_config", 1, 1),
+    ("take-over, invalidation waits", "take_over_waits", 1, 1),
+)
+
+# Of serializing and of validating, each
+SERIALIZER_LIMIT = 2
+
+
+def figures(measurement):
+    """What is held against a target."""
+    steps, vectors = measurement.steps, measurement.vectors
+    cold, freeze, block = (steps[name] for name in ("cold", "freeze", "block"))
+
+    def operations(name):
+        return sum(steps[name].operations.values())
+
+    return {
+        "handover": sum(steps[name].instructions for name in bench.HANDOVER_STEPS)
+        / cold.instructions,
+        "adopt": steps["adopt"].instructions / cold.instructions,
+        "adopt_operations": operations("adopt") / operations("cold"),
+        "before_jump": (freeze.instructions + block.instructions) / vectors,
+        "freeze_reads": freeze.operations["device reads"] / vectors,
+        "freeze_writes": freeze.operations["device writes"] + freeze.operations["config writes"],
+        "block_waits": block.operations["waits"],
+        "block_config": block.operations["config writes"] / measurement.devices,
+        "take_over_waits": steps["take-over"].operations["waits"],
+    }
+
+
+def _table(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths))
+            for row in rows]
+
+
+def _number(value):
+    return f"{value:.0f}" if value == int(value) or value >= 100 else f"{value:.2f}"
+
+
+def _instructions(measurements):
+    rows = [("vectors", "devices", *COLUMNS, "handover/cold")]
+    for m in measurements:
+        rows.append((str(m.vectors), str(m.devices),
+                     *(_number(m.steps[name].instructions / m.vectors) for name in COLUMNS),
+                     f"{figures(m)['handover']:.3f}"))
+    return ["Instructions per vector", *_table(rows), ""]
+
+
+def _operations(measurement):
+    rows = [("", *COLUMNS)]
+    for name in bench.OPERATIONS:
+        rows.append((name, *(str(measurement.steps[step].operations[name])
+                             for step in COLUMNS)))
+    return [f"Hardware operations, {measurement.vectors} vectors of "
+            f"{measurement.devices} device(s)", *_table(rows), ""]
+
+
+def targets(measurements):
+    """(what, limit, worst figure, number of vectors there) of each target."""
+    found = []
+    for what, name, limit, least in TARGETS:
+        value, vectors = max((figures(m)[name], m.vectors) for m in measurements
+                             if m.vectors >= least)
+        found.append((what, limit, value, vectors))
+    return found
+
+
+def _limit(what, limit, value, where):
+    return (what, _number(limit), _number(value), where, "met" if value <= limit else "MISSED")
+
+
+def _limits(measurements, serializer):
+    rows = [("", "limit", "worst", "at", "")]
+    rows += [_limit(what, limit, value, f"{vectors} vectors")
+             for what, limit, value, vectors in targets(measurements)]
+    rows += [_limit(f"to {name} / (memcpy + checksum), user space", SERIALIZER_LIMIT,
+                    serializer_ratio(serializer, name), f"{serializer['records']} records")
+             for name in ("serialize", "validate")]
+    return ["Limits", *_table(rows)]
+
+
+def serializer_ratio(serializer, name):
+    return serializer[name] / (serializer["memcpy"] + serializer["checksum"])
+
+
+def _serializer(serializer):
+    numbers = ", ".join(f"{name} {serializer[name]:.2f}"
+                        for name in ("serialize", "validate", "memcpy", "checksum"))
+    return [f"Serializer in user space, ns per record of {serializer['records']}: {numbers}", ""]
+
+
+def tables(measurements, serializer):
+    lines = _instructions(measurements)
+    for measurement in measurements:
+        lines += _operations(measurement)
+    return "\n".join(lines + _serializer(serializer) + _limits(measurements, serializer))
+
+
+def as_data(measurements, serializer):
+    return {
+        "measurements": [{"vectors": m.vectors, "devices": m.devices,
+                          "steps": {name: asdict(step) for name, step in m.steps.items()},
+                          "figures": figures(m)} for m in measurements],
+        "targets": [{"what": what, "limit": limit, "worst": value, "vectors": vectors,
+                     "met": value <= limit}
+                    for what, limit, value, vectors in targets(measurements)],
+        "serializer": serializer,
+    }
+
+
+# The plot: instructions per vector, both axes logarithmic
+
+WIDTH, HEIGHT, MARGIN = 760, 460, 70
+COLOURS = ("#000000", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#7f7f7f")
+
+
+class _Axis:
+    def __init__(self, values, start, length):
+        self._low, high = math.log(min(values)), math.log(max(values))
+        self._scale = length / ((high - self._low) or 1)
+        self._start = start
+
+    def place(self, value):
+        return self._start + (math.log(value) - self._low) * self._scale
+
+
+def _text(x, y, text, anchor="middle", colour="#000000"):
+    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" fill="{colour}">{text}</text>'
+
+
+def _curve(points, colour):
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="2"/>'
+
+
+def plot(measurements):
+    """An SVG picture of how the cost of a vector goes with their number."""
+    single = [m for m in measurements if m.devices == 1]
+    numbers = [m.vectors for m in single]
+    curves = {name: [max(m.steps[name].instructions, 1) / m.vectors for m in single]
+              for name in COLUMNS}
+    x = _Axis(numbers, MARGIN, WIDTH - 3 * MARGIN)
+    y = _Axis([value for curve in curves.values() for value in curve], HEIGHT - MARGIN,
+              2 * MARGIN - HEIGHT)
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+             'font-family="sans-serif" font-size="12">',
+             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+             _text(WIDTH / 2, 30, "Instructions per vector by number of vectors")]
+    parts += [_text(x.place(number), HEIGHT - MARGIN + 25, number) for number in numbers]
+    for power in range(7):
+        height = y.place(10 ** power)
+        if MARGIN <= height <= HEIGHT - MARGIN:
+            parts.append(f'<line x1="{MARGIN}" x2="{WIDTH - 2 * MARGIN}" y1="{height:.0f}" '
+                         f'y2="{height:.0f}" stroke="#dddddd"/>')
+            parts.append(_text(MARGIN - 8, height + 4, 10 ** power, "end"))
+    for (name, curve), colour in zip(curves.items(), COLOURS):
+        points = [(x.place(number), y.place(value)) for number, value in zip(numbers, curve)]
+        parts.append(_curve(points, colour))
+        parts.append(_text(points[-1][0] + 8, points[-1][1] + 4, name, "start", colour))
+    return "\n".join(parts + ["</svg>"]) + "\n"

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * What the serializer and the validator take per record, beside copying and
+ * checksumming the same bytes. Prints one JSON object.
+ */
+
+#include <linux/crc32.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../../../kernel/irq/liveupdate_ser.h"
+
+#define ROUNDS		201
+#define NR_PASSES	20
+
+static const struct irq_lu_root_ser root = {
+	.magic		= IRQ_LU_MAGIC,
+	.version	= IRQ_LU_VERSION,
+	.state		= IRQ_LU_STATE_FROZEN,
+	.nr_units	= 1,
+};
+
+static struct irq_lu_root_ser *root_with_unit;
+static struct irq_lu_device_ser *device;
+static void *copy;
+static size_t len;
+
+/* Not optimized away */
+static volatile u32 result;
+
+static void fill(unsigned int nr_vectors)
+{
+	*device = (struct irq_lu_device_ser) {
+		.msi_type	= IRQ_LU_MSIX,
+		.hwsize		= IRQ_LU_MAX_VECTORS,
+		.nr_vectors	= nr_vectors,
+	};
+	for (unsigned int i = 0; i < nr_vectors; i++) {
+		device->vectors[i] = (struct irq_lu_vector_ser) {
+			.irq		= 32 + i,
+			.msi_index	= i,
+			.msg_addr_lo	= 0xfee00010 | i << 5,
+			.handle		= i,
+			.source		= 0x40100,
+			.flags		= IRQ_LU_VECTOR_ACTIVATED,
+		};
+	}
+}
+
+static void serialize(void)
+{
+	fill(device->nr_vectors);
+	irq_lu_ser_seal_device(device);
+	result = device->checksum;
+}
+
+static void validate(void)
+{
+	const char *reason;
+
+	if (irq_lu_ser_check_device(device, len, root_with_unit, &reason)) {
+		fprintf(stderr, "refused: %s\n", reason);
+		exit(EXIT_FAILURE);
+	}
+}
+
+static void copy_bytes(void)
+{
+	memcpy(copy, device, len);
+	result = *(u32 *)(copy + len - sizeof(u32));
+}
+
+static void checksum(void)
+{
+	result = crc32_le(~0U, device, len);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double nanoseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+static double once(void (*what)(void))
+{
+	double start = nanoseconds();
+
+	for (int i = 0; i < NR_PASSES; i++)
+		what();
+
+	return (nanoseconds() - start) / NR_PASSES / device->nr_vectors;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} passes[] = {
+	{ "serialize",	serialize },
+	{ "validate",	validate },
+	{ "memcpy",	copy_bytes },
+	{ "checksum",	checksum },
+};
+
+int main(void)
+{
+	static double ns[ARRAY_SIZE(passes)][ROUNDS];
+	unsigned int nr = IRQ_LU_MAX_VECTORS, i, round;
+
+	len = irq_lu_ser_device_len(nr);
+	device = aligned_alloc(4096, 1 << 20);
+	copy = aligned_alloc(4096, 1 << 20);
+	root_with_unit = aligned_alloc(4096, IRQ_LU_ROOT_SIZE);
+	*root_with_unit = root;
+	root_with_unit->units[0].nr_entries = 65536;
+	fill(nr);
+	irq_lu_ser_seal_device(device);
+
+	/* One after the other in each round, so that a slow moment hits all of them. */
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < ARRAY_SIZE(passes); i++)
+			ns[i][round] = once(passes[i].run);
+	}
+
+	printf("{\"records\": %u", nr);
+	for (i = 0; i < ARRAY_SIZE(passes); i++) {
+		qsort(ns[i], ROUNDS, sizeof(ns[i][0]), compare);
+		printf(", \"%s\": %.2f", passes[i].name, ns[i][ROUNDS / 2]);
+	}
+	printf("}\n");
+
+	return EXIT_SUCCESS;
+}
