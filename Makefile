@@ -71,13 +71,14 @@ test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/test.py $(TESTS)
 
 test-full: STORMS = 200
-test-full: image	## all tests, 200 storms, ten million fuzzed inputs, coverage
+test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer
-	@scripts/test.py $(TESTS) fuzz scripts/fuzz.sh \
-		coverage 'lab/coverage.py --build $(BUILD)' \
-		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight'
+	@scripts/test.py $(TESTS) chain '$(LAB) chain --length 100 --build $(BUILD)' \
+		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
+		fuzz scripts/fuzz.sh \
+		coverage 'lab/coverage.py --build $(BUILD)'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'

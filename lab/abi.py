@@ -28,6 +28,10 @@ def _structures_of(header):
             for name, body in STRUCT.findall(text)}
 
 
+def size(layout):
+    return ctypes.sizeof(layout)
+
+
 def structures():
     """Name to layout of each structure."""
     return {name: layout for header in HEADERS

@@ -2,7 +2,9 @@
 """Puts the next kernel and its initrd into the old kernel's initrd.
 
 Linux unpacks concatenated archives one after the other, so an archive with
-those two files is appended to the common initrd.
+those two files is appended to the common initrd. An archive can not contain
+itself: one which is used by kernel after kernel has the kernel alone, and is
+given on as /sys/firmware/initrd.
 """
 
 TRAILER = "TRAILER!!!"
@@ -27,12 +29,13 @@ def _contents(path):
         return f.read()
 
 
-def build(path, base, next_kernel, next_initrd):
-    """Write base plus /next/kernel and /next/initrd.img to path."""
-    common, kernel, nested = map(_contents, (base, next_kernel, next_initrd))
+def build(path, base, next_kernel, next_initrd=None):
+    """Write base plus /next/kernel, and /next/initrd.img if there is one, to path."""
+    common, kernel = _contents(base), _contents(next_kernel)
     with open(path, "wb") as out:
         out.write(_pad(common))
         out.write(_entry("next", DIRECTORY_MODE))
         out.write(_entry("next/kernel", FILE_MODE, kernel))
-        out.write(_entry("next/initrd.img", FILE_MODE, nested))
+        if next_initrd:
+            out.write(_entry("next/initrd.img", FILE_MODE, _contents(next_initrd)))
         out.write(_entry(TRAILER, 0))

@@ -6,6 +6,7 @@
   lab.py run handover --console   one scenario, the guest's console echoed
   lab.py demo --vectors 64        handover off and on, one table
   lab.py test                     every scenario, KTAP
+  lab.py chain --length 100       live updates in a row, one table
   lab.py storm --seeds 1-10       seeded storms of interrupts, KTAP and totals
   lab.py bench                    what a live update costs, beside a cold start
 """
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bench
 import bench_report
+import chain
 import expectation
 import ktap
 import paths
@@ -25,17 +27,18 @@ import run
 import scenario
 import storm
 
-COURSES = {"update": run.Run, "storm": storm.Storm}
+COURSES = {"update": run.Run, "storm": storm.Storm, "chain": chain.Chain}
 
 DEBUG_CHANGES = {
     "memory": "2G",
     "extra": "kho_scratch=16M,512M,256M",
+    "length": 3,
 }
 
 
 def _changes(arguments):
     """What the command line changes in a scenario."""
-    names = ("vectors", "mode", "seed", "rings", "memory")
+    names = ("vectors", "mode", "seed", "rings", "memory", "length")
     changes = {name: getattr(arguments, name) for name in names
                if getattr(arguments, name, None) is not None}
     cpus = getattr(arguments, "cpus", None)
@@ -47,7 +50,8 @@ def _changes(arguments):
 def _for_debug_kernel(chosen):
     kernels = tuple("debug" if flavour == "lab" else flavour for flavour in chosen.kernels)
     append = tuple(f"{part} {DEBUG_CHANGES['extra']}" for part in chosen.append)
-    return chosen.with_changes(kernels=kernels, append=append, memory=DEBUG_CHANGES["memory"])
+    return chosen.with_changes(kernels=kernels, append=append, memory=DEBUG_CHANGES["memory"],
+                               length=min(chosen.length, DEBUG_CHANGES["length"]))
 
 
 def _load(name, arguments):
@@ -76,6 +80,8 @@ def _print_result(result, checks):
         print("\n".join(report.vectors_table(result) + report.judges_table(result)))
     if result.flight:
         print(report.flight(result.flight))
+    if result.chain:
+        print("\n".join(report.chain_table(result) + report.judges_table(result)))
     if result.accounts:
         print("\n".join(report.accounts_table(result)))
     for name, found in result.judged.items():
@@ -240,6 +246,12 @@ def _parser():
     demo = commands.add_parser("demo", parents=[common, machine],
                                help="handover off and on, one table")
     demo.set_defaults(act=command_demo)
+
+    update = commands.add_parser("chain", parents=[common, machine],
+                                 help="live updates in a row, one table")
+    update.add_argument("--length", type=int, help="how many (default: 10)")
+    update.add_argument("--console", action="store_true", help="echo the guest's console")
+    update.set_defaults(act=command_run, scenario="chain")
 
     storms = commands.add_parser("storm", parents=[common],
                                  help="storms of interrupts, KTAP and totals")

@@ -76,6 +76,12 @@ def build_plugin(source_dir, build_dir, name):
     return target
 
 
+def _named_doorbells(config):
+    """Further devices, each with the name of its doorbell if it has one."""
+    return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
+            for n, each in enumerate(config.devices)]
+
+
 class Machine:
     """Use as a context manager; QEMU is killed and its sockets removed at the end."""
 
@@ -93,7 +99,7 @@ class Machine:
         self._echo = echo
         self._process = None
         self.guest = None
-        self.doorbell = None
+        self.doorbells = []
 
     def _socket(self, name):
         return os.path.join(self._sockets, name)
@@ -108,7 +114,9 @@ class Machine:
         under_test = f"{config.device},bus=path{device.options.format(vectors=config.vectors)}"
         if any("bus=path" in other for other in config.devices):
             under_test += ",multifunction=on"
-        return [part for each in (under_test, *config.devices) for part in ("-device", each)]
+        others = [f"{each},vectors={config.vectors},chardev={name}" if name else each
+                  for each, name in _named_doorbells(config)]
+        return [part for each in (under_test, *others) for part in ("-device", each)]
 
     def _others(self, config):
         """Disks, or decoys: one of those is an NVMe controller, too."""
@@ -121,16 +129,22 @@ class Machine:
                 "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
 
     def _doorbell_arguments(self, config):
-        chardev = ["-chardev", f"socket,id=doorbell,path={self._socket('doorbell')}"]
+        names = ["doorbell"] + [name for _, name in _named_doorbells(config) if name]
+        chardevs = [part for name in names
+                    for part in ("-chardev", f"socket,id={name},path={self._socket(name)}")]
         if DEVICES[config.device].ring:
-            chardev += ["-qtest", "chardev:doorbell", "-qtest-log", "none"]
-        return chardev
+            chardevs += ["-qtest", "chardev:doorbell", "-qtest-log", "none"]
+        return chardevs
 
-    def _open_doorbell(self, config):
+    def _open_doorbells(self, config):
+        """Of the device under test, and of those ivshmem devices which it has with it."""
         device = DEVICES[config.device]
         if device.ring:
-            return registers.Doorbell(self._socket("doorbell"), device)
-        return ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
+            first = registers.Doorbell(self._socket("doorbell"), device)
+        else:
+            first = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
+        return [first] + [ivshmem.Doorbell(self._socket(name), config.vectors)
+                          for _, name in _named_doorbells(config) if name]
 
     def _arguments(self, config, kernel, initrd, append, call_address):
         eim = "on" if config.mode == "x2apic" else "off"
@@ -155,7 +169,7 @@ class Machine:
 
     def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = guest.Guest(self._socket("vmm"), self.alive)
-        self.doorbell = self._open_doorbell(config)
+        self.doorbells = self._open_doorbells(config)
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:
             self._process = subprocess.Popen(
@@ -173,6 +187,11 @@ class Machine:
                 if ended:
                     return
                 time.sleep(0.05)
+
+    @property
+    def doorbell(self):
+        """Of the device under test."""
+        return self.doorbells[0]
 
     def stub(self):
         return gdbstub.Stub(self._socket("gdb"))
@@ -206,7 +225,7 @@ class Machine:
         if self.alive():
             self._process.kill()
             self._process.wait()
-        for part in (self.guest, self.doorbell):
+        for part in (self.guest, *self.doorbells):
             if part:
                 part.close()
         shutil.rmtree(self._sockets, ignore_errors=True)

@@ -70,6 +70,14 @@ def accounts_table(result):
     return _table([ACCOUNT, *rows])
 
 
+def chain_table(result):
+    rows = [("", "first", "last", "min", "max")]
+    for name in result.chain[0]:
+        values = [row[name] for row in result.chain]
+        rows.append((name, *map(str, (values[0], values[-1], min(values), max(values)))))
+    return _table(rows)
+
+
 def judges_table(*results):
     lines = []
     for name, rule in RULES.items():
@@ -169,6 +177,7 @@ def as_data(result, checks):
         "seconds": round(result.seconds, 2),
         "vectors": [asdict(vector) for vector in result.vectors],
         "judges": result.judged,
+        "chain": result.chain,
         "accounts": [asdict(one) for one in result.accounts],
         "console": result.complaints,
         "extras": result.extras,

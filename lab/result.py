@@ -35,6 +35,7 @@ class Result:
     release: of the kernel
     judged: per judge of the trace what it found wrong
     accounts: per vector what became of its rings, if it has kept its identity
+    chain: per live update what was measured, name to number
     complaints: lines of the consoles that must not be there
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
@@ -48,6 +49,7 @@ class Result:
     vectors: list
     release: str = ""
     judged: dict = field(default_factory=dict)
+    chain: list = field(default_factory=list)
     accounts: list = field(default_factory=list)
     complaints: list = field(default_factory=list)
     extras: list = field(default_factory=list)

@@ -65,6 +65,9 @@ class Crashed(Exception):
 
 
 class Run:
+    next_initrd = "/next/initrd.img"
+    devices = (qemu.DEVICE,)
+
     def __init__(self, scenario, machine, build):
         self.scenario = scenario
         self.machine = machine
@@ -164,9 +167,8 @@ class Run:
 
     # The kernels
 
-    @staticmethod
-    def _role_parameters(role):
-        return f"{COMMON_PARAMETERS} lab.device={qemu.DEVICE} lab.role={role}"
+    def _role_parameters(self, role):
+        return f"{COMMON_PARAMETERS} lab.device={','.join(self.devices)} lab.role={role}"
 
     def _parameters(self, leg):
         return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
@@ -176,7 +178,7 @@ class Run:
     def _initrd(self, following):
         """One for the old kernel, with the next one in it, and with the crash kernel in both."""
         archive = os.path.join(self.machine.directory, "initrd.img")
-        inner = self.build.initrd
+        inner = self.build.initrd if self.next_initrd.startswith("/next") else None
         if self.scenario.crashes:
             inner = archive + ".next"
             initrd.build(inner, self.build.initrd, following, self.build.initrd)
@@ -234,7 +236,7 @@ class Run:
             visit.alter(self.scenario.doctor)
 
     def _start_jump(self):
-        self._command(f'shell kexec -s -l /next/kernel --initrd=/next/initrd.img '
+        self._command(f'shell kexec -s -l /next/kernel --initrd={self.next_initrd} '
                       f'--command-line="{self._parameters(1)}"')
         self._patch()
         self.marks["start"] = time.time()

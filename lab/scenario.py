@@ -18,7 +18,7 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see expectation.py
-    course: of the run: an update, or a storm, see storm.py
+    course: of the run: an update, a storm, see storm.py, or a chain of updates, see chain.py
     device: the device under test, see device.py; which decides about MSI or MSI-X
     vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
@@ -34,6 +34,7 @@ class Scenario:
     kernels: build flavours of the old and the next kernel
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
+    length: of a chain, in updates
     ring_into_block: ring on, uncounted, until the old kernel lets go of the device
     watch_call: a function of the old kernel that has to be called after the block
     seed: of the order of the rings in the blackout; of everything in a storm
@@ -72,6 +73,7 @@ class Scenario:
     kernels: tuple = ("lab", "lab")
     append: tuple = ("", "")
     rings: int = 3
+    length: int = 10
     ring_into_block: bool = False
     watch_call: str = ""
     seed: int = 1

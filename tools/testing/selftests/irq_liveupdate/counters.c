@@ -21,8 +21,8 @@ static void count_event(struct counters *c, unsigned int vector)
 
 	if (read(c->eventfd[vector], &signals, sizeof(signals)) != sizeof(signals))
 		return;
-	if (c->rung)
-		c->page->seen[vector] = mmio_read32(&c->rung[vector]);
+	if (c->rung[vector])
+		c->page->seen[vector] = mmio_read32(c->rung[vector]);
 	__atomic_fetch_add(&c->page->count[vector], signals, __ATOMIC_RELAXED);
 }
 

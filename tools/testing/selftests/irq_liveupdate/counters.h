@@ -35,7 +35,7 @@ struct counters {
 	int epollfd;
 	int eventfd[MAX_VECTORS];
 	struct counter_page *page;
-	const __u32 *rung;
+	const __u32 *rung[MAX_VECTORS];
 };
 
 int counters_create(struct counters *c);

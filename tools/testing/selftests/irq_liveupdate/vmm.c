@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The part of a VMM that owns the interrupts of an assigned device across a
- * live update. It is driven from outside over a serial line that both kernels
+ * The part of a VMM that owns the interrupts of assigned devices across a live
+ * update. It is driven from outside over a serial line that both kernels
  * have: one command a line, one JSON object a line in reply.
  *
- *	vmm ROLE TTY BDF
+ *	vmm ROLE TTY BDF...
  *
  * ROLE is only reported back, so that the driver knows which kernel answers.
+ * Commands are about the first device, or the one which was selected last.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,14 +33,24 @@
 #define SESSION_NAME	"vmm"
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
+#define MAX_DEVICES	4
+#define DEVICE_VECTORS	(MAX_VECTORS / MAX_DEVICES)
+
+/* counter: that of the device's first vector */
+struct device {
+	const char *bdf;
+	struct vfio_dev dev;
+	bool msi;
+	unsigned int nr_vectors;
+	unsigned int counter;
+};
 
 struct vmm {
 	const char *role;
-	const char *bdf;
-	struct vfio_dev dev;
+	struct device devices[MAX_DEVICES];
+	unsigned int nr_devices;
+	struct device *selected;
 	struct counters counters;
-	bool msi;
-	unsigned int nr_vectors;
 	int session;
 };
 
@@ -74,14 +85,35 @@ static int cmd_hello(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
-static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
+static int cmd_select(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	return vfio_dev_open_cdev(&vmm->dev, vmm->bdf);
+	unsigned int index = atoi(arg);
+
+	if (index >= vmm->nr_devices)
+		return -ENODEV;
+
+	vmm->selected = &vmm->devices[index];
+
+	return 0;
 }
 
-static int bind_msix(struct vmm *vmm, FILE *reply)
+static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	struct vfio_dev *dev = &vmm->dev;
+	return vfio_dev_open_cdev(&vmm->selected->dev, vmm->selected->bdf);
+}
+
+static void find_rings(struct vmm *vmm, struct device *device)
+{
+	const __u32 *rings = vfio_dev_map_rings(&device->dev);
+	unsigned int i;
+
+	for (i = 0; rings && i < device->nr_vectors; i++)
+		vmm->counters.rung[device->counter + i] = &rings[i];
+}
+
+static int bind_msix(struct vmm *vmm, struct device *device, FILE *reply)
+{
+	struct vfio_dev *dev = &device->dev;
 	__u64 bar;
 	int ret;
 
@@ -89,33 +121,33 @@ static int bind_msix(struct vmm *vmm, FILE *reply)
 	if (ret)
 		return ret;
 
-	bar = pci_bar_address(vmm->bdf, dev->table_bar);
+	bar = pci_bar_address(device->bdf, dev->table_bar);
 	if (!bar)
 		return -ENXIO;
 
-	vmm->nr_vectors = dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
-	vmm->counters.rung = vfio_dev_map_rings(dev);
+	device->nr_vectors = dev->nr_msix < DEVICE_VECTORS ? dev->nr_msix : DEVICE_VECTORS;
+	find_rings(vmm, device);
 	fprintf(reply, ",\"table\":%llu", bar + dev->table_offset);
 
 	return 0;
 }
 
-static int bind_msi(struct vmm *vmm, FILE *reply)
+static int bind_msi(struct device *device, FILE *reply)
 {
 	struct msi_cap cap;
 	int ret;
 
-	ret = vfio_dev_bind_msi(&vmm->dev);
+	ret = vfio_dev_bind_msi(&device->dev);
 	if (ret)
 		return ret;
 
-	ret = msi_cap_read(vmm->bdf, &cap);
+	ret = msi_cap_read(device->bdf, &cap);
 	if (ret)
 		return ret;
 
-	vmm->nr_vectors = cap.nr_messages;
+	device->nr_vectors = cap.nr_messages;
 	fprintf(reply, ",\"registers\":%llu,\"msi\":{\"pos\":%u,\"data\":%u,\"mask\":%u}",
-		pci_bar_address(vmm->bdf, 0), cap.pos, cap.data_pos, cap.mask_pos);
+		pci_bar_address(device->bdf, 0), cap.pos, cap.data_pos, cap.mask_pos);
 
 	return 0;
 }
@@ -123,12 +155,13 @@ static int bind_msi(struct vmm *vmm, FILE *reply)
 /* "bind": the device is used with MSI-X; "bind msi": with MSI */
 static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	struct device *device = vmm->selected;
 	int ret;
 
-	vmm->msi = !strcmp(arg, "msi");
-	ret = vmm->msi ? bind_msi(vmm, reply) : bind_msix(vmm, reply);
+	device->msi = !strcmp(arg, "msi");
+	ret = device->msi ? bind_msi(device, reply) : bind_msix(vmm, device, reply);
 
-	return ret ? ret : vfio_dev_set_bus_master(&vmm->dev);
+	return ret ? ret : vfio_dev_set_bus_master(&device->dev);
 }
 
 static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
@@ -138,8 +171,8 @@ static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int parse_range(const char *arg, unsigned int *first, unsigned int *count)
 {
-	if (sscanf(arg, "%u %u", first, count) != 2 || !*count || *count > MAX_VECTORS ||
-	    *first > MAX_VECTORS - *count)
+	if (sscanf(arg, "%u %u", first, count) != 2 || !*count || *count > DEVICE_VECTORS ||
+	    *first > DEVICE_VECTORS - *count)
 		return -EINVAL;
 
 	return 0;
@@ -148,11 +181,12 @@ static int parse_range(const char *arg, unsigned int *first, unsigned int *count
 /* "arm FIRST COUNT"; what is armed already stays so */
 static int cmd_arm(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	struct device *device = vmm->selected;
 	unsigned int first, count;
 	int ret = parse_range(arg, &first, &count);
 
-	return ret ? ret : vfio_dev_arm(&vmm->dev, first, count,
-					vmm->counters.eventfd + first);
+	return ret ? ret : vfio_dev_arm(&device->dev, first, count,
+					vmm->counters.eventfd + device->counter + first);
 }
 
 /* "unarm FIRST COUNT": without an eventfd vfio-pci frees the interrupt */
@@ -164,24 +198,27 @@ static int cmd_unarm(struct vmm *vmm, const char *arg, FILE *reply)
 	ret = parse_range(arg, &first, &count);
 	memset(none, 0xff, sizeof(none));
 
-	return ret ? ret : vfio_dev_arm(&vmm->dev, first, count, none);
+	return ret ? ret : vfio_dev_arm(&vmm->selected->dev, first, count, none);
 }
 
 static int cmd_disarm(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	return vfio_dev_disarm(&vmm->dev);
+	return vfio_dev_disarm(&vmm->selected->dev);
 }
 
 static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	const struct device *device = vmm->selected;
 	unsigned int i;
 
 	fputs(",\"counts\":[", reply);
-	for (i = 0; i < vmm->nr_vectors; i++)
-		fprintf(reply, "%s%llu", i ? "," : "", counters_read(&vmm->counters, i));
+	for (i = 0; i < device->nr_vectors; i++)
+		fprintf(reply, "%s%llu", i ? "," : "",
+			counters_read(&vmm->counters, device->counter + i));
 	fputs("],\"seen\":[", reply);
-	for (i = 0; i < vmm->nr_vectors; i++)
-		fprintf(reply, "%s%u", i ? "," : "", vmm->counters.page->seen[i]);
+	for (i = 0; i < device->nr_vectors; i++)
+		fprintf(reply, "%s%u", i ? "," : "",
+			vmm->counters.page->seen[device->counter + i]);
 	fputc(']', reply);
 
 	return 0;
@@ -189,32 +226,33 @@ static int cmd_counts(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int cmd_pending(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	struct device *device = vmm->selected;
 	struct msi_cap cap = { };
 	unsigned int i;
 	int ret;
 
-	ret = vmm->msi ? msi_cap_read(vmm->bdf, &cap) : 0;
+	ret = device->msi ? msi_cap_read(device->bdf, &cap) : 0;
 	if (ret)
 		return ret;
 
 	fputs(",\"pending\":[", reply);
-	for (i = 0; i < vmm->nr_vectors; i++)
-		fprintf(reply, "%s%d", i ? "," : "",
-			vmm->msi ? cap.pending >> i & 1 : vfio_dev_msix_pending(&vmm->dev, i));
+	for (i = 0; i < device->nr_vectors; i++)
+		fprintf(reply, "%s%d", i ? "," : "", device->msi ?
+			cap.pending >> i & 1 : vfio_dev_msix_pending(&device->dev, i));
 	fputc(']', reply);
 
 	return 0;
 }
 
 /* What the device sends for a vector, and whether it is masked */
-static struct msix_entry message_of(struct vmm *vmm, unsigned int index)
+static struct msix_entry message_of(struct device *device, unsigned int index)
 {
 	struct msi_cap cap;
 
-	if (!vmm->msi)
-		return vfio_dev_msix_entry(&vmm->dev, index);
+	if (!device->msi)
+		return vfio_dev_msix_entry(&device->dev, index);
 
-	if (msi_cap_read(vmm->bdf, &cap))
+	if (msi_cap_read(device->bdf, &cap))
 		return (struct msix_entry) { };
 
 	return (struct msix_entry) {
@@ -234,24 +272,26 @@ static void put_vector(FILE *reply, struct msix_entry entry, unsigned int index,
 
 static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	struct device *device = vmm->selected;
 	int irqs[MAX_VECTORS], ret;
 	unsigned int i;
 
-	ret = irq_of_vectors(vmm->bdf, irqs, 0, vmm->nr_vectors);
+	ret = irq_of_vectors(device->bdf, irqs, 0, device->nr_vectors);
 	if (ret)
 		return ret;
 
 	fputs(",\"vectors\":[", reply);
-	for (i = 0; i < vmm->nr_vectors; i++)
-		put_vector(reply, message_of(vmm, i), i, irqs[i]);
+	for (i = 0; i < device->nr_vectors; i++)
+		put_vector(reply, message_of(device, i), i, irqs[i]);
 	fputc(']', reply);
 
 	return 0;
 }
 
-/* "preserve": the counters; "preserve device": the device too */
+/* "preserve": the counters; "preserve device": all devices which are open, too */
 static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 {
+	unsigned int i;
 	int ret;
 
 	vmm->session = luo_create_session(SESSION_NAME);
@@ -259,10 +299,13 @@ static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 		return vmm->session;
 
 	ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
-	if (ret || strcmp(arg, "device"))
+	if (strcmp(arg, "device"))
 		return ret;
 
-	return luo_preserve_fd(vmm->session, vmm->dev.fd, DEVICE_TOKEN);
+	for (i = 0; !ret && i < vmm->nr_devices && vmm->devices[i].dev.fd; i++)
+		ret = luo_preserve_fd(vmm->session, vmm->devices[i].dev.fd, DEVICE_TOKEN + i);
+
+	return ret;
 }
 
 /* Closing a session that was not handed over cancels what it preserved. */
@@ -288,13 +331,14 @@ static int cmd_session(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int cmd_retrieve(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	int fd = luo_retrieve_fd(vmm->session, DEVICE_TOKEN);
+	struct device *device = vmm->selected;
+	int fd = luo_retrieve_fd(vmm->session, DEVICE_TOKEN + (device - vmm->devices));
 
 	if (fd < 0)
 		return fd;
 
-	snprintf(vmm->dev.bdf, sizeof(vmm->dev.bdf), "%s", vmm->bdf);
-	vmm->dev.fd = fd;
+	snprintf(device->dev.bdf, sizeof(device->dev.bdf), "%s", device->bdf);
+	device->dev.fd = fd;
 
 	return 0;
 }
@@ -309,7 +353,8 @@ static int cmd_hammer(struct vmm *vmm, const char *arg, FILE *reply)
 	struct hammer_stats *stats = &vmm->counters.page->hammer;
 
 	if (!strcmp(arg, "start"))
-		return hammer_start(&vmm->dev, &vmm->counters, vmm->nr_vectors);
+		return hammer_start(&vmm->devices[0].dev, &vmm->counters,
+				    vmm->devices[0].nr_vectors);
 	if (!strcmp(arg, "stop"))
 		hammer_stop();
 
@@ -346,6 +391,7 @@ static int cmd_shell(struct vmm *vmm, const char *arg, FILE *reply)
 
 static const struct command commands[] = {
 	{ "hello",	cmd_hello },
+	{ "select",	cmd_select },
 	{ "open",	cmd_open },
 	{ "bind",	cmd_bind },
 	{ "counters",	cmd_counters },
@@ -435,14 +481,20 @@ static void serve(struct vmm *vmm, int fd)
 int main(int argc, char *argv[])
 {
 	struct vmm vmm = { .session = -1 };
+	struct device *device;
 	int fd;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: %s ROLE TTY BDF\n", argv[0]);
+	if (argc < 4 || argc > 3 + MAX_DEVICES) {
+		fprintf(stderr, "usage: %s ROLE TTY BDF...\n", argv[0]);
 		return 2;
 	}
 	vmm.role = argv[1];
-	vmm.bdf = argv[3];
+	vmm.selected = vmm.devices;
+	for (vmm.nr_devices = 0; vmm.nr_devices < argc - 3u; vmm.nr_devices++) {
+		device = &vmm.devices[vmm.nr_devices];
+		device->bdf = argv[3 + vmm.nr_devices];
+		device->counter = vmm.nr_devices * DEVICE_VECTORS;
+	}
 
 	fd = open_line(argv[2]);
 	if (fd < 0) {
