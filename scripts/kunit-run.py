@@ -106,7 +106,7 @@ def main():
                         f"(default {OWN_SUITES})")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--memory", help="default: 1G, debug kernel 2G")
-    parser.add_argument("--timeout", type=int, default=300)
+    parser.add_argument("--timeout", type=int, default=900, help="seconds (default: 900)")
     parser.add_argument("--append", action="append", default=[],
                         help="more kernel parameters")
     args = parser.parse_args()
