@@ -1558,6 +1558,21 @@ static void disabled_vector_is_injected_when_it_is_enabled(struct kunit *test)
 	expect_counts(test, fake, 1, 1);
 }
 
+static void masked_vector_is_injected_when_it_is_unmasked(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	KUNIT_ASSERT_EQ(test, fake_request(fake, 0, 0), 0);
+	irq_set_status_flags(irq_of(fake, 0), _IRQ_DISABLE_UNLAZY);
+	disable_irq(irq_of(fake, 0));
+	KUNIT_ASSERT_TRUE(test, irqd_irq_masked(irq_get_irq_data(irq_of(fake, 0))));
+	irq_liveupdate_finish(fake->dev);
+	expect_counts(test, fake, 1, 0);
+
+	enable_irq(irq_of(fake, 0));
+	expect_counts(test, fake, 1, 1);
+}
+
 static void vector_without_autoenable_is_injected_when_it_is_enabled(struct kunit *test)
 {
 	struct fake_device *fake = adopt(test, 1);
@@ -2525,6 +2540,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(vector_is_injected_when_it_is_requested),
 	KUNIT_CASE(vector_is_injected_when_it_is_requested_again),
 	KUNIT_CASE(disabled_vector_is_injected_when_it_is_enabled),
+	KUNIT_CASE(masked_vector_is_injected_when_it_is_unmasked),
 	KUNIT_CASE(vector_without_autoenable_is_injected_when_it_is_enabled),
 	KUNIT_CASE(disabled_and_pending_vector_is_injected_once),
 	KUNIT_CASE(disabled_vector_in_replay_is_injected_once),

@@ -171,6 +171,25 @@ def _chain(result):
             *_rules(result, result.judged), _console(result)]
 
 
+def _moved(result):
+    """The owner's choice of CPUs goes before the recorded ones."""
+    return [c for c in _handover(result) if not c.name.startswith("CPU")]
+
+
+def _requested_late(result):
+    """A vector which nobody has at FINISH gets its interrupt when it is requested. Its
+    message is cleared by its owner meanwhile."""
+    rings = result.scenario.rings
+    wrong = [f"vector {n}: {v.synthetic} at FINISH, {v.after} of {rings} after it"
+             for n, v in _numbered(result) if v.synthetic + v.after != rings + 1]
+    late = [v.number for v in result.vectors if not v.synthetic]
+    return [_all("FINISH: one synthetic interrupt per vector, then or at the request", wrong),
+            Check("FINISH: some vectors are requested after it", bool(late)),
+            *(c for c in _handover(result)
+              if not c.name.startswith(("FINISH", "rings after"))
+              and c.name != "seen from outside: message")]
+
+
 def _cycled(result):
     """The owner itself disables MSI-X, which clears Enable and all messages."""
     owners = {f"seen from outside: {rule}" for rule in ("enable", "message")}
@@ -294,6 +313,8 @@ EXPECTED = {
     "dropped": _dropped,
     "hammered": _hammered,
     "cycled": _cycled,
+    "moved": _moved,
+    "requested-late": _requested_late,
     "storm": _storm,
     "chain": _chain,
     "cold": _cold,

@@ -100,6 +100,7 @@ class Run:
                  "decoy": qemu.DECOY}
         if self.result.vectors[0].old:
             names["irte"] = self.result.vectors[0].old["irte"]
+            names["irqs"] = " ".join(str(vector.old["irq"]) for vector in self.result.vectors)
         command = template.format(**names)
         answer = self._command(command)
         self.result.extras.append({"at": at, "command": command} | answer)
@@ -367,6 +368,7 @@ class Run:
         self._look("new")
         self._ring_each()
         counts = self._add_counts("adopted", counts)
+        self._hook("next_finishing")
         if self.session:
             self._look_for_late()
             self._finish()

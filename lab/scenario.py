@@ -9,7 +9,7 @@ DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios"
 
 # Points of a run at which a scenario may give the VMM further commands
 HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
-         "next_armed", "next_finished")
+         "next_armed", "next_finishing", "next_finished")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@
  * interrupts: what then arrives across FINISH are the synthetic ones. All
  * devices are in one session, or with -S 1 and -S 2 each is in its own. In the
  * second stage "cold:BDF" is a device whose interrupts the kernel has refused: it
- * is retrieved all the same, and its vectors are new ones.
+ * is retrieved all the same, and its vectors are new ones. With -k 2 the process is
+ * killed instead of finishing.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +59,7 @@ struct device {
 
 static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
-static bool own_sessions;
+static bool own_sessions, killed;
 
 static unsigned int nr_vectors(const struct vfio_dev *dev)
 {
@@ -269,6 +271,8 @@ static void stage_2(void)
 	ksft_set_plan(5 * nr_devices);
 	for (i = 0; i < nr_devices; i++)
 		take_over(i);
+	if (killed)
+		raise(SIGKILL);
 	finish_and_count();
 	ksft_finished();
 }
@@ -287,8 +291,9 @@ int main(int argc, char *argv[])
 
 	ksft_print_header();
 	own_sessions = !strcmp(option, "-S");
-	if ((!own_sessions && strcmp(option, "-s")) || argc > 3 + MAX_DEVICES)
-		ksft_exit_skip("usage: %s -s|-S 1|2 BDF...\n", argv[0]);
+	killed = !strcmp(option, "-k");
+	if ((!own_sessions && !killed && strcmp(option, "-s")) || argc > 3 + MAX_DEVICES)
+		ksft_exit_skip("usage: %s -s|-S|-k 1|2 BDF...\n", argv[0]);
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
 
