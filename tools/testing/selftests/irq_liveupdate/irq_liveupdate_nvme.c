@@ -25,8 +25,10 @@
 
 #include "kselftest.h"
 
+#include "dma.h"
 #include "luo.h"
 #include "nvme.h"
+#include "stage.h"
 
 #define SESSION		"irq_liveupdate_nvme"
 #define MEMORY_TOKEN	1
@@ -41,8 +43,8 @@
 static_assert(IOS == NVME_DATA_PAGES, "one page for each I/O");
 
 #define FIRST_ID	0xf000	/* the rest is the number of the I/O */
-#define WORDS		(NVME_PAGE_BYTES / sizeof(__u64))
-#define SECTORS		(NVME_PAGE_BYTES / NVME_SECTOR_BYTES)
+#define WORDS		(DMA_PAGE_BYTES / sizeof(__u64))
+#define SECTORS		(DMA_PAGE_BYTES / NVME_SECTOR_BYTES)
 
 #define OLD_DATA	0x0123456789abcdefULL	/* on the storage before */
 #define NEW_DATA	0xfedcba9876543210ULL	/* what is in flight writes it */
@@ -53,12 +55,6 @@ static_assert(IOS == NVME_DATA_PAGES, "one page for each I/O");
 
 static struct nvme nvme;
 static unsigned int completed[IOS], failed;
-
-static void check(int ret, const char *what)
-{
-	if (ret < 0)
-		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
-}
 
 static unsigned int queue_of(unsigned int io)
 {
@@ -118,56 +114,34 @@ static void prepare(void)
 		if (writes(io))
 			fill(io, NEW_DATA);
 		else
-			memset(nvme_data(&nvme, io), 0, NVME_PAGE_BYTES);
+			memset(nvme_data(&nvme, io), 0, DMA_PAGE_BYTES);
 	}
 }
 
-static bool next_kernel_loaded(void)
+static void submit(unsigned int io)
 {
-	char loaded = '0';
-	FILE *f = fopen("/sys/kernel/kexec_loaded", "r");
+	struct nvme_io in_flight = {
+		.opcode = writes(io) ? NVME_CMD_WRITE : NVME_CMD_READ,
+		.id = FIRST_ID + io,
+		.namespace = queue_of(io) == FAST_QUEUE ? FAST_NAMESPACE : SLOW_NAMESPACE,
+		.sector = io * SECTORS,
+		.page = io,
+	};
 
-	if (f) {
-		loaded = getc(f);
-		fclose(f);
-	}
-
-	return loaded == '1';
+	nvme_submit(&nvme, queue_of(io), &in_flight);
 }
 
-/* The device stays open, in the background; true there. */
-static bool stay(void)
-{
-	pid_t child = fork();
-
-	if (child < 0)
-		ksft_exit_fail_perror("fork");
-	if (child)
-		return false;
-	setsid();
-	freopen("/dev/null", "w", stdout);
-
-	return true;
-}
-
-/* As late as possible, and nobody looks at what completes. */
+/* As late as possible, the queues in turn; and nobody looks at what completes. */
 static void submit_all(void)
 {
 	struct timespec tick = { .tv_nsec = 10000000 };
-	unsigned int io;
+	unsigned int i, io;
 
 	while (!next_kernel_loaded())
 		nanosleep(&tick, NULL);
-	for (io = 0; io < IOS; io++) {
-		struct nvme_io in_flight = {
-			.opcode = writes(io) ? NVME_CMD_WRITE : NVME_CMD_READ,
-			.id = FIRST_ID + io,
-			.namespace = queue_of(io) == FAST_QUEUE ? FAST_NAMESPACE : SLOW_NAMESPACE,
-			.sector = io * SECTORS,
-			.page = io,
-		};
-
-		nvme_submit(&nvme, queue_of(io), &in_flight);
+	for (i = 0; i < IOS_PER_QUEUE; i++) {
+		for (io = i; io < IOS; io += IOS_PER_QUEUE)
+			submit(io);
 	}
 }
 
@@ -289,7 +263,7 @@ static unsigned int wrong_writes(void)
 	for (io = 0; io < IOS; io++) {
 		if (!writes(io))
 			continue;
-		memset(nvme_data(&nvme, io), 0, NVME_PAGE_BYTES);
+		memset(nvme_data(&nvme, io), 0, DMA_PAGE_BYTES);
 		do_now(io, NVME_CMD_READ);
 		wrong += !filled(io, NEW_DATA);
 	}

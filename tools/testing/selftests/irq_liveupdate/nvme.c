@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "dma.h"
 #include "mmio.h"
 #include "nvme.h"
 
@@ -33,10 +31,7 @@
 #define CQ_INTERRUPTS		0x2
 
 #define ENTRIES			64	/* of a submission queue, which then fills a page */
-#define SECTORS			(NVME_PAGE_BYTES / NVME_SECTOR_BYTES)
-
-#define PAGEMAP_PRESENT		0x8000000000000000ULL
-#define PAGEMAP_PFN		0x007fffffffffffffULL
+#define SECTORS			(DMA_PAGE_BYTES / NVME_SECTOR_BYTES)
 
 #define TIMEOUT_MS		10000
 
@@ -69,7 +64,7 @@ struct completion {
 
 static void *page_of(const struct nvme *nvme, unsigned int page)
 {
-	return nvme->memory + page * NVME_PAGE_BYTES;
+	return nvme->memory + page * DMA_PAGE_BYTES;
 }
 
 static void *reg(const struct nvme *nvme, unsigned int offset)
@@ -77,45 +72,17 @@ static void *reg(const struct nvme *nvme, unsigned int offset)
 	return nvme->dev.msix_bar + offset;
 }
 
-static __u64 physical_address(const void *address)
-{
-	__u64 entry = 0;
-	int pagemap;
-
-	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (pagemap < 0)
-		return 0;
-	if (pread(pagemap, &entry, sizeof(entry),
-		  (unsigned long)address / NVME_PAGE_BYTES * sizeof(entry)) != sizeof(entry))
-		entry = 0;
-	close(pagemap);
-
-	return entry & PAGEMAP_PRESENT ? (entry & PAGEMAP_PFN) * NVME_PAGE_BYTES : 0;
-}
-
 int nvme_create_memory(void)
 {
-	int memfd = memfd_create("nvme", MFD_CLOEXEC);
-
-	if (memfd < 0 || ftruncate(memfd, NR_PAGES * NVME_PAGE_BYTES))
-		return -errno;
-
-	return memfd;
+	return dma_create(NR_PAGES);
 }
 
-/* The memfd is preserved by then: that pins its pages. */
 int nvme_map_memory(struct nvme *nvme, int memfd)
 {
-	void *map = mmap(NULL, NR_PAGES * NVME_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_POPULATE, memfd, 0);
+	nvme->memory = dma_map(memfd, NR_PAGES);
+	nvme->record = nvme->memory;
 
-	if (map == MAP_FAILED)
-		return -errno;
-
-	nvme->memory = map;
-	nvme->record = map;
-
-	return physical_address(map) ? 0 : -EPERM;
+	return nvme->memory && dma_address(nvme->memory) ? 0 : -EPERM;
 }
 
 void *nvme_data(const struct nvme *nvme, unsigned int page)
@@ -125,7 +92,7 @@ void *nvme_data(const struct nvme *nvme, unsigned int page)
 
 __u64 nvme_data_address(const struct nvme *nvme, unsigned int page)
 {
-	return physical_address(nvme_data(nvme, page));
+	return dma_address(nvme_data(nvme, page));
 }
 
 int nvme_arm(struct nvme *nvme)
@@ -254,13 +221,13 @@ static int create_queue(struct nvme *nvme, unsigned int queue)
 {
 	struct command cq = {
 		.opcode = ADMIN_CREATE_CQ,
-		.prp[0] = physical_address(page_of(nvme, CQ_PAGE(queue))),
+		.prp[0] = dma_address(page_of(nvme, CQ_PAGE(queue))),
 		.dw10 = (ENTRIES - 1) << 16 | queue,
 		.dw11 = queue << 16 | CQ_INTERRUPTS | QUEUE_CONTIGUOUS,
 	};
 	struct command sq = {
 		.opcode = ADMIN_CREATE_SQ,
-		.prp[0] = physical_address(page_of(nvme, SQ_PAGE(queue))),
+		.prp[0] = dma_address(page_of(nvme, SQ_PAGE(queue))),
 		.dw10 = (ENTRIES - 1) << 16 | queue,
 		.dw11 = queue << 16 | QUEUE_CONTIGUOUS,
 	};
@@ -302,7 +269,7 @@ static int wait_ready(const struct nvme *nvme, __u32 ready)
 
 static void write_address(const struct nvme *nvme, unsigned int offset, unsigned int page)
 {
-	__u64 address = physical_address(page_of(nvme, page));
+	__u64 address = dma_address(page_of(nvme, page));
 
 	mmio_write32(reg(nvme, offset), address);
 	mmio_write32(reg(nvme, offset + 4), address >> 32);

@@ -14,7 +14,6 @@
 
 #include "vfio_dev.h"
 
-#define NVME_PAGE_BYTES		4096
 #define NVME_SECTOR_BYTES	512
 #define NVME_QUEUES		6	/* queue 0 is the admin queue; vector N is of queue N */
 #define NVME_DATA_PAGES		240
