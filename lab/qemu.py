@@ -118,10 +118,9 @@ class Machine:
                   for each, name in _named_doorbells(config)]
         return [part for each in (under_test, *others) for part in ("-device", each)]
 
-    def _others(self, config):
-        """Disks, or decoys: one of those is an NVMe controller, too."""
+    def _disks(self, config):
         if not config.iops:
-            return DECOYS
+            return []
         with open(self._socket("disk"), "wb") as disk:
             disk.truncate(DISK_BYTES)
         return ["-object", f"throttle-group,id=slowness,x-iops-total={config.iops}",
@@ -155,7 +154,8 @@ class Machine:
             *self.ACCELERATOR, "-smp", str(max(config.cpus)), "-m", config.memory,
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
-            *self._doorbell_arguments(config), *self._others(config), *self._devices(config),
+            *self._doorbell_arguments(config), *self._devices(config),
+            *(DECOYS if config.decoys else ()), *self._disks(config),
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",

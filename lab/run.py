@@ -13,6 +13,7 @@ import random
 import time
 
 import account
+import busy
 import console
 import doctor
 import expectation
@@ -20,7 +21,6 @@ import gdbstub
 import guest
 import initrd
 import judges
-import nvme
 import patch
 import qemu
 import qemulog
@@ -430,15 +430,16 @@ class Run:
                 seen, self.scenario.mode == "x2apic", self.machine.doorbell.rings,
                 self.result.vectors, self.trace)
 
-    def _judge_flight(self):
-        """The I/O of a program of the guest: little is known of its vectors."""
+    def _judge_busy(self):
+        """A device which a program of the guest drives: little is known of its vectors."""
         now = time.time()
         seen = judges.Observation(
             events=qemulog.read(self.machine.log_path), start=self.marks["start"],
             rearm=now, end=now, model=self.scenario.device, device=qemu.DEVICE[5:],
             bridges=[qemu.ROOT_PORT[5:]], table=0, numbers=[], messages=[], irtes=[])
-        self.result.judged = nvme.judge(seen)
-        self.result.flight = nvme.flight(seen, self._lets_go)
+        self.result.judged = busy.judge(seen)
+        if self.scenario.iops:
+            self.result.flight = busy.flight(seen, self._lets_go)
 
     def _course(self):
         try:
@@ -466,8 +467,8 @@ class Run:
         try:
             if self.scenario.old_runs:
                 self._programs()
-                if self.scenario.iops:
-                    self._judge_flight()
+                if not self.scenario.decoys:
+                    self._judge_busy()
             else:
                 self._course()
             self._look_for_leaks()

@@ -24,6 +24,8 @@ class Scenario:
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
+    decoys: whether there are any; without them it can be told from the trace how a device does
+        that is driven by a program of the guest
     iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
         so many I/Os a second, and what is in flight at the jump is looked at
     handover: whether the VMM preserves the device as well as its counters
@@ -65,6 +67,7 @@ class Scenario:
     memory: str = "1G"
     mode: str = "x2apic"
     devices: tuple = ()
+    decoys: bool = True
     iops: int = 0
     handover: bool = True
     claims: bool = True

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was in flight is found in a log, and whether the controller was left alone."""
+"""What was in flight is found in a log, and whether the device was left alone."""
 
 import unittest
 
+import busy
 import judges
-import nvme
 import qemulog
 
 # Queue 1 completes one I/O before the jump, one in the blackout, one after; queue 2 has one left.
@@ -35,16 +35,16 @@ def masks(event):
 
 class Flight(unittest.TestCase):
     def test_in_flight(self):
-        flight = nvme.flight(observe(LOG), masks)
-        self.assertEqual(flight, nvme.Flight(queues={1: 2, 2: 1}, landed=1))
+        flight = busy.flight(observe(LOG), masks)
+        self.assertEqual(flight, busy.Flight(queues={1: 2, 2: 1}, landed=1))
 
     def test_never_let_go(self):
-        self.assertEqual(nvme.flight(observe(LOG, start=22.0), masks).total(), 0)
+        self.assertEqual(busy.flight(observe(LOG, start=22.0), masks).total(), 0)
 
 
 class LeftAlone(unittest.TestCase):
     def noticed(self, *lines):
-        found = nvme.judge(observe(LOG + "\n".join(lines)))
+        found = busy.judge(observe(LOG + "\n".join(lines)))
         return {name for name, wrong in found.items() if wrong}
 
     def test_left_alone(self):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What becomes of the I/O of an NVMe controller in a live update, by QEMU's trace.
+"""What becomes of a device which works through a live update, by QEMU's trace.
 
-There is one such controller in the machine, because the events do not say whose they are.
+There are no decoys in the machine, because the events do not say whose they are.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_sto
 
 @dataclass
 class Flight:
-    """What was in flight when the old kernel let go of the controller.
+    """The I/O which was in flight when the old kernel let go of an NVMe controller.
 
     queues: number of I/Os by queue
     landed: how many of them were completed, or aborted, before the vectors were armed again
@@ -62,7 +62,7 @@ def flight(seen, lets_go):
 
 
 def _not_reset(seen):
-    """Nobody configures, starts, stops or resets the controller."""
+    """Nobody configures, starts, stops or resets the device."""
     return [f"{event.name} {event.text}" for event in seen.window(*RESETS)]
 
 
