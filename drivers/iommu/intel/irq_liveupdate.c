@@ -42,6 +42,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/unroll.h>
 #include <asm/irq_remapping.h>
 #include <asm/x86_init.h>
 
@@ -52,6 +53,9 @@
 /* Interrupt remapping table entry, VT-d spec r4.1 sec 9.10 */
 #define IRTE_PRESENT		BIT_ULL(0)
 #define IRTE_FPD		BIT_ULL(1)
+
+/* When the table is looked through */
+#define IRTES_AT_ONCE		32
 
 /* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
 #define IRTA_EIME		BIT_ULL(11)
@@ -359,16 +363,45 @@ static void intel_ir_release(struct irq_domain *d, const struct irq_lu_vector_se
 	bitmap_clear(table->bitmap, rec->handle, nr_entries);
 }
 
-static void intel_ir_drop_others(struct intel_iommu *iommu)
+/* As most of the table. All of it is looked through while the guests are paused. */
+static bool irtes_unused(const struct irte *irte)
 {
-	struct ir_table *table = iommu->ir_table;
-	struct irte *irte;
+	const u64 *half = (const u64 *)irte;
+	u64 used = 0;
 	unsigned int i;
 
-	for (i = 0, irte = table->base; i < INTR_REMAP_TABLE_ENTRIES; i++, irte++) {
-		if ((irte->low || irte->high) && !test_bit(i, table->held))
+	unrolled_full
+	for (i = 0; i < IRTES_AT_ONCE * sizeof(*irte) / sizeof(*half); i++)
+		used |= half[i];
+	return !used;
+}
+
+/* Returns how many of these entries are held. */
+static unsigned int intel_ir_drop_others_of(struct intel_iommu *iommu, unsigned int first)
+{
+	struct ir_table *table = iommu->ir_table;
+	struct irte *irte = &table->base[first];
+	unsigned int i, nr_held = 0;
+
+	for (i = first; i < first + IRTES_AT_ONCE; i++, irte++) {
+		if (test_bit(i, table->held))
+			nr_held++;
+		else if (irte->low || irte->high)
 			irte_close(iommu, irte, 1, 0);
 	}
+	return nr_held;
+}
+
+/* Returns how many entries of the table are held: none of them is unused. */
+static unsigned int intel_ir_drop_others(struct intel_iommu *iommu)
+{
+	unsigned int i, nr_held = 0;
+
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i += IRTES_AT_ONCE) {
+		if (!irtes_unused(&iommu->ir_table->base[i]))
+			nr_held += intel_ir_drop_others_of(iommu, i);
+	}
+	return nr_held;
 }
 
 static void intel_ir_suppress_faults(struct intel_iommu *iommu)
@@ -380,6 +413,7 @@ static void intel_ir_adopt_table(struct intel_iommu *iommu,
 				 const struct irq_lu_unit_ser *ser)
 {
 	struct ir_table *table = iommu->ir_table;
+	unsigned int nr_held;
 
 	table->held = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
 	if (!table->held) {
@@ -389,9 +423,8 @@ static void intel_ir_adopt_table(struct intel_iommu *iommu,
 	}
 
 	irq_liveupdate_take_over(ser, iommu->ir_domain);
-	intel_ir_drop_others(iommu);
-	pr_info("%s: took over %u interrupt remapping entries\n", iommu->name,
-		bitmap_weight(table->held, INTR_REMAP_TABLE_ENTRIES));
+	nr_held = intel_ir_drop_others(iommu);
+	pr_info("%s: took over %u interrupt remapping entries\n", iommu->name, nr_held);
 }
 
 /**
