@@ -7,6 +7,7 @@ FINISH gives each one more. What is measured at every kernel may not drift.
 
 import random
 import time
+from bisect import bisect
 
 import abi
 import judges
@@ -147,10 +148,15 @@ class Chain(run.Run):
             self.result.chain.append(self._row)
 
     def _judge(self):
-        """Of the first device, each update by itself."""
-        events = qemulog.read(self.machine.log_path)
+        """Of the first device, each update by itself, with what was before it since the
+        last one."""
+        log = qemulog.read(self.machine.log_path)
+        times = [event.time for event in log]
         own = self._first[:self.scenario.vectors] if self._first else []
+        since = 0
         for start, rearm, end in self._windows:
+            events = log[bisect(times, since):bisect(times, end)]
+            since = start
             seen = judges.Observation(
                 events=events, start=start, rearm=rearm, end=end, model=self.scenario.device,
                 device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]], table=self.bound["table"],
