@@ -12,7 +12,8 @@ import judges
 RULES = ("remapping", "enable", "bus-master", "faults")
 
 RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
-          "pci_nvme_mmio_shutdown_set", "pci_nvme_pci_reset")
+          "pci_nvme_mmio_shutdown_set", "pci_nvme_pci_reset",
+          "e1000e_core_ctrl_sw_reset", "e1000e_cb_qdev_reset_hold")
 
 
 @dataclass

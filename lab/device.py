@@ -44,6 +44,7 @@ class Device:
     stride: bytes from these registers of one vector to those of the next
     set_up: accesses to its registers after a reset, before it can be rung
     memory: accesses to memory before that
+    cable: it is a network card, see frames.py for the other end
     """
 
     options: str = ""
@@ -52,6 +53,7 @@ class Device:
     stride: int = 0
     set_up: tuple = ()
     memory: tuple = ()
+    cable: bool = False
 
 
 DEVICES = {
@@ -66,5 +68,6 @@ DEVICES = {
                            stride=XHCI_INTERRUPTER_BYTES, set_up=tuple(_xhci_set_up()),
                            memory=(("writeq", LOW_MEMORY, RING),
                                    ("writeq", LOW_MEMORY + 8, RING_TRBS))),
+    "e1000e": Device(options=",romfile=,netdev=cable", cable=True),
     "nvme": Device(options=",id=nvme0,serial=lab,max_ioqpairs=5,msix_qsize={vectors}"),
 }

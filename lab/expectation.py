@@ -311,6 +311,7 @@ def _in_flight(result):
 EXPECTED = {
     "programs": _programs_passed,
     "in-flight": _in_flight,
+    "busy": _busy,
     "hung": _hung,
     "handover": _handover,
     "dropped": _dropped,

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 
+import frames
 import gdbstub
 import guest
 import ivshmem
@@ -59,6 +60,8 @@ TRACE_EVENTS = (
     "pci_nvme_mmio_stopped",
     "pci_nvme_mmio_shutdown_set",
     "pci_nvme_pci_reset",
+    "e1000e_core_ctrl_sw_reset",
+    "e1000e_cb_qdev_reset_hold",
 )
 
 DISK_BYTES = 1 << 24
@@ -100,6 +103,7 @@ class Machine:
         self._process = None
         self.guest = None
         self.doorbells = []
+        self.sender = None
 
     def _socket(self, name):
         return os.path.join(self._sockets, name)
@@ -126,6 +130,12 @@ class Machine:
         return ["-object", f"throttle-group,id=slowness,x-iops-total={config.iops}",
                 "-blockdev", f"driver=file,node-name=fast,filename={self._socket('disk')}",
                 "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
+
+    def _cable(self, config):
+        if not DEVICES[config.device].cable:
+            return []
+        return ["-netdev", "dgram,id=cable,local.type=unix,remote.type=unix"
+                f",local.path={self._socket('card')},remote.path={self._socket('sender')}"]
 
     def _doorbell_arguments(self, config):
         names = ["doorbell"] + [name for _, name in _named_doorbells(config) if name]
@@ -155,7 +165,7 @@ class Machine:
             "-device", f"intel-iommu,intremap=on,eim={eim}",
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config),
-            *(DECOYS if config.decoys else ()), *self._disks(config),
+            *(DECOYS if config.decoys else ()), *self._disks(config), *self._cable(config),
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",
@@ -170,6 +180,8 @@ class Machine:
     def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = guest.Guest(self._socket("vmm"), self.alive)
         self.doorbells = self._open_doorbells(config)
+        if DEVICES[config.device].cable:
+            self.sender = frames.Sender(self._socket("card"), self._socket("sender"))
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:
             self._process = subprocess.Popen(
@@ -225,7 +237,7 @@ class Machine:
         if self.alive():
             self._process.kill()
             self._process.wait()
-        for part in (self.guest, *self.doorbells):
+        for part in (self.guest, *self.doorbells, self.sender):
             if part:
                 part.close()
         shutil.rmtree(self._sockets, ignore_errors=True)

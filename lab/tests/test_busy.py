@@ -58,6 +58,9 @@ class LeftAlone(unittest.TestCase):
         self.assertEqual(self.noticed("1@25.0:pci_nvme_pci_reset PCI Function Level Reset"),
                          {"reset"})
 
+    def test_network_card_reset(self):
+        self.assertEqual(self.noticed("1@25.0:e1000e_core_ctrl_sw_reset Doing SW reset"), {"reset"})
+
     def test_disabled(self):
         self.assertEqual(self.noticed("1@25.0:msix_write_config dev nvme enabled 0 masked 0"),
                          {"enable"})

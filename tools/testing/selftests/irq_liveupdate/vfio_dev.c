@@ -27,7 +27,6 @@ static int cdev_path(const char *bdf, char *path, size_t size)
 	if (!d)
 		return -errno;
 
-	/* vfioN, or noiommu-vfioN */
 	do {
 		entry = readdir(d);
 	} while (entry && entry->d_name[0] == '.');
@@ -109,22 +108,21 @@ static int find_msix_capability(struct vfio_dev *dev)
 	return -ENOENT;
 }
 
-/* vfio-pci reads the table as all ones, so that it has to be mapped to be seen. */
-static int map_msix_bar(struct vfio_dev *dev)
+int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, void **map, size_t *size)
 {
 	struct vfio_region_info info;
-	void *map;
 	int ret;
 
-	ret = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + dev->table_bar, &info);
+	ret = region_info(dev, VFIO_PCI_BAR0_REGION_INDEX + bar, &info);
 	if (ret)
 		return ret;
 
-	map = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd, info.offset);
-	if (map == MAP_FAILED)
+	*map = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, dev->fd, info.offset);
+	if (*map == MAP_FAILED) {
+		*map = NULL;
 		return -errno;
-	dev->msix_bar = map;
-	dev->msix_bar_size = info.size;
+	}
+	*size = info.size;
 
 	return 0;
 }
@@ -152,7 +150,8 @@ static int find_msix_table(struct vfio_dev *dev)
 	dev->table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	dev->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 
-	return map_msix_bar(dev);
+	/* vfio-pci reads the table as all ones, so that it has to be mapped to be seen. */
+	return vfio_dev_map_bar(dev, dev->table_bar, &dev->msix_bar, &dev->msix_bar_size);
 }
 
 static int bind_config(struct vfio_dev *dev)

@@ -35,6 +35,7 @@ int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
 int vfio_dev_bind(struct vfio_dev *dev);
 const __u32 *vfio_dev_map_rings(struct vfio_dev *dev);
 int vfio_dev_bind_msi(struct vfio_dev *dev);
+int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, void **map, size_t *size);
 void vfio_dev_close(struct vfio_dev *dev);
 int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, size_t size);
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size);

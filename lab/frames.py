@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The other end of the cable of a network card: sends numbered frames all the time.
+
+QEMU's "dgram" network takes a frame as a datagram from a UNIX socket. It leaves it in the
+socket until the card can receive, so that nothing is lost on the way.
+"""
+
+import itertools
+import socket
+import struct
+import threading
+import time
+
+# To everybody, from nobody; an EtherType for experiments. The number follows.
+HEADER = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x88\xb5"
+FRAME_BYTES = 60
+GAP = 0.02
+
+
+def frame(number):
+    return (HEADER + struct.pack("<I", number)).ljust(FRAME_BYTES, b"\0")
+
+
+class Sender:
+    def __init__(self, path, own_path):
+        """path: QEMU's socket, which may not be there yet."""
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(own_path)
+        self._socket.settimeout(GAP)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _send(self, number):
+        """Until the card takes it."""
+        while not self._ended.is_set():
+            try:
+                self._socket.sendto(frame(number), self._path)
+                return
+            except OSError:
+                time.sleep(GAP)
+
+    def _run(self):
+        for number in itertools.count():
+            self._send(number)
+            if self._ended.wait(GAP):
+                return
+
+    def close(self):
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()

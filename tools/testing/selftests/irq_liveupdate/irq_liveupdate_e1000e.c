@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A live update of an e1000e (82574) which goes on receiving:
+ *
+ *	irq_liveupdate_e1000e -s 1 BDF	receives until a kernel is loaded
+ *	kexec -e
+ *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
+ *
+ * The device is bound to vfio-pci without an IOMMU. Somebody sends it numbered
+ * frames all the time. Its interrupt disables itself: when one is lost there is
+ * never another one, until the driver enables it again. The first stage does not
+ * look any more once a kernel is loaded, so that the one of the next frame is lost
+ * with the old kernel, and only that of FINISH remains to tell about all frames
+ * since.
+ */
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "dma.h"
+#include "luo.h"
+#include "mmio.h"
+#include "stage.h"
+#include "vfio_dev.h"
+
+#define SESSION		"irq_liveupdate_e1000e"
+#define MEMORY_TOKEN	1
+#define DEVICE_TOKEN	2
+
+/* Registers; 82574 datasheet, chapter 10 */
+#define REG_CTRL	0x0000
+#define   CTRL_LINK_UP	0x00000040
+#define   CTRL_RESET	0x04000000
+#define REG_IMS		0x00d0
+#define REG_EIAC	0x00dc
+#define   CAUSE_RX	0x00100000	/* receive queue 0; sent, it is disabled */
+#define REG_IVAR	0x00e4
+#define   IVAR_RX	0x00000008	/* receive queue 0: vector 0 */
+#define REG_RCTL	0x0100
+#define   RCTL_ENABLE	0x00000002
+#define   RCTL_BROADCAST	0x00008000
+#define REG_RDBAL	0x2800
+#define REG_RDBAH	0x2804
+#define REG_RDLEN	0x2808
+#define REG_RDH		0x2810
+#define REG_RDT		0x2818
+
+#define ENTRIES		256		/* of the ring, which then fills a page */
+#define RING_PAGE	1		/* behind the record; then a page for each entry */
+#define FIRST_PAGE	2
+#define NR_PAGES	(FIRST_PAGE + ENTRIES)
+
+#define NUMBER_OFFSET	14		/* of a frame, behind its header */
+
+#define FRAMES		32		/* that have to come, before and after */
+#define TIMEOUT_MS	10000
+#define SETTLE_SECONDS	1
+
+struct descriptor {
+	__u64 address;
+	__u16 length;
+	__u16 checksum;
+	__u8 status;
+	__u8 errors;
+	__u16 special;
+};
+
+#define STATUS_DONE	0x1
+
+/* The first page of the memfd */
+struct record {
+	unsigned int next;		/* entry of the ring */
+	unsigned int received;
+	__u32 number;			/* of the last frame */
+};
+
+static struct vfio_dev dev;
+static void *registers, *memory;
+static struct record *record;
+static unsigned int wrong_numbers;
+static int event;
+
+static void *page_of(unsigned int page)
+{
+	return memory + page * DMA_PAGE_BYTES;
+}
+
+static void reg_write(unsigned int offset, __u32 value)
+{
+	mmio_write32(registers + offset, value);
+}
+
+static void map_and_arm(int memfd)
+{
+	size_t size;
+
+	check(memfd, "memfd");
+	memory = dma_map(memfd, NR_PAGES);
+	if (!memory || !dma_address(memory))
+		ksft_exit_fail_msg("no physical addresses\n");
+	record = memory;
+
+	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0)
+		ksft_exit_fail_perror("eventfd");
+	check(vfio_dev_arm(&dev, 0, 1, &event), "arm");
+}
+
+static void start(void)
+{
+	struct descriptor *ring = page_of(RING_PAGE);
+	__u64 address = dma_address(ring);
+	unsigned int i;
+
+	for (i = 0; i < ENTRIES; i++)
+		ring[i].address = dma_address(page_of(FIRST_PAGE + i));
+
+	reg_write(REG_CTRL, CTRL_LINK_UP | CTRL_RESET);
+	reg_write(REG_IVAR, IVAR_RX);
+	reg_write(REG_EIAC, CAUSE_RX);
+	reg_write(REG_RDBAL, address);
+	reg_write(REG_RDBAH, address >> 32);
+	reg_write(REG_RDLEN, DMA_PAGE_BYTES);
+	reg_write(REG_RDH, 0);
+	reg_write(REG_RDT, ENTRIES - 1);
+	reg_write(REG_IMS, CAUSE_RX);
+	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST);
+}
+
+static void take_frame(const void *frame)
+{
+	__u32 number;
+
+	memcpy(&number, frame + NUMBER_OFFSET, sizeof(number));
+	if (record->received && number != record->number + 1) {
+		ksft_print_msg("frame %u after frame %u\n", number, record->number);
+		wrong_numbers++;
+	}
+	record->number = number;
+	record->received++;
+}
+
+/* Everything in the ring; then the interrupt is enabled again. */
+static void receive(void)
+{
+	struct descriptor *ring = page_of(RING_PAGE);
+	struct descriptor *entry = &ring[record->next];
+
+	while (__atomic_load_n(&entry->status, __ATOMIC_ACQUIRE) & STATUS_DONE) {
+		take_frame(page_of(FIRST_PAGE + record->next));
+		entry->status = 0;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		reg_write(REG_RDT, record->next);
+		record->next = (record->next + 1) % ENTRIES;
+		entry = &ring[record->next];
+	}
+	reg_write(REG_IMS, CAUSE_RX);
+}
+
+/* How often the vector has been signalled, 0 on timeout. */
+static __u64 wait_signals(int timeout_ms)
+{
+	struct pollfd fd = { .fd = event, .events = POLLIN };
+	__u64 signals;
+
+	if (poll(&fd, 1, timeout_ms) <= 0 ||
+	    read(event, &signals, sizeof(signals)) != sizeof(signals))
+		return 0;
+
+	return signals;
+}
+
+static bool receive_until(unsigned int received)
+{
+	while (record->received < received) {
+		if (!wait_signals(TIMEOUT_MS))
+			return false;
+		receive();
+	}
+
+	return true;
+}
+
+static void stage_1(const char *bdf)
+{
+	int session, memfd;
+
+	check(vfio_dev_open_cdev(&dev, bdf), "open");
+	check(vfio_dev_bind(&dev), "bind");
+	check(vfio_dev_set_bus_master(&dev), "bus master");
+
+	session = luo_create_session(SESSION);
+	check(session, "session");
+	memfd = dma_create(NR_PAGES);
+	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
+	map_and_arm(memfd);
+	start();
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+
+	if (!receive_until(FRAMES) || wrong_numbers)
+		ksft_exit_fail_msg("%u frames received\n", record->received);
+	if (!stay())
+		ksft_exit_pass();
+
+	while (!next_kernel_loaded()) {
+		if (wait_signals(10))
+			receive();
+	}
+	for (;;)
+		pause();
+}
+
+static void stage_2(const char *bdf)
+{
+	int session = luo_retrieve_session(SESSION);
+	unsigned int before;
+	__u64 signals;
+
+	ksft_set_plan(3);
+	check(session, "session");
+	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve device");
+	check(vfio_dev_bind(&dev), "bind");
+	map_and_arm(luo_retrieve_fd(session, MEMORY_TOKEN));
+	sleep(SETTLE_SECONDS);
+	ksft_print_msg("%llu before FINISH\n", wait_signals(0));
+
+	check(luo_finish(session), "finish");
+	sleep(SETTLE_SECONDS);
+	signals = wait_signals(0);
+	ksft_test_result(signals == 1, "FINISH gives the vector exactly one interrupt\n");
+
+	before = record->received;
+	if (signals)
+		receive();
+	ksft_print_msg("%u frames, then %u\n", before, record->received - before);
+	ksft_test_result(record->received - before >= FRAMES && !wrong_numbers,
+			 "it leads to all frames since the old kernel looked\n");
+	ksft_test_result(receive_until(record->received + FRAMES) && !wrong_numbers,
+			 "the device goes on, no frame is lost or doubled\n");
+	if (!stay())
+		ksft_finished();
+	for (;;)
+		pause();
+}
+
+int main(int argc, char *argv[])
+{
+	ksft_print_header();
+	if (argc != 4 || strcmp(argv[1], "-s"))
+		ksft_exit_skip("usage: %s -s 1|2 BDF\n", argv[0]);
+	if (access("/dev/liveupdate", F_OK))
+		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+
+	if (!strcmp(argv[2], "1"))
+		stage_1(argv[3]);
+	else
+		stage_2(argv[3]);
+}
