@@ -52,6 +52,7 @@
 
 #include <kunit/visibility.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/init.h>
 #include <linux/irq.h>
 #include <linux/kexec.h>
@@ -74,6 +75,7 @@
 /**
  * struct irq_lu_out_dev - A device whose interrupts are handed over
  * @node:	Entry in the list of all these devices
+ * @hash:	Entry in the hash of all these devices
  * @dev:	The device
  * @ops:	Methods of its bus
  * @unit:	Its interrupt remapping unit
@@ -84,6 +86,7 @@
  */
 struct irq_lu_out_dev {
 	struct list_head			node;
+	struct hlist_node			hash;
 	struct device				*dev;
 	const struct irq_liveupdate_dev_ops	*ops;
 	struct irq_domain			*unit;
@@ -117,6 +120,8 @@ static struct irq_lu_out irq_lu_out = {
 	.devices	= LIST_HEAD_INIT(irq_lu_out.devices),
 };
 
+static DEFINE_HASHTABLE(irq_lu_outgoing, 8);
+
 bool irq_lu_enabled __ro_after_init = true;
 
 static int __init irq_lu_setup(char *str)
@@ -133,7 +138,7 @@ static struct irq_lu_out_dev *irq_lu_find_out(struct device *dev)
 
 	lockdep_assert_held(&irq_lu_out.lock);
 
-	list_for_each_entry(out, &irq_lu_out.devices, node) {
+	hash_for_each_possible(irq_lu_outgoing, out, hash, (unsigned long)dev) {
 		if (out->dev == dev)
 			return out;
 	}
@@ -395,6 +400,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 		goto free_record;
 
 	list_add_tail(&out->node, &irq_lu_out.devices);
+	hash_add(irq_lu_outgoing, &out->hash, (unsigned long)out->dev);
 	irq_lu_out.nr_devices++;
 	return 0;
 
@@ -485,6 +491,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 		return;
 
 	list_del(&out->node);
+	hash_del(&out->hash);
 	irq_lu_out.nr_devices--;
 	kho_unpreserve_free(out->ser);
 	kfree(out);

@@ -99,7 +99,8 @@ struct irq_lu_counters {
 /**
  * struct irq_lu_in_dev - A device whose interrupts were handed over
  * @node:	Entry in the list of all these devices
- * @hash:	Entry in the hash of matched devices
+ * @hash:	Entry in the hash of devices, by its place before the match, and by
+ *		@dev after it
  * @ser:	Its record
  * @unit:	Its interrupt remapping unit, NULL before take over
  * @dev:	The device, NULL before the match
@@ -154,6 +155,7 @@ static struct irq_lu_in irq_lu_in = {
 	.records	= XARRAY_INIT(irq_lu_in.records, 0),
 };
 
+static DEFINE_HASHTABLE(irq_lu_unmatched, 8);
 static DEFINE_HASHTABLE(irq_lu_matched, 8);
 
 DEFINE_STATIC_KEY_FALSE(irq_liveupdate_placing);
@@ -226,6 +228,12 @@ irq_lu_map_device(const struct irq_lu_device_ref_ser *ref,
 	return irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, reason) ? NULL : ser;
 }
 
+/* Where a device is in the machine */
+static u64 irq_lu_place(const struct irq_lu_device_ser *ser)
+{
+	return (u64)ser->segment << 16 | ser->devid;
+}
+
 static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
@@ -246,6 +254,7 @@ static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 
 	in->ser = ser;
 	list_add_tail(&in->node, &irq_lu_in.devices);
+	hash_add(irq_lu_unmatched, &in->hash, irq_lu_place(ser));
 	return NULL;
 }
 
@@ -543,6 +552,20 @@ core_initcall(irq_lu_refuse_missing);
  * Devices
  */
 
+/* Should there be two records of a device, then the first counts: the last in the hash. */
+static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 place)
+{
+	struct irq_lu_in_dev *in, *first = NULL;
+
+	lockdep_assert_held(&irq_lu_in.lock);
+
+	hash_for_each_possible(irq_lu_unmatched, in, hash, place) {
+		if (irq_lu_place(in->ser) == place)
+			first = in;
+	}
+	return first;
+}
+
 static struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
@@ -596,19 +619,17 @@ void irq_liveupdate_match(struct device *dev,
 	if (list_empty(&irq_lu_in.devices) || ops->identify(dev, &found))
 		return;
 
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
-		if (in->dev || in->ser->segment != found.segment ||
-		    in->ser->devid != found.devid)
-			continue;
-
-		in->dev = get_device(dev);
-		in->ops = ops;
-		hash_add(irq_lu_matched, &in->hash, (unsigned long)dev);
-		reason = irq_lu_compare(&found, in->ser);
-		if (reason)
-			irq_lu_refuse(in, reason);
+	in = irq_lu_find_unmatched(irq_lu_place(&found));
+	if (!in)
 		return;
-	}
+
+	in->dev = get_device(dev);
+	in->ops = ops;
+	hash_del(&in->hash);
+	hash_add(irq_lu_matched, &in->hash, (unsigned long)dev);
+	reason = irq_lu_compare(&found, in->ser);
+	if (reason)
+		irq_lu_refuse(in, reason);
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_match);
 
@@ -801,10 +822,8 @@ static void irq_lu_finish_device(struct irq_lu_in_dev *in)
 static void irq_lu_free_device(struct irq_lu_in_dev *in)
 {
 	list_del(&in->node);
-	if (in->dev) {
-		hash_del(&in->hash);
-		put_device(in->dev);
-	}
+	hash_del(&in->hash);
+	put_device(in->dev);
 	kfree(in);
 }
 
