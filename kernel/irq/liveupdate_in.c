@@ -58,7 +58,6 @@
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 
 #include "internals.h"
 #include "liveupdate.h"
@@ -67,7 +66,7 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/irq_liveupdate.h>
 
-/* Far above what any machine has, and keeps the bitmap of reserved ones small. */
+/* Far above what any machine has, and bounds the bitmap of reserved ones. */
 #define IRQ_LU_NR_IRQS		BIT(20)
 
 /**
@@ -132,7 +131,9 @@ struct irq_lu_in_dev {
  *		address zero.
  * @free:	Frees what the previous kernel left
  * @devices:	List of struct irq_lu_in_dev
- * @records:	Records which have their places reserved, by irq number
+ * @nr_irqs:	Size of @records and @reserved, above all numbers of the records
+ * @records:	Records which have their places reserved, by irq number. NULL when
+ *		nothing is taken over
  * @reserved:	Reserved irq numbers, NULL when nothing is taken over
  * @counters:	Of all live updates since boot
  */
@@ -144,7 +145,8 @@ struct irq_lu_in {
 	struct irq_lu_device_ref_ser	*table;
 	void				(*free)(void *mem);
 	struct list_head		devices;
-	struct xarray			records;
+	unsigned int			nr_irqs;
+	const struct irq_lu_vector_ser	**records;
 	unsigned long			*reserved;
 	struct irq_lu_counters		counters;
 };
@@ -152,7 +154,6 @@ struct irq_lu_in {
 static struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
 	.devices	= LIST_HEAD_INIT(irq_lu_in.devices),
-	.records	= XARRAY_INIT(irq_lu_in.records, 0),
 };
 
 static DEFINE_HASHTABLE(irq_lu_unmatched, 8);
@@ -205,10 +206,6 @@ static const char *irq_lu_load_root(u64 phys, size_t size,
 	if (irq_lu_ser_check_root(root, table, &reason))
 		return reason;
 
-	irq_lu_in.reserved = bitmap_zalloc(IRQ_LU_NR_IRQS, GFP_KERNEL);
-	if (!irq_lu_in.reserved)
-		return "out of memory";
-
 	irq_lu_in.root = root;
 	irq_lu_in.table = table;
 	irq_lu_in.free = memory->free;
@@ -234,6 +231,16 @@ static u64 irq_lu_place(const struct irq_lu_device_ser *ser)
 	return (u64)ser->segment << 16 | ser->devid;
 }
 
+static void irq_lu_count_irqs(const struct irq_lu_device_ser *ser)
+{
+	unsigned int i;
+
+	for (i = 0; i < ser->nr_vectors; i++) {
+		if (ser->vectors[i].irq < IRQ_LU_NR_IRQS)
+			irq_lu_in.nr_irqs = max(irq_lu_in.nr_irqs, ser->vectors[i].irq + 1);
+	}
+}
+
 static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
@@ -253,6 +260,7 @@ static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 		return "out of memory";
 
 	in->ser = ser;
+	irq_lu_count_irqs(ser);
 	list_add_tail(&in->node, &irq_lu_in.devices);
 	hash_add(irq_lu_unmatched, &in->hash, irq_lu_place(ser));
 	return NULL;
@@ -283,6 +291,8 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 		if (reason)
 			pr_err("device %u not taken over: %s\n", i, reason);
 	}
+	irq_lu_in.records = kvcalloc(irq_lu_in.nr_irqs, sizeof(*irq_lu_in.records), GFP_KERNEL);
+	irq_lu_in.reserved = bitmap_zalloc(irq_lu_in.nr_irqs, GFP_KERNEL);
 }
 
 /* From the first interrupt remapping unit, if there is none from an initcall: single threaded. */
@@ -311,17 +321,14 @@ static __ref void irq_lu_load_once(void)
 
 static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 {
-	int ret;
-
 	if (rec->irq >= IRQ_LU_NR_IRQS || rec->irq < arch_dynirq_lower_bound(0))
 		return -ERANGE;
+	if (!irq_lu_in.records || !irq_lu_in.reserved)
+		return -ENOMEM;
 	if (irq_to_desc(rec->irq) || test_bit(rec->irq, irq_lu_in.reserved))
 		return -EEXIST;
 
-	ret = xa_err(xa_store(&irq_lu_in.records, rec->irq, (void *)rec, GFP_KERNEL));
-	if (ret)
-		return ret;
-
+	WRITE_ONCE(irq_lu_in.records[rec->irq], rec);
 	set_bit(rec->irq, irq_lu_in.reserved);
 	return 0;
 }
@@ -330,7 +337,7 @@ static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 {
 	clear_bit(rec->irq, irq_lu_in.reserved);
-	xa_erase(&irq_lu_in.records, rec->irq);
+	WRITE_ONCE(irq_lu_in.records[rec->irq], NULL);
 }
 
 static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
@@ -711,12 +718,21 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	return rec ? rec->irq : -1;
 }
 
+static const struct irq_lu_vector_ser *irq_lu_find_record(unsigned int irq)
+{
+	const struct irq_lu_vector_ser **records = READ_ONCE(irq_lu_in.records);
+
+	lockdep_assert_in_rcu_read_lock();
+
+	return records && irq < irq_lu_in.nr_irqs ? READ_ONCE(records[irq]) : NULL;
+}
+
 int __irq_liveupdate_handle(unsigned int irq)
 {
 	const struct irq_lu_vector_ser *rec;
 
 	guard(rcu)();
-	rec = xa_load(&irq_lu_in.records, irq);
+	rec = irq_lu_find_record(irq);
 	return rec ? rec->handle : -1;
 }
 
@@ -725,7 +741,7 @@ int __irq_liveupdate_target(unsigned int irq, u32 *target)
 	const struct irq_lu_vector_ser *rec;
 
 	guard(rcu)();
-	rec = xa_load(&irq_lu_in.records, irq);
+	rec = irq_lu_find_record(irq);
 	if (!rec)
 		return -ENOENT;
 	*target = rec->target;
@@ -739,11 +755,11 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt)
 	if (*start < 0 || !irq_lu_in.reserved)
 		return false;
 
-	last = min_t(unsigned long, (unsigned long)*start + cnt, IRQ_LU_NR_IRQS);
+	last = min_t(unsigned long, (unsigned long)*start + cnt, irq_lu_in.nr_irqs);
 	if (find_next_bit(irq_lu_in.reserved, last, *start) >= last)
 		return false;
 
-	*start = find_next_zero_bit(irq_lu_in.reserved, IRQ_LU_NR_IRQS,
+	*start = find_next_zero_bit(irq_lu_in.reserved, irq_lu_in.nr_irqs,
 				    find_next_bit(irq_lu_in.reserved, last, *start));
 	return true;
 }
@@ -837,10 +853,14 @@ static void irq_lu_free_reserved(void)
 
 static void irq_lu_free_memory(void)
 {
+	const struct irq_lu_vector_ser **records = irq_lu_in.records;
 	unsigned int i;
 
 	/* The allocators may still look at a record. */
+	WRITE_ONCE(irq_lu_in.records, NULL);
 	synchronize_rcu();
+	irq_lu_in.nr_irqs = 0;
+	kvfree(records);
 
 	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
 		if (irq_lu_in.table[i].blob)
