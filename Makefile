@@ -93,6 +93,7 @@ coverage: image	## which of our lines are run by KUnit and the scenarios (gcov)
 	@lab/coverage.py --build $(BUILD)
 
 bench: image	## what a live update costs, beside a cold start: one table
+	@scripts/build-kernel.sh cost nolu
 	@mkdir -p $(BUILD)/serializer
 	@$(SERIALIZER) cost
 	@$(LAB) bench --build $(BUILD)

@@ -273,7 +273,7 @@ static struct fake_unit *alloc_unit(struct kunit *test)
 }
 
 /* From here on every store to the entry @handle is seen. */
-static void observe(struct kunit *test, u32 handle, struct irte target)
+static void __maybe_unused observe(struct kunit *test, u32 handle, struct irte target)
 {
 	struct fake_unit *unit = test->priv;
 
@@ -368,17 +368,17 @@ static struct irq_data *alloc_irqs_at(struct kunit *test, int irq, unsigned int 
 	return alloc_irqs_of(test, alloc_device(test), irq, nr);
 }
 
-static struct irq_data *alloc_irqs(struct kunit *test, unsigned int nr)
+static struct irq_data __maybe_unused *alloc_irqs(struct kunit *test, unsigned int nr)
 {
 	return alloc_irqs_at(test, -1, nr);
 }
 
-static void free_irq_of(struct kunit *test, struct irq_data *irqd)
+static void __maybe_unused free_irq_of(struct kunit *test, struct irq_data *irqd)
 {
 	kunit_release_action(test, free_irqs, irqd);
 }
 
-static u32 handle_of(struct fake_unit *unit, struct irq_data *irqd)
+static u32 __maybe_unused handle_of(struct fake_unit *unit, struct irq_data *irqd)
 {
 	struct irq_lu_vector_ser rec = { };
 
@@ -404,14 +404,14 @@ static const struct posting {
 	{ "to a vCPU, else the host",	.to_host = true,  .to_vcpu = true },
 };
 
-static int post_to_vcpu(struct irq_data *irqd)
+static int __maybe_unused post_to_vcpu(struct irq_data *irqd)
 {
 	struct intel_iommu_pi_data pi = { .pi_desc_addr = DESCRIPTOR, .vector = 0x41 };
 
 	return irq_set_vcpu_affinity(irqd->irq, &pi);
 }
 
-static u64 host_descriptor(struct irq_data *irqd)
+static u64 __maybe_unused host_descriptor(struct irq_data *irqd)
 {
 #ifdef CONFIG_X86_POSTED_MSI
 	unsigned int cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
@@ -423,7 +423,7 @@ static u64 host_descriptor(struct irq_data *irqd)
 }
 
 /* Start @irqd, and return the descriptor to which it is posted. */
-static u64 start(struct kunit *test, struct irq_data *irqd, const struct posting *p)
+static u64 __maybe_unused start(struct kunit *test, struct irq_data *irqd, const struct posting *p)
 {
 	struct intel_ir_data *data = irqd->chip_data;
 

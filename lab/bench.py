@@ -11,6 +11,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field, replace
 
+import bench_boot
 import qemu
 import qemulog
 import run
@@ -24,6 +25,11 @@ PARAMETERS = "hpet=disable clocksource=tsc quiet"
 MODE = "xapic"
 
 SLOWNESS = 10
+
+# What is measured, and what a boot is held against: CONFIG_IRQ_LIVEUPDATE=n
+FLAVOUR = "cost"
+FLAVOURS = (FLAVOUR, "nolu")
+
 VECTORS = (1, 16, 64, 256, 1024, 2048)
 DEVICES = 4
 DEVICE_VECTORS = 64
@@ -76,14 +82,14 @@ class Step:
 
 
 class Machine(qemu.Machine):
-    ACCELERATOR = ("-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single")
+    ACCELERATOR = bench_boot.ACCELERATOR
     TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
               "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
 
-    def __init__(self, build, flavour, directory, echo=False):
+    def __init__(self, build, directory, echo=False):
         super().__init__(build.qemu, build.plugin(), directory, echo)
         self._cost = build.plugin("cost")
-        self._symbols = build.symbols(flavour)
+        self._symbols = build.symbols(FLAVOUR)
 
     def _plugins(self, call_address):
         functions = {name for step in STEPS.values() for name in step}
@@ -190,14 +196,14 @@ def _cpus_for(vectors):
     return min(MAX_CPUS, 2 + vectors // VECTORS_PER_CPU)
 
 
-def _one_device(vectors, flavour):
+def _one_device(vectors):
     cpus = _cpus_for(vectors)
     return replace(scenario.load("handover"), name=f"bench-{vectors}", vectors=vectors,
                    mode=MODE, cpus=(cpus, cpus), append=(PARAMETERS, PARAMETERS),
-                   kernels=(flavour, flavour))
+                   kernels=(FLAVOUR, FLAVOUR))
 
 
-def _several_devices(flavour):
+def _several_devices():
     slots = [f"{0xa + i:x}" for i in range(DEVICES)]
     names = " ".join(f"0000:00:{slot:>02}.0" for slot in slots)
     bind = (f"for d in {names}; do echo vfio-pci > /sys/bus/pci/devices/$d/driver_override; "
@@ -205,7 +211,7 @@ def _several_devices(flavour):
     cpus = _cpus_for(DEVICES * DEVICE_VECTORS)
     return replace(
         scenario.load("guest-devices"), name="bench-devices", mode=MODE, cpus=(cpus, cpus),
-        append=(PARAMETERS, PARAMETERS), kernels=(flavour, flavour),
+        append=(PARAMETERS, PARAMETERS), kernels=(FLAVOUR, FLAVOUR),
         devices=tuple(f"nvme,addr={slot}.0,serial=bench{slot},msix_qsize={DEVICE_VECTORS}"
                       for slot in slots),
         old_runs=(bind, f"irq_liveupdate_kexec -s 1 {names}"),
@@ -214,21 +220,21 @@ def _several_devices(flavour):
 
 def _measure(chosen, build, vectors, devices, echo):
     directory = build.results(chosen.name)
-    with Machine(build, chosen.kernels[0], directory, echo) as machine:
+    with Machine(build, directory, echo) as machine:
         result = Course(chosen, machine, build).execute()
     if result.error:
         raise run.RunFailed(result.error)
     return Measurement(vectors, devices, Reader().read(os.path.join(directory, "qemu.log")))
 
 
-def measure(vectors, build, flavour, echo=False):
+def measure(vectors, build, echo=False):
     """A live update of one device."""
-    return _measure(_one_device(vectors, flavour), build, vectors, 1, echo)
+    return _measure(_one_device(vectors), build, vectors, 1, echo)
 
 
-def measure_devices(build, flavour, echo=False):
+def measure_devices(build, echo=False):
     """A live update of several devices."""
-    return _measure(_several_devices(flavour), build, DEVICES * DEVICE_VECTORS, DEVICES, echo)
+    return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo)
 
 
 def measure_serializer(build):

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cost for people (tables, a plot) and for programs (JSON)."""
 
+import ctypes
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
+import abi
 import bench
+import bench_boot
 
 COLUMNS = ("cold", *bench.HANDOVER_STEPS)
 
@@ -23,6 +26,25 @@ TARGETS = (
 
 # Of serializing and of validating, each
 SERIALIZER_LIMIT = 2
+EXPONENT_LIMIT = 1.05
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was measured.
+
+    updates: a Measurement for each live update
+    serializer: nanoseconds per record, by name
+    scaled: a Scaled for each step and size
+    boots: instructions of some boots, by flavour
+    seams: lines of disassembly
+    """
+
+    updates: list
+    serializer: dict
+    scaled: list
+    boots: dict
+    seams: list
 
 
 def figures(measurement):
@@ -89,13 +111,16 @@ def _limit(what, limit, value, where):
     return (what, _number(limit), _number(value), where, "met" if value <= limit else "MISSED")
 
 
-def _limits(measurements, serializer):
+def _limits(found):
     rows = [("", "limit", "worst", "at", "")]
     rows += [_limit(what, limit, value, f"{vectors} vectors")
-             for what, limit, value, vectors in targets(measurements)]
+             for what, limit, value, vectors in targets(found.updates)]
     rows += [_limit(f"to {name} / (memcpy + checksum), user space", SERIALIZER_LIMIT,
-                    serializer_ratio(serializer, name), f"{serializer['records']} records")
+                    serializer_ratio(found.serializer, name),
+                    f"{found.serializer['records']} records")
              for name in ("serialize", "validate")]
+    rows += [_limit(f"exponent of {step}", EXPONENT_LIMIT, value, "1024-65536 vectors")
+             for step, value in bench_boot.exponents(found.scaled).items()]
     return ["Limits", *_table(rows)]
 
 
@@ -109,22 +134,54 @@ def _serializer(serializer):
     return [f"Serializer in user space, ns per record of {serializer['records']}: {numbers}", ""]
 
 
-def tables(measurements, serializer):
-    lines = _instructions(measurements)
-    for measurement in measurements:
+def _scale(scaled):
+    rows = [("units", "devices", "vectors", *dict.fromkeys(one.step for one in scaled))]
+    sizes = dict.fromkeys((one.units, one.devices, one.vectors) for one in scaled)
+    for size in sizes:
+        rows.append((*map(str, size), *(_number(one.value / one.vectors) for one in scaled
+                                        if (one.units, one.devices, one.vectors) == size)))
+    return ["Emulated units, instructions per vector", *_table(rows), ""]
+
+
+def _boot(boots):
+    rows = [("kernel", "least", "most")]
+    rows += [(flavour, f"{min(counts):,}", f"{max(counts):,}")
+             for flavour, counts in boots.items()]
+    return ["Boot without a handover, instructions from start_kernel() to the first process",
+            *_table(rows), ""]
+
+
+def _seams(seams):
+    return ["Seams, as compiled", *seams, ""]
+
+
+def tables(found):
+    lines = _instructions(found.updates)
+    for measurement in found.updates:
         lines += _operations(measurement)
-    return "\n".join(lines + _serializer(serializer) + _limits(measurements, serializer))
+    lines += _blob() + _serializer(found.serializer) + _scale(found.scaled) + _boot(found.boots)
+    return "\n".join(lines + _seams(found.seams) + _limits(found))
 
 
-def as_data(measurements, serializer):
+def _blob():
+    sizes = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
+    return [f"Handed over: {sizes['irq_lu_vector_ser']} bytes per vector, "
+            f"{sizes['irq_lu_device_ser'] + sizes['irq_lu_device_ref_ser']} per device, "
+            f"{sizes['irq_lu_unit_ser']} per unit; one page holds the root and up to 63 units", ""]
+
+
+def as_data(found):
     return {
         "measurements": [{"vectors": m.vectors, "devices": m.devices,
                           "steps": {name: asdict(step) for name, step in m.steps.items()},
-                          "figures": figures(m)} for m in measurements],
+                          "figures": figures(m)} for m in found.updates],
         "targets": [{"what": what, "limit": limit, "worst": value, "vectors": vectors,
                      "met": value <= limit}
-                    for what, limit, value, vectors in targets(measurements)],
-        "serializer": serializer,
+                    for what, limit, value, vectors in targets(found.updates)],
+        "serializer": found.serializer,
+        "scale": [asdict(one) for one in found.scaled],
+        "exponents": bench_boot.exponents(found.scaled),
+        "boot": found.boots,
     }
 
 

@@ -17,6 +17,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import bench
+import bench_boot
 import bench_report
 import chain
 import expectation
@@ -205,15 +206,19 @@ def command_storm(arguments):
 
 def command_bench(arguments):
     build = paths.Build(arguments.build)
-    measured = [bench.measure(vectors, build, "lab", arguments.console)
-                for vectors in arguments.vectors or bench.VECTORS]
-    measured.append(bench.measure_devices(build, "lab", arguments.console))
-    serializer = bench.measure_serializer(build)
-    print(bench_report.tables(measured, serializer))
-    report.write_json(os.path.join(build.results(), "bench.json"),
-                      bench_report.as_data(measured, serializer))
+    missing = build.missing(bench.FLAVOURS)
+    if missing:
+        sys.exit("not built: " + ", ".join(missing))
+    updates = [bench.measure(vectors, build, arguments.console)
+               for vectors in arguments.vectors or bench.VECTORS]
+    updates.append(bench.measure_devices(build, arguments.console))
+    found = bench_report.Findings(
+        updates, bench.measure_serializer(build), bench_boot.measure_scale(build, bench.FLAVOUR),
+        bench_boot.measure_boot(build, bench.FLAVOURS), bench_boot.seams(build, bench.FLAVOUR))
+    print(bench_report.tables(found))
+    report.write_json(os.path.join(build.results(), "bench.json"), bench_report.as_data(found))
     with open(os.path.join(build.results(), "bench.svg"), "w") as f:
-        f.write(bench_report.plot(measured))
+        f.write(bench_report.plot(updates))
     return True
 
 

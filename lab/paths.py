@@ -22,6 +22,9 @@ class Build:
     def kernel(self, flavour):
         return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
 
+    def vmlinux(self, flavour):
+        return self._path("kernel", flavour, "vmlinux")
+
     def symbols(self, flavour):
         return symbols.Symbols(self._path("kernel", flavour, "System.map"))
 

@@ -27,7 +27,7 @@
 #define WATCH_ARGUMENT	"watch="
 #define STACK_POINTER	"rsp"
 
-#define MAX_WATCHES	64
+#define MAX_WATCHES	128
 #define MAX_FRAMES	64
 #define NAME_BYTES	64
 
