@@ -33,6 +33,7 @@ class Account:
     delivered: signals that the owner has counted
     resent: interrupts that the next kernel sent to the CPU by itself, since it armed
     injected: what the next kernel says it did at FINISH
+    arrivals: interrupts that the next kernel has had by FINISH
     pending: whether it was pending at FINISH already
     lost: rings after the last one at or after which the owner was signalled
     late: rings at or after which the owner was not signalled until FINISH, so that the
@@ -47,6 +48,7 @@ class Account:
     delivered: int = 0
     resent: int = 0
     injected: tuple = ()
+    arrivals: int = 0
     pending: int = 0
     lost: int = 0
     late: int = 0
@@ -131,7 +133,8 @@ def accounts(seen, x2apic, rings, vectors, trace):
             number=vector.number, rings=rings[vector.number], sent=sent[message],
             dropped=sent[message] - passed[message], latched=vector.latched,
             delivered=vector.counted, resent=resends[index],
-            injected=tuple(each[2] for each in how), pending=sum(each[1] for each in how),
+            injected=tuple(each[2] for each in how),
+            arrivals=sum(each[0] for each in how), pending=sum(each[1] for each in how),
             lost=rings[vector.number] - vector.seen, late=vector.late))
     return found
 

@@ -61,8 +61,8 @@ def vectors_table(result):
     return _table(rows)
 
 
-ACCOUNT = ("number", "rings", "sent", "dropped", "latched", "delivered", "resent", "pending",
-           "late", "lost", "doubled", "invented")
+ACCOUNT = ("number", "rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent",
+           "pending", "late", "lost", "doubled", "invented")
 
 
 def accounts_table(result):

@@ -48,7 +48,7 @@ class FromLog(unittest.TestCase):
 
     def test_kernel(self):
         found = self.account()
-        self.assertEqual((found.injected, found.pending), (("sent",), 1))
+        self.assertEqual((found.injected, found.arrivals, found.pending), (("sent",), 1, 1))
 
     def test_resent_in_xapic_mode(self):
         self.assertEqual(self.account().resent, 1)
