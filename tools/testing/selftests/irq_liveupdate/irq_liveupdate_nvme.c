@@ -39,6 +39,7 @@
 #define FAST_NAMESPACE	2
 
 #define IOS_PER_QUEUE	48
+#define IOS_PER_ROUND	12	/* and queue */
 #define IOS		((NVME_QUEUES - 1) * IOS_PER_QUEUE)
 static_assert(IOS == NVME_DATA_PAGES, "one page for each I/O");
 
@@ -131,15 +132,21 @@ static void submit(unsigned int io)
 	nvme_submit(&nvme, queue_of(io), &in_flight);
 }
 
-/* As late as possible, the queues in turn; and nobody looks at what completes. */
+/*
+ * As late as possible, and nobody looks at what completes. A controller fetches
+ * all that it finds in one queue before it goes to the next, so that it is given
+ * time between rounds: no queue has to be done long before the others.
+ */
 static void submit_all(void)
 {
-	struct timespec tick = { .tv_nsec = 10000000 };
+	struct timespec tick = { .tv_nsec = 10000000 }, gap = { .tv_nsec = 5000000 };
 	unsigned int i, io;
 
 	while (!next_kernel_loaded())
 		nanosleep(&tick, NULL);
 	for (i = 0; i < IOS_PER_QUEUE; i++) {
+		if (i && !(i % IOS_PER_ROUND))
+			nanosleep(&gap, NULL);
 		for (io = i; io < IOS; io += IOS_PER_QUEUE)
 			submit(io);
 	}
