@@ -22,7 +22,8 @@ TABLE = os.path.join(HERE, "..", "Documentation", "core-api", "irq",
                      "irq-liveupdate-cases.csv")
 SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
           "vtd": "irq_liveupdate_vtd", "units": "irq_liveupdate_vtd_units",
-          "msi": "irq_liveupdate_msi", "mutation": "irq_liveupdate_mutation"}
+          "msi": "irq_liveupdate_msi", "mutation": "irq_liveupdate_mutation",
+          "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio"}
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 

@@ -76,6 +76,7 @@
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
@@ -104,7 +105,7 @@ static u32 pci_lu_out_max;
 
 /* A private copy of the incoming list, and its unmatched entries by place. */
 static struct pci_lu_ser *pci_lu_in;
-static DEFINE_XARRAY(pci_lu_in_devices);
+VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
 /* Somebody can retrieve the files of PCI devices. */
 static bool pci_lu_has_handler;
@@ -433,23 +434,25 @@ static const char *pci_lu_refuse(u64 pa)
 
 static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
 {
-	bool bridge = dev->hdr_type == PCI_HEADER_TYPE_BRIDGE;
+	bool bridge = dev->flags & PCI_LU_DEV_BRIDGE;
 
 	if (dev->flags & ~PCI_LU_DEV_FLAGS)
 		return "unknown flags";
-	if (bridge != !!(dev->flags & PCI_LU_DEV_BRIDGE))
+	if (dev->hdr_type != (bridge ? PCI_HEADER_TYPE_BRIDGE : PCI_HEADER_TYPE_NORMAL))
 		return "bad header type";
 	if (dev->secondary > dev->subordinate)
 		return "bad bus numbers";
 	if (!dev->refcount)
 		return "unused device";
+	if (!bridge && (dev->flags || dev->subordinate || dev->acs_ctrl || dev->refcount > 1))
+		return "device described as a bridge";
 	if (memchr_inv(dev->reserved, 0, sizeof(dev->reserved)))
 		return "reserved field of a device not zero";
 
 	return NULL;
 }
 
-static const char *pci_lu_load(u64 pa)
+VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 {
 	const char *reason;
 	u32 i;
@@ -483,7 +486,7 @@ static const char *pci_lu_load(u64 pa)
 	return NULL;
 }
 
-static void pci_lu_unload(void)
+VISIBLE_IF_KUNIT void pci_lu_unload(void)
 {
 	xa_destroy(&pci_lu_in_devices);
 	kvfree(pci_lu_in);

@@ -25,6 +25,11 @@ bool pci_liveupdate_may_bind(struct pci_dev *pdev, struct pci_driver *drv);
 int pci_liveupdate_retrieve(struct pci_dev *pdev);
 bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern struct xarray pci_lu_in_devices;
+const char *pci_lu_load(u64 pa);
+void pci_lu_unload(void);
+#endif
 #else
 static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 {

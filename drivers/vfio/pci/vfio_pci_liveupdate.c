@@ -70,6 +70,7 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
@@ -541,7 +542,7 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 /* ---- The next kernel ---- */
 
 /* Returns why the record of a file is refused, or NULL. It may say anything. */
-static const char *vfio_pci_lu_refuse(u64 pa)
+VISIBLE_IF_KUNIT const char *vfio_pci_lu_refuse(u64 pa)
 {
 	struct vfio_pci_lu_ser *ser;
 

@@ -41,6 +41,9 @@ int vfio_pci_liveupdate_pasid_attach_ioas(struct vfio_device *core_vdev,
 
 void vfio_pci_liveupdate_init(struct pci_driver *drv);
 void vfio_pci_liveupdate_cleanup(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+const char *vfio_pci_lu_refuse(u64 pa);
+#endif
 #else
 #define vfio_pci_initial_clear_master		pci_clear_master
 #define vfio_pci_initial_reset			pci_try_reset_function

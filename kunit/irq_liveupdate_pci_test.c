@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of how the next kernel reads the list of PCI devices: the real code on
+ * lists in memory which KHO believes to have kept, see kept_memory.h.
+ */
+
+#include <kunit/test.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/sizes.h>
+#include <linux/xarray.h>
+
+#include "kept_memory.h"
+
+/* Two devices behind bridges, of which they share one, and one on a root bus */
+#define UPPER		0
+#define LOWER		1
+#define BELOW_LOWER	2
+#define BELOW_UPPER	3
+#define ON_ROOT		4
+#define NR_DEVICES	5
+
+/* As many as a mutated list may have */
+#define MAX_DEVICES	(NR_DEVICES + 3)
+
+#define LEN_OF(nr)	struct_size_t(struct pci_lu_ser, devices, nr)
+#define LEN		LEN_OF(NR_DEVICES)
+#define ROOM		LEN_OF(MAX_DEVICES)
+
+static_assert(offsetof(struct pci_lu_ser, features) == offsetof(struct record_head, features));
+static_assert(offsetof(struct pci_lu_ser, len) == offsetof(struct record_head, len));
+static_assert(offsetof(struct pci_lu_ser, checksum) == offsetof(struct record_head, checksum));
+
+static const struct pci_lu_ser good_head = {
+	.magic		= PCI_LU_MAGIC,
+	.version	= PCI_LU_VERSION,
+	.len		= LEN,
+	.nr_devices	= NR_DEVICES,
+};
+
+static const struct pci_lu_dev_ser good_devices[NR_DEVICES] = {
+	[UPPER] = {
+		.devid		= PCI_DEVID(0, PCI_DEVFN(4, 0)),
+		.vendor		= 0x1b36,
+		.device		= 0x000c,
+		.hdr_type	= PCI_HEADER_TYPE_BRIDGE,
+		.flags		= PCI_LU_DEV_BRIDGE | PCI_LU_DEV_ARI,
+		.secondary	= 1,
+		.subordinate	= 2,
+		.acs_ctrl	= 0x1d,
+		.refcount	= 2,
+	},
+	[LOWER] = {
+		.devid		= PCI_DEVID(1, PCI_DEVFN(0, 0)),
+		.vendor		= 0x1b36,
+		.device		= 0x000e,
+		.hdr_type	= PCI_HEADER_TYPE_BRIDGE,
+		.flags		= PCI_LU_DEV_BRIDGE,
+		.secondary	= 2,
+		.subordinate	= 2,
+		.refcount	= 1,
+	},
+	[BELOW_LOWER] = {
+		.devid		= PCI_DEVID(2, PCI_DEVFN(3, 1)),
+		.vendor		= 0x1234,
+		.device		= 0x11e8,
+		.refcount	= 1,
+	},
+	[BELOW_UPPER] = {
+		.devid		= PCI_DEVID(1, PCI_DEVFN(31, 7)),
+		.vendor		= 0x1af4,
+		.device		= 0x1110,
+		.refcount	= 1,
+	},
+	/* As the first one, but for the segment */
+	[ON_ROOT] = {
+		.segment	= U32_MAX,
+		.devid		= PCI_DEVID(0, PCI_DEVFN(4, 0)),
+		.vendor		= 0x8086,
+		.device		= 0x10d3,
+		.refcount	= 1,
+	},
+};
+
+/* ROOM bytes: the list as the test wants it, and kept memory to load it from. */
+struct lists {
+	struct pci_lu_ser	*list;
+	void			*kept;
+};
+
+static struct pci_lu_ser *good_list(struct kunit *test)
+{
+	struct lists *lists = test->priv;
+
+	memset(lists->list, 0, ROOM);
+	*lists->list = good_head;
+	memcpy(lists->list->devices, good_devices, sizeof(good_devices));
+	seal_record(lists->list, ROOM);
+	return lists->list;
+}
+
+/* As the object of LUO is retrieved: a list which is refused is unloaded. */
+static const char *load_from(u64 phys)
+{
+	const char *reason = pci_lu_load(phys);
+
+	if (reason)
+		pci_lu_unload();
+	return reason;
+}
+
+/* Memory of a list which was accepted is freed, of one that was refused is not. */
+static const char *load(struct kunit *test)
+{
+	struct lists *lists = test->priv;
+	const char *reason;
+
+	if (!is_kept(lists->kept))
+		lists->kept = alloc_kept(0);
+	KUNIT_ASSERT_NOT_NULL(test, lists->kept);
+	memcpy(lists->kept, lists->list, ROOM);
+
+	reason = load_from(virt_to_phys(lists->kept));
+	KUNIT_EXPECT_EQ(test, is_kept(lists->kept), !!reason);
+	return reason;
+}
+
+static bool is_found(const struct pci_lu_dev_ser *dev)
+{
+	const struct pci_lu_dev_ser *found;
+
+	found = xa_load(&pci_lu_in_devices, (unsigned long)dev->segment << 16 | dev->devid);
+	return found && found != dev && !memcmp(found, dev, sizeof(*dev));
+}
+
+static unsigned int count_found(void)
+{
+	unsigned int nr = 0;
+	unsigned long place;
+	void *found;
+
+	xa_for_each(&pci_lu_in_devices, place, found)
+		nr++;
+	return nr;
+}
+
+static void expect_accepted(struct kunit *test, const char *reason)
+{
+	struct lists *lists = test->priv;
+
+	KUNIT_EXPECT_STREQ(test, reason ?: "accepted", "accepted");
+	for (u32 i = 0; i < lists->list->nr_devices; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, is_found(&lists->list->devices[i]), "device %u", i);
+	KUNIT_EXPECT_EQ(test, count_found(), lists->list->nr_devices);
+
+	pci_lu_unload();
+	KUNIT_EXPECT_TRUE(test, xa_empty(&pci_lu_in_devices));
+}
+
+static void expect_refused(struct kunit *test, const char *reason, const char *expected)
+{
+	KUNIT_EXPECT_STREQ(test, reason ?: "accepted", expected);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&pci_lu_in_devices));
+}
+
+static void all_devices_are_found(struct kunit *test)
+{
+	good_list(test);
+	expect_accepted(test, load(test));
+}
+
+static void empty_list_is_accepted(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	list->nr_devices = 0;
+	list->len = sizeof(*list);
+	seal_record(list, ROOM);
+	expect_accepted(test, load(test));
+}
+
+#define HEAD(_field, _value, _reason)						\
+	BAD_FIELD(#_field " = " #_value, (*(struct pci_lu_ser *)NULL)._field,	\
+		  _value, _reason)
+
+#define DEV(_i, _field, _value, _reason)					\
+	BAD_FIELD(#_field " = " #_value,					\
+		  (*(struct pci_lu_ser *)NULL).devices[_i]._field, _value, _reason)
+
+static const struct bad_field bad_fields[] = {
+	HEAD(magic, 0, "bad magic"),
+	HEAD(magic, 0x4c494656, "bad magic"),
+	HEAD(version, 0, "unknown version"),
+	HEAD(version, PCI_LU_VERSION + 1, "unknown version"),
+	HEAD(features, BIT_ULL(0), "unknown features"),
+	HEAD(features, BIT_ULL(63), "unknown features"),
+	HEAD(len, 0, "bad length"),
+	HEAD(len, LEN - 1, "bad length"),
+	HEAD(len, LEN + 1, "bad length"),
+	HEAD(len, LEN_OF(NR_DEVICES + 1), "bad length"),
+	HEAD(len, U32_MAX, "bad length"),
+	HEAD(nr_devices, 0, "bad length"),
+	HEAD(nr_devices, NR_DEVICES - 1, "bad length"),
+	HEAD(nr_devices, NR_DEVICES + 1, "bad length"),
+	HEAD(nr_devices, PCI_LU_MAX_DEVICES, "bad length"),
+	HEAD(nr_devices, PCI_LU_MAX_DEVICES + 1, "too many devices"),
+	/* The length of so many is right, modulo 2^32. */
+	HEAD(nr_devices, NR_DEVICES + BIT(27), "too many devices"),
+	HEAD(nr_devices, U32_MAX, "too many devices"),
+	HEAD(reserved[0], 1, "reserved field not zero"),
+	HEAD(reserved[8], BIT(31), "reserved field not zero"),
+	DEV(BELOW_LOWER, devid, PCI_DEVID(1, PCI_DEVFN(31, 7)), "duplicate device"),
+	DEV(ON_ROOT, segment, 0, "duplicate device"),
+	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(2), "unknown flags"),
+	DEV(ON_ROOT, flags, BIT(7), "unknown flags"),
+	DEV(LOWER, flags, 0, "bad header type"),
+	DEV(BELOW_LOWER, flags, PCI_LU_DEV_BRIDGE, "bad header type"),
+	DEV(LOWER, hdr_type, PCI_HEADER_TYPE_NORMAL, "bad header type"),
+	DEV(LOWER, hdr_type, PCI_HEADER_TYPE_CARDBUS, "bad header type"),
+	DEV(LOWER, hdr_type, PCI_HEADER_TYPE_BRIDGE | PCI_HEADER_TYPE_MFD, "bad header type"),
+	DEV(BELOW_UPPER, hdr_type, PCI_HEADER_TYPE_BRIDGE, "bad header type"),
+	DEV(BELOW_UPPER, hdr_type, PCI_HEADER_TYPE_CARDBUS, "bad header type"),
+	DEV(BELOW_UPPER, hdr_type, PCI_HEADER_TYPE_MFD, "bad header type"),
+	DEV(UPPER, secondary, 3, "bad bus numbers"),
+	DEV(UPPER, subordinate, 0, "bad bus numbers"),
+	DEV(ON_ROOT, secondary, 1, "bad bus numbers"),
+	DEV(UPPER, refcount, 0, "unused device"),
+	DEV(ON_ROOT, refcount, 0, "unused device"),
+	DEV(ON_ROOT, refcount, 2, "device described as a bridge"),
+	DEV(BELOW_LOWER, refcount, U32_MAX, "device described as a bridge"),
+	DEV(BELOW_LOWER, flags, PCI_LU_DEV_ARI, "device described as a bridge"),
+	DEV(BELOW_LOWER, subordinate, 2, "device described as a bridge"),
+	DEV(BELOW_LOWER, acs_ctrl, BIT(0), "device described as a bridge"),
+	DEV(UPPER, reserved[0], BIT(0), "reserved field of a device not zero"),
+	DEV(ON_ROOT, reserved[2], BIT(31), "reserved field of a device not zero"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_field, bad_fields, name);
+
+static void bad_field_is_refused(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	set_bad_field(list, test->param_value);
+	seal_record(list, ROOM);
+	expect_refused(test, load(test), ((const struct bad_field *)test->param_value)->reason);
+
+	/* Nothing of it is in the way of another list. */
+	good_list(test);
+	expect_accepted(test, load(test));
+}
+
+static void every_bit_counts(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	for (u32 bit = 0; bit < LEN * BITS_PER_BYTE; bit++) {
+		flip_bit(list, bit);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, load(test), "bit %u", bit);
+		flip_bit(list, bit);
+	}
+	expect_accepted(test, load(test));
+}
+
+static void bad_checksum_is_refused(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	list->checksum++;
+	expect_refused(test, load(test), "bad checksum");
+}
+
+static void bad_address_is_refused(struct kunit *test)
+{
+	struct lists *lists = test->priv;
+	u64 phys = virt_to_phys(lists->kept);
+
+	memcpy(lists->kept + SZ_2K, good_list(test), ROOM);
+	expect_refused(test, load_from(0), "bad address");
+	expect_refused(test, load_from(phys + SZ_2K), "bad address");
+	/* The memory of VGA and of the firmware, which is mapped */
+	expect_refused(test, load_from(SZ_512K + SZ_128K), "bad address");
+	expect_refused(test, load_from(SZ_1M - PAGE_SIZE), "bad address");
+	expect_refused(test, load_from(BIT_ULL(51)), "bad address");
+	expect_refused(test, load_from(U64_MAX & PAGE_MASK), "bad address");
+	expect_refused(test, load_from(U64_MAX), "bad address");
+	KUNIT_EXPECT_TRUE(test, is_kept(lists->kept));
+}
+
+/*
+ * The most devices there can be. The memory of such a list, and that of its copy,
+ * are large enough to be missed when they are not freed.
+ */
+
+#define NR_LOADS	2
+
+static struct pci_lu_ser *alloc_full_list(struct kunit *test)
+{
+	size_t len = LEN_OF(PCI_LU_MAX_DEVICES);
+	struct pci_lu_ser *list = alloc_kept(get_order(len));
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	*list = good_head;
+	list->len = len;
+	list->nr_devices = PCI_LU_MAX_DEVICES;
+	for (u32 i = 0; i < PCI_LU_MAX_DEVICES; i++) {
+		list->devices[i] = good_devices[ON_ROOT];
+		list->devices[i].devid = i;
+	}
+	seal_record(list, len);
+	return list;
+}
+
+static void full_list_is_accepted_and_freed(struct kunit *test)
+{
+	long available = 0;
+
+	/* What is cached when it is freed is there after the first time. */
+	for (unsigned int i = 0; i <= NR_LOADS; i++) {
+		struct pci_lu_ser *list = alloc_full_list(test);
+		const char *reason = load_from(virt_to_phys(list));
+
+		KUNIT_EXPECT_STREQ(test, reason ?: "accepted", "accepted");
+		KUNIT_EXPECT_FALSE(test, is_kept(list));
+		KUNIT_EXPECT_EQ(test, count_found(), PCI_LU_MAX_DEVICES);
+		free_kept(list);
+		pci_lu_unload();
+		if (!i)
+			available = si_mem_available();
+	}
+	KUNIT_EXPECT_GT(test, si_mem_available(), available - NR_LOADS * SZ_1M / PAGE_SIZE);
+}
+
+/*
+ * Mutations
+ */
+
+/* What the ABI promises of an entry, in other words than those of the reader. */
+static const char *broken_device(const struct pci_lu_dev_ser *dev)
+{
+	if (memchr_inv(dev->reserved, 0, sizeof(dev->reserved)))
+		return "reserved field of a device";
+	if (!dev->refcount)
+		return "refcount";
+
+	switch (dev->flags) {
+	case 0:
+		return dev->hdr_type == 0 && dev->secondary == 0 && dev->subordinate == 0 &&
+		       dev->acs_ctrl == 0 && dev->refcount == 1 ? NULL : "device";
+	case 1:
+	case 3:
+		return dev->hdr_type == 1 && dev->subordinate >= dev->secondary ? NULL : "bridge";
+	default:
+		return "flags";
+	}
+}
+
+static const char *broken_list(const struct pci_lu_ser *list)
+{
+	const char *broken;
+
+	if (list->magic != 0x4c494350 || list->version != 1 || list->features)
+		return "format";
+	if (list->len != 64 + 32 * (u64)list->nr_devices || list->len > ROOM)
+		return "length";
+	if (memchr_inv(list->reserved, 0, sizeof(list->reserved)))
+		return "reserved field";
+
+	for (u32 i = 0; i < list->nr_devices; i++) {
+		const struct pci_lu_dev_ser *a = &list->devices[i];
+
+		broken = broken_device(a);
+		if (broken)
+			return broken;
+		for (u32 j = 0; j < i; j++) {
+			const struct pci_lu_dev_ser *b = &list->devices[j];
+
+			if (a->segment == b->segment && a->devid == b->devid)
+				return "two devices are the same";
+		}
+	}
+	return NULL;
+}
+
+static void mutate_list(struct rnd_state *rnd, struct pci_lu_ser *list)
+{
+	mutate_record(rnd, list, LEN);
+
+	/* Half of the time the length follows the number of devices. */
+	if (prandom_u32_state(rnd) % 2 && list->nr_devices <= MAX_DEVICES)
+		list->len = LEN_OF(list->nr_devices);
+	seal_record(list, ROOM);
+}
+
+static void mutated_list_is_sound_or_refused(struct kunit *test)
+{
+	struct lists *lists = test->priv;
+	unsigned int nr_accepted = 0;
+	struct rnd_state rnd;
+
+	for (unsigned int nr = 0; nr < NR_MUTATIONS; nr++) {
+		const char *reason, *broken;
+
+		seed_mutation(&rnd, nr);
+		mutate_list(&rnd, good_list(test));
+		reason = load(test);
+		broken = broken_list(lists->list);
+		KUNIT_EXPECT_STREQ(test, reason ? "" : broken ?: "", "");
+		KUNIT_EXPECT_TRUE(test, !reason || xa_empty(&pci_lu_in_devices));
+		if (!reason) {
+			nr_accepted++;
+			expect_accepted(test, reason);
+		}
+		if (test->status == KUNIT_FAILURE)
+			KUNIT_FAIL_AND_ABORT(test, "mutation %u, seed %#x", nr, MUTATION_SEED);
+	}
+
+	kunit_info(test, "seed %#x: %u mutations, %u lists accepted", MUTATION_SEED, NR_MUTATIONS,
+		   nr_accepted);
+	KUNIT_EXPECT_GT(test, nr_accepted, NR_MUTATIONS / 20);
+	KUNIT_EXPECT_LT(test, nr_accepted, NR_MUTATIONS - NR_MUTATIONS / 20);
+}
+
+static void unload(void *context)
+{
+	struct lists *lists = context;
+
+	pci_lu_unload();
+	if (lists->kept)
+		free_kept(lists->kept);
+}
+
+static int pci_test_init(struct kunit *test)
+{
+	struct lists *lists = kunit_kzalloc(test, sizeof(*lists), GFP_KERNEL);
+
+	if (is_kho_boot())
+		kunit_skip(test, "this kernel may have a list of its own");
+
+	KUNIT_ASSERT_NOT_NULL(test, lists);
+	lists->list = kunit_kzalloc(test, ROOM, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, lists->list);
+	lists->kept = alloc_kept(0);
+	KUNIT_ASSERT_NOT_NULL(test, lists->kept);
+	test->priv = lists;
+	return kunit_add_action_or_reset(test, unload, lists);
+}
+
+static struct kunit_case pci_test_cases[] = {
+	KUNIT_CASE(all_devices_are_found),
+	KUNIT_CASE(empty_list_is_accepted),
+	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
+	KUNIT_CASE(every_bit_counts),
+	KUNIT_CASE(bad_checksum_is_refused),
+	KUNIT_CASE(bad_address_is_refused),
+	KUNIT_CASE(full_list_is_accepted_and_freed),
+	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
+	{}
+};
+
+static struct kunit_suite pci_test_suite = {
+	.name		= "irq_liveupdate_pci",
+	.init		= pci_test_init,
+	.test_cases	= pci_test_cases,
+};
+
+kunit_test_suite(pci_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the list of PCI devices of a live update");
+MODULE_LICENSE("GPL");
