@@ -15,8 +15,6 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
-#include <linux/dcache.h>
-#include <linux/debugfs.h>
 #include <linux/hash.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -28,6 +26,7 @@
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 
+#include "fail_nth.h"
 #include "../kernel/irq/internals.h"
 #include "../kernel/irq/liveupdate.h"
 #include "../kernel/irq/liveupdate_ser.h"
@@ -2301,61 +2300,8 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 }
 
 /*
- * Failing allocations: each of them fails once, in turn, until nothing is left
- * that could fail.
+ * Failing allocations
  */
-
-#define MAX_ALLOCATIONS		2000
-
-#ifdef CONFIG_FAULT_INJECTION
-static void fail_nth(unsigned int nth)
-{
-	current->fail_nth = nth;
-}
-
-/* Returns whether it came to the allocation which was to fail. */
-static bool stop_failing(void)
-{
-	bool hit = !current->fail_nth;
-
-	current->fail_nth = 0;
-	return hit;
-}
-#else
-static void fail_nth(unsigned int nth) { }
-static bool stop_failing(void) { return false; }
-#endif
-
-/* An option has no other way in than its file, which knows where it is. */
-static void *fault_option(const char *capability, const char *option)
-{
-	struct dentry *dir = debugfs_lookup(capability, NULL);
-	struct dentry *file = dir ? debugfs_lookup(option, dir) : NULL;
-	void *data = file ? d_inode(file)->i_private : NULL;
-
-	dput(file);
-	dput(dir);
-	return data;
-}
-
-/* Let allocations fail which may sleep, and those of a single page, silently. */
-static void init_failing(struct kunit *test)
-{
-	bool *slab_ignore = fault_option("failslab", "ignore-gfp-wait");
-	bool *page_ignore = fault_option("fail_page_alloc", "ignore-gfp-wait");
-	u32 *min_order = fault_option("fail_page_alloc", "min-order");
-	unsigned long *slab_verbose = fault_option("failslab", "verbose");
-	unsigned long *page_verbose = fault_option("fail_page_alloc", "verbose");
-
-	if (!slab_ignore || !page_ignore || !min_order || !slab_verbose || !page_verbose)
-		kunit_skip(test, "needs FAILSLAB, FAIL_PAGE_ALLOC, FAULT_INJECTION_DEBUG_FS");
-
-	*slab_ignore = false;
-	*page_ignore = false;
-	*min_order = 0;
-	*slab_verbose = 0;
-	*page_verbose = 0;
-}
 
 static void failing_preserve_leaves_nothing_behind(struct kunit *test)
 {

@@ -12,6 +12,7 @@
 #include <kunit/test.h>
 #include <linux/mm.h>
 
+#include "fail_nth.h"
 #include "fake_vtd.h"
 #include "kept_memory.h"
 #include "../kernel/irq/liveupdate.h"
@@ -169,14 +170,24 @@ static void finish(void *unused)
 	irq_liveupdate_finish_rest();
 }
 
-/* The next kernel comes up, and has not yet looked for units. */
-static void boot(struct kunit *test)
+static void jump(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
 		irq_lu_ser_seal_device(previous.devices[dev]);
 	irq_lu_ser_seal_root(previous.root, previous.refs);
-	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &memory);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+}
+
+static void load(void)
+{
+	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &memory);
+}
+
+/* The next kernel comes up, and has not yet looked for units. */
+static void boot(struct kunit *test)
+{
+	jump(test);
+	load();
 }
 
 static void ignore(struct kunit *test, struct fake_unit *unit)
@@ -190,7 +201,18 @@ static struct irte *table_in_use(struct fake_unit *unit)
 	return phys_to_virt(readq(unit->iommu.reg + DMAR_IRTA_REG) & VTD_PAGE_MASK);
 }
 
-/* What holds for each unit, taken over or not. */
+/* What holds for each unit which was set up, taken over or not. */
+static void expect_set_up(struct kunit *test, struct fake_unit *unit)
+{
+	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
+	KUNIT_EXPECT_PTR_EQ(test, table_in_use(unit), unit->iommu.ir_table->base);
+	KUNIT_EXPECT_EQ(test, unit->present, 0);
+	KUNIT_EXPECT_EQ(test, count_present(unit->iommu.ir_table->base), 0);
+	KUNIT_EXPECT_EQ(test, unit->global, 1);
+	KUNIT_EXPECT_EQ(test, unit->selective, 0);
+	KUNIT_EXPECT_EQ(test, unit->waits, 1);
+}
+
 static int set_up(struct kunit *test, struct fake_unit *unit)
 {
 	int ret;
@@ -199,17 +221,9 @@ static int set_up(struct kunit *test, struct fake_unit *unit)
 	ret = hotplug(unit, true);
 	ignore(test, unit);
 	KUNIT_EXPECT_FALSE(test, unit->disabled);
-	if (ret)
-		return ret;
-
-	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
-	KUNIT_EXPECT_PTR_EQ(test, table_in_use(unit), unit->iommu.ir_table->base);
-	KUNIT_EXPECT_EQ(test, unit->present, 0);
-	KUNIT_EXPECT_EQ(test, count_present(unit->iommu.ir_table->base), 0);
-	KUNIT_EXPECT_EQ(test, unit->global, 1);
-	KUNIT_EXPECT_EQ(test, unit->selective, 0);
-	KUNIT_EXPECT_EQ(test, unit->waits, 1);
-	return 0;
+	if (!ret)
+		expect_set_up(test, unit);
+	return ret;
 }
 
 static void expect_adopted(struct kunit *test, unsigned int dev)
@@ -548,6 +562,148 @@ static void posted_interrupt_comes_back_remapped(struct kunit *test)
 	irq_domain_deactivate_irq(irqd);
 }
 
+/*
+ * Failing allocations. Each is a parameter of the test, because the unit, its
+ * table and the records are used up.
+ *
+ * A cache which takes a page in between moves all that follow by one, so that
+ * one of them could be left out. Hence the rounds.
+ */
+
+#define NEIGHBOUR	(VICTIM + 1)
+#define NR_ROUNDS	3
+
+/**
+ * struct walk - The way to the last allocation
+ * @round:	How often it was walked before
+ * @nth:	Allocation which is to fail
+ * @hit:	It came to it
+ * @nr_hit:	How many allocations have failed
+ * @nr_failed:	How often the unit could not be set up at first
+ * @nr_cold:	How often a device behind it was cold
+ */
+static struct walk {
+	unsigned int	round;
+	unsigned int	nth;
+	bool		hit;
+	unsigned int	nr_hit;
+	unsigned int	nr_failed;
+	unsigned int	nr_cold;
+} walk;
+
+static const void *walk_gen_params(struct kunit *test, const void *prev, char *desc)
+{
+	if (!prev)
+		walk = (struct walk){ .hit = true };
+
+	if (!walk.hit || walk.nth == MAX_ALLOCATIONS) {
+		/* Where nothing can fail, there is nothing to walk. */
+		if (!walk.nr_hit || ++walk.round == NR_ROUNDS)
+			return NULL;
+		walk.nth = 0;
+	}
+
+	walk.nth++;
+	walk.hit = false;
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "allocation %u", walk.nth);
+	return &walk;
+}
+
+/* Loads the records, and sets up the unit. */
+static int set_up_failing(struct kunit *test, struct fake_unit *unit)
+{
+	unsigned int left;
+	int ret;
+
+	fail_nth(walk.nth);
+	load();
+	left = pause_failing();
+
+	attend(test, unit);
+	fail_nth(left);
+	ret = hotplug(unit, true);
+	walk.hit = stop_failing();
+	ignore(test, unit);
+	return ret;
+}
+
+static bool is_adopted(unsigned int dev)
+{
+	return irq_liveupdate_handle(irq(dev, 0)) != -1;
+}
+
+static bool is_not_adopted(unsigned int dev)
+{
+	return !is_adopted(dev);
+}
+
+/* The unit still uses the table of the previous kernel, and nobody else may. */
+static void expect_table_is_lost(struct kunit *test, struct fake_unit *unit)
+{
+	struct irte *table = previous.tables[VICTIM];
+
+	KUNIT_EXPECT_NULL(test, unit->iommu.ir_table);
+	KUNIT_EXPECT_PTR_EQ(test, table_in_use(unit), table);
+	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(table)), 1);
+}
+
+static void expect_end_of_walk(struct kunit *test)
+{
+	for (unsigned int dev = VICTIM; dev < NR_DEVICES; dev += NR_UNITS)
+		KUNIT_EXPECT_TRUE(test, is_adopted(dev));
+	KUNIT_EXPECT_GT(test, walk.nr_failed, 0);
+	KUNIT_EXPECT_GT(test, walk.nr_cold, 0);
+	kunit_info(test, "round %u: %u allocations failed so far: %u times no unit at first, %u times a device was cold",
+		   walk.round + 1, walk.nr_hit, walk.nr_failed, walk.nr_cold);
+}
+
+/* The second time KHO warns, because it has given the table back already. */
+static void set_up_again(struct kunit *test, struct fake_unit *unit)
+{
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, unit));
+		KUNIT_EXPECT_LE(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 1);
+	}
+}
+
+static void failing_set_up_leaves_nothing_behind(struct kunit *test)
+{
+	struct fake_unit *unit = previous.units[VICTIM];
+	struct irte *table = previous.tables[VICTIM];
+	bool was_restored;
+	int ret;
+
+	init_failing(test);
+	table[FIRST_HANDLE - 1] = FOREIGN;
+	jump(test);
+	ret = set_up_failing(test, unit);
+	was_restored = is_restored(VICTIM);
+	KUNIT_EXPECT_FALSE(test, unit->disabled);
+	if (ret) {
+		KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+		KUNIT_EXPECT_TRUE(test, walk.hit);
+		expect_table_is_lost(test, unit);
+		set_up_again(test, unit);
+	} else {
+		expect_set_up(test, unit);
+	}
+	KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[NEIGHBOUR]));
+
+	expect_only_cold(test, is_not_adopted);
+	if (ret && was_restored) {
+		for (unsigned int dev = VICTIM; dev < NR_DEVICES; dev += NR_UNITS)
+			KUNIT_EXPECT_FALSE(test, is_adopted(dev));
+		iommu_free_pages(table);
+	}
+
+	walk.nr_hit += walk.hit;
+	walk.nr_failed += !!ret;
+	for (unsigned int dev = VICTIM; dev < NR_DEVICES; dev += NR_UNITS)
+		walk.nr_cold += !is_adopted(dev);
+	if (!walk.hit)
+		expect_end_of_walk(test);
+}
+
 static struct kunit_case units_test_cases[] = {
 	KUNIT_CASE_PARAM(only_devices_of_a_refused_unit_are_cold, mismatch_gen_params),
 	KUNIT_CASE(units_are_found_in_any_order),
@@ -557,6 +713,7 @@ static struct kunit_case units_test_cases[] = {
 	KUNIT_CASE(unit_which_is_torn_down_makes_its_devices_cold),
 	KUNIT_CASE_PARAM(device_with_an_altered_entry_is_cold, alteration_gen_params),
 	KUNIT_CASE_PARAM(posted_interrupt_comes_back_remapped, posting_gen_params),
+	KUNIT_CASE_PARAM(failing_set_up_leaves_nothing_behind, walk_gen_params),
 	{ }
 };
 
