@@ -14,19 +14,19 @@
  * loses without a word is found by kmemleak.
  *
  * FREEZE, take over, retrieve and FINISH happen once in a life and can not be
- * walked from here: see the KUnit suite irq_liveupdate_core.
+ * walked from here: see irq_liveupdate_fail_retrieve, and the KUnit suites
+ * irq_liveupdate_core and irq_liveupdate_vtd_units.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest.h"
 
+#include "fail_nth.h"
 #include "irqinfo.h"
 #include "luo.h"
 #include "state.h"
@@ -43,66 +43,11 @@
 #define MAX_ALLOCATIONS	2000
 #define TIMEOUT_MS	10000
 
-#define DEBUGFS		"/sys/kernel/debug/"
-#define KHO_SUBTREE	DEBUGFS "kho/out/sub_fdts/irq-liveupdate"
+#define KHO_SUBTREE	"/sys/kernel/debug/kho/out/sub_fdts/irq-liveupdate"
 
 static struct vfio_dev dev;
 static int eventfds[VECTORS];
-static int fail_nth_fd = -1;
 static int session;
-
-static int write_string(const char *path, const char *string)
-{
-	int fd = open(path, O_WRONLY);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, string, strlen(string)) < 0)
-		ret = -errno;
-	close(fd);
-
-	return ret;
-}
-
-/* All allocations, also those which may sleep and those of one page, silently. */
-static int init_failing(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", syscall(SYS_gettid));
-	fail_nth_fd = open(path, O_RDWR);
-	if (fail_nth_fd < 0)
-		return -errno;
-
-	return write_string(DEBUGFS "failslab/ignore-gfp-wait", "N") ?:
-	       write_string(DEBUGFS "failslab/verbose", "0") ?:
-	       write_string(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N") ?:
-	       write_string(DEBUGFS "fail_page_alloc/min-order", "0") ?:
-	       write_string(DEBUGFS "fail_page_alloc/verbose", "0");
-}
-
-static void fail_nth(unsigned int n)
-{
-	char string[16];
-	int len = snprintf(string, sizeof(string), "%u", n);
-
-	if (pwrite(fail_nth_fd, string, len, 0) != len)
-		ksft_exit_fail_perror("fail-nth");
-}
-
-/* Returns whether it came to the allocation which was to fail. */
-static bool stop_failing(void)
-{
-	char left[16] = "";
-	bool hit;
-
-	/* Reading it allocates, too, and stops it as well. */
-	hit = pread(fail_nth_fd, left, sizeof(left) - 1, 0) <= 0 || !atoi(left);
-	while (pwrite(fail_nth_fd, "0", 1, 0) != 1)
-		;
-	return hit;
-}
 
 /* The interrupt may go to another CPU, and take its time. */
 static bool is_signalled_once(int fd)
@@ -117,14 +62,12 @@ static bool is_signalled_once(int fd)
 static bool delivers(void)
 {
 	int irqs[VECTORS], i;
-	char path[64];
 
 	if (irq_of_vectors(dev.bdf, irqs, 0, VECTORS))
 		return false;
 
 	for (i = 0; i < VECTORS; i++) {
-		snprintf(path, sizeof(path), DEBUGFS "irq/irqs/%d", irqs[i]);
-		if (write_string(path, "trigger") || !is_signalled_once(eventfds[i]))
+		if (irq_trigger(irqs[i]) || !is_signalled_once(eventfds[i]))
 			return false;
 	}
 
@@ -366,7 +309,7 @@ int main(int argc, char *argv[])
 		ksft_exit_skip("usage: %s [adopt] BDF\n", argv[0]);
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
-	if (init_failing())
+	if (fail_nth_init())
 		ksft_exit_skip("no fault injection: see config\n");
 
 	make_eventfds();

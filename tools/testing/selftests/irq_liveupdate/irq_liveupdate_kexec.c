@@ -35,7 +35,7 @@
 #define DEVICE_TOKEN	2
 #define TOKENS		2
 #define MAX_VECTORS	256
-#define MAX_DEVICES	4
+#define MAX_DEVICES	32
 
 struct vector_record {
 	__u64 address;

@@ -93,3 +93,21 @@ int irq_set_affinity(int irq, const char *cpus)
 
 	return n == len ? 0 : -EIO;
 }
+
+/* Through debugfs, as if the interrupt had arrived. */
+int irq_trigger(int irq)
+{
+	static const char command[] = "trigger";
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/irq/irqs/%d", irq);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, command, strlen(command));
+	close(fd);
+
+	return n < 0 ? -EIO : 0;
+}

@@ -19,5 +19,6 @@ int msi_irte_index(__u64 address, __u32 data);
 int irq_of_vectors(const char *bdf, int *irqs, unsigned int first, unsigned int count);
 int irq_effective_cpu(int irq);
 int irq_set_affinity(int irq, const char *cpus);
+int irq_trigger(int irq);
 
 #endif /* _IRQ_LIVEUPDATE_IRQINFO_H */

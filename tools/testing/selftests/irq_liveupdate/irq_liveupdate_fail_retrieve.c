@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of retrieve fails once. What LUO could not retrieve once it
+ * does not retrieve again, so that each failure takes a device of its own: the
+ * first allocation fails for the first one, the second for the second one, and
+ * so on. There have to be more devices than allocations.
+ *
+ *	irq_liveupdate_kexec -s 1 BDF...
+ *	kexec -e
+ *	irq_liveupdate_fail_retrieve BDF...
+ *
+ * A device which was not retrieved waits for FINISH, and then works from a cold
+ * start. The others are adopted, which their synthetic interrupts show.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "fail_nth.h"
+#include "irqinfo.h"
+#include "luo.h"
+#include "vfio_dev.h"
+
+/* Of irq_liveupdate_kexec */
+#define SESSION		"irq_liveupdate_kexec-0"
+#define RECORD_TOKEN	1
+#define DEVICE_TOKEN	2
+#define TOKENS		2
+
+#define VECTORS		2
+#define MAX_DEVICES	32
+#define TIMEOUT_MS	10000
+
+struct device {
+	const char *bdf;
+	struct vfio_dev dev;
+	int eventfds[VECTORS];
+	bool retrieved;
+};
+
+static struct device devices[MAX_DEVICES];
+static unsigned int nr_devices;
+
+static void check(int ret, const char *what)
+{
+	if (ret < 0)
+		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
+}
+
+/* How often the vectors were signalled, if all of them were as often, or -1. */
+static int signals(struct device *device)
+{
+	__u64 first = 0, count;
+	unsigned int i;
+
+	for (i = 0; i < VECTORS; i++) {
+		if (read(device->eventfds[i], &count, sizeof(count)) != sizeof(count))
+			count = 0;
+		if (i && count != first)
+			return -1;
+		first = count;
+	}
+
+	return first;
+}
+
+static bool delivers(struct device *device)
+{
+	struct pollfd poll_fd = { .events = POLLIN };
+	int irqs[VECTORS], i;
+
+	if (irq_of_vectors(device->dev.bdf, irqs, 0, VECTORS))
+		return false;
+
+	for (i = 0; i < VECTORS; i++) {
+		poll_fd.fd = device->eventfds[i];
+		if (irq_trigger(irqs[i]) || poll(&poll_fd, 1, TIMEOUT_MS) != 1)
+			return false;
+	}
+
+	return signals(device) == 1;
+}
+
+static void arm(struct device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < VECTORS; i++) {
+		device->eventfds[i] = eventfd(0, EFD_NONBLOCK);
+		check(device->eventfds[i], "eventfd");
+	}
+	check(vfio_dev_arm(&device->dev, 0, VECTORS, device->eventfds), "arm");
+}
+
+/* Returns whether it came to the n-th allocation. */
+static bool retrieve_failing(int session, unsigned int n)
+{
+	struct device *device = &devices[n - 1];
+	__u64 token = (n - 1) * TOKENS + DEVICE_TOKEN;
+	bool hit;
+	int fd;
+
+	fail_nth(n);
+	fd = luo_retrieve_fd(session, token);
+	hit = stop_failing();
+	if (fd < 0 && (!hit || fd != -ENOMEM))
+		ksft_exit_fail_msg("%s: retrieve: %s\n", device->bdf, strerror(-fd));
+
+	/* LUO may have failed before it asked for the file. Else it has the same answer. */
+	if (fd < 0) {
+		fd = luo_retrieve_fd(session, token);
+		if (fd < 0 && fd != -ENOMEM)
+			ksft_exit_fail_msg("%s: retrieve again: %s\n", device->bdf, strerror(-fd));
+	}
+
+	snprintf(device->dev.bdf, sizeof(device->dev.bdf), "%s", device->bdf);
+	device->dev.fd = fd;
+	device->retrieved = fd >= 0;
+
+	return hit;
+}
+
+/* A memfd which was not retrieved is read at FINISH, with memory to do so. */
+static void retrieve_records(int session)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++)
+		check(luo_retrieve_fd(session, i * TOKENS + RECORD_TOKEN), "record");
+}
+
+static void test_retrieve(int session)
+{
+	unsigned int n, nr_hit = 0, nr_cold = 0;
+	bool hit = true;
+
+	for (n = 1; n <= nr_devices; n++) {
+		hit = retrieve_failing(session, n);
+		nr_hit += hit;
+		nr_cold += !devices[n - 1].retrieved;
+	}
+	ksft_print_msg("retrieve: %u allocations failed, %u times the device was not retrieved\n",
+		       nr_hit, nr_cold);
+	ksft_test_result(!hit && nr_cold, "each allocation of retrieve fails once\n");
+}
+
+/* Nobody has it before FINISH, and nobody else can have it. */
+static void test_waits(void)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr_devices; i++) {
+		struct device *device = &devices[i];
+
+		if (device->retrieved)
+			continue;
+		check(vfio_dev_open_cdev(&device->dev, device->bdf), "open");
+		wrong += vfio_dev_bind(&device->dev) != -EBUSY;
+		vfio_dev_close(&device->dev);
+	}
+	ksft_test_result(!wrong, "a device which is not retrieved waits for FINISH\n");
+}
+
+static void test_adopted(void)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr_devices; i++) {
+		struct device *device = &devices[i];
+
+		if (!device->retrieved)
+			continue;
+		check(vfio_dev_bind(&device->dev), "bind");
+		arm(device);
+		wrong += signals(device) != 0;
+	}
+	ksft_test_result(!wrong, "nothing arrives before FINISH\n");
+}
+
+/* Nothing can fail for want of memory. */
+static void test_finish(int session)
+{
+	int ret;
+
+	fail_nth(1);
+	ret = luo_finish(session);
+	ksft_test_result(!stop_failing() && !ret, "FINISH allocates nothing\n");
+	sleep(1);
+}
+
+static void test_synthetic(void)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr_devices; i++)
+		wrong += devices[i].retrieved && signals(&devices[i]) != 1;
+	ksft_test_result(!wrong, "each vector of the others is adopted, and gets one interrupt\n");
+}
+
+static void test_works(void)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < nr_devices; i++) {
+		struct device *device = &devices[i];
+
+		if (!device->retrieved) {
+			check(vfio_dev_open_cdev(&device->dev, device->bdf), "open");
+			check(vfio_dev_bind(&device->dev), "bind");
+			check(vfio_dev_set_bus_master(&device->dev), "bus master");
+			arm(device);
+			wrong += signals(device) != 0;
+		}
+		wrong += !delivers(device);
+	}
+	ksft_test_result(!wrong, "all devices work, those which were not retrieved cold\n");
+}
+
+int main(int argc, char *argv[])
+{
+	int session, i;
+
+	ksft_print_header();
+	if (argc < 2 || argc - 1 > MAX_DEVICES)
+		ksft_exit_skip("usage: %s BDF...\n", argv[0]);
+	if (access("/dev/liveupdate", F_OK))
+		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+	if (fail_nth_init())
+		ksft_exit_skip("no fault injection: see config\n");
+
+	nr_devices = argc - 1;
+	for (i = 1; i < argc; i++)
+		devices[i - 1].bdf = argv[i];
+
+	ksft_set_plan(6);
+	session = luo_retrieve_session(SESSION);
+	check(session, "session");
+	retrieve_records(session);
+	test_retrieve(session);
+	test_waits();
+	test_adopted();
+	test_finish(session);
+	test_synthetic();
+	test_works();
+	ksft_finished();
+}
