@@ -17,9 +17,7 @@ import binascii
 import ctypes
 
 import abi
-
-# Linux maps all memory here, without KASLR and 5-level page tables.
-DIRECT_MAP = 0xffff888000000000
+from gdbstub import DIRECT_MAP
 
 # Functions of the old kernel in the order of its jump. The first gets the arguments of a
 # LUO file, the second the root, at the third nothing is written to the state any more.

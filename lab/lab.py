@@ -19,6 +19,7 @@ import paths
 import report
 import run
 import scenario
+from iommu import IOMMUS
 
 DEBUG_CHANGES = {
     "memory": "2G",
@@ -28,7 +29,7 @@ DEBUG_CHANGES = {
 
 def _changes(arguments):
     """What the command line changes in a scenario."""
-    names = ("vectors", "mode", "seed", "rings", "memory")
+    names = ("vectors", "iommu", "mode", "seed", "rings", "memory")
     changes = {name: getattr(arguments, name) for name in names
                if getattr(arguments, name, None) is not None}
     cpus = getattr(arguments, "cpus", None)
@@ -157,6 +158,7 @@ def _parser():
     machine = argparse.ArgumentParser(add_help=False)
     machine.add_argument("--vectors", type=int)
     machine.add_argument("--cpus", type=int, help="of the old kernel; the next has one more")
+    machine.add_argument("--iommu", choices=IOMMUS)
     machine.add_argument("--mode", choices=("xapic", "x2apic"))
     machine.add_argument("--memory")
     machine.add_argument("--rings", type=int, help="per vector and phase")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One QEMU process: the machine every scenario runs on.
 
-A q35 with VT-d interrupt remapping. The device under test is behind a PCIe root
+A q35 with interrupt remapping, by VT-d or AMD-Vi. The device under test is behind a PCIe root
 port. Decoys are devices whose drivers take
 irq numbers and remapping entries when they are let loose.
 """
@@ -18,6 +18,7 @@ import guest
 import ivshmem
 import registers
 from device import DEVICES
+from iommu import IOMMUS
 
 ROOT_PORT_SLOT = 4
 DEVICE = "0000:01:00.0"
@@ -41,15 +42,6 @@ TRACE_EVENTS = (
     "pci_cfg_write",
     "msix_write_config",
     "memory_region_ops_write",
-    "vtd_reg_write_gcmd",
-    "vtd_reg_ir_root",
-    "vtd_ir_enable",
-    "vtd_ir_remap_msi",
-    "vtd_inv_qi_enable",
-    "vtd_inv_desc_iec",
-    "vtd_inv_desc_wait_*",
-    "vtd_dmar_fault",
-    "vtd_frr_new",
 )
 
 CONSOLE_TAIL_LINES = 40
@@ -84,9 +76,10 @@ class Machine:
     def _socket(self, name):
         return os.path.join(self._sockets, name)
 
-    def _plugin_option(self, call_address):
+    def _plugin_option(self, iommu, call_address):
         """call_address: of an instruction whose execution is logged, or None."""
-        return self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"
+        call = "" if call_address is None else f",call={call_address:#x}"
+        return f"{self._plugin}{iommu.plugin_options(DEVICE[5:])}{call}"
 
     @staticmethod
     def _devices(config):
@@ -109,13 +102,14 @@ class Machine:
         return ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
 
     def _arguments(self, config, kernel, initrd, append, call_address):
-        eim = "on" if config.mode == "x2apic" else "off"
+        iommu = IOMMUS[config.iommu]
+        events = TRACE_EVENTS + iommu.trace_events
         arguments = [
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
-            "-device", f"intel-iommu,intremap=on,eim={eim}",
+            *iommu.arguments(config.mode),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config), *DECOYS,
             "-chardev", f"file,id=console,path={self.console_path}",
@@ -123,8 +117,8 @@ class Machine:
             "-serial", "chardev:console", "-serial", "chardev:vmm",
             "-kernel", kernel, "-initrd", initrd, "-append", append,
             "-D", self.log_path, "-msg", "timestamp=on",
-            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in TRACE_EVENTS]),
-            "-plugin", self._plugin_option(call_address),
+            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in events]),
+            "-plugin", self._plugin_option(iommu, call_address),
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
         ]
         return arguments

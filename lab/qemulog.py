@@ -7,14 +7,14 @@ from dataclasses import dataclass
 LINE = re.compile(r"^\d+@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
 NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
-REMAP = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
 
 CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
                      r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
 
-# Of all guest writes to devices only those to an MSI-X table are of interest.
+# Of all guest writes to devices only those to an MSI-X table, and to the registers of AMD-Vi,
+# of which there are no events of their own, are of interest.
 MMIO_WRITE = "memory_region_ops_write"
-MSIX_TABLE = "name 'msix-table'"
+MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'")
 
 IRTE_PRESENT = 1 << 0
 IRTE_FPD = 1 << 1
@@ -39,15 +39,10 @@ class Event:
         """Whether an irte_write leaves the entry not present, its faults suppressed."""
         return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
-    def remapped_message(self):
-        """(address, data) as the device sent it, of a vtd_ir_remap_msi."""
-        address, data = REMAP.match(self.text).groups()
-        return int(address, 0), int(data, 0)
-
 
 def parse(line):
     """The event of a line, or None."""
-    if MMIO_WRITE in line and MSIX_TABLE not in line:
+    if MMIO_WRITE in line and not any(name in line for name in MMIO_OF_INTEREST):
         return None
     match = LINE.match(line)
     if not match:

@@ -22,11 +22,12 @@ import patch
 import qemu
 import qemulog
 from device import DEVICES
+from iommu import IOMMUS
 from result import Result, Vector
 from scenario import HOOKS
 
 COMMON_PARAMETERS = (
-    "console=ttyS0,115200 oops=panic panic=-1 intel_iommu=on "
+    "console=ttyS0,115200 oops=panic panic=-1 "
     # On a busy host an emulated machine's clocks cannot be calibrated against each other
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
@@ -159,9 +160,9 @@ class Run:
 
     # The kernels
 
-    @staticmethod
-    def _role_parameters(role):
-        return f"{COMMON_PARAMETERS} lab.device={qemu.DEVICE} lab.role={role}"
+    def _role_parameters(self, role):
+        return (f"{COMMON_PARAMETERS} {IOMMUS[self.scenario.iommu].parameters} "
+                f"lab.device={qemu.DEVICE} lab.role={role}")
 
     def _parameters(self, leg):
         return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
@@ -278,6 +279,17 @@ class Run:
         for first, count in self.scenario.ranges():
             self._command(f"arm {first} {count}")
 
+    def _take_entries(self):
+        """See to it that the next kernel has not the same table entries by accident."""
+        iommu = IOMMUS[self.scenario.iommu]
+        if not iommu.table_per_device:
+            return
+        self._arm()
+        address, entries = iommu.entries_to_take(qemulog.read(self.machine.log_path))
+        self._command("disarm")
+        with self.machine.stub() as stub:
+            stub.write(gdbstub.DIRECT_MAP + address, entries)
+
     def _look(self, when):
         """Take down the identity of the vectors."""
         seen = self._command("snapshot")["vectors"]
@@ -289,6 +301,7 @@ class Run:
         self._command("counters")
         self._command("open")
         self._bind(self.device.msi)
+        self._take_entries()
         self._arm()
         self._hook("old_armed")
         counts = self._counts()
@@ -396,7 +409,8 @@ class Run:
             table=self.bound.get("table", 0), msi=self.bound.get("msi", {}),
             numbers=self.numbers,
             messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
-            irtes=[v.old["irte"] for v in self.result.vectors])
+            irtes=[v.old["irte"] for v in self.result.vectors],
+            iommu=IOMMUS[self.scenario.iommu])
         self.result.judged = judges.judge(seen)
         self.result.late_calls = judges.late_calls(seen)
 

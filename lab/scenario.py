@@ -19,7 +19,7 @@ class Scenario:
     title: one line for people
     expect: name of the outcome it is held against, see expectation.py
     device: the device under test, see device.py; which decides about MSI or MSI-X
-    vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
+    vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
@@ -57,6 +57,7 @@ class Scenario:
     arm: tuple = ()
     cpus: tuple = (3, 4)
     memory: str = "1G"
+    iommu: str = "intel"
     mode: str = "x2apic"
     devices: tuple = ()
     handover: bool = True
