@@ -26,6 +26,7 @@ class Vtd:
 
     parameters = "intel_iommu=on"
     table_per_device = False
+    changes_entry = "modify_irte"
 
     @staticmethod
     def plugin_options(device):
@@ -93,6 +94,7 @@ class Amdvi:
     # QEMU 10.0 does not translate DMA, whatever the device table says.
     parameters = "iommu=pt"
     table_per_device = True
+    changes_entry = "irte_ga_set_affinity"
 
     # The southbridge that Linux wants at 00:14.0, where the IO-APIC says it is. No driver of
     # the guest wants this one.

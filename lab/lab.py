@@ -76,7 +76,7 @@ def _print_result(result, checks):
 
 def command_list(arguments):
     for name in scenario.names():
-        print(f"{name:<28}{scenario.load(name).title}")
+        print(f"{name:<32}{scenario.load(name).title}")
     return True
 
 

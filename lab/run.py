@@ -183,7 +183,8 @@ class Run:
         old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)
         archive = self._initrd(following)
         hidden = "initcall_blacklist=" + ",".join(qemu.DECOY_INITCALLS)
-        watched = (self.symbols.address(self.scenario.watch_call) if self.scenario.watch_call
+        iommu = IOMMUS[self.scenario.iommu]
+        watched = (self.symbols.address(iommu.changes_entry) if self.scenario.watch_late_changes
                    else None)
         self.machine.start(self.scenario, old, archive, f"{self._parameters(0)} {hidden}",
                            watched)
@@ -473,6 +474,6 @@ def execute(scenario, build, echo=False):
     """Run a scenario; one that wants to hit a race is run until it has."""
     for _ in range(ATTEMPTS):
         result = _execute_once(scenario, build, echo)
-        if result.error or not scenario.watch_call or _race_was_hit(result):
+        if result.error or not scenario.watch_late_changes or _race_was_hit(result):
             break
     return result

@@ -39,6 +39,7 @@
 /* The same of AMD-Vi: device table base address register, and what is in a DTE */
 #define AMDVI_BASE		0xfed80000ULL
 #define DEVTAB_ADDRESS		0xfffffffff000ULL
+#define DEVTAB_BYTES(base)	((((base) & 0x1ff) + 1) * 4096)
 #define DTE_BYTES		32U
 #define DTE_INTERRUPTS		16U
 #define DTE_IV			1ULL
@@ -46,7 +47,6 @@
 #define DTE_INTCTL(interrupts)	((interrupts) >> 60 & 3)
 #define DTE_INTCTL_FORWARD	1
 #define DTE_INTTABLEN(interrupts) ((interrupts) >> 1 & 0xf)
-#define DEVICES			65536U
 
 #define CALL_ARGUMENT		"call="
 #define AMDVI_ARGUMENT		"amdvi="
@@ -69,6 +69,7 @@ static union irte shadow[WATCHED_ENTRIES];
 static uint64_t table;
 static uint64_t call_address;
 static uint64_t device_table;
+static uint64_t device_table_bytes;
 static uint64_t device_interrupts;
 static unsigned int device;
 static bool is_amdvi;
@@ -105,10 +106,13 @@ static void new_table(uint64_t address, unsigned int entries)
 	log_line(event);
 }
 
-static void new_device_table(uint64_t address)
+static void new_device_table(uint64_t base)
 {
+	uint64_t address = base & DEVTAB_ADDRESS;
+
 	if (address == device_table)
 		return;
+	__atomic_store_n(&device_table_bytes, DEVTAB_BYTES(base), __ATOMIC_RELAXED);
 	__atomic_store_n(&device_table, address, __ATOMIC_RELAXED);
 	device_interrupts = 0;
 	if (table)
@@ -199,7 +203,7 @@ static void on_register_store(uint64_t value)
 {
 	pthread_mutex_lock(&lock);
 	if (is_amdvi)
-		new_device_table(value & DEVTAB_ADDRESS);
+		new_device_table(value);
 	else
 		new_table(value & ~PAGE_MASK_4K, 2U << (value & IRTA_SIZE));
 	pthread_mutex_unlock(&lock);
@@ -207,7 +211,7 @@ static void on_register_store(uint64_t value)
 
 static void on_device_table_store(qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
-	uint64_t bytes = DEVICES * DTE_BYTES, offset;
+	uint64_t bytes = __atomic_load_n(&device_table_bytes, __ATOMIC_RELAXED), offset;
 	struct qemu_plugin_mem_value value;
 
 	offset = offset_in(__atomic_load_n(&device_table, __ATOMIC_RELAXED), bytes, info, vaddr);
