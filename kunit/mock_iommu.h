@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The smallest interrupt remapping driver that can be handed over, written from
- * Documentation/core-api/irq/irq-liveupdate-iommu.rst alone. Its hardware has one
- * table of words: source id, vector, and the two bits below.
+ * The smallest interrupt remapping driver that can be handed over: what
+ * Documentation/core-api/irq/irq-liveupdate-iommu.rst asks for, and nothing else.
+ * Its hardware has one table of words: source id, vector, and the two bits below.
  */
 
 #ifndef _KUNIT_MOCK_IOMMU_H
