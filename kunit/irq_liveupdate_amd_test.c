@@ -32,6 +32,7 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #include <linux/amd-iommu.h>
 #include <linux/init.h>
 #include <linux/memblock.h>
+#include <asm/hw_irq.h>
 
 #include "../drivers/iommu/iommu-pages.h"
 
@@ -604,6 +605,70 @@ static void entries_nobody_reserved_are_free(struct kunit *test)
 	expect_blocked(test, HANDLE);
 }
 
+/*
+ * An interrupt of the device, from the allocator of the driver
+ */
+
+static void remove_segment(void *unused)
+{
+	struct fwnode_handle *fn = the_unit->iommu.ir_domain->fwnode;
+
+	irq_domain_remove(the_unit->iommu.ir_domain);
+	irq_domain_free_fwnode(fn);
+	list_del(&the_unit->pci_seg.list);
+}
+
+static void add_segment(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, amd_iommu_create_irq_domain(&the_unit->iommu));
+	list_add(&the_unit->pci_seg.list, &amd_iommu_pci_seg_list);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_segment, NULL));
+}
+
+static int alloc_irq_of_device(struct kunit *test)
+{
+	struct msi_desc desc = { .dev = &the_unit->devs[0].dev };
+	struct irq_alloc_info info = { .type = X86_IRQ_ALLOC_TYPE_PCI_MSI, .desc = &desc };
+	int irq = __irq_domain_alloc_irqs(the_unit->iommu.ir_domain, -1, 1, NUMA_NO_NODE, &info,
+					  false, NULL);
+
+	KUNIT_ASSERT_GT(test, irq, 0);
+	return irq;
+}
+
+static u32 handle_of(int irq)
+{
+	struct irq_lu_vector_ser rec = { };
+
+	fmt->ops->save(the_unit->iommu.ir_domain, irq_get_irq_data(irq), &rec);
+	return rec.source == SOURCE ? rec.handle : U32_MAX;
+}
+
+static void held_index_stays_with_its_vector(struct kunit *test)
+{
+	int irq, other;
+	u32 handle;
+
+	add_segment(test);
+	amd_boot(test);
+	irq = alloc_irq_of_device(test);
+	handle = handle_of(irq);
+	__set_bit(handle, the_unit->table.held);
+	irq_domain_free_irqs(irq, 1);
+	KUNIT_EXPECT_TRUE(test, amd_is_taken(test, handle));
+
+	other = alloc_irq_of_device(test);
+	KUNIT_EXPECT_NE(test, handle_of(other), handle);
+	irq_domain_free_irqs(other, 1);
+	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle + 1));
+
+	release(test, handle, 1, true);
+	irq = alloc_irq_of_device(test);
+	KUNIT_EXPECT_EQ(test, handle_of(irq), handle);
+	irq_domain_free_irqs(irq, 1);
+	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle));
+}
+
 static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(snp_is_refused),
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
@@ -614,6 +679,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(other_dtes_are_those_of_a_cold_boot),
 	KUNIT_CASE(unit_which_is_refused_lets_nothing_through),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
+	KUNIT_CASE(held_index_stays_with_its_vector),
 	{ }
 };
 

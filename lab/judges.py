@@ -199,6 +199,15 @@ def _of_this_table(seen):
         yield position, event
 
 
+def table_stays(seen):
+    """The remapping table of the device is never another one."""
+    tables = [(event, event.numbers()["table"]) for event in seen.events
+              if event.name == "irta_write" and event.time <= seen.end]
+    old = [table for event, table in tables if event.time < seen.start]
+    return [f"remapping table at {table:#x}, was at {old[-1]:#x}" for event, table in tables
+            if event.time >= seen.start and table != old[-1]]
+
+
 def _entry_writes(seen, until):
     """(position, index, low, high) of each write to an entry of the device, from the shutdown."""
     for position, event in _of_this_table(seen):
@@ -277,6 +286,7 @@ def late_calls(seen):
 
 JUDGES = {
     "remapping": remapping_stays_enabled,
+    "table": table_stays,
     "enable": msi_stays_enabled,
     "one-type": one_type_at_a_time,
     "bus-master": bus_mastering_stays_on,

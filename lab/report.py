@@ -8,6 +8,7 @@ import expectation
 
 RULES = {
     "remapping": "interrupt remapping never disabled",
+    "table": "remapping table taken over in place",
     "enable": "MSI or MSI-X Enable never cleared",
     "one-type": "MSI and MSI-X never enabled together",
     "bus-master": "bus mastering never cleared, device and path",

@@ -161,7 +161,7 @@ class DoctoredLog(Doctoring):
     def test_entries_of_another_table(self):
         self.add(104.5, "irta_write table 0x500000 entries 65536")
         self.add(104.6, "irte_write index 17 low 0x10021000d high 0x40040")
-        self.assertEqual(self.noticed(), set())
+        self.assertEqual(self.noticed(), {"table"})
 
     def test_entry_present_with_wrong_source(self):
         self.add(107.5, "irte_write index 17 low 0x40021000d high 0x40040")
@@ -185,7 +185,7 @@ class DoctoredLog(Doctoring):
         self.add(104.5, "irta_write table 0x500000 entries 65536")
         self.add(105.5, "vtd_ir_remap_msi (addr 0xfee00258, data 0x0) -> "
                         "(addr 0xfee01000, data 0x4022)")
-        self.assertEqual(self.noticed(), set())
+        self.assertEqual(self.noticed(), {"table"})
 
     def test_late_calls(self):
         for seconds in (102.5, 103.5, 103.6, 104.5):
@@ -325,6 +325,10 @@ class DoctoredLogOfAmdvi(Doctoring):
     def test_entry_opened_too_early(self):
         self.add(105.5, "irte_write index 18 low 0x241 high 0x22")
         self.assertEqual(self.noticed(), {"blocked"})
+
+    def test_device_gets_another_table(self):
+        self.add(104.6, "irta_write table 0x5000 entries 512")
+        self.assertEqual(self.noticed(), {"table"})
 
     def test_table_of_another_device(self):
         self.add(105.5, "alien_dte_write devid 0x40")
