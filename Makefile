@@ -8,6 +8,7 @@ KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
 DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
+IOMMU	?= intel#	## demo: intel or amd
 MODE	?= x2apic#	## demo: xapic or x2apic
 SEED	?= 1#		## storm: what the storm is made of
 QEMU	?=#		## QEMU 10.0 or newer, instead of the one that is found
@@ -60,7 +61,7 @@ image: kernel	## build the initramfs of the lab's guests
 
 demo: image	## one device across one kexec, handover off and on: one table
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
-		--mode $(MODE) $(DEBUG_FLAG)
+		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 
 storm: image	## one storm of interrupts (SEED=n), again what make test has run
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) $(STORM_FLAG)

@@ -15,11 +15,9 @@
 #include <linux/acpi.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
-#include <linux/hw_breakpoint.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
-#include <linux/perf_event.h>
 #include <asm/hw_irq.h>
 #include <asm/irq_remapping.h>
 #include <asm/posted_intr.h>
@@ -28,6 +26,7 @@
 #include "../drivers/iommu/intel/irq_remapping.h"
 #include "../drivers/iommu/iommu-pages.h"
 #include "../drivers/iommu/irq_remapping.h"
+#include "watch.h"
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3: C, QI, IR, EIM, MHMV */
 #define FAKE_ECAP_QI	BIT_ULL(1)
@@ -183,30 +182,6 @@ static void observe_entry(struct perf_event *bp, struct perf_sample_data *data,
 		unit->unverified = true;
 }
 
-static void unwatch(void *bps)
-{
-	unregister_wide_hw_breakpoint((struct perf_event * __percpu __force *)bps);
-}
-
-static void *watch(struct kunit *test, void *addr, unsigned int len,
-		   perf_overflow_handler_t handler)
-{
-	struct perf_event * __percpu *bps;
-	struct perf_event_attr attr;
-
-	hw_breakpoint_init(&attr);
-	attr.bp_addr = (unsigned long)addr;
-	attr.bp_len = len;
-	attr.bp_type = HW_BREAKPOINT_W;
-
-	bps = register_wide_hw_breakpoint(&attr, handler, test->priv);
-	if (IS_ERR_PCPU(bps))
-		kunit_skip(test, "no hardware breakpoint is free");
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, unwatch, (void __force *)bps));
-	return (void __force *)bps;
-}
-
 /* There are four breakpoints: the registers of one unit are watched at a time. */
 static void attend(struct kunit *test, struct fake_unit *unit)
 {
@@ -214,9 +189,9 @@ static void attend(struct kunit *test, struct fake_unit *unit)
 
 	test->priv = unit;
 	unit->watches[0] = watch(test, reg + DMAR_GCMD_REG, HW_BREAKPOINT_LEN_4,
-				 emulate_command);
+				 emulate_command, unit);
 	unit->watches[1] = watch(test, reg + DMAR_IQT_REG, HW_BREAKPOINT_LEN_4,
-				 emulate_queue);
+				 emulate_queue, unit);
 }
 
 static int hotplug(struct fake_unit *unit, bool insert)
@@ -285,8 +260,8 @@ static void __maybe_unused observe(struct kunit *test, u32 handle, struct irte t
 	unit->selective = 0;
 	unit->global = 0;
 	unit->waits = 0;
-	watch(test, &unit->entry->low, HW_BREAKPOINT_LEN_8, observe_entry);
-	watch(test, &unit->entry->high, HW_BREAKPOINT_LEN_8, observe_entry);
+	watch(test, &unit->entry->low, HW_BREAKPOINT_LEN_8, observe_entry, unit);
+	watch(test, &unit->entry->high, HW_BREAKPOINT_LEN_8, observe_entry, unit);
 }
 
 static unsigned long *alloc_bitmap(struct kunit *test)

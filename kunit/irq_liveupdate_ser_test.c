@@ -405,6 +405,19 @@ static void most_devices_are_accepted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
 }
 
+static void units_of_a_segment_may_share_a_table(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	img->root->units[1].segment = img->root->units[0].segment;
+	img->root->units[1].reg_base += SZ_4K;
+	img->root->units[1].table = img->root->units[0].table;
+	reseal_root_head(img->root);
+
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
+}
+
 static void device_blobs_may_touch(struct kunit *test)
 {
 	struct ser_image *img = test->priv;
@@ -828,6 +841,7 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(full_device_is_accepted),
 	KUNIT_CASE(most_devices_are_accepted),
 	KUNIT_CASE(shortest_and_longest_blob_are_accepted),
+	KUNIT_CASE(units_of_a_segment_may_share_a_table),
 	KUNIT_CASE(device_blobs_may_touch),
 	KUNIT_CASE(msi_device_with_most_messages_is_accepted),
 	KUNIT_CASE(msi_device_without_its_first_message_is_refused),

@@ -32,6 +32,7 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #include <asm/x86_init.h>
 
 #include "fake_vtd.h"
+#include "iommu_suite.h"
 #include "../drivers/pci/pci.h"
 
 #undef pr_fmt
@@ -1076,7 +1077,149 @@ static struct kunit_suite vtd_test_suite = {
 	.test_cases	= vtd_test_cases,
 };
 
-kunit_test_suite(vtd_test_suite);
+/*
+ * The suite for interrupt remapping drivers
+ */
+
+#define VTD_HANDLE	0x1240
+
+static const struct irte vtd_kinds[] = { XAPIC, X2APIC, POSTED_MSI, POSTED_VCPU };
+
+static struct ir_table *vtd_table(struct kunit *test)
+{
+	return ((struct fake_unit *)test->priv)->iommu.ir_table;
+}
+
+static struct irq_domain *vtd_domain(struct kunit *test)
+{
+	return ((struct fake_unit *)test->priv)->iommu.ir_domain;
+}
+
+static void *vtd_entry(struct kunit *test, u32 handle)
+{
+	return &vtd_table(test)->base[handle];
+}
+
+static void vtd_fill(void *entry, unsigned int kind)
+{
+	*(struct irte *)entry = vtd_kinds[kind];
+}
+
+static bool vtd_is_present(const void *entry)
+{
+	return ((const struct irte *)entry)->present;
+}
+
+static bool vtd_is_silent(const void *entry)
+{
+	return ((const struct irte *)entry)->fpd;
+}
+
+static bool vtd_is_taken(struct kunit *test, u32 handle)
+{
+	return test_bit(handle, vtd_table(test)->bitmap);
+}
+
+static void vtd_write(struct kunit *test, u32 handle, struct irte irte)
+{
+	struct fake_unit *unit = test->priv;
+	struct irq_2_iommu irq_iommu = { .iommu = &unit->iommu, .irte_index = handle };
+
+	KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &irte));
+}
+
+static void vtd_open(struct kunit *test, u32 handle, unsigned int kind)
+{
+	vtd_write(test, handle, vtd_kinds[kind]);
+}
+
+static void vtd_close(struct kunit *test, u32 handle)
+{
+	vtd_write(test, handle, EMPTY);
+}
+
+static void vtd_message(struct irq_lu_vector_ser *rec)
+{
+	activate(rec, rec->handle, 0);
+}
+
+static void vtd_hand_over(struct kunit *test)
+{
+	alloc_blocked(test, vtd_table(test));
+}
+
+static void vtd_boot(struct kunit *test)
+{
+	struct ir_table *table = vtd_table(test);
+
+	table->blocked = NULL;
+	bitmap_zero(table->bitmap, INTR_REMAP_TABLE_ENTRIES);
+	bitmap_free(table->held);
+	table->held = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table->held);
+}
+
+static struct device *vtd_device(struct kunit *test, bool another)
+{
+	struct fake_device *dev = alloc_device(test);
+
+	dev->pdev.devfn += another;
+	return &dev->pdev.dev;
+}
+
+static unsigned int vtd_flushes(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	return unit->selective + unit->global;
+}
+
+static unsigned int vtd_waits(struct kunit *test)
+{
+	return ((struct fake_unit *)test->priv)->waits;
+}
+
+static struct iommu_fmt vtd_fmt = {
+	.source		= SOURCE,
+	.handle		= VTD_HANDLE,
+	.entry_size	= sizeof(struct irte),
+	.nr_kinds	= ARRAY_SIZE(vtd_kinds),
+	.domain		= vtd_domain,
+	.entry		= vtd_entry,
+	.fill		= vtd_fill,
+	.is_present	= vtd_is_present,
+	.is_silent	= vtd_is_silent,
+	.is_taken	= vtd_is_taken,
+	.open		= vtd_open,
+	.close		= vtd_close,
+	.message	= vtd_message,
+	.hand_over	= vtd_hand_over,
+	.boot		= vtd_boot,
+	.device		= vtd_device,
+	.flushes	= vtd_flushes,
+	.waits		= vtd_waits,
+};
+
+static int vtd_fmt_init(struct kunit *test)
+{
+	int ret = fake_unit_init(test);
+
+	if (ret)
+		return ret;
+	vtd_fmt.ops = ops_of(test->priv);
+	fmt = &vtd_fmt;
+	return 0;
+}
+
+DEFINE_IOMMU_SUITE_CASES(vtd_fmt_cases);
+
+static struct kunit_suite vtd_fmt_suite = {
+	.name		= "irq_liveupdate_vtd_fmt",
+	.init		= vtd_fmt_init,
+	.test_cases	= vtd_fmt_cases,
+};
+
+kunit_test_suites(&vtd_test_suite, &vtd_fmt_suite);
 
 MODULE_DESCRIPTION("KUnit tests of interrupt live update on VT-d");
 MODULE_LICENSE("GPL");

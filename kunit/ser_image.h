@@ -225,8 +225,8 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 		for (u32 j = i + 1; j < root->nr_units; j++) {
 			const struct irq_lu_unit_ser *b = &root->units[j];
 
-			if (a->table == b->table ||
-			    (a->reg_base == b->reg_base && a->segment == b->segment))
+			if (a->segment == b->segment ? a->reg_base == b->reg_base :
+						       a->table == b->table)
 				return "two units are the same";
 		}
 	}

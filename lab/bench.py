@@ -91,7 +91,10 @@ class Machine(qemu.Machine):
         self._cost = build.plugin("cost")
         self._symbols = build.symbols(FLAVOUR)
 
-    def _plugins(self, call_address):
+    def _traced(self, iommu):
+        return self.TRACED
+
+    def _plugins(self, iommu, call_address):
         functions = {name for step in STEPS.values() for name in step}
         watched = "".join(f",watch={name}:{start:#x}" for name in sorted(functions)
                           for start, _ in self._symbols.functions(name))

@@ -15,6 +15,7 @@ import kho
 import qemu
 import qemulog
 import run
+from iommu import IOMMUS
 
 DEVICES = (qemu.DEVICE, "0000:02:00.0", "0000:03:00.0")
 SIGNALS_PER_UPDATE = 3
@@ -161,6 +162,6 @@ class Chain(run.Run):
                 events=events, start=start, rearm=rearm, end=end, model=self.scenario.device,
                 device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]], table=self.bound["table"],
                 numbers=self.numbers, messages=[message for _, message, _ in own],
-                irtes=[irte for _, _, irte in own])
+                irtes=[irte for _, _, irte in own], iommu=IOMMUS[self.scenario.iommu])
             for name, wrong in judges.judge(seen).items():
                 self.result.judged.setdefault(name, []).extend(wrong)

@@ -7,6 +7,7 @@ array the first element is altered. Places:
 
     root, unit0, ref0, device0, device0.vector0     irq.h
     device0.vector0.entry                           its remapping table entry: low, high
+    device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
     pci, pci.device0                                pci.h
     file                                            vfio_pci.h
 
@@ -17,9 +18,7 @@ import binascii
 import ctypes
 
 import abi
-
-# Linux maps all memory here, without KASLR and 5-level page tables.
-DIRECT_MAP = 0xffff888000000000
+from gdbstub import DIRECT_MAP
 
 # Functions of the old kernel in the order of its jump. The first gets the arguments of a
 # LUO file, the second the root, at the third nothing is written to the state any more.
@@ -33,12 +32,23 @@ SERIALIZED_DATA = 24
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
 
+# Of a unit: its backend, and of a device table entry the address of the interrupt table
+AMDVI = 2
+AMDVI_TABLE = 0xfffffffffffc0
+
 POINTER_BYTES = 8
 CHECKSUM_MASK = 0xffffffff
 
 
 class TableEntry(ctypes.LittleEndianStructure):
     _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+
+class DeviceTableEntry(ctypes.LittleEndianStructure):
+    """AMD-Vi; word 2 is about interrupts."""
+
+    _fields_ = [("dma", ctypes.c_uint64 * 2), ("interrupts", ctypes.c_uint64),
+                ("reserved", ctypes.c_uint64)]
 
 
 class State:
@@ -88,9 +98,18 @@ class State:
             self._find_entry(f"{device}.vector{n}")
 
     def _find_entry(self, vector):
-        table = DIRECT_MAP + self.get(f"unit{self.get(f'{vector}.unit')}.table")
+        unit = f"unit{self.get(f'{vector}.unit')}"
+        table = self.get(f"{unit}.table")
+        if self.get(f"{unit}.backend") == AMDVI:
+            table = self._find_table(f"{vector}.dte", table, self.get(f"{vector}.source"))
         index = self.get(f"{vector}.handle")
-        self._places[f"{vector}.entry"] = (TableEntry, table + index * ctypes.sizeof(TableEntry))
+        self._places[f"{vector}.entry"] = (
+            TableEntry, DIRECT_MAP + table + index * ctypes.sizeof(TableEntry))
+
+    def _find_table(self, dte, device_table, devid):
+        offset = devid * ctypes.sizeof(DeviceTableEntry)
+        self._places[dte] = (DeviceTableEntry, DIRECT_MAP + device_table + offset)
+        return self.get(f"{dte}.interrupts") & AMDVI_TABLE
 
     def _field(self, name):
         """Address and size."""

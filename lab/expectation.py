@@ -139,7 +139,7 @@ def _hammer_hit(result):
     wrong = [f"{what}: {stats[what]}" for what in ("moved", "armed", "arm_busy")
              if not stats[what]]
     if not result.late_calls:
-        wrong.append(f"{result.scenario.watch_call} not called after the block")
+        wrong.append("nobody wanted to change an entry after the block")
     return _all("hammer: at work before FREEZE, at the gate, and after the block", wrong)
 
 

@@ -8,6 +8,9 @@ breakpoint. Addresses are virtual ones of the kernel.
 import socket
 import time
 
+# Linux maps all memory here, without KASLR and 5-level page tables.
+DIRECT_MAP = 0xffff888000000000
+
 # The registers of x86-64 which come first in the answer to "g"
 REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi")
 REGISTER_DIGITS = 16

@@ -7,12 +7,11 @@ a list of sentences; an empty list means that its rule held.
 
 from dataclasses import dataclass, field
 
+from iommu import IOMMUS
 from qemulog import IRTE_PRESENT
 
 COMMAND = 4
 COMMAND_BUS_MASTER = 1 << 2
-
-GLOBAL_INTERRUPT_REMAPPING = 1 << 25
 
 TABLE_ENTRY_BYTES = 16
 TABLE_MESSAGE_BYTES = 12
@@ -21,8 +20,6 @@ MSI_CONTROL = 2  # in the MSI capability, as are the two below
 MSI_ADDRESS_LOW = 4
 MSI_ADDRESS_HIGH = 8
 MSI_CONTROL_ENABLE = 1 << 0
-
-IRTE_SOURCE = (1 << 20) - 1  # of the upper half: SID, SQ, SVT
 
 
 @dataclass
@@ -40,6 +37,7 @@ class Observation:
     numbers: of the vectors that the old kernel has armed
     messages: per such vector (address, data) in the old kernel
     irtes: per such vector the index of its remapping entry in the old kernel
+    iommu: what the log says about interrupt remapping, see iommu.py
     """
 
     events: list
@@ -54,6 +52,7 @@ class Observation:
     messages: list
     irtes: list
     msi: dict = field(default_factory=dict)
+    iommu: object = IOMMUS["intel"]
 
     def config_writes(self, until=None):
         """(event, offset, value) of the writes to the device's configuration space."""
@@ -63,19 +62,16 @@ class Observation:
                 yield event, offset, value
 
     def window(self, *names, until=None):
-        """Events of the given names from the shutdown on."""
+        """Events of the given names, or all, from the shutdown on."""
         until = until or self.end
-        return [e for e in self.events if e.name in names and self.start <= e.time <= until]
+        return [e for e in self.events
+                if (not names or e.name in names) and self.start <= e.time <= until]
 
 
 def remapping_stays_enabled(seen):
     """Interrupt remapping is never disabled."""
-    wrong = []
-    for event in seen.window("vtd_reg_write_gcmd"):
-        numbers = event.numbers()
-        if numbers["status"] & ~numbers["value"] & GLOBAL_INTERRUPT_REMAPPING:
-            wrong.append(f"GCMD written {numbers['value']:#x}: interrupt remapping off")
-    return wrong
+    return [f"interrupt remapping off: {event.name} {event.text}" for event in seen.window()
+            if seen.iommu.switches_remapping_off(event)]
 
 
 def msi_stays_enabled(seen):
@@ -163,8 +159,8 @@ class _Block:
 
     An entry is closed by the first write, from the shutdown on, that leaves it
     not present with fault reporting suppressed; one that is merely freed has
-    both bits clear. The old kernel is gone when the next one first touches the
-    unit, switching queued invalidation off.
+    both bits clear. The old kernel is gone when the unit's queue of commands is
+    switched off, by itself or by the next kernel.
 
     until: when that was
     masked: when the device was last masked before, or None
@@ -172,8 +168,8 @@ class _Block:
     """
 
     def __init__(self, seen):
-        self.until = min((e.time for e in seen.window("vtd_inv_qi_enable")
-                          if e.numbers()["enabled"] == 0), default=seen.rearm)
+        self.until = min((e.time for e in seen.window()
+                          if seen.iommu.switches_queue_off(e)), default=seen.rearm)
         self.masked = max(self._masked(seen), default=None)
         self.closing = {}
         for position, event in enumerate(seen.events):
@@ -203,6 +199,15 @@ def _of_this_table(seen):
         yield position, event
 
 
+def table_stays(seen):
+    """The remapping table of the device is never another one."""
+    tables = [(event, event.numbers()["table"]) for event in seen.events
+              if event.name == "irta_write" and event.time <= seen.end]
+    old = [table for event, table in tables if event.time < seen.start]
+    return [f"remapping table at {table:#x}, was at {old[-1]:#x}" for event, table in tables
+            if event.time >= seen.start and table != old[-1]]
+
+
 def _entry_writes(seen, until):
     """(position, index, low, high) of each write to an entry of the device, from the shutdown."""
     for position, event in _of_this_table(seen):
@@ -213,15 +218,6 @@ def _entry_writes(seen, until):
             yield position, numbers["index"], numbers["low"], numbers["high"]
 
 
-def _invalidates(event, index):
-    if event.name != "vtd_inv_desc_iec":
-        return False
-    numbers = event.numbers()
-    if numbers["granularity"] == 0:
-        return True
-    return (numbers["index"] ^ index) >> numbers["mask"] == 0
-
-
 def block_is_flushed(seen):
     """After an entry was closed its cache is invalidated, and that is waited for."""
     block = _Block(seen)
@@ -229,10 +225,10 @@ def block_is_flushed(seen):
              for index in seen.irtes if index not in block.closing]
     for index, position in block.closing.items():
         rest = [e for e in seen.events[position + 1:] if e.time <= block.until]
-        flushed = next((n for n, e in enumerate(rest) if _invalidates(e, index)), None)
+        flushed = next((n for n, e in enumerate(rest) if seen.iommu.invalidates(e, index)), None)
         if flushed is None:
             wrong.append(f"IRTE {index}: not invalidated after it was closed")
-        elif not any(e.name.startswith("vtd_inv_desc_wait") for e in rest[flushed:]):
+        elif not any(seen.iommu.waits(e) for e in rest[flushed:]):
             wrong.append(f"IRTE {index}: its invalidation was not waited for")
     return wrong
 
@@ -255,14 +251,9 @@ def blocked_stays_blocked(seen):
 def entries_are_whole(seen):
     """Once closed, no entry is ever present with another source-id than its device's."""
     block = _Block(seen)
-    source = {}
-    for event in seen.events:
-        if event.name == "irte_write" and event.time < seen.start:
-            source[event.numbers()["index"]] = event.numbers()["high"] & IRTE_SOURCE
-    return [f"IRTE {index}: present with source {high:#x}, not {source[index]:#x}"
-            for position, index, low, high in _entry_writes(seen, seen.end)
-            if low & IRTE_PRESENT and position > block.closing.get(index, 0)
-            and high & IRTE_SOURCE != source[index]]
+    opened = [(index, high) for position, index, low, high in _entry_writes(seen, seen.end)
+              if low & IRTE_PRESENT and position > block.closing.get(index, 0)]
+    return seen.iommu.wrong_sources(seen, opened)
 
 
 def nothing_stray(seen):
@@ -274,14 +265,15 @@ def nothing_stray(seen):
     if not block.closing:
         return ["nothing was blocked before the jump"]
     closed = max(seen.events[position].time for position in block.closing.values())
-    return [f"message {event.text}" for _, event in _of_this_table(seen)
-            if event.name == "vtd_ir_remap_msi" and closed < event.time <= seen.rearm
-            and event.message() in seen.messages]
+    events = (event for _, event in _of_this_table(seen))
+    return [f"message {event.text}" for event, message in seen.iommu.arrivals(events, seen.device)
+            if closed < event.time <= seen.rearm and message in seen.messages]
 
 
 def no_faults(seen):
     """The remapping unit reports no fault."""
-    return [f"{event.name} {event.text}" for event in seen.window("vtd_dmar_fault", "vtd_frr_new")]
+    return [f"{event.name} {event.text}"
+            for event in seen.iommu.faults(seen.window(), seen.device)]
 
 
 def late_calls(seen):
@@ -294,6 +286,7 @@ def late_calls(seen):
 
 JUDGES = {
     "remapping": remapping_stays_enabled,
+    "table": table_stays,
     "enable": msi_stays_enabled,
     "one-type": one_type_at_a_time,
     "bus-master": bus_mastering_stays_on,

@@ -27,6 +27,7 @@ import report
 import run
 import scenario
 import storm
+from iommu import IOMMUS
 
 COURSES = {"update": run.Run, "storm": storm.Storm, "chain": chain.Chain}
 
@@ -39,7 +40,7 @@ DEBUG_CHANGES = {
 
 def _changes(arguments):
     """What the command line changes in a scenario."""
-    names = ("vectors", "mode", "seed", "rings", "memory", "length")
+    names = ("vectors", "iommu", "mode", "seed", "rings", "memory", "length")
     changes = {name: getattr(arguments, name) for name in names
                if getattr(arguments, name, None) is not None}
     cpus = getattr(arguments, "cpus", None)
@@ -95,7 +96,7 @@ def _print_result(result, checks):
 
 def command_list(arguments):
     for name in scenario.names():
-        print(f"{name:<28}{scenario.load(name).title}")
+        print(f"{name:<32}{scenario.load(name).title}")
     return True
 
 
@@ -234,6 +235,7 @@ def _parser():
     machine = argparse.ArgumentParser(add_help=False)
     machine.add_argument("--vectors", type=int)
     machine.add_argument("--cpus", type=int, help="of the old kernel; the next has one more")
+    machine.add_argument("--iommu", choices=IOMMUS)
     machine.add_argument("--mode", choices=("xapic", "x2apic"))
     machine.add_argument("--memory")
     machine.add_argument("--rings", type=int, help="per vector and phase")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One QEMU process: the machine every scenario runs on.
 
-A q35 with VT-d interrupt remapping. The device under test is behind a PCIe root
+A q35 with interrupt remapping, by VT-d or AMD-Vi. The device under test is behind a PCIe root
 port. Decoys are devices whose drivers take
 irq numbers and remapping entries when they are let loose.
 """
@@ -19,6 +19,7 @@ import guest
 import ivshmem
 import registers
 from device import DEVICES
+from iommu import IOMMUS
 
 ROOT_PORT_SLOT = 4
 DEVICE = "0000:01:00.0"
@@ -42,17 +43,7 @@ TRACE_EVENTS = (
     "pci_cfg_write",
     "msix_write_config",
     "memory_region_ops_write",
-    "vtd_reg_write_gcmd",
-    "vtd_reg_ir_root",
-    "vtd_ir_enable",
-    "vtd_ir_remap_msi",
-    "vtd_ir_remap_msi_req",
     "apic_register_write",
-    "vtd_inv_qi_enable",
-    "vtd_inv_desc_iec",
-    "vtd_inv_desc_wait_*",
-    "vtd_dmar_fault",
-    "vtd_frr_new",
     "pci_nvme_io_cmd",
     "pci_nvme_enqueue_req_completion",
     "pci_nvme_mmio_cfg",
@@ -89,7 +80,6 @@ class Machine:
     """Use as a context manager; QEMU is killed and its sockets removed at the end."""
 
     ACCELERATOR = ("-accel", "tcg,thread=multi")
-    TRACED = TRACE_EVENTS
 
     def __init__(self, binary, plugin, directory, echo=False):
         self.directory = directory
@@ -108,9 +98,14 @@ class Machine:
     def _socket(self, name):
         return os.path.join(self._sockets, name)
 
-    def _plugins(self, call_address):
+    @staticmethod
+    def _traced(iommu):
+        return TRACE_EVENTS + iommu.trace_events
+
+    def _plugins(self, iommu, call_address):
         """call_address: of an instruction whose execution is logged, or None."""
-        return [self._plugin if call_address is None else f"{self._plugin},call={call_address:#x}"]
+        call = "" if call_address is None else f",call={call_address:#x}"
+        return [f"{self._plugin}{iommu.plugin_options(DEVICE[5:])}{call}"]
 
     @staticmethod
     def _devices(config):
@@ -156,13 +151,14 @@ class Machine:
                           for _, name in _named_doorbells(config) if name]
 
     def _arguments(self, config, kernel, initrd, append, call_address):
-        eim = "on" if config.mode == "x2apic" else "off"
+        iommu = IOMMUS[config.iommu]
+        events = TRACE_EVENTS + iommu.trace_events
         arguments = [
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
             *self.ACCELERATOR, "-smp", str(max(config.cpus)), "-m", config.memory,
-            "-device", f"intel-iommu,intremap=on,eim={eim}",
+            *iommu.arguments(config.mode),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config),
             *(DECOYS if config.decoys else ()), *self._disks(config), *self._cable(config),
@@ -171,8 +167,10 @@ class Machine:
             "-serial", "chardev:console", "-serial", "chardev:vmm",
             "-kernel", kernel, "-initrd", initrd, "-append", append,
             "-D", self.log_path, "-msg", "timestamp=on",
-            "-d", ",".join(["plugin", "cpu_reset"] + [f"trace:{event}" for event in self.TRACED]),
-            *[part for plugin in self._plugins(call_address) for part in ("-plugin", plugin)],
+            "-d", ",".join(["plugin", "cpu_reset"]
+                           + [f"trace:{event}" for event in self._traced(iommu)]),
+            *[part for plugin in self._plugins(iommu, call_address)
+              for part in ("-plugin", plugin)],
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
         ]
         return arguments

@@ -13,9 +13,10 @@ REGISTER = re.compile(r"register (0x[0-9a-f]+) = (0x[0-9a-f]+)")
 CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
                      r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
 
-# Of all guest writes to devices only those to an MSI-X table are of interest.
+# Of all guest writes to devices only those to an MSI-X table, and to the registers of AMD-Vi,
+# of which there are no events of their own, are of interest.
 MMIO_WRITE = "memory_region_ops_write"
-MSIX_TABLE = "name 'msix-table'"
+MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'")
 
 # And of those to a local APIC, the ones which send interrupts.
 APIC_WRITE = "apic_register_write"
@@ -57,7 +58,7 @@ class Event:
 
 def parse(line):
     """The event of a line, or None."""
-    if MMIO_WRITE in line and MSIX_TABLE not in line:
+    if MMIO_WRITE in line and not any(name in line for name in MMIO_OF_INTEREST):
         return None
     if APIC_WRITE in line and not any(register in line for register in APIC_SENDS):
         return None

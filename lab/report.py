@@ -9,6 +9,7 @@ import expectation
 
 RULES = {
     "remapping": "interrupt remapping never disabled",
+    "table": "remapping table taken over in place",
     "enable": "MSI or MSI-X Enable never cleared",
     "one-type": "MSI and MSI-X never enabled together",
     "bus-master": "bus mastering never cleared, device and path",
@@ -124,7 +125,7 @@ def demo(cold, handover, checks):
     ok = all(check.ok for check in checks)
     lines = [
         f"Interrupt live update: {scenario.vectors} MSI-X {vectors}, "
-        f"{scenario.cpus[0]} CPUs -> {scenario.cpus[1]}, {scenario.mode}, "
+        f"{scenario.cpus[0]} CPUs -> {scenario.cpus[1]}, {scenario.iommu}, {scenario.mode}, "
         f"Linux {handover.release or cold.release}, seed {scenario.seed}", "",
         *_leg("Handover OFF", cold), *_leg("Handover ON", handover), LEGEND, "",
         f"  {'Seen from outside, from the old kernel-s shutdown on':<55}{'OFF':>10}{'ON':>10}"

@@ -25,11 +25,12 @@ import patch
 import qemu
 import qemulog
 from device import DEVICES
+from iommu import IOMMUS
 from result import Result, Vector
 from scenario import HOOKS
 
 COMMON_PARAMETERS = (
-    "console=ttyS0,115200 oops=panic panic=-1 intel_iommu=on "
+    "console=ttyS0,115200 oops=panic panic=-1 "
     # On a busy host an emulated machine's clocks cannot be calibrated against each other
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
@@ -169,7 +170,8 @@ class Run:
     # The kernels
 
     def _role_parameters(self, role):
-        return f"{COMMON_PARAMETERS} lab.device={','.join(self.devices)} lab.role={role}"
+        return (f"{COMMON_PARAMETERS} {IOMMUS[self.scenario.iommu].parameters} "
+                f"lab.device={','.join(self.devices)} lab.role={role}")
 
     def _parameters(self, leg):
         return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
@@ -190,7 +192,8 @@ class Run:
         old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)
         archive = self._initrd(following)
         hidden = "initcall_blacklist=" + ",".join(qemu.DECOY_INITCALLS)
-        watched = (self.symbols.address(self.scenario.watch_call) if self.scenario.watch_call
+        iommu = IOMMUS[self.scenario.iommu]
+        watched = (self.symbols.address(iommu.changes_entry) if self.scenario.watch_late_changes
                    else None)
         self.machine.start(self.scenario, old, archive, f"{self._parameters(0)} {hidden}",
                            watched)
@@ -285,6 +288,17 @@ class Run:
         for first, count in self.scenario.ranges():
             self._command(f"arm {first} {count}")
 
+    def _take_entries(self):
+        """See to it that the next kernel has not the same table entries by accident."""
+        iommu = IOMMUS[self.scenario.iommu]
+        if not iommu.table_per_device:
+            return
+        self._arm()
+        address, entries = iommu.entries_to_take(qemulog.read(self.machine.log_path))
+        self._command("disarm")
+        with self.machine.stub() as stub:
+            stub.write(gdbstub.DIRECT_MAP + address, entries)
+
     def _look(self, when):
         """Take down the identity of the vectors."""
         seen = self._command("snapshot")["vectors"]
@@ -296,6 +310,7 @@ class Run:
         self._command("counters")
         self._command("open")
         self._bind(self.device.msi)
+        self._take_entries()
         self._arm()
         self._hook("old_armed")
         counts = self._counts()
@@ -421,14 +436,19 @@ class Run:
             table=self.bound.get("table", 0), msi=self.bound.get("msi", {}),
             numbers=self.numbers,
             messages=[(v.old["address"], v.old["data"]) for v in self.result.vectors],
-            irtes=[v.old["irte"] for v in self.result.vectors])
+            irtes=[v.old["irte"] for v in self.result.vectors],
+            iommu=IOMMUS[self.scenario.iommu])
         self.result.judged = judges.judge(seen)
         self.result.late_calls = judges.late_calls(seen)
-        if self.trace and not self.device.ring and not any(map(expectation.changed,
-                                                               self.result.vectors)):
+        if self._can_account(seen.iommu):
             self.result.accounts = account.accounts(
                 seen, self.scenario.mode == "x2apic", self.machine.doorbell.rings,
                 self.result.vectors, self.trace)
+
+    def _can_account(self, iommu):
+        """By the messages, which are those of one device if all devices share a table."""
+        return (self.trace and not self.device.ring and not iommu.table_per_device
+                and not any(map(expectation.changed, self.result.vectors)))
 
     def _judge_busy(self):
         """A device which a program of the guest drives: little is known of its vectors."""
@@ -436,7 +456,8 @@ class Run:
         seen = judges.Observation(
             events=qemulog.read(self.machine.log_path), start=self.marks["start"],
             rearm=now, end=now, model=self.scenario.device, device=qemu.DEVICE[5:],
-            bridges=[qemu.ROOT_PORT[5:]], table=0, numbers=[], messages=[], irtes=[])
+            bridges=[qemu.ROOT_PORT[5:]], table=0, numbers=[], messages=[], irtes=[],
+            iommu=IOMMUS[self.scenario.iommu])
         self.result.judged = busy.judge(seen)
         if self.scenario.iops:
             self.result.flight = busy.flight(seen, self._lets_go)
@@ -502,6 +523,6 @@ def execute(scenario, build, echo=False, kind=Run):
     """Run a scenario, in the course of some kind; one that wants to hit a race is run until it has."""
     for _ in range(ATTEMPTS):
         result = _execute_once(kind, scenario, build, echo)
-        if result.error or not scenario.watch_call or _race_was_hit(result):
+        if result.error or not scenario.watch_late_changes or _race_was_hit(result):
             break
     return result

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 
 DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 
+# A file lists others in "iommus"
+DEFAULT_IOMMU = "intel"
+
 # Points of a run at which a scenario may give the VMM further commands
 HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
          "next_armed", "next_finishing", "next_finished")
@@ -20,7 +23,7 @@ class Scenario:
     expect: name of the outcome it is held against, see expectation.py
     course: of the run: an update, a storm, see storm.py, or a chain of updates, see chain.py
     device: the device under test, see device.py; which decides about MSI or MSI-X
-    vectors, cpus, memory, mode: the machine; cpus of the old and the next kernel
+    vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
@@ -38,7 +41,7 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     length: of a chain, in updates
     ring_into_block: ring on, uncounted, until the old kernel lets go of the device
-    watch_call: a function of the old kernel that has to be called after the block
+    watch_late_changes: whether the old kernel has to try to change entries after the block
     seed: of the order of the rings in the blackout; of everything in a storm
     at: further commands to the VMM, by hook
     debug_only: whether it takes what only the debug kernel has
@@ -65,6 +68,7 @@ class Scenario:
     arm: tuple = ()
     cpus: tuple = (3, 4)
     memory: str = "1G"
+    iommu: str = DEFAULT_IOMMU
     mode: str = "x2apic"
     devices: tuple = ()
     decoys: bool = True
@@ -78,7 +82,7 @@ class Scenario:
     rings: int = 3
     length: int = 10
     ring_into_block: bool = False
-    watch_call: str = ""
+    watch_late_changes: bool = False
     seed: int = 1
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()
@@ -112,12 +116,17 @@ def _read(name):
 
 
 def load(name):
-    """A file's only scenario, or one of its cases: "file.case"."""
-    file, _, case = name.partition(".")
+    """A file's only scenario, or one of its cases: "file.case". On another machine than the one
+    with VT-d: "file.case@amd"."""
+    scenario, _, iommu = name.partition("@")
+    file, _, case = scenario.partition(".")
     data = _read(file)
+    data.pop("iommus", None)
     cases = data.pop("cases", {})
     if case:
         data |= cases[case] | {"title": f"{data['title']}: {case}"}
+    if iommu:
+        data |= {"title": f"{data['title']}; {iommu}", "iommu": iommu}
     unknown = set(data.get("at", {})) - set(HOOKS)
     if unknown:
         raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
@@ -126,8 +135,11 @@ def load(name):
 
 
 def _names_in(file):
-    cases = _read(file).get("cases")
-    return [f"{file}.{case}" for case in cases] if cases else [file]
+    data = _read(file)
+    cases = data.get("cases")
+    names_of_cases = [f"{file}.{case}" for case in cases] if cases else [file]
+    return [name if iommu == DEFAULT_IOMMU else f"{name}@{iommu}"
+            for iommu in data.get("iommus", [DEFAULT_IOMMU]) for name in names_of_cases]
 
 
 def names():

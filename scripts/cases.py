@@ -23,7 +23,10 @@ TABLE = os.path.join(HERE, "..", "Documentation", "core-api", "irq",
 SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
           "vtd": "irq_liveupdate_vtd", "units": "irq_liveupdate_vtd_units",
           "msi": "irq_liveupdate_msi", "mutation": "irq_liveupdate_mutation",
-          "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio"}
+          "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio",
+          "amd": "irq_liveupdate_amd", "amd_ga": "irq_liveupdate_amd_ga_fmt",
+          "amd_legacy": "irq_liveupdate_amd_legacy_fmt", "vtd_fmt": "irq_liveupdate_vtd_fmt",
+          "mock": "irq_liveupdate_mock"}
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 

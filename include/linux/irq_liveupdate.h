@@ -21,7 +21,7 @@ struct msi_desc;
  *		include/linux/kho/abi/irq.h.
  *
  * The methods below make the domain an interrupt remapping unit. All of them
- * are implemented, or none. Where they take @nr, @rec is the first of @nr
+ * are implemented, but for those which say that they are optional, or none. Where they take @nr, @rec is the first of @nr
  * records whose table entries were allocated at once, with consecutive handles:
  * all messages of MSI, or a single vector of MSI-X. A unit which allocates more
  * entries than that, for the sake of alignment, treats the additional ones in
@@ -31,6 +31,13 @@ struct msi_desc;
  *		@ser. Called when the first device behind the unit is preserved.
  *		May sleep. Interrupts go on. Returns 0 or a negative errno.
  * @unpreserve:	Undo @preserve. May sleep.
+ * @preserve_dev: Preserve what the unit has for @dev alone: its own remapping
+ *		table, if there is not one for all. Called after @preserve for each
+ *		device, whose MSI descriptors are locked if it has any. Interrupts of
+ *		the device may still be allocated and freed. May sleep. Returns 0 or a
+ *		negative errno. Optional.
+ * @unpreserve_dev: Undo @preserve_dev, before @unpreserve. May sleep. Goes with
+ *		@preserve_dev.
  * @block:	Make the table entries not present, with fault reporting
  *		suppressed and the source-id fields of @rec, and latch them: from
  *		now on nothing this kernel does changes them any more. Called
@@ -44,7 +51,7 @@ struct msi_desc;
  *		none. Fails with -EEXIST when one is taken, and with -EINVAL when
  *		one does not have the recorded source-id fields or is not blocked,
  *		or when they could not have been allocated at once. Called while
- *		the unit is set up in the next kernel, must not sleep.
+ *		the unit is set up in the next kernel. May sleep.
  * @check:	Whether the entry of @rec may be used by @dev, i.e. whether the
  *		source-id fields computed for @dev are the recorded ones.
  * @release:	End of @reserve: the table entries belong to their user alone, or
@@ -55,6 +62,8 @@ struct irq_domain_liveupdate_ops {
 			struct irq_lu_vector_ser *rec);
 	int	(*preserve)(struct irq_domain *d, struct irq_lu_unit_ser *ser);
 	void	(*unpreserve)(struct irq_domain *d);
+	int	(*preserve_dev)(struct irq_domain *d, struct device *dev);
+	void	(*unpreserve_dev)(struct irq_domain *d, struct device *dev);
 	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			 unsigned int nr);
 	void	(*sync)(struct irq_domain *d);

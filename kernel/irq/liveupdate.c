@@ -344,6 +344,21 @@ static int irq_lu_get_unit(struct irq_domain *unit)
 	return 0;
 }
 
+static int irq_lu_preserve_dev(struct irq_lu_out_dev *out)
+{
+	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+
+	return ops->preserve_dev ? ops->preserve_dev(out->unit, out->dev) : 0;
+}
+
+static void irq_lu_unpreserve_dev(struct irq_lu_out_dev *out)
+{
+	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+
+	if (ops->unpreserve_dev)
+		ops->unpreserve_dev(out->unit, out->dev);
+}
+
 /* The table is filled at the jump, when nothing can be allocated any more. */
 static int irq_lu_reserve_slot(void)
 {
@@ -390,9 +405,13 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 	if (ret)
 		goto put_root;
 
-	ret = irq_lu_alloc_record(out);
+	ret = irq_lu_preserve_dev(out);
 	if (ret)
 		goto put_root;
+
+	ret = irq_lu_alloc_record(out);
+	if (ret)
+		goto unpreserve_dev;
 
 	/* Says itself why it fails. */
 	ret = irq_lu_capture_device(out);
@@ -406,9 +425,12 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 
 free_record:
 	kho_unpreserve_free(out->ser);
+	irq_lu_unpreserve_dev(out);
 	irq_lu_put_root();
 	return ret;
 
+unpreserve_dev:
+	irq_lu_unpreserve_dev(out);
 put_root:
 	irq_lu_put_root();
 refuse:
@@ -494,6 +516,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	hash_del(&out->hash);
 	irq_lu_out.nr_devices--;
 	kho_unpreserve_free(out->ser);
+	irq_lu_unpreserve_dev(out);
 	kfree(out);
 	irq_lu_put_root();
 }

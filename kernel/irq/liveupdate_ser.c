@@ -169,7 +169,8 @@ static int check_units(const struct irq_lu_unit_ser *units, u32 nr_units,
 		for (u32 j = 0; j < i; j++) {
 			if (same_unit(&units[i], &units[j]))
 				return refuse(reason, -EINVAL, "duplicate unit");
-			if (units[i].table == units[j].table)
+			if (units[i].table == units[j].table &&
+			    units[i].segment != units[j].segment)
 				return refuse(reason, -EINVAL, "duplicate remapping table");
 		}
 	}

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A QEMU plugin that logs every change a guest makes to its VT-d interrupt
- * remapping table. The table is ordinary guest memory, so QEMU's own trace
- * events do not show writes to it.
+ * A QEMU plugin that logs every change a guest makes to its interrupt remapping
+ * table. The table is ordinary guest memory, so QEMU's own trace events do not
+ * show writes to it. VT-d has one table, which a register names. AMD-Vi has one
+ * for each device, which the device's entry in the device table (DTE) names: it
+ * is the table of one device that is watched, and its entries are of 128 bits.
  *
- *	-plugin irtewatch.so[,call=<address>][,entries=<number>] -d plugin
+ *	-plugin irtewatch.so[,amdvi=<devid>][,call=<address>][,entries=<number>] -d plugin
  *
  *	irta_write table 0x... entries N	the guest announced a table
  *	irte_write index N low 0x... high 0x...	an entry as it is after a store
+ *	dte_write remapped N table 0x...	the DTE of the device has changed
+ *	alien_dte_write devid 0x...		another DTE names the same table
  *	call cpu N				the instruction at <address> is run
  *
  * Only stores of kernel code are looked at, and only the first entries of the
@@ -32,8 +36,21 @@
 #define DMAR_IRTA		0xb8ULL
 #define IRTA_SIZE		0xfULL
 
+/* The same of AMD-Vi: device table base address register, and what is in a DTE */
+#define AMDVI_BASE		0xfed80000ULL
+#define DEVTAB_ADDRESS		0xfffffffff000ULL
+#define DEVTAB_BYTES(base)	((((base) & 0x1ff) + 1) * 4096)
+#define DTE_BYTES		32U
+#define DTE_INTERRUPTS		16U
+#define DTE_IV			1ULL
+#define DTE_INTTAB		0xfffffffffffc0ULL
+#define DTE_INTCTL(interrupts)	((interrupts) >> 60 & 3)
+#define DTE_INTCTL_FORWARD	1
+#define DTE_INTTABLEN(interrupts) ((interrupts) >> 1 & 0xf)
+
 #define CALL_ARGUMENT		"call="
 #define ENTRIES_ARGUMENT	"entries="
+#define AMDVI_ARGUMENT		"amdvi="
 
 #define MAX_ENTRIES		65536U
 #define IRTE_BYTES		16U
@@ -53,6 +70,11 @@ static union irte shadow[MAX_ENTRIES];
 static unsigned int nr_watched = 2048;
 static uint64_t table;
 static uint64_t call_address;
+static uint64_t device_table;
+static uint64_t device_table_bytes;
+static uint64_t device_interrupts;
+static unsigned int device;
+static bool is_amdvi;
 
 /* The same prefix as QEMU's trace lines have with -msg timestamp=on */
 static void log_line(const char *event)
@@ -73,17 +95,62 @@ static uint64_t physical(qemu_plugin_meminfo_t info, uint64_t vaddr)
 	return hwaddr ? qemu_plugin_hwaddr_phys_addr(hwaddr) : 0;
 }
 
-static void new_table(uint64_t irta)
+static void new_table(uint64_t address, unsigned int entries)
 {
 	char event[100];
 
-	if ((irta & ~PAGE_MASK_4K) != table)
+	if (address != table)
 		memset(shadow, 0, sizeof(shadow));
-	__atomic_store_n(&table, irta & ~PAGE_MASK_4K, __ATOMIC_RELAXED);
+	__atomic_store_n(&table, address, __ATOMIC_RELAXED);
 
 	snprintf(event, sizeof(event), "irta_write table 0x%" PRIx64 " entries %u", table,
-		 2U << (irta & IRTA_SIZE));
+		 entries);
 	log_line(event);
+}
+
+static void new_device_table(uint64_t base)
+{
+	uint64_t address = base & DEVTAB_ADDRESS;
+
+	if (address == device_table)
+		return;
+	__atomic_store_n(&device_table_bytes, DEVTAB_BYTES(base), __ATOMIC_RELAXED);
+	__atomic_store_n(&device_table, address, __ATOMIC_RELAXED);
+	device_interrupts = 0;
+	if (table)
+		new_table(0, 0);
+}
+
+static void new_interrupts(uint64_t interrupts)
+{
+	char event[100];
+
+	if (interrupts == device_interrupts)
+		return;
+	device_interrupts = interrupts;
+
+	snprintf(event, sizeof(event), "dte_write remapped %u table 0x%" PRIx64,
+		 interrupts & DTE_IV && DTE_INTCTL(interrupts) != DTE_INTCTL_FORWARD,
+		 (uint64_t)(interrupts & DTE_INTTAB));
+	log_line(event);
+	if ((interrupts & DTE_INTTAB) != table)
+		new_table(interrupts & DTE_INTTAB, 1U << DTE_INTTABLEN(interrupts));
+}
+
+/* Interrupts are in the third of four words, which is written alone or with the fourth. */
+static void dte_store(uint64_t offset, uint64_t value)
+{
+	unsigned int devid = offset / DTE_BYTES;
+	char event[40];
+
+	if (offset % DTE_BYTES != DTE_INTERRUPTS)
+		return;
+	if (devid == device) {
+		new_interrupts(value);
+	} else if (table && (value & DTE_INTTAB) == table) {
+		snprintf(event, sizeof(event), "alien_dte_write devid 0x%x", devid);
+		log_line(event);
+	}
 }
 
 static size_t stored_bytes(const struct qemu_plugin_mem_value *value, union irte *bytes)
@@ -116,32 +183,67 @@ static void entry_store(uint64_t offset, const struct qemu_plugin_mem_value *val
 	log_line(event);
 }
 
+static bool is_register(qemu_plugin_meminfo_t info, uint64_t vaddr, uint64_t address)
+{
+	return (vaddr & PAGE_MASK_4K) == (address & PAGE_MASK_4K) &&
+	       physical(info, vaddr) == address;
+}
+
+/* Of linear memory at start: the offset in it, or its size. */
+static uint64_t offset_in(uint64_t start, uint64_t bytes, qemu_plugin_meminfo_t info,
+			  uint64_t vaddr)
+{
+	uint64_t address;
+
+	if (!start || ((vaddr - start) & DIRECT_MAP_ALIGN_MASK) >= bytes)
+		return bytes;
+	address = physical(info, vaddr);
+	return address < start || address - start >= bytes ? bytes : address - start;
+}
+
+static void on_register_store(uint64_t value)
+{
+	pthread_mutex_lock(&lock);
+	if (is_amdvi)
+		new_device_table(value);
+	else
+		new_table(value & ~PAGE_MASK_4K, 2U << (value & IRTA_SIZE));
+	pthread_mutex_unlock(&lock);
+}
+
+static void on_device_table_store(qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+	uint64_t bytes = __atomic_load_n(&device_table_bytes, __ATOMIC_RELAXED), offset;
+	struct qemu_plugin_mem_value value;
+
+	offset = offset_in(__atomic_load_n(&device_table, __ATOMIC_RELAXED), bytes, info, vaddr);
+	if (offset == bytes)
+		return;
+	value = qemu_plugin_mem_get_value(info);
+	pthread_mutex_lock(&lock);
+	dte_store(offset, value.data.u64);
+	pthread_mutex_unlock(&lock);
+}
+
 /* The cheap tests first: this runs for every store of the guest's kernel. */
 static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-	uint64_t bytes = nr_watched * IRTE_BYTES;
-	uint64_t start = __atomic_load_n(&table, __ATOMIC_RELAXED);
+	uint64_t bytes = nr_watched * IRTE_BYTES, offset;
 	struct qemu_plugin_mem_value value;
-	uint64_t address;
 
-	if ((vaddr & PAGE_MASK_4K) == DMAR_IRTA &&
-	    physical(info, vaddr) == DMAR_BASE + DMAR_IRTA) {
-		value = qemu_plugin_mem_get_value(info);
-		pthread_mutex_lock(&lock);
-		new_table(value.data.u64);
-		pthread_mutex_unlock(&lock);
+	if (is_register(info, vaddr, is_amdvi ? AMDVI_BASE : DMAR_BASE + DMAR_IRTA)) {
+		on_register_store(qemu_plugin_mem_get_value(info).data.u64);
 		return;
 	}
 
-	if (!start || ((vaddr - start) & DIRECT_MAP_ALIGN_MASK) >= bytes)
-		return;
-	address = physical(info, vaddr);
-	if (address < start || address - start >= bytes)
+	on_device_table_store(info, vaddr);
+	offset = offset_in(__atomic_load_n(&table, __ATOMIC_RELAXED), bytes, info, vaddr);
+	if (offset == bytes)
 		return;
 
 	value = qemu_plugin_mem_get_value(info);
 	pthread_mutex_lock(&lock);
-	entry_store(address - start, &value);
+	entry_store(offset, &value);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -179,12 +281,16 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		if (!strncmp(argv[i], CALL_ARGUMENT, strlen(CALL_ARGUMENT)))
+		if (!strncmp(argv[i], CALL_ARGUMENT, strlen(CALL_ARGUMENT))) {
 			call_address = strtoull(argv[i] + strlen(CALL_ARGUMENT), NULL, 0);
-		else if (!strncmp(argv[i], ENTRIES_ARGUMENT, strlen(ENTRIES_ARGUMENT)))
+		} else if (!strncmp(argv[i], ENTRIES_ARGUMENT, strlen(ENTRIES_ARGUMENT))) {
 			nr_watched = strtoul(argv[i] + strlen(ENTRIES_ARGUMENT), NULL, 0);
-		else
+		} else if (!strncmp(argv[i], AMDVI_ARGUMENT, strlen(AMDVI_ARGUMENT))) {
+			is_amdvi = true;
+			device = strtoul(argv[i] + strlen(AMDVI_ARGUMENT), NULL, 0);
+		} else {
 			return -1;
+		}
 	}
 	if (nr_watched > MAX_ENTRIES)
 		return -1;

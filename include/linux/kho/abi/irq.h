@@ -33,7 +33,16 @@
  *
  * A unit is one interrupt remapping unit, found again by its PCI segment and
  * the physical address of its registers. A vector names its unit by the index
- * of the unit in the root.
+ * of the unit in the root. What a table, a handle and a source are:
+ *
+ * %IRQ_LU_BACKEND_VTD:
+ *	One table for all devices. The source is SID, SQ and SVT of the entry.
+ *
+ * %IRQ_LU_BACKEND_AMDVI:
+ *	The table of the unit is the device table of its segment. The source is
+ *	the devid: the index of the device table entry which names the interrupt
+ *	table that the handle is an index of. That table is preserved as well, in
+ *	the format (32 or 128 bits) in which the unit operates.
  *
  * Checksums are CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted
  * at the end) with the checksum field itself taken as zero. The root has two:
@@ -62,6 +71,7 @@
 
 /* irq_lu_unit_ser::backend */
 #define IRQ_LU_BACKEND_VTD	1
+#define IRQ_LU_BACKEND_AMDVI	2
 
 /* irq_lu_unit_ser::flags */
 #define IRQ_LU_UNIT_X2APIC	0x1
@@ -83,8 +93,9 @@
  * @backend:	What kind of unit it is, IRQ_LU_BACKEND_*
  * @segment:	PCI segment of the unit
  * @reg_base:	Physical address of the registers of the unit
- * @table:	Physical address of the interrupt remapping table
- * @nr_entries:	Number of entries of the table
+ * @table:	Physical address of the interrupt remapping table, or of what leads
+ *		from a device to its own one. Units of one segment may share it.
+ * @nr_entries:	Number of entries which such a table has at most
  * @flags:	Mode in which the unit operates, IRQ_LU_UNIT_*
  * @reserved:	Zero
  */
@@ -163,7 +174,7 @@ static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
  * @msg_addr_hi:	High word of the message address in the device
  * @msg_data:		Message data which the device sends for the vector
  * @handle:		Index of its entry in the interrupt remapping table
- * @source:		Source-id fields of that entry, coded by the unit. The same
+ * @source:		For whose messages the entry is, coded by the unit. The same
  *			in all vectors of a device.
  * @target:		CPU at which the interrupt was directed, in the code of
  *			the architecture (x86: APIC id)

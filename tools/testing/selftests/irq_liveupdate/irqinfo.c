@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,21 @@
 
 #include "irqinfo.h"
 
-/* The index of the IRTE a message selects, -1 if it is not in remappable format. */
+static bool is_amdvi(void)
+{
+	return !access("/sys/class/iommu/ivhd0", F_OK);
+}
+
+/*
+ * The index of the IRTE a message selects, -1 if it is not in remappable format.
+ * AMD-Vi has no such format: all that its messages have is the index.
+ */
 int msi_irte_index(__u64 address, __u32 data)
 {
 	int handle;
 
+	if (is_amdvi())
+		return address ? (int)(data & MSI_DATA_AMDVI_INDEX) : -1;
 	if (!(address & MSI_ADDR_REMAPPABLE))
 		return -1;
 

@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: Interrupt live update, AMD-Vi
+ *
+ * A device has its own interrupt remapping table, named by its entry in the device
+ * table (DTE), which all units of a PCI segment share. In the record of a unit
+ * the table is the device table; in the record of a vector the source is the
+ * devid whose DTE names the interrupt table, and the handle is the index in it.
+ * All of them are taken over in place.
+ *
+ * The kernel which hands over preserves the device table with the first device
+ * behind a unit, and the interrupt table of each device with the device itself,
+ * which gets one then if it has none yet. At the point of no return it blocks each
+ * entry of a handed over interrupt: it makes it not present, with fault reporting
+ * suppressed, in one store, whatever it was before (guest mode, too), and from
+ * then on nobody changes it. Then all caches are flushed. When the other CPUs are
+ * stopped, every DTE is rewritten: no device may do DMA, because the page tables
+ * are in memory which the next kernel uses for something else, and devices which
+ * are not handed over may send no interrupts. The command buffer and the logs are
+ * switched off, as on any other shutdown. But the unit stays enabled: were it
+ * not, a message which is the index of an entry would be taken for a vector.
+ *
+ * The kernel which takes over finds the unit enabled, and does not disable it while
+ * it sets it up. The record is compared with the registers. The interrupt table
+ * of a device is found by its DTE when the first of its vectors is reserved, and
+ * waits for the device to allocate interrupts: it then gets this one instead of a
+ * new one. All other entries and DTEs are dropped. If the device table does not
+ * match its record the unit gets a new one, while it stays enabled, whose DTEs let
+ * no DMA and no interrupt through, and report no faults of them.
+ */
+
+#define pr_fmt(fmt) "AMD-Vi: " fmt
+
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/crash_dump.h>
+#include <linux/err.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/kexec_handover.h>
+#include <linux/log2.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+#include <asm/iommu.h>
+#include <asm/x86_init.h>
+
+#include "amd_iommu.h"
+#include "irq_liveupdate.h"
+#include "../iommu-pages.h"
+
+/* amd_iommu::flags: what the next kernel needs of the unit is preserved */
+#define AMD_IOMMU_FLAG_IR_PRESERVED	BIT(2)
+
+/* Not present, without fault reports, in both formats of an entry */
+#define IRTE_CLOSED		2U
+
+/* An entry of 128 bits is free when it has no vector. */
+#define IRTE_GA_NO_VECTOR	0xff
+
+/* Device table base address register, AMD IOMMU spec 3.10 sec 3.4.1 */
+#define DEV_TABLE_SIZE		GENMASK_ULL(8, 0)
+
+/* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
+#define DTE_FLAG_SA		BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
+#define DTE_IRQ_IGNORE_UNMAPPED	BIT_ULL(5)
+#define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
+				 DTE_INTTABLEN_MASK)
+
+/* Tables which were taken over, by PCI segment and devid */
+static DEFINE_XARRAY(amd_ir_tables);
+
+static unsigned long table_key(struct amd_iommu *iommu, u16 devid)
+{
+	return PCI_SEG_DEVID_TO_SBDF(iommu->pci_seg->id, devid);
+}
+
+static bool has_ga_format(void)
+{
+	return AMD_IOMMU_GUEST_IR_GA(amd_iommu_guest_ir);
+}
+
+static unsigned int max_entries(void)
+{
+	return FEATURE_NUM_INT_REMAP_SUP_2K(amd_iommu_efr2) ? MAX_IRQS_PER_TABLE_2K :
+							      MAX_IRQS_PER_TABLE_512;
+}
+
+static size_t entry_size(void)
+{
+	return has_ga_format() ? sizeof(struct irte_ga) : sizeof(union irte);
+}
+
+static void irte_ga_write(struct irte_ga *irte, struct irte_ga new)
+{
+	u128 old = irte->irte;
+
+	WARN_ON_ONCE(!try_cmpxchg128(&irte->irte, &old, new.irte));
+}
+
+/* At once: the hardware may look at the entry in between. */
+static void irte_close(struct irq_remap_table *table, unsigned int index)
+{
+	struct irte_ga closed = { .lo.val = IRTE_CLOSED, .hi.val = IRTE_GA_NO_VECTOR };
+
+	if (has_ga_format())
+		irte_ga_write(&((struct irte_ga *)table->table)[index], closed);
+	else
+		WRITE_ONCE(table->table[index], IRTE_CLOSED);
+}
+
+static bool irte_is_closed(struct irq_remap_table *table, unsigned int index)
+{
+	struct irte_ga *irte = (struct irte_ga *)table->table + index;
+
+	if (has_ga_format())
+		return irte->lo.val == IRTE_CLOSED && irte->hi.val == IRTE_GA_NO_VECTOR;
+	return table->table[index] == IRTE_CLOSED;
+}
+
+/* An entry of 32 bits which is free can not suppress faults, too. */
+static void irte_free(struct irq_remap_table *table, unsigned int index)
+{
+	struct irte_ga free = { .lo.val = IRTE_CLOSED };
+
+	if (has_ga_format())
+		irte_ga_write(&((struct irte_ga *)table->table)[index], free);
+	else
+		WRITE_ONCE(table->table[index], 0);
+}
+
+/* No DMA, and no faults of it. The first store does it, the others clean up. */
+static void dte_block_dma(struct dev_table_entry *dte)
+{
+	WRITE_ONCE(dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	WRITE_ONCE(dte->data[1], (dte->data[1] & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
+}
+
+/* No interrupts, and no faults of them */
+static void dte_block_interrupts(struct dev_table_entry *dte)
+{
+	u64 interrupts = dte->data[2] & ~DTE_IRQ_TABLE;
+
+	WRITE_ONCE(dte->data[2],
+		   interrupts | DTE_IRQ_IGNORE_UNMAPPED | DTE_IRQ_REMAP_ENABLE);
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static void amd_ir_save(struct irq_domain *d, struct irq_data *irqd,
+			struct irq_lu_vector_ser *rec)
+{
+	struct amd_ir_data *data = irqd->chip_data;
+
+	rec->handle = data->irq_2_irte.index;
+	rec->source = data->irq_2_irte.devid;
+}
+
+static bool segment_is_preserved(struct amd_iommu_pci_seg *pci_seg)
+{
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_PRESERVED)
+			return true;
+	}
+	return false;
+}
+
+static int amd_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	int ret;
+
+	/* The registers are locked, and the memory belongs to the firmware. */
+	if (amd_iommu_snp_en)
+		return -EOPNOTSUPP;
+
+	if (!segment_is_preserved(pci_seg)) {
+		ret = kho_preserve_folio(virt_to_folio(pci_seg->dev_table));
+		if (ret)
+			return ret;
+	}
+	iommu->flags |= AMD_IOMMU_FLAG_IR_PRESERVED;
+
+	ser->backend = IRQ_LU_BACKEND_AMDVI;
+	ser->segment = pci_seg->id;
+	ser->reg_base = iommu->mmio_phys;
+	ser->table = virt_to_phys(pci_seg->dev_table);
+	ser->nr_entries = max_entries();
+	if (readq(iommu->mmio_base + MMIO_CONTROL_OFFSET) & BIT_ULL(CONTROL_XT_EN))
+		ser->flags |= IRQ_LU_UNIT_X2APIC;
+	return 0;
+}
+
+static void amd_ir_unpreserve(struct irq_domain *d)
+{
+	struct amd_iommu *iommu = d->host_data;
+
+	iommu->flags &= ~AMD_IOMMU_FLAG_IR_PRESERVED;
+	if (!segment_is_preserved(iommu->pci_seg))
+		kho_unpreserve_folio(virt_to_folio(iommu->pci_seg->dev_table));
+}
+
+/* Devices with the same alias share a table. */
+static int amd_ir_preserve_table(struct irq_remap_table *table)
+{
+	unsigned long *blocked;
+	int ret;
+
+	if (table->nr_preserved) {
+		table->nr_preserved++;
+		return 0;
+	}
+
+	blocked = bitmap_zalloc(MAX_IRQS_PER_TABLE_2K, GFP_KERNEL);
+	if (!blocked)
+		return -ENOMEM;
+
+	ret = kho_preserve_folio(virt_to_folio(table->table));
+	if (ret) {
+		bitmap_free(blocked);
+		return ret;
+	}
+
+	scoped_guard(raw_spinlock_irqsave, &table->lock)
+		table->blocked = blocked;
+	table->nr_preserved = 1;
+	return 0;
+}
+
+static int amd_ir_preserve_dev(struct irq_domain *d, struct device *dev)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct iommu_dev_data *dev_data;
+	struct irq_remap_table *table;
+	u16 devid;
+
+	/* DMA of a device which is not known to have an IOMMU would be blocked. */
+	if (!dev_is_pci(dev) || !device_iommu_mapped(dev))
+		return -EOPNOTSUPP;
+
+	devid = pci_dev_id(to_pci_dev(dev));
+	dev_data = search_dev_data(iommu, devid);
+	table = alloc_irq_table(iommu, devid, to_pci_dev(dev),
+				dev_data ? dev_data->max_irqs : MAX_IRQS_PER_TABLE_512);
+	return table ? amd_ir_preserve_table(table) : -ENOMEM;
+}
+
+static void amd_ir_unpreserve_dev(struct irq_domain *d, struct device *dev)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct irq_remap_table *table;
+	unsigned long *blocked;
+
+	table = iommu->pci_seg->irq_lookup_table[pci_dev_id(to_pci_dev(dev))];
+	if (--table->nr_preserved)
+		return;
+
+	kho_unpreserve_folio(virt_to_folio(table->table));
+	blocked = table->blocked;
+	scoped_guard(raw_spinlock_irqsave, &table->lock)
+		table->blocked = NULL;
+	bitmap_free(blocked);
+}
+
+static void amd_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			 unsigned int nr)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct irq_remap_table *table = iommu->pci_seg->irq_lookup_table[rec->source];
+	unsigned int i;
+
+	guard(raw_spinlock_irqsave)(&table->lock);
+
+	bitmap_set(table->blocked, rec->handle, nr);
+	for (i = 0; i < nr; i++)
+		irte_close(table, rec->handle + i);
+}
+
+static void amd_ir_sync(struct irq_domain *d)
+{
+	struct amd_iommu *iommu = d->host_data;
+
+	amd_iommu_flush_all_caches(iommu);
+
+	iommu_feature_disable(iommu, CONTROL_EVT_INT_EN);
+	iommu_feature_disable(iommu, CONTROL_PPRINT_EN);
+	iommu_feature_disable(iommu, CONTROL_GAINT_EN);
+	iommu->flags |= AMD_IOMMU_FLAG_IR_STAYS;
+}
+
+static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
+{
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
+			return true;
+	}
+	return false;
+}
+
+/* Only what is preserved may still be read by the unit. */
+static void block_segment(struct amd_iommu_pci_seg *pci_seg)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
+		struct irq_remap_table *table = pci_seg->irq_lookup_table[devid];
+		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
+
+		dte_block_dma(dte);
+		WRITE_ONCE(dte->data[3], 0);
+		if (!table || !table->nr_preserved)
+			dte_block_interrupts(dte);
+	}
+}
+
+/* Other CPUs attach devices to domains until they are stopped. */
+static void (*amd_ir_next_shutdown)(void) __ro_after_init;
+
+static void amd_ir_shutdown(void)
+{
+	struct amd_iommu_pci_seg *pci_seg;
+	struct amd_iommu *iommu;
+
+	for_each_pci_segment(pci_seg) {
+		if (segment_stays(pci_seg))
+			block_segment(pci_seg);
+	}
+	for_each_iommu(iommu) {
+		if (iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
+			amd_iommu_flush_all_caches(iommu);
+	}
+
+	amd_ir_next_shutdown();
+}
+
+static int __init amd_ir_shutdown_init(void)
+{
+	struct amd_iommu *iommu;
+
+	if (list_empty(&amd_iommu_list))
+		return 0;
+
+	/* The take over is done: from now on the unit is disabled like any other. */
+	for_each_iommu(iommu)
+		iommu->flags &= ~AMD_IOMMU_FLAG_IR_STAYS;
+
+	amd_ir_next_shutdown = x86_platform.iommu_shutdown;
+	x86_platform.iommu_shutdown = amd_ir_shutdown;
+	return 0;
+}
+late_initcall(amd_ir_shutdown_init);
+
+/*
+ * The kernel which takes over
+ */
+
+static const struct irq_lu_unit_ser *amd_ir_record(struct amd_iommu *iommu)
+{
+	return irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_AMDVI, iommu->pci_seg->id,
+					    iommu->mmio_phys);
+}
+
+/**
+ * amd_ir_incoming - Must a unit which is found enabled stay so?
+ * @iommu:	Unit which is being set up
+ *
+ * If so, it is not disabled from now on until amd_ir_teardown().
+ *
+ * Context: May sleep.
+ * Return: True when the previous kernel has left interrupts.
+ */
+bool amd_ir_incoming(struct amd_iommu *iommu)
+{
+	if (!amd_iommu_irq_remap || is_kdump_kernel())
+		return false;
+
+	/* Loads the records, whether this unit has one or not. */
+	amd_ir_record(iommu);
+	if (!irq_liveupdate_handed_over())
+		return false;
+
+	iommu->flags |= AMD_IOMMU_FLAG_IR_STAYS;
+	return true;
+}
+
+static const char *amd_ir_check_unit(struct amd_iommu *iommu,
+				     const struct irq_lu_unit_ser *ser, bool x2apic)
+{
+	u64 table = __sme_clr(readq(iommu->mmio_base + MMIO_DEV_TABLE_OFFSET));
+	u64 control = readq(iommu->mmio_base + MMIO_CONTROL_OFFSET);
+
+	if (ser->nr_entries != max_entries() ||
+	    (FIELD_GET(DEV_TABLE_SIZE, table) + 1) * SZ_4K != iommu->pci_seg->dev_table_size)
+		return "size of the remapping table differs";
+	if ((table & PM_ADDR_MASK) != ser->table)
+		return "remapping table is not the one in use";
+	if (!!(control & BIT_ULL(CONTROL_GA_EN)) != has_ga_format())
+		return "format of the remapping table differs";
+	if (!!(control & BIT_ULL(CONTROL_XT_EN)) != x2apic ||
+	    !!(ser->flags & IRQ_LU_UNIT_X2APIC) != x2apic)
+		return "xAPIC or x2APIC mode differs";
+	return NULL;
+}
+
+/* Another unit of the same segment may have got it already, in place of @fresh. */
+static const char *amd_ir_restore_device_table(struct amd_iommu_pci_seg *pci_seg,
+					       const struct dev_table_entry *fresh,
+					       const struct irq_lu_unit_ser *ser)
+{
+	void *table;
+
+	if (virt_to_phys(pci_seg->dev_table) == ser->table)
+		return NULL;
+	if (pci_seg->dev_table != fresh)
+		return "units of a segment with different remapping tables";
+
+	table = iommu_restore_pages(ser->table, pci_seg->dev_table_size);
+	if (!table)
+		return "remapping table was not preserved";
+	pci_seg->dev_table = table;
+	return NULL;
+}
+
+/* Zero when the interrupts of a DTE are not remapped by a table. */
+static unsigned int dte_nr_entries(u64 interrupts)
+{
+	if (!(interrupts & DTE_IRQ_REMAP_ENABLE) ||
+	    (interrupts & DTE_IRQ_REMAP_INTCTL_MASK) != DTE_IRQ_REMAP_INTCTL)
+		return 0;
+
+	switch (interrupts & DTE_INTTABLEN_MASK) {
+	case DTE_INTTABLEN_512:
+		return MAX_IRQS_PER_TABLE_512;
+	case DTE_INTTABLEN_2K:
+		return max_entries();
+	default:
+		return 0;
+	}
+}
+
+/* Like any address of the previous kernel: memory which KHO kept aside, or nothing. */
+static __ref void *restore_entries(phys_addr_t phys, size_t size)
+{
+	if (!phys || !PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)) ||
+	    !memblock_is_reserved(phys))
+		return NULL;
+	return iommu_restore_pages(phys, max(size, PAGE_SIZE));
+}
+
+static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int nr_entries)
+{
+	struct irq_remap_table *table = kzalloc_obj(*table);
+
+	if (!table)
+		return NULL;
+
+	raw_spin_lock_init(&table->lock);
+	table->held = bitmap_zalloc(MAX_IRQS_PER_TABLE_2K, GFP_KERNEL);
+	if (table->held)
+		table->table = restore_entries(phys, nr_entries * entry_size());
+	if (table->table)
+		return table;
+
+	bitmap_free(table->held);
+	kfree(table);
+	return NULL;
+}
+
+static struct irq_remap_table *amd_ir_find_table(phys_addr_t phys)
+{
+	struct irq_remap_table *table;
+	unsigned long key;
+
+	xa_for_each(&amd_ir_tables, key, table) {
+		if (virt_to_phys(table->table) == phys)
+			return table;
+	}
+	return NULL;
+}
+
+static struct irq_remap_table *amd_ir_restore_table(struct amd_iommu *iommu, u16 devid)
+{
+	u64 interrupts = READ_ONCE(get_dev_table(iommu)[devid].data[2]);
+	phys_addr_t phys = __sme_clr(interrupts & DTE_IRQ_PHYS_ADDR_MASK);
+	unsigned int nr_entries = dte_nr_entries(interrupts);
+	struct irq_remap_table *table;
+
+	if (!nr_entries)
+		return NULL;
+
+	table = amd_ir_find_table(phys) ?: amd_ir_alloc_table(phys, nr_entries);
+	if (table && xa_is_err(xa_store(&amd_ir_tables, table_key(iommu, devid), table,
+					GFP_KERNEL)))
+		return NULL;
+	return table;
+}
+
+static int amd_ir_check_entries(struct irq_remap_table *table, u32 handle, unsigned int nr)
+{
+	u32 end = handle + nr;
+
+	if (!IS_ALIGNED(handle, roundup_pow_of_two(nr)))
+		return -EINVAL;
+
+	for (; handle < end; handle++) {
+		if (test_bit(handle, table->held))
+			return -EEXIST;
+		if (!irte_is_closed(table, handle))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Otherwise the message of a live device would have to change. */
+static bool message_names_entry(const struct irq_lu_vector_ser *rec)
+{
+	return rec->msg_data == rec->handle;
+}
+
+static int amd_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			  unsigned int nr)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	struct irq_remap_table *table;
+	int ret;
+
+	if (rec->source > pci_seg->last_bdf || pci_seg->rlookup_table[rec->source] != iommu)
+		return -EINVAL;
+	if ((rec->flags & IRQ_LU_VECTOR_ACTIVATED) && !message_names_entry(rec))
+		return -EINVAL;
+	if (rec->handle + nr > dte_nr_entries(get_dev_table(iommu)[rec->source].data[2]))
+		return -EINVAL;
+
+	table = amd_ir_taken_table(iommu, rec->source) ?:
+		amd_ir_restore_table(iommu, rec->source);
+	if (!table)
+		return -EINVAL;
+
+	guard(raw_spinlock_irqsave)(&table->lock);
+
+	ret = amd_ir_check_entries(table, rec->handle, nr);
+	if (!ret)
+		bitmap_set(table->held, rec->handle, nr);
+	return ret;
+}
+
+static bool amd_ir_check(struct irq_domain *d, struct device *dev,
+			 const struct irq_lu_vector_ser *rec)
+{
+	struct amd_iommu *iommu = d->host_data;
+
+	return dev_is_pci(dev) &&
+	       get_pci_sbdf_id(to_pci_dev(dev)) == table_key(iommu, rec->source);
+}
+
+static void amd_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
+			   unsigned int nr, bool revoke)
+{
+	struct irq_remap_table *table = amd_ir_taken_table(d->host_data, rec->source);
+	unsigned int i;
+
+	guard(raw_spinlock_irqsave)(&table->lock);
+
+	bitmap_clear(table->held, rec->handle, nr);
+	/* They were not present, so nothing of them is cached. */
+	for (i = 0; revoke && i < nr; i++)
+		irte_free(table, rec->handle + i);
+}
+
+/**
+ * amd_ir_taken_table - Interrupt table which was taken over for a device
+ * @iommu:	Unit of the device
+ * @devid:	The device
+ *
+ * Context: Any.
+ * Return: The table, NULL when the device may get any.
+ */
+struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid)
+{
+	return xa_load(&amd_ir_tables, table_key(iommu, devid));
+}
+
+/* The table may be longer than what its DTE lets the unit see of it. */
+static void amd_ir_drop_others(struct irq_remap_table *table)
+{
+	unsigned int nr_entries = folio_size(virt_to_folio(table->table)) / entry_size();
+	unsigned int i;
+
+	for (i = 0; i < nr_entries; i++) {
+		if (!test_bit(i, table->held))
+			irte_free(table, i);
+	}
+}
+
+static void amd_ir_take_over_unit(struct amd_iommu *iommu,
+				  const struct dev_table_entry *fresh, bool x2apic)
+{
+	const struct irq_lu_unit_ser *ser = amd_ir_record(iommu);
+	const char *reason;
+
+	if (!ser)
+		return;
+
+	reason = amd_ir_check_unit(iommu, ser, x2apic) ?:
+		 amd_ir_restore_device_table(iommu->pci_seg, fresh, ser);
+	if (reason)
+		irq_liveupdate_refuse_unit(ser, reason);
+	else
+		irq_liveupdate_take_over(ser, iommu->ir_domain);
+}
+
+/* The DTEs are those of a cold boot, but for tables which were taken over. */
+static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
+				      struct dev_table_entry *fresh)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
+		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
+
+		if (!xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
+			WRITE_ONCE(dte->data[2], fresh[devid].data[2]);
+		WRITE_ONCE(dte->data[1], fresh[devid].data[1]);
+		dte_block_dma(dte);
+	}
+}
+
+static void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
+		dte_block_dma(&pci_seg->dev_table[devid]);
+		dte_block_interrupts(&pci_seg->dev_table[devid]);
+	}
+}
+
+static void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, bool x2apic)
+{
+	struct dev_table_entry *fresh = pci_seg->dev_table;
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
+			amd_ir_take_over_unit(iommu, fresh, x2apic);
+	}
+
+	if (pci_seg->dev_table == fresh) {
+		amd_ir_silence_device_table(pci_seg);
+		return;
+	}
+	amd_ir_renew_device_table(pci_seg, fresh);
+	iommu_free_pages(fresh);
+}
+
+/**
+ * amd_ir_take_over - Take over the units which were found enabled
+ * @x2apic:	Mode in which they will operate
+ *
+ * The caller sets the device table pointer afterwards, and flushes all caches.
+ *
+ * Context: May sleep.
+ */
+void amd_ir_take_over(bool x2apic)
+{
+	struct amd_iommu_pci_seg *pci_seg;
+	struct irq_remap_table *table;
+	unsigned long key;
+
+	if (!amd_iommu_irq_remap) {
+		amd_ir_teardown();
+		return;
+	}
+
+	for_each_pci_segment(pci_seg) {
+		if (segment_stays(pci_seg))
+			amd_ir_take_over_segment(pci_seg, x2apic);
+	}
+	xa_for_each(&amd_ir_tables, key, table) {
+		amd_ir_drop_others(table);
+		pr_info("%04lx:%02lx:%02lx.%ld: took over %u interrupt remapping entries\n",
+			PCI_SBDF_TO_SEGID(key), PCI_BUS_NUM(key), PCI_SLOT(key), PCI_FUNC(key),
+			bitmap_weight(table->held, MAX_IRQS_PER_TABLE_2K));
+	}
+}
+
+/**
+ * amd_ir_teardown - Give up what was taken over
+ *
+ * The units are about to be disabled.
+ *
+ * Context: May sleep.
+ */
+void amd_ir_teardown(void)
+{
+	const struct irq_lu_unit_ser *ser;
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (!(iommu->flags & AMD_IOMMU_FLAG_IR_STAYS))
+			continue;
+		iommu->flags &= ~AMD_IOMMU_FLAG_IR_STAYS;
+		ser = amd_ir_record(iommu);
+		if (ser)
+			irq_liveupdate_refuse_unit(ser, "interrupt remapping is disabled");
+	}
+}
+
+const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops = {
+	.save		= amd_ir_save,
+	.preserve	= amd_ir_preserve,
+	.unpreserve	= amd_ir_unpreserve,
+	.preserve_dev	= amd_ir_preserve_dev,
+	.unpreserve_dev	= amd_ir_unpreserve_dev,
+	.block		= amd_ir_block,
+	.sync		= amd_ir_sync,
+	.reserve	= amd_ir_reserve,
+	.check		= amd_ir_check,
+	.release	= amd_ir_release,
+};

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every interrupt remapping driver has to guarantee in a live update, see
+ * Documentation/core-api/irq/irq-liveupdate-iommu.rst. Written once against the
+ * methods of an irq domain; a driver's test says what its entries look like,
+ * sets @fmt in the init function of its suite, which has the cases of
+ * DEFINE_IOMMU_SUITE_CASES().
+ */
+
+#ifndef _KUNIT_IOMMU_SUITE_H
+#define _KUNIT_IOMMU_SUITE_H
+
+#include <kunit/test.h>
+#include <linux/irq_liveupdate.h>
+#include <linux/irqdomain.h>
+
+#include "watch.h"
+
+#define MAX_ENTRY_SIZE	16
+
+/**
+ * struct iommu_fmt - A format of table entries, and the driver which writes them
+ * @source:	Source of the records
+ * @handle:	Handle which the tests use, a multiple of 8
+ * @entry_size:	In bytes, at most %MAX_ENTRY_SIZE
+ * @nr_kinds:	How many kinds of present entries there are
+ * @ops:	The methods which are tested
+ * @domain:	Irq domain of the emulated unit
+ * @entry:	Where the hardware reads the entry of @handle
+ * @fill:	Write a present entry of @kind, whatever was there
+ * @is_present:	Does the hardware let a message through?
+ * @is_silent:	Does it report no fault when it does not?
+ * @is_taken:	Has the allocator given the entry to somebody?
+ * @open:	The driver makes the entry one of @kind
+ * @close:	The driver makes it not present
+ * @message:	Write into @rec the message which names the entry of its handle
+ * @hand_over:	From now on entries can be blocked
+ * @boot:	From now on this is the next kernel: nothing is blocked, taken or
+ *		held, all entries are as they were
+ * @device:	A device with the requester id of @source, or another one
+ * @flushes:	How many invalidations the unit has seen, of entries or of all
+ * @waits:	For how many of them the driver has waited
+ */
+struct iommu_fmt {
+	u32		source;
+	u32		handle;
+	unsigned int	entry_size;
+	unsigned int	nr_kinds;
+	const struct irq_domain_liveupdate_ops *ops;
+
+	struct irq_domain *(*domain)(struct kunit *test);
+	void		*(*entry)(struct kunit *test, u32 handle);
+	void		(*fill)(void *entry, unsigned int kind);
+	bool		(*is_present)(const void *entry);
+	bool		(*is_silent)(const void *entry);
+	bool		(*is_taken)(struct kunit *test, u32 handle);
+	void		(*open)(struct kunit *test, u32 handle, unsigned int kind);
+	void		(*close)(struct kunit *test, u32 handle);
+	void		(*message)(struct irq_lu_vector_ser *rec);
+	void		(*hand_over)(struct kunit *test);
+	void		(*boot)(struct kunit *test);
+	struct device	*(*device)(struct kunit *test, bool another);
+	unsigned int	(*flushes)(struct kunit *test);
+	unsigned int	(*waits)(struct kunit *test);
+};
+
+static const struct iommu_fmt *fmt;
+
+/* What was seen of one entry while it was written. */
+static struct {
+	void		*entry;
+	u8		old[MAX_ENTRY_SIZE];
+	u8		present[MAX_ENTRY_SIZE];
+	unsigned int	stores;
+	bool		torn;
+	unsigned int	flushes;
+	unsigned int	waits;
+} seen;
+
+/* As long as the entry is present it is a whole one: the old one, or the first new one. */
+static void look_at_entry(struct perf_event *bp, struct perf_sample_data *data,
+			  struct pt_regs *regs)
+{
+	seen.stores++;
+	if (!fmt->is_present(seen.entry))
+		return;
+	if (!memcmp(seen.entry, seen.old, fmt->entry_size))
+		return;
+	if (!fmt->is_present(seen.present))
+		memcpy(seen.present, seen.entry, fmt->entry_size);
+	seen.torn |= memcmp(seen.entry, seen.present, fmt->entry_size);
+}
+
+static void start_notes(struct kunit *test)
+{
+	memcpy(seen.old, seen.entry, fmt->entry_size);
+	memset(seen.present, 0, sizeof(seen.present));
+	seen.stores = 0;
+	seen.torn = false;
+	seen.flushes = fmt->flushes(test);
+	seen.waits = fmt->waits(test);
+}
+
+static void look_at(struct kunit *test, u32 handle)
+{
+	unsigned int i, len = min(fmt->entry_size, 8U);
+
+	seen.entry = fmt->entry(test, handle);
+	for (i = 0; i < fmt->entry_size; i += len)
+		watch(test, seen.entry + i, len, look_at_entry, NULL);
+	start_notes(test);
+}
+
+static void expect_flushes(struct kunit *test, unsigned int nr)
+{
+	KUNIT_EXPECT_EQ(test, fmt->flushes(test) - seen.flushes, nr);
+	KUNIT_EXPECT_EQ(test, fmt->waits(test) - seen.waits, nr);
+}
+
+static void expect_blocked(struct kunit *test, u32 handle)
+{
+	KUNIT_EXPECT_FALSE(test, fmt->is_present(fmt->entry(test, handle)));
+	KUNIT_EXPECT_TRUE(test, fmt->is_silent(fmt->entry(test, handle)));
+}
+
+static struct irq_lu_vector_ser record(u32 handle)
+{
+	return (struct irq_lu_vector_ser){ .handle = handle, .source = fmt->source };
+}
+
+static void block(struct kunit *test, u32 handle, unsigned int nr)
+{
+	struct irq_lu_vector_ser rec = record(handle);
+
+	fmt->ops->block(fmt->domain(test), &rec, nr);
+}
+
+static int reserve(struct kunit *test, u32 handle, unsigned int nr)
+{
+	struct irq_lu_vector_ser rec = record(handle);
+
+	return fmt->ops->reserve(fmt->domain(test), &rec, nr);
+}
+
+static void release(struct kunit *test, u32 handle, unsigned int nr, bool revoke)
+{
+	struct irq_lu_vector_ser rec = record(handle);
+
+	fmt->ops->release(fmt->domain(test), &rec, nr, revoke);
+}
+
+static void block_and_boot(struct kunit *test, u32 handle, unsigned int nr)
+{
+	fmt->hand_over(test);
+	block(test, handle, nr);
+	fmt->boot(test);
+}
+
+static void optional_methods_come_in_pairs(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, !!fmt->ops->preserve_dev, !!fmt->ops->unpreserve_dev);
+	KUNIT_EXPECT_TRUE(test, fmt->ops->save && fmt->ops->preserve && fmt->ops->unpreserve &&
+			  fmt->ops->block && fmt->ops->sync && fmt->ops->reserve &&
+			  fmt->ops->check && fmt->ops->release);
+}
+
+static void observer_sees_a_torn_entry(struct kunit *test)
+{
+	fmt->fill(fmt->entry(test, fmt->handle), 0);
+	look_at(test, fmt->handle);
+
+	WRITE_ONCE(*(u16 *)seen.entry, *(u16 *)seen.entry ^ BIT(8));
+	KUNIT_EXPECT_FALSE(test, seen.torn);
+	WRITE_ONCE(*(u16 *)seen.entry, *(u16 *)seen.entry ^ BIT(9));
+	KUNIT_EXPECT_TRUE(test, seen.torn);
+	KUNIT_EXPECT_EQ(test, seen.stores, 2);
+}
+
+static void blocked_entry_lets_nothing_through(struct kunit *test)
+{
+	unsigned int kind;
+
+	fmt->hand_over(test);
+	look_at(test, fmt->handle);
+	for (kind = 0; kind < fmt->nr_kinds; kind++) {
+		fmt->fill(seen.entry, kind);
+		start_notes(test);
+
+		block(test, fmt->handle, 1);
+		expect_blocked(test, fmt->handle);
+		KUNIT_EXPECT_FALSE_MSG(test, seen.torn, "kind %u", kind);
+		KUNIT_EXPECT_FALSE(test, fmt->is_present(seen.present));
+		/* One flush for all entries is enough, see sync. */
+		expect_flushes(test, 0);
+	}
+}
+
+static void nobody_changes_a_blocked_entry(struct kunit *test)
+{
+	unsigned int kind;
+
+	fmt->hand_over(test);
+	fmt->open(test, fmt->handle, 0);
+	block(test, fmt->handle, 1);
+	look_at(test, fmt->handle);
+
+	for (kind = 0; kind < fmt->nr_kinds; kind++) {
+		fmt->open(test, fmt->handle, kind);
+		fmt->close(test, fmt->handle);
+	}
+	KUNIT_EXPECT_EQ(test, seen.stores, 0);
+	expect_blocked(test, fmt->handle);
+
+	/* The neighbour is not handed over. */
+	fmt->open(test, fmt->handle + 1, 0);
+	KUNIT_EXPECT_TRUE(test, fmt->is_present(fmt->entry(test, fmt->handle + 1)));
+}
+
+static void sync_flushes_once(struct kunit *test)
+{
+	unsigned int i;
+
+	fmt->hand_over(test);
+	look_at(test, fmt->handle);
+	for (i = 0; i < 8; i++)
+		block(test, fmt->handle + i, 1);
+	expect_flushes(test, 0);
+
+	fmt->ops->sync(fmt->domain(test));
+	expect_flushes(test, 1);
+}
+
+static void blocked_entry_can_be_reserved_once(struct kunit *test)
+{
+	block_and_boot(test, fmt->handle, 1);
+	look_at(test, fmt->handle);
+
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle));
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), -EEXIST);
+	KUNIT_EXPECT_EQ(test, seen.stores, 0);
+	expect_blocked(test, fmt->handle);
+}
+
+static void what_is_not_blocked_is_refused(struct kunit *test)
+{
+	unsigned int kind;
+
+	block_and_boot(test, fmt->handle, 1);
+	for (kind = 0; kind < fmt->nr_kinds; kind++) {
+		fmt->fill(fmt->entry(test, fmt->handle), kind);
+		KUNIT_EXPECT_EQ_MSG(test, reserve(test, fmt->handle, 1), -EINVAL, "kind %u", kind);
+	}
+	memset(fmt->entry(test, fmt->handle), 0, fmt->entry_size);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), -EINVAL);
+}
+
+static void entry_of_another_source_is_refused(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = record(fmt->handle);
+
+	block_and_boot(test, fmt->handle, 1);
+	rec.source ^= BIT(0);
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
+	rec.source ^= BIT(0);
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), 0);
+}
+
+static void message_has_to_name_the_entry(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = record(fmt->handle + 1);
+
+	block_and_boot(test, fmt->handle, 1);
+	fmt->message(&rec);
+	rec.flags = IRQ_LU_VECTOR_ACTIVATED;
+	rec.handle = fmt->handle;
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
+	fmt->message(&rec);
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), 0);
+}
+
+static void messages_are_reserved_together(struct kunit *test)
+{
+	unsigned int i;
+
+	block_and_boot(test, fmt->handle, 8);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + 2, 4), -EINVAL);
+
+	/* All of them, or none */
+	fmt->fill(fmt->entry(test, fmt->handle + 3), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 4), -EINVAL);
+	block_and_boot(test, fmt->handle, 8);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 4), 0);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + i, 1), -EEXIST);
+}
+
+static void released_entry_belongs_to_its_user(struct kunit *test)
+{
+	block_and_boot(test, fmt->handle, 1);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	fmt->open(test, fmt->handle, 0);
+	look_at(test, fmt->handle);
+
+	release(test, fmt->handle, 1, false);
+	KUNIT_EXPECT_EQ(test, seen.stores, 0);
+	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle));
+	KUNIT_EXPECT_TRUE(test, fmt->is_present(seen.entry));
+}
+
+static void revoked_entry_is_free(struct kunit *test)
+{
+	block_and_boot(test, fmt->handle, 2);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle + 1, 1), 0);
+	look_at(test, fmt->handle);
+
+	release(test, fmt->handle, 1, true);
+	KUNIT_EXPECT_FALSE(test, fmt->is_taken(test, fmt->handle));
+	KUNIT_EXPECT_FALSE(test, fmt->is_present(seen.entry));
+	KUNIT_EXPECT_FALSE(test, fmt->is_present(seen.present));
+	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle + 1));
+}
+
+static void reserved_entry_opens_whole_and_closes_silent(struct kunit *test)
+{
+	unsigned int kind;
+
+	block_and_boot(test, fmt->handle, 1);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	look_at(test, fmt->handle);
+
+	for (kind = 0; kind < fmt->nr_kinds; kind++) {
+		start_notes(test);
+		fmt->open(test, fmt->handle, kind);
+		KUNIT_EXPECT_TRUE_MSG(test, fmt->is_present(seen.entry), "kind %u", kind);
+		KUNIT_EXPECT_FALSE_MSG(test, seen.torn, "kind %u", kind);
+		expect_flushes(test, 1);
+
+		start_notes(test);
+		fmt->close(test, fmt->handle);
+		expect_blocked(test, fmt->handle);
+		KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle));
+		KUNIT_EXPECT_FALSE_MSG(test, seen.torn, "kind %u", kind);
+		expect_flushes(test, 1);
+	}
+}
+
+static void check_knows_the_device(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = record(fmt->handle);
+	struct irq_domain *d = fmt->domain(test);
+
+	KUNIT_EXPECT_TRUE(test, fmt->ops->check(d, fmt->device(test, false), &rec));
+	KUNIT_EXPECT_FALSE(test, fmt->ops->check(d, fmt->device(test, true), &rec));
+}
+
+/* Of one suite: cases keep their results. */
+#define DEFINE_IOMMU_SUITE_CASES(_name)					\
+static struct kunit_case _name[] = {					\
+	KUNIT_CASE(optional_methods_come_in_pairs),			\
+	KUNIT_CASE(observer_sees_a_torn_entry),				\
+	KUNIT_CASE(blocked_entry_lets_nothing_through),			\
+	KUNIT_CASE(nobody_changes_a_blocked_entry),			\
+	KUNIT_CASE(sync_flushes_once),					\
+	KUNIT_CASE(blocked_entry_can_be_reserved_once),			\
+	KUNIT_CASE(what_is_not_blocked_is_refused),			\
+	KUNIT_CASE(entry_of_another_source_is_refused),			\
+	KUNIT_CASE(message_has_to_name_the_entry),			\
+	KUNIT_CASE(messages_are_reserved_together),			\
+	KUNIT_CASE(released_entry_belongs_to_its_user),			\
+	KUNIT_CASE(revoked_entry_is_free),				\
+	KUNIT_CASE(reserved_entry_opens_whole_and_closes_silent),	\
+	KUNIT_CASE(check_knows_the_device),				\
+	{ }								\
+}
+
+#endif /* _KUNIT_IOMMU_SUITE_H */

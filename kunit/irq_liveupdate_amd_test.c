@@ -1,0 +1,711 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of interrupt live update on AMD-Vi: the suite for interrupt remapping
+ * drivers in both formats of an entry, and what is special of AMD-Vi. The unit
+ * is a page of memory, in which a hardware breakpoint processes the commands.
+ *
+ * The methods are a copy of the code, built here with another core, because what
+ * they take over must not be known to the driver of this machine. The entries
+ * are written by the driver itself.
+ */
+
+#include <linux/irq_liveupdate.h>
+
+static bool fake_handed_over(void);
+static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							u64 reg_base);
+static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason);
+static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain);
+
+#define irq_liveupdate_handed_over	fake_handed_over
+#define irq_liveupdate_incoming_unit	fake_incoming_unit
+#define irq_liveupdate_refuse_unit	fake_refuse_unit
+#define irq_liveupdate_take_over	fake_take_over
+#define amd_ir_liveupdate_ops		amd_copy_of_liveupdate_ops
+#define amd_ir_incoming			amd_copy_of_incoming
+#define amd_ir_take_over		amd_copy_of_take_over
+#define amd_ir_teardown			amd_copy_of_teardown
+#define amd_ir_taken_table		amd_copy_of_taken_table
+
+#include <kunit/test.h>
+#include <linux/amd-iommu.h>
+#include <linux/init.h>
+#include <linux/memblock.h>
+#include <asm/hw_irq.h>
+
+#include "../drivers/iommu/iommu-pages.h"
+
+#undef pr_fmt
+#undef late_initcall
+#define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
+static void *fake_restore_pages(phys_addr_t phys, size_t size);
+#define iommu_restore_pages		fake_restore_pages
+static bool fake_is_reserved(phys_addr_t phys);
+#define memblock_is_reserved		fake_is_reserved
+#include "../drivers/iommu/amd/irq_liveupdate.c"
+
+#include "iommu_suite.h"
+
+#define HANDLE		64
+#define SOURCE		PCI_DEVID(3, PCI_DEVFN(2, 1))
+#define LAST_BDF	0x3ff
+#define REGISTERS	(4 * PAGE_SIZE)
+#define TABLE_SIZE	(2 * PAGE_SIZE)
+
+/**
+ * struct fake_unit - An emulated unit, and what was seen of it
+ * @iommu:	The unit as the driver knows it
+ * @pci_seg:	Its segment, with one device
+ * @domain:	Its irq domain, as far as the methods use it
+ * @table:	Interrupt table of the device
+ * @fresh:	Device table of a cold boot
+ * @sysdata:	Of the bus below
+ * @bus:	Where the devices are
+ * @devs:	The device, and another one
+ * @record:	What was handed over, valid when it has a table
+ * @refused:	Why the unit was refused
+ * @flushes:	Number of invalidations of interrupt tables
+ * @waits:	Number of commands which tell when all before are done
+ */
+struct fake_unit {
+	struct amd_iommu		iommu;
+	struct amd_iommu_pci_seg	pci_seg;
+	struct irq_domain		domain;
+	struct irq_remap_table		table;
+	struct dev_table_entry		*fresh;
+	struct pci_sysdata		sysdata;
+	struct pci_bus			bus;
+	struct pci_dev			devs[2];
+	struct irq_lu_unit_ser		record;
+	const char			*refused;
+	unsigned int			flushes;
+	unsigned int			waits;
+};
+
+static struct fake_unit *the_unit;
+
+static bool fake_handed_over(void)
+{
+	return the_unit->record.table;
+}
+
+static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							u64 reg_base)
+{
+	return the_unit->record.table ? &the_unit->record : NULL;
+}
+
+static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
+{
+	the_unit->refused = reason;
+}
+
+static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
+{
+	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+
+	amd_copy_of_liveupdate_ops.reserve(&the_unit->domain, &rec, 1);
+}
+
+/* There is no previous kernel, its memory is here. */
+static bool fake_is_reserved(phys_addr_t phys)
+{
+	return true;
+}
+
+static void *fake_restore_pages(phys_addr_t phys, size_t size)
+{
+	return phys_to_virt(phys);
+}
+
+/* Runs in NMI context: takes notes, and answers. */
+static void emulate_commands(struct perf_event *bp, struct perf_sample_data *data,
+			     struct pt_regs *regs)
+{
+	struct fake_unit *unit = bp->overflow_handler_context;
+	u8 __iomem *mmio = unit->iommu.mmio_base;
+	u32 head = readl(mmio + MMIO_CMD_HEAD_OFFSET);
+	u32 tail = readl(mmio + MMIO_CMD_TAIL_OFFSET);
+
+	for (; head != tail; head = (head + sizeof(struct iommu_cmd)) % CMD_BUFFER_SIZE) {
+		struct iommu_cmd *cmd = (struct iommu_cmd *)(unit->iommu.cmd_buf + head);
+
+		switch (cmd->data[1] >> 28) {
+		case CMD_INV_IRT:
+		case CMD_INV_ALL:
+			unit->flushes++;
+			break;
+		case CMD_COMPL_WAIT:
+			unit->waits++;
+			*unit->iommu.cmd_sem = cmd->data[2] | (u64)cmd->data[3] << 32;
+			break;
+		}
+	}
+	writel(head, mmio + MMIO_CMD_HEAD_OFFSET);
+}
+
+static void *alloc_memory(struct kunit *test, size_t size)
+{
+	void *memory = kunit_kzalloc(test, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	return memory;
+}
+
+static struct {
+	int	guest_ir;
+	u64	efr;
+	bool	snp_en;
+} machine;
+
+static void restore_machine(void *unused)
+{
+	amd_iommu_guest_ir = machine.guest_ir;
+	amd_iommu_efr = machine.efr;
+	amd_iommu_snp_en = machine.snp_en;
+	xa_destroy(&amd_ir_tables);
+}
+
+static void pretend_machine(struct kunit *test, int guest_ir)
+{
+	if (!list_empty(&amd_iommu_list))
+		kunit_skip(test, "this machine has AMD-Vi, whose driver would be confused");
+
+	machine.guest_ir = amd_iommu_guest_ir;
+	machine.efr = amd_iommu_efr;
+	machine.snp_en = amd_iommu_snp_en;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_machine, NULL));
+	amd_iommu_guest_ir = guest_ir;
+	amd_iommu_efr = FEATURE_IA;
+}
+
+static u64 dte_of_table(struct irq_remap_table *table)
+{
+	return virt_to_phys(table->table) | DTE_IRQ_REMAP_INTCTL | DTE_INTTABLEN_512 |
+	       DTE_IRQ_REMAP_ENABLE;
+}
+
+static void init_segment(struct kunit *test, struct fake_unit *unit)
+{
+	struct amd_iommu_pci_seg *pci_seg = &unit->pci_seg;
+
+	pci_seg->last_bdf = LAST_BDF;
+	pci_seg->dev_table_size = (LAST_BDF + 1) * sizeof(struct dev_table_entry);
+	pci_seg->dev_table = alloc_memory(test, pci_seg->dev_table_size);
+	pci_seg->rlookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
+	pci_seg->irq_lookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
+	pci_seg->rlookup_table[SOURCE] = &unit->iommu;
+	pci_seg->irq_lookup_table[SOURCE] = &unit->table;
+
+	raw_spin_lock_init(&unit->table.lock);
+	unit->table.table = alloc_memory(test, TABLE_SIZE);
+	pci_seg->dev_table[SOURCE].data[2] = dte_of_table(&unit->table);
+}
+
+static void init_device(struct fake_unit *unit, unsigned int i)
+{
+	unit->devs[i].bus = &unit->bus;
+	unit->devs[i].devfn = (SOURCE & 0xff) + i;
+	unit->devs[i].dev.bus = &pci_bus_type;
+}
+
+static void fake_unit_init(struct kunit *test, int guest_ir)
+{
+	struct fake_unit *unit = alloc_memory(test, sizeof(*unit));
+	struct amd_iommu *iommu = &unit->iommu;
+	void *registers = alloc_memory(test, REGISTERS);
+
+	pretend_machine(test, guest_ir);
+	the_unit = unit;
+	test->priv = unit;
+
+	raw_spin_lock_init(&iommu->lock);
+	iommu->mmio_base = (u8 __iomem __force *)registers;
+	iommu->mmio_phys = virt_to_phys(registers);
+	iommu->pci_seg = &unit->pci_seg;
+	iommu->irte_ops = has_ga_format() ? &irte_128_ops : &irte_32_ops;
+	iommu->cmd_buf = alloc_memory(test, CMD_BUFFER_SIZE);
+	iommu->cmd_sem = alloc_memory(test, PAGE_SIZE);
+	unit->domain.host_data = iommu;
+	unit->bus.number = PCI_BUS_NUM(SOURCE);
+	unit->bus.sysdata = &unit->sysdata;
+	init_device(unit, 0);
+	init_device(unit, 1);
+	init_segment(test, unit);
+	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
+	      unit);
+}
+
+/*
+ * The suite for interrupt remapping drivers
+ */
+
+static const struct irte_ga ga_kinds[] = {
+	{ .lo.val = 0x0000000000ab0001, .hi.val = 0x31 },			/* xAPIC */
+	{ .lo.val = 0x00000000abcdef01, .hi.val = 0x1200000000000032 },		/* x2APIC */
+	{ .lo.val = 0x1234567800ab0081, .hi.val = 0x0000123456700041 },		/* guest mode */
+};
+
+static const u32 legacy_kinds[] = { 0x00310701, 0x00320901 };
+
+static struct irq_domain *amd_domain(struct kunit *test)
+{
+	return &the_unit->domain;
+}
+
+static void *amd_entry(struct kunit *test, u32 handle)
+{
+	return (void *)the_unit->table.table + handle * entry_size();
+}
+
+static void amd_fill(void *entry, unsigned int kind)
+{
+	if (has_ga_format())
+		memcpy(entry, &ga_kinds[kind], entry_size());
+	else
+		memcpy(entry, &legacy_kinds[kind], entry_size());
+}
+
+static bool amd_is_present(const void *entry)
+{
+	return ((const union irte *)entry)->fields.valid;
+}
+
+static bool amd_is_silent(const void *entry)
+{
+	return ((const union irte *)entry)->fields.no_fault;
+}
+
+static bool amd_is_taken(struct kunit *test, u32 handle)
+{
+	return the_unit->iommu.irte_ops->is_allocated(&the_unit->table, handle);
+}
+
+static void amd_open(struct kunit *test, u32 handle, unsigned int kind)
+{
+	struct irte_ga entry = { };
+
+	amd_fill(&entry, kind);
+	the_unit->iommu.irte_ops->activate(&the_unit->iommu, &entry, SOURCE, handle);
+}
+
+static void amd_close(struct kunit *test, u32 handle)
+{
+	struct irte_ga entry = { };
+
+	amd_fill(&entry, 0);
+	the_unit->iommu.irte_ops->deactivate(&the_unit->iommu, &entry, SOURCE, handle);
+}
+
+static void amd_message(struct irq_lu_vector_ser *rec)
+{
+	rec->msg_addr_lo = X86_MSI_BASE_ADDRESS_LOW << 20;
+	rec->msg_data = rec->handle;
+}
+
+static void amd_hand_over(struct kunit *test)
+{
+	the_unit->table.blocked = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
+}
+
+static void amd_boot(struct kunit *test)
+{
+	the_unit->table.blocked = NULL;
+	the_unit->table.held = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
+	KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&amd_ir_tables, SOURCE, &the_unit->table,
+						 GFP_KERNEL)));
+}
+
+static struct device *amd_device(struct kunit *test, bool another)
+{
+	return &the_unit->devs[another].dev;
+}
+
+static unsigned int amd_flushes(struct kunit *test)
+{
+	return the_unit->flushes;
+}
+
+static unsigned int amd_waits(struct kunit *test)
+{
+	return the_unit->waits;
+}
+
+static struct iommu_fmt amd_fmt = {
+	.source		= SOURCE,
+	.handle		= HANDLE,
+	.ops		= &amd_copy_of_liveupdate_ops,
+	.domain		= amd_domain,
+	.entry		= amd_entry,
+	.fill		= amd_fill,
+	.is_present	= amd_is_present,
+	.is_silent	= amd_is_silent,
+	.is_taken	= amd_is_taken,
+	.open		= amd_open,
+	.close		= amd_close,
+	.message	= amd_message,
+	.hand_over	= amd_hand_over,
+	.boot		= amd_boot,
+	.device		= amd_device,
+	.flushes	= amd_flushes,
+	.waits		= amd_waits,
+};
+
+static int amd_init(struct kunit *test, int guest_ir, unsigned int nr_kinds)
+{
+	fake_unit_init(test, guest_ir);
+	amd_fmt.entry_size = entry_size();
+	amd_fmt.nr_kinds = nr_kinds;
+	fmt = &amd_fmt;
+	return 0;
+}
+
+static int amd_ga_init(struct kunit *test)
+{
+	return amd_init(test, AMD_IOMMU_GUEST_IR_VAPIC, ARRAY_SIZE(ga_kinds));
+}
+
+static int amd_legacy_init(struct kunit *test)
+{
+	return amd_init(test, AMD_IOMMU_GUEST_IR_LEGACY, ARRAY_SIZE(legacy_kinds));
+}
+
+/*
+ * What is special
+ */
+
+static void snp_is_refused(struct kunit *test)
+{
+	struct irq_lu_unit_ser ser = { };
+
+	amd_iommu_snp_en = true;
+	KUNIT_EXPECT_EQ(test, fmt->ops->preserve(fmt->domain(test), &ser), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, ser.backend, 0);
+}
+
+static void running_vcpu_leaves_a_blocked_entry_alone(struct kunit *test)
+{
+	struct irte_ga entry = ga_kinds[2];
+	struct amd_ir_data data = {
+		.iommu = &the_unit->iommu,
+		.irq_2_irte = { .devid = SOURCE, .index = HANDLE },
+		.entry = &entry,
+	};
+
+	amd_hand_over(test);
+	amd_fill(amd_entry(test, HANDLE), 2);
+	block(test, HANDLE, 1);
+	look_at(test, HANDLE);
+
+	KUNIT_EXPECT_EQ(test, amd_iommu_update_ga(&data, 1, false), 0);
+	KUNIT_EXPECT_EQ(test, amd_iommu_update_ga(&data, -1, true), 0);
+	KUNIT_EXPECT_EQ(test, seen.stores, 0);
+	expect_blocked(test, HANDLE);
+}
+
+static void fill_device_table(struct dev_table_entry *dev_table)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= LAST_BDF; devid++) {
+		dev_table[devid].data[0] = DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW |
+					   SZ_1M | FIELD_PREP(DTE_MODE_MASK, 3);
+		dev_table[devid].data[1] = 17;
+		dev_table[devid].data[2] = dte_of_table(&the_unit->table);
+	}
+}
+
+static unsigned int count_dtes(struct dev_table_entry *dev_table, unsigned int word, u64 value)
+{
+	unsigned int devid, nr = 0;
+
+	for (devid = 0; devid <= LAST_BDF; devid++)
+		nr += dev_table[devid].data[word] == value;
+	return nr;
+}
+
+static void expect_no_dma(struct kunit *test, struct dev_table_entry *dev_table)
+{
+	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 0, DTE_FLAG_V | DTE_FLAG_TV), LAST_BDF + 1);
+	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 1, DTE_FLAG_SA), LAST_BDF + 1);
+}
+
+static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
+{
+	struct dev_table_entry *dev_table = the_unit->pci_seg.dev_table;
+
+	fill_device_table(dev_table);
+	the_unit->pci_seg.irq_lookup_table[SOURCE + 1] = alloc_memory(test, SZ_64);
+	the_unit->table.nr_preserved = 1;
+
+	block_segment(&the_unit->pci_seg);
+	expect_no_dma(test, dev_table);
+	KUNIT_EXPECT_EQ(test, dev_table[SOURCE].data[2], dte_of_table(&the_unit->table));
+	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 2, DTE_IRQ_IGNORE_UNMAPPED |
+					 DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+}
+
+static const struct dte_change {
+	const char	*name;
+	u64		clear;
+	u64		set;
+	u32		handle;
+	int		ret;
+} dte_changes[] = {
+	{ "as it was",		.handle = HANDLE },
+	{ "last entry",		.handle = 511 },
+	{ "too far",		.handle = 512, .ret = -EINVAL },
+	{ "far too far",	.handle = U32_MAX - 1, .ret = -EINVAL },
+	{ "not remapped",	.clear = DTE_IRQ_REMAP_ENABLE, .handle = HANDLE, .ret = -EINVAL },
+	{ "forwarded",		.clear = DTE_IRQ_REMAP_INTCTL_MASK, .set = BIT_ULL(60),
+	  .handle = HANDLE, .ret = -EINVAL },
+	{ "aborted",		.clear = DTE_IRQ_REMAP_INTCTL_MASK, .handle = HANDLE,
+	  .ret = -EINVAL },
+	{ "of no known size",	.clear = DTE_INTTABLEN_MASK, .set = 10 << 1, .handle = HANDLE,
+	  .ret = -EINVAL },
+	{ "no table",		.clear = DTE_IRQ_PHYS_ADDR_MASK, .handle = HANDLE,
+	  .ret = -EINVAL },
+	{ "within a page",	.set = BIT_ULL(7), .handle = HANDLE, .ret = -EINVAL },
+	{ "beyond all memory",	.set = BIT_ULL(51), .handle = HANDLE, .ret = -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(dte_change, dte_changes, name);
+
+static void free_taken_table(void *unused)
+{
+	struct irq_remap_table *table = xa_load(&amd_ir_tables, SOURCE);
+
+	if (!table)
+		return;
+	bitmap_free(table->held);
+	kfree(table);
+}
+
+static void table_is_found_by_its_dte(struct kunit *test)
+{
+	const struct dte_change *c = test->param_value;
+	u64 *interrupts = &the_unit->pci_seg.dev_table[SOURCE].data[2];
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+	*interrupts = (*interrupts & ~c->clear) | c->set;
+	if (c->handle < 512)
+		irte_close(&the_unit->table, c->handle);
+
+	KUNIT_EXPECT_EQ(test, reserve(test, c->handle, 1), c->ret);
+	KUNIT_EXPECT_EQ(test, !!xa_load(&amd_ir_tables, SOURCE), !c->ret);
+}
+
+static void device_of_another_unit_is_refused(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = record(HANDLE);
+
+	amd_boot(test);
+	KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&amd_ir_tables, SOURCE + 1, &the_unit->table,
+						 GFP_KERNEL)));
+	the_unit->pci_seg.dev_table[SOURCE + 1].data[2] = dte_of_table(&the_unit->table);
+	irte_close(&the_unit->table, HANDLE);
+
+	rec.source++;
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
+	rec.source = LAST_BDF + 1;
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
+	rec.source = SOURCE;
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), 0);
+}
+
+static const struct unit_change {
+	const char	*name;
+	u64		control;
+	u64		table;
+	u32		nr_entries;
+	u32		flags;
+	bool		x2apic;
+	const char	*refused;
+} unit_changes[] = {
+	{ "xAPIC",	BIT_ULL(CONTROL_GA_EN), 7, 512, 0, false, NULL },
+	{ "x2APIC",	BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN), 7, 512,
+	  IRQ_LU_UNIT_X2APIC, true, NULL },
+	{ "other entries", BIT_ULL(CONTROL_GA_EN), 7, 2048, 0, false,
+	  "size of the remapping table differs" },
+	{ "other size", BIT_ULL(CONTROL_GA_EN), 3, 512, 0, false,
+	  "size of the remapping table differs" },
+	{ "other table", BIT_ULL(CONTROL_GA_EN), SZ_64K + 7, 512, 0, false,
+	  "remapping table is not the one in use" },
+	{ "entries of 32 bits", 0, 7, 512, 0, false, "format of the remapping table differs" },
+	{ "was x2APIC",	BIT_ULL(CONTROL_GA_EN), 7, 512, IRQ_LU_UNIT_X2APIC, false,
+	  "xAPIC or x2APIC mode differs" },
+	{ "is x2APIC",	BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN), 7, 512, 0, false,
+	  "xAPIC or x2APIC mode differs" },
+	{ "to be x2APIC", BIT_ULL(CONTROL_GA_EN), 7, 512, 0, true,
+	  "xAPIC or x2APIC mode differs" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(unit_change, unit_changes, name);
+
+static void unit_is_compared_with_its_record(struct kunit *test)
+{
+	const struct unit_change *c = test->param_value;
+	struct fake_unit *unit = test->priv;
+	u8 __iomem *mmio = unit->iommu.mmio_base;
+
+	unit->record.table = virt_to_phys(unit->pci_seg.dev_table);
+	unit->record.nr_entries = c->nr_entries;
+	unit->record.flags = c->flags;
+	writeq(c->control, mmio + MMIO_CONTROL_OFFSET);
+	writeq(unit->record.table + c->table, mmio + MMIO_DEV_TABLE_OFFSET);
+
+	amd_ir_take_over_unit(&unit->iommu, unit->pci_seg.dev_table, c->x2apic);
+	KUNIT_EXPECT_STREQ(test, unit->refused ?: "", c->refused ?: "");
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+}
+
+static void other_dtes_are_those_of_a_cold_boot(struct kunit *test)
+{
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct dev_table_entry *fresh = alloc_memory(test, pci_seg->dev_table_size);
+	u32 devid;
+
+	fill_device_table(pci_seg->dev_table);
+	for (devid = 0; devid <= LAST_BDF; devid++)
+		fresh[devid].data[2] = DTE_IRQ_REMAP_ENABLE;
+	amd_boot(test);
+
+	amd_ir_renew_device_table(pci_seg, fresh);
+	expect_no_dma(test, pci_seg->dev_table);
+	KUNIT_EXPECT_EQ(test, pci_seg->dev_table[SOURCE].data[2],
+			dte_of_table(&the_unit->table));
+	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+}
+
+static void unit_which_is_refused_lets_nothing_through(struct kunit *test)
+{
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+
+	fill_device_table(pci_seg->dev_table);
+	amd_ir_silence_device_table(pci_seg);
+	expect_no_dma(test, pci_seg->dev_table);
+	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 2, DTE_IRQ_IGNORE_UNMAPPED |
+					 DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
+}
+
+static void entries_nobody_reserved_are_free(struct kunit *test)
+{
+	unsigned int i, nr_entries = PAGE_SIZE / entry_size();
+
+	amd_boot(test);
+	for (i = 0; i < nr_entries; i++)
+		amd_fill(amd_entry(test, i), i % fmt->nr_kinds);
+	irte_close(&the_unit->table, HANDLE);
+	KUNIT_ASSERT_EQ(test, reserve(test, HANDLE, 1), 0);
+
+	amd_ir_drop_others(&the_unit->table);
+	for (i = 0; i < nr_entries; i++)
+		KUNIT_EXPECT_EQ_MSG(test, amd_is_taken(test, i), i == HANDLE, "entry %u", i);
+	expect_blocked(test, HANDLE);
+}
+
+/*
+ * An interrupt of the device, from the allocator of the driver
+ */
+
+static void remove_segment(void *unused)
+{
+	struct fwnode_handle *fn = the_unit->iommu.ir_domain->fwnode;
+
+	irq_domain_remove(the_unit->iommu.ir_domain);
+	irq_domain_free_fwnode(fn);
+	list_del(&the_unit->pci_seg.list);
+}
+
+static void add_segment(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, amd_iommu_create_irq_domain(&the_unit->iommu));
+	list_add(&the_unit->pci_seg.list, &amd_iommu_pci_seg_list);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_segment, NULL));
+}
+
+static int alloc_irq_of_device(struct kunit *test)
+{
+	struct msi_desc desc = { .dev = &the_unit->devs[0].dev };
+	struct irq_alloc_info info = { .type = X86_IRQ_ALLOC_TYPE_PCI_MSI, .desc = &desc };
+	int irq = __irq_domain_alloc_irqs(the_unit->iommu.ir_domain, -1, 1, NUMA_NO_NODE, &info,
+					  false, NULL);
+
+	KUNIT_ASSERT_GT(test, irq, 0);
+	return irq;
+}
+
+static u32 handle_of(int irq)
+{
+	struct irq_lu_vector_ser rec = { };
+
+	fmt->ops->save(the_unit->iommu.ir_domain, irq_get_irq_data(irq), &rec);
+	return rec.source == SOURCE ? rec.handle : U32_MAX;
+}
+
+static void held_index_stays_with_its_vector(struct kunit *test)
+{
+	int irq, other;
+	u32 handle;
+
+	add_segment(test);
+	amd_boot(test);
+	irq = alloc_irq_of_device(test);
+	handle = handle_of(irq);
+	__set_bit(handle, the_unit->table.held);
+	irq_domain_free_irqs(irq, 1);
+	KUNIT_EXPECT_TRUE(test, amd_is_taken(test, handle));
+
+	other = alloc_irq_of_device(test);
+	KUNIT_EXPECT_NE(test, handle_of(other), handle);
+	irq_domain_free_irqs(other, 1);
+	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle + 1));
+
+	release(test, handle, 1, true);
+	irq = alloc_irq_of_device(test);
+	KUNIT_EXPECT_EQ(test, handle_of(irq), handle);
+	irq_domain_free_irqs(irq, 1);
+	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle));
+}
+
+static struct kunit_case amd_test_cases[] = {
+	KUNIT_CASE(snp_is_refused),
+	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
+	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
+	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
+	KUNIT_CASE(device_of_another_unit_is_refused),
+	KUNIT_CASE_PARAM(unit_is_compared_with_its_record, unit_change_gen_params),
+	KUNIT_CASE(other_dtes_are_those_of_a_cold_boot),
+	KUNIT_CASE(unit_which_is_refused_lets_nothing_through),
+	KUNIT_CASE(entries_nobody_reserved_are_free),
+	KUNIT_CASE(held_index_stays_with_its_vector),
+	{ }
+};
+
+static struct kunit_suite amd_test_suite = {
+	.name		= "irq_liveupdate_amd",
+	.init		= amd_ga_init,
+	.test_cases	= amd_test_cases,
+};
+
+DEFINE_IOMMU_SUITE_CASES(amd_ga_cases);
+
+static struct kunit_suite amd_ga_suite = {
+	.name		= "irq_liveupdate_amd_ga_fmt",
+	.init		= amd_ga_init,
+	.test_cases	= amd_ga_cases,
+};
+
+DEFINE_IOMMU_SUITE_CASES(amd_legacy_cases);
+
+static struct kunit_suite amd_legacy_suite = {
+	.name		= "irq_liveupdate_amd_legacy_fmt",
+	.init		= amd_legacy_init,
+	.test_cases	= amd_legacy_cases,
+};
+
+kunit_test_suites(&amd_test_suite, &amd_ga_suite, &amd_legacy_suite);
+
+MODULE_DESCRIPTION("KUnit tests of interrupt live update on AMD-Vi");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The IOMMUs a machine can have, and what of QEMU's trace is about their interrupt remapping."""
+
+import re
+
+
+def requester_id(address):
+    """The number of "bus:slot.function"."""
+    bus, slot, function = (int(part, 16) for part in re.split("[:.]", address))
+    return bus << 8 | slot << 3 | function
+
+
+MESSAGE = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
+
+
+class Vtd:
+    """One table for all devices, named by a register of the unit. The handle is in the
+    message, the source-id of the device in the entry."""
+
+    trace_events = ("vtd_reg_write_gcmd", "vtd_reg_ir_root", "vtd_ir_enable", "vtd_ir_remap_msi",
+                    "vtd_ir_remap_msi_req",
+                    "vtd_inv_qi_enable", "vtd_inv_desc_iec", "vtd_inv_desc_wait_*",
+                    "vtd_dmar_fault", "vtd_frr_new")
+
+    _REMAPPING = 1 << 25
+    _SOURCE = (1 << 20) - 1  # of the upper half of an entry: SID, SQ, SVT
+
+    parameters = "intel_iommu=on"
+    table_per_device = False
+    changes_entry = "modify_irte"
+
+    @staticmethod
+    def plugin_options(device):
+        return ""
+
+    @staticmethod
+    def arguments(mode):
+        eim = "on" if mode == "x2apic" else "off"
+        return ["-device", f"intel-iommu,intremap=on,eim={eim}"]
+
+    def switches_remapping_off(self, event):
+        if event.name != "vtd_reg_write_gcmd":
+            return False
+        numbers = event.numbers()
+        return bool(numbers["status"] & ~numbers["value"] & self._REMAPPING)
+
+    @staticmethod
+    def switches_queue_off(event):
+        return event.name == "vtd_inv_qi_enable" and event.numbers()["enabled"] == 0
+
+    @staticmethod
+    def invalidates(event, index):
+        if event.name != "vtd_inv_desc_iec":
+            return False
+        numbers = event.numbers()
+        if numbers["granularity"] == 0:
+            return True
+        return (numbers["index"] ^ index) >> numbers["mask"] == 0
+
+    @staticmethod
+    def waits(event):
+        return event.name.startswith("vtd_inv_desc_wait")
+
+    @staticmethod
+    def arrivals(events, device):
+        """(event, message) of each interrupt that was let through, of whatever device: here
+        a message is the device's own."""
+        for event in events:
+            if event.name == "vtd_ir_remap_msi":
+                address, data = MESSAGE.match(event.text).groups()
+                yield event, (int(address, 0), int(data, 0))
+
+    @staticmethod
+    def faults(events, device):
+        return [event for event in events if event.name in ("vtd_dmar_fault", "vtd_frr_new")]
+
+    def wrong_sources(self, seen, closed):
+        """What is present for another device: entries with another source-id than before."""
+        source = {}
+        for event in seen.events:
+            if event.name == "irte_write" and event.time < seen.start:
+                source[event.numbers()["index"]] = event.numbers()["high"] & self._SOURCE
+        return [f"IRTE {index}: present with source {high:#x}, not {source[index]:#x}"
+                for index, high in closed if high & self._SOURCE != source[index]]
+
+
+class Amdvi:
+    """A table for each device, named by its entry in the device table (DTE). The message is
+    the index in it, so that those of two devices can be the same."""
+
+    trace_events = ("amdvi_ir_remap_msi_req", "amdvi_ir_remap_msi",
+                    "amdvi_ir_irte_val", "amdvi_ir_irte_ga_val", "amdvi_ir_target_abort",
+                    "amdvi_intr_inval", "amdvi_all_inval", "amdvi_completion_wait")
+
+    # QEMU 10.0 does not translate DMA, whatever the device table says.
+    parameters = "iommu=pt"
+    table_per_device = True
+    changes_entry = "irte_ga_set_affinity"
+
+    # The southbridge that Linux wants at 00:14.0, where the IO-APIC says it is. No driver of
+    # the guest wants this one.
+    _SOUTHBRIDGE = ("-blockdev", "null-co,node-name=southbridge,read-zeroes=on",
+                    "-device", "virtio-blk-pci,drive=southbridge,class=0x0601,addr=14.0")
+
+    _CONTROL = 0xfed80018
+    _CONTROL_ENABLE = 1 << 0
+    _CONTROL_COMMANDS = 1 << 12
+    _NO_FAULT = 1 << 1  # of a table entry
+    _TAKEN = (0xff << 64).to_bytes(16, "little")  # an entry which is allocated, not present
+    _NR_TAKEN = 17
+
+    @staticmethod
+    def plugin_options(device):
+        return f",amdvi={requester_id(device):#x}"
+
+    def arguments(self, mode):
+        xtsup = "on" if mode == "x2apic" else "off"
+        return ["-device", f"amd-iommu,intremap=on,xtsup={xtsup}", *self._SOUTHBRIDGE]
+
+    def _clears(self, event, bit):
+        if event.name != "memory_region_ops_write":
+            return False
+        numbers = event.numbers()
+        return numbers["addr"] == self._CONTROL and not numbers["value"] & bit
+
+    def switches_remapping_off(self, event):
+        return (self._clears(event, self._CONTROL_ENABLE)
+                or event.name == "dte_write" and not event.numbers()["remapped"])
+
+    def entries_to_take(self, events):
+        """Nobody but the device itself takes entries of its table, so that vector 0 has entry
+        0 in every kernel, unless it is made to look as if some were taken already: the
+        address and the bytes which do that."""
+        table = [event.numbers()["table"] for event in events if event.name == "irta_write"][-1]
+        return table, self._TAKEN * self._NR_TAKEN
+
+    def switches_queue_off(self, event):
+        return self._clears(event, self._CONTROL_COMMANDS)
+
+    @staticmethod
+    def invalidates(event, index):
+        """Table by table, or all; QEMU does not say which table."""
+        return event.name in ("amdvi_intr_inval", "amdvi_all_inval")
+
+    @staticmethod
+    def waits(event):
+        return event.name == "amdvi_completion_wait"
+
+    @staticmethod
+    def _requests(events, device):
+        """(request, what became of it) of each message of the device. QEMU logs the low byte
+        of its requester id, which no other device of the machine has."""
+        devid = requester_id(device) & 0xff
+        request = None
+        for event in events:
+            if event.name == "amdvi_ir_remap_msi_req":
+                request = event if event.numbers()["devid"] == devid else None
+            elif request and event.name.startswith("amdvi_ir_"):
+                yield request, event
+
+    def arrivals(self, events, device):
+        for request, event in self._requests(events, device):
+            if event.name == "amdvi_ir_remap_msi":
+                yield event, (request.numbers()["addr"], request.numbers()["data"])
+
+    def faults(self, events, device):
+        """Messages which are aborted, and the entry does not tell the unit to be silent."""
+        found = []
+        low = 0
+        for _, event in self._requests(events, device):
+            if event.name == "amdvi_ir_irte_val":
+                low = event.numbers()["data"]
+            elif event.name == "amdvi_ir_irte_ga_val":
+                low = event.numbers()["lo"]
+            elif event.name == "amdvi_ir_target_abort" and not low & self._NO_FAULT:
+                found.append(event)
+        return found
+
+    @staticmethod
+    def wrong_sources(seen, closed):
+        """What is present for another device: there is no source-id in an entry, but the
+        table must be named by no DTE but that of the device."""
+        return [f"table of the device named by the DTE of another: {event.text}"
+                for event in seen.window("alien_dte_write")]
+
+
+IOMMUS = {"intel": Vtd(), "amd": Amdvi()}
