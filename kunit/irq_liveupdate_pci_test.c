@@ -457,7 +457,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(every_bit_counts),
 	KUNIT_CASE(bad_checksum_is_refused),
 	KUNIT_CASE(bad_address_is_refused),
-	KUNIT_CASE(full_list_is_accepted_and_freed),
+	KUNIT_CASE_SLOW(full_list_is_accepted_and_freed),
 	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
 	{}
 };

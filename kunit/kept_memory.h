@@ -103,7 +103,9 @@ static inline void set_bad_field(void *record, const struct bad_field *bad)
 }
 
 #define MUTATION_SEED	0x11feda7e
-#define NR_MUTATIONS	100000
+
+/* KASAN makes loading them slow. */
+#define NR_MUTATIONS	(IS_ENABLED(CONFIG_KASAN) ? 2000 : 100000)
 
 /* More changes of one record only make it easier to refuse. */
 #define MAX_CHANGES	3
