@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import account
 import qemu
 from device import DEVICES
+from iommu import IOMMUS
 
 IDENTITY = ("irq", "address", "data", "irte")
 
@@ -103,8 +104,10 @@ def _account_taken(result):
 
 
 def _accounts(result):
-    """Of a device that numbers its rings, and that is not registers which are written."""
-    if DEVICES[result.scenario.device].ring:
+    """Of a device that numbers its rings, that is not registers which are written, and whose
+    messages are not those of another device, too."""
+    scenario = result.scenario
+    if DEVICES[scenario.device].ring or IOMMUS[scenario.iommu].table_per_device:
         return []
     return [_account_taken(result)] + [
         _all(f"account: {name}", wrong)
