@@ -54,7 +54,7 @@ TIMEOUT = {"boot": 30, "block": 20, "command": 20}
 SLOW_KERNELS = ("debug", "gcov")
 SLOWNESS = 5
 
-ATTEMPTS = 4               # to hit a race
+ATTEMPTS = 8               # to hit a race
 
 
 class RunFailed(Exception):
