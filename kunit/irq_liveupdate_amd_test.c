@@ -153,6 +153,16 @@ static void *alloc_memory(struct kunit *test, size_t size)
 	return memory;
 }
 
+/* Pages, as in the driver, which takes the size of a table from its folio. */
+static void *alloc_table(struct kunit *test)
+{
+	void *table = iommu_alloc_pages_sz(GFP_KERNEL, TABLE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, iommu_free_pages, table));
+	return table;
+}
+
 static struct {
 	int	guest_ir;
 	u64	efr;
@@ -199,7 +209,7 @@ static void init_segment(struct kunit *test, struct fake_unit *unit)
 	pci_seg->irq_lookup_table[SOURCE] = &unit->table;
 
 	raw_spin_lock_init(&unit->table.lock);
-	unit->table.table = alloc_memory(test, TABLE_SIZE);
+	unit->table.table = alloc_table(test);
 	pci_seg->dev_table[SOURCE].data[2] = dte_of_table(&unit->table);
 }
 
