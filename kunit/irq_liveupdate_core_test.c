@@ -870,8 +870,13 @@ static void take_over(struct fake_machine *m)
 		const struct irq_lu_unit_ser *ser;
 
 		ser = irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, m->units[i].reg_base);
-		if (ser)
+		if (!ser)
+			continue;
+		/* The validator knows the size of a table from the record only. */
+		if (ser->nr_entries == NR_ENTRIES)
 			irq_liveupdate_take_over(ser, m->units[i].domain);
+		else
+			irq_liveupdate_refuse_unit(ser, "size of the table differs");
 	}
 }
 
