@@ -42,6 +42,7 @@ COMMON_PARAMETERS = (
 LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
 # KHO would make its scratch memory too large: it counts what is reserved for the crash kernel.
 CRASH_PARAMETERS = "crashkernel=192M kho_scratch=16M,256M,256M"
+SLOW_CRASH_PARAMETERS = "crashkernel=512M"    # the command line has their scratch memory
 CRASH_FUNCTION = "sysrq_handle_crash"
 
 RING_GAP = 0.002           # between rings of different vectors
@@ -173,9 +174,14 @@ class Run:
         return (f"{COMMON_PARAMETERS} {IOMMUS[self.scenario.iommu].parameters} "
                 f"lab.device={','.join(self.devices)} lab.role={role}")
 
+    def _crash_parameters(self):
+        if not self.scenario.crashes:
+            return ""
+        return CRASH_PARAMETERS if self.slowness == 1 else SLOW_CRASH_PARAMETERS
+
     def _parameters(self, leg):
         return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
-                         CRASH_PARAMETERS if self.scenario.crashes else "",
+                         self._crash_parameters(),
                          f"nr_cpus={self.scenario.cpus[leg]}", self.scenario.append[leg]))
 
     def _initrd(self, following):

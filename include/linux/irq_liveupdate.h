@@ -21,11 +21,11 @@ struct msi_desc;
  *		include/linux/kho/abi/irq.h.
  *
  * The methods below make the domain an interrupt remapping unit. All of them
- * are implemented, but for those which say that they are optional, or none. Where they take @nr, @rec is the first of @nr
- * records whose table entries were allocated at once, with consecutive handles:
- * all messages of MSI, or a single vector of MSI-X. A unit which allocates more
- * entries than that, for the sake of alignment, treats the additional ones in
- * the same way.
+ * are implemented, but for those which say that they are optional, or none.
+ * Where they take @nr, @rec is the first of @nr records whose table entries were
+ * allocated at once, with consecutive handles: all messages of MSI, or a single
+ * vector of MSI-X. A unit which allocates more entries than that, for the sake of
+ * alignment, treats the additional ones in the same way.
  *
  * @preserve:	Preserve the remapping table with KHO and describe the unit in
  *		@ser. Called when the first device behind the unit is preserved.
