@@ -20,15 +20,14 @@ FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
 LAB	= python3 lab/lab.py
 SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
-DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug --jobs 2)
-STORM_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
+DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 STORMS	= 10
 TESTS	= overlay 'scripts/overlay.py check' \
 	  footprint 'scripts/footprint.py --check' \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
-	  lab '$(LAB) test --build $(BUILD) $(DEBUG_FLAG)' \
-	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(STORM_FLAG)' \
+	  lab '$(LAB) test --build $(BUILD) $(if $(DEBUG_FLAG),--debug --jobs 2)' \
+	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
 	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
 
 .PHONY: help setup prepare export kernel image demo storm test test-full kunit \
@@ -64,7 +63,7 @@ demo: image	## one device across one kexec, handover off and on: one table
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 
 storm: image	## one storm of interrupts (SEED=n), again what make test has run
-	@$(LAB) storm --build $(BUILD) --seed $(SEED) $(STORM_FLAG)
+	@$(LAB) storm --build $(BUILD) --seed $(SEED) $(DEBUG_FLAG)
 
 test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/build-kernel.sh nolu
