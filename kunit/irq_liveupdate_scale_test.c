@@ -16,6 +16,7 @@
 #include <linux/mm.h>
 
 #include "fake_vtd.h"
+#include "kept_memory.h"
 #include "../kernel/irq/liveupdate.h"
 #include "../kernel/irq/liveupdate_ser.h"
 
@@ -26,9 +27,7 @@
 /* Register: VT-d spec r4.1 sec 11.4.10.1, S */
 #define IRTA_64K	0xf
 
-/* As KHO marks the first page of what it has kept, see kho_restore_page() */
 #define TABLE_ORDER	get_order(SZ_1M)
-#define KEPT		(0x4b484f50UL << 32 | TABLE_ORDER)
 
 static const struct size {
 	const char	*name;
@@ -91,27 +90,13 @@ static const struct irq_lu_memory memory = {
 	.free	= leave,
 };
 
-static void free_table(void *base)
-{
-	struct page *page = virt_to_page(base);
-
-	if (page->private != KEPT)
-		return;
-	page->private = 0;
-	adjust_managed_page_count(page, 1 << TABLE_ORDER);
-	__free_pages(page, TABLE_ORDER);
-}
-
 static struct irte *alloc_table(struct kunit *test)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, TABLE_ORDER);
+	struct irte *base = alloc_kept(TABLE_ORDER);
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	adjust_managed_page_count(page, -(1 << TABLE_ORDER));
-	page->private = KEPT;
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, free_table, page_address(page)));
-	return page_address(page);
+	KUNIT_ASSERT_NOT_NULL(test, base);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, base));
+	return base;
 }
 
 static void leave_unit(struct kunit *test, unsigned int i)
