@@ -30,7 +30,8 @@ from result import Result, Vector
 from scenario import HOOKS
 
 COMMON_PARAMETERS = (
-    "console=ttyS0,115200 oops=panic panic=-1 "
+    # earlycon: what a kernel says that panics before there is a console
+    "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 oops=panic panic=-1 "
     # On a busy host an emulated machine's clocks cannot be calibrated against each other
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
@@ -53,7 +54,7 @@ SETTLE = 0.2
 
 TIMEOUT = {"boot": 30, "block": 20, "command": 20}
 SLOW_KERNELS = ("debug", "gcov")
-SLOWNESS = 5
+SLOWNESS = 10
 
 ATTEMPTS = 8               # to hit a race
 
