@@ -42,8 +42,9 @@ COMMON_PARAMETERS = (
 
 LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
 # KHO would make its scratch memory too large: it counts what is reserved for the crash kernel.
-CRASH_PARAMETERS = "crashkernel=192M kho_scratch=16M,256M,256M"
-SLOW_CRASH_PARAMETERS = "crashkernel=512M"    # the command line has their scratch memory
+CRASH_SCRATCH = "kho_scratch=16M,256M,256M"    # slow kernels have theirs on the command line
+CRASH_KERNEL = "crashkernel=192M"
+SLOW_CRASH_KERNEL = "crashkernel=512M"
 CRASH_FUNCTION = "sysrq_handle_crash"
 
 RING_GAP = 0.002           # between rings of different vectors
@@ -175,14 +176,20 @@ class Run:
         return (f"{COMMON_PARAMETERS} {IOMMUS[self.scenario.iommu].parameters} "
                 f"lab.device={','.join(self.devices)} lab.role={role}")
 
-    def _crash_parameters(self):
-        if not self.scenario.crashes:
-            return ""
-        return CRASH_PARAMETERS if self.slowness == 1 else SLOW_CRASH_PARAMETERS
+    def _has_crash_kernel(self, leg):
+        """Not without need: the next kernel would take its memory out of the scratch memory."""
+        crashes = self.scenario.crashes
+        return crashes and self.scenario.crash_kernel and leg == crashes.startswith("next_")
+
+    def _crash_parameters(self, leg):
+        slow = self.slowness > 1
+        memory = SLOW_CRASH_KERNEL if slow else CRASH_KERNEL
+        return " ".join(([memory] if self._has_crash_kernel(leg) else []) +
+                        ([CRASH_SCRATCH] if self.scenario.crashes and not slow else []))
 
     def _parameters(self, leg):
         return " ".join((self._role_parameters(("old", "next")[leg]), LIVE_UPDATE_PARAMETERS,
-                         self._crash_parameters(),
+                         self._crash_parameters(leg),
                          f"nr_cpus={self.scenario.cpus[leg]}", self.scenario.append[leg]))
 
     def _initrd(self, following):
