@@ -17,6 +17,7 @@ import frames
 import gdbstub
 import guest
 import ivshmem
+import monitor
 import registers
 from device import DEVICES
 from iommu import IOMMUS
@@ -172,6 +173,7 @@ class Machine:
             *[part for plugin in self._plugins(iommu, call_address)
               for part in ("-plugin", plugin)],
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
+            "-monitor", f"unix:{self._socket('monitor')},server=on,wait=off",
         ]
         return arguments
 
@@ -205,6 +207,16 @@ class Machine:
 
     def stub(self):
         return gdbstub.Stub(self._socket("gdb"))
+
+    def autopsy(self, symbols):
+        """Of a guest that does not answer: where its CPUs are. Leaves all registers beside
+        the logs."""
+        if not self.alive():
+            return ""
+        lines, everything = monitor.autopsy(self._socket("monitor"), symbols)
+        with open(os.path.join(self.directory, "registers.txt"), "w") as f:
+            f.write(everything)
+        return lines + "\n"
 
     def alive(self):
         return self._process is not None and self._process.poll() is None

@@ -509,14 +509,14 @@ class Run:
             self._look_for_leaks()
         except (guest.GuestHung, guest.CommandFailed, gdbstub.StubError, RunFailed,
                 OSError) as error:
-            self.result.error = f"{error}"
+            self.result.error = f"{error}\n{self.machine.autopsy(self.symbols)}"
         self.result.console = self.machine.console()
         self.result.complaints = console.complaints(self.result.console,
                                                      self.scenario.warns,
                                                      self.scenario.tolerates)
         self._judge()
         if self.result.error:
-            self.result.error += "\n" + self.machine.console_tail() + self.machine.stderr()
+            self.result.error += self.machine.console_tail() + "\n" + self.machine.stderr()
         self.result.seconds = time.monotonic() - began
         return self.result
 

@@ -11,12 +11,20 @@ class Symbols:
             for line in f:
                 address, _, name = line.split()
                 self._addresses.setdefault(name, []).append(int(address, 16))
-        self._all = sorted({a for addresses in self._addresses.values() for a in addresses})
+        self._names = {a: name for name, found in self._addresses.items() for a in found}
+        self._all = sorted(self._names)
 
     def address(self, name):
         """Of a symbol that there is once."""
         (address,) = self._addresses[name]
         return address
+
+    def name(self, address):
+        """What is at an address: name+offset."""
+        if not self.address("_text") <= address < self.address("_end"):
+            return "not in the kernel"
+        start = self._all[bisect_right(self._all, address) - 1]
+        return f"{self._names[start]}+{address - start:#x}"
 
     def functions(self, name):
         """(start, end) of each function of a name: a KUnit suite has a copy of what it tests."""
