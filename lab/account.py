@@ -23,6 +23,11 @@ IRTE_XAPIC_DESTINATION_SHIFT = 40
 INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pending=(\d) how=(\w+)")
 
 
+# Of an account, what can be summed up, in the order of tables
+COLUMNS = ("rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent", "pending",
+           "late", "lost", "doubled", "invented")
+
+
 @dataclass
 class Account:
     """Of one vector.
@@ -139,9 +144,9 @@ def accounts(seen, x2apic, rings, vectors, trace):
     return found
 
 
-def total(found, name):
-    """Of all accounts."""
-    return sum(getattr(account, name) for account in found)
+def totals(found):
+    """Column to its sum over accounts."""
+    return {name: sum(getattr(account, name) for account in found) for name in COLUMNS}
 
 
 def lost(found):

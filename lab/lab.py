@@ -175,6 +175,11 @@ def _seeds(text):
     return range(int(first), int(last or first) + 1)
 
 
+def _load_storm(seed, arguments):
+    arguments.seed = seed
+    return _load("storm", arguments).with_changes(name=f"storm-{seed}")
+
+
 def _say_storm(number, chosen, result, checks):
     ok = all(check.ok for check in checks)
     ktap.say(report.storm_line(result))
@@ -189,20 +194,20 @@ def _say_storm(number, chosen, result, checks):
 def command_storm(arguments):
     build = paths.Build(arguments.build)
     build.plugin()
-    seeds = arguments.seeds
-    ktap.plan(len(seeds))
-    totals, passed = report.StormTotals(), 0
-    for number, seed in enumerate(seeds, 1):
-        arguments.seed = seed
-        chosen = _load("storm", arguments).with_changes(name=f"storm-{seed}")
-        result, checks = _execute(chosen, build)
-        ok = _say_storm(number, chosen, result, checks)
-        if ok:
-            build.drop_results(chosen.name)
-        passed += ok
-        totals.add(result)
-    ktap.say(f"{totals.line()}; {passed} of {len(seeds)} passed")
-    return passed == len(seeds)
+    chosen = [_load_storm(seed, arguments) for seed in arguments.seeds]
+    ktap.plan(len(chosen))
+    results, passed = [], 0
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        outcomes = pool.map(lambda one: _execute(one, build), chosen)
+        for number, (one, (result, checks)) in enumerate(zip(chosen, outcomes), 1):
+            ok = _say_storm(number, one, result, checks)
+            if ok:
+                build.drop_results(one.name)
+            passed += ok
+            results.append(result)
+    ktap.say("\n".join(report.storms_table(results)))
+    ktap.say(f"{passed} of {len(chosen)} passed")
+    return passed == len(chosen)
 
 
 def command_bench(arguments):
@@ -263,6 +268,7 @@ def _parser():
     storms = commands.add_parser("storm", parents=[common],
                                  help="storms of interrupts, KTAP and totals")
     storms.add_argument("--seeds", "--seed", type=_seeds, default="1", metavar="FIRST-LAST")
+    storms.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")
     storms.set_defaults(act=command_storm)
 
     test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")

@@ -2,7 +2,7 @@
 """Results for people (a table) and for programs (JSON, KTAP)."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import account
 import expectation
@@ -62,13 +62,10 @@ def vectors_table(result):
     return _table(rows)
 
 
-ACCOUNT = ("number", "rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent",
-           "pending", "late", "lost", "doubled", "invented")
-
-
 def accounts_table(result):
-    rows = [tuple(str(getattr(a, name)) for name in ACCOUNT) for a in result.accounts]
-    return _table([ACCOUNT, *rows])
+    columns = ("number", *account.COLUMNS)
+    rows = [tuple(str(getattr(a, name)) for name in columns) for a in result.accounts]
+    return _table([columns, *rows])
 
 
 def chain_table(result):
@@ -136,39 +133,31 @@ def demo(cold, handover, checks):
     return "\n".join(lines)
 
 
-@dataclass
-class StormTotals:
-    """Sums over storms."""
-
-    seeds: int = 0
-    rings: int = 0
-    sent: int = 0
-    dropped: int = 0
-    latched: int = 0
-    delivered: int = 0
-    resent: int = 0
-    late: int = 0
-    lost: int = 0
-    doubled: int = 0
-    invented: int = 0
-
-    def add(self, result):
-        if not result.accounts:
-            return
-        self.seeds += 1
-        for name in list(vars(self))[1:]:
-            setattr(self, name, getattr(self, name) + account.total(result.accounts, name))
-
-    def line(self):
-        return ", ".join(f"{name} {value}" for name, value in vars(self).items())
+def _storm_sums(results):
+    accounts = [one for result in results for one in result.accounts]
+    return {"seeds": len(results)} | account.totals(accounts)
 
 
 def storm_line(result):
-    totals = StormTotals()
-    totals.add(result)
     scenario = result.scenario
+    sums = account.totals(result.accounts)
     return (f"seed {scenario.seed}: {scenario.mode}, {scenario.cpus[0]} -> {scenario.cpus[1]} "
-            f"CPUs, {scenario.vectors} vectors, {result.seconds:.1f} s: {totals.line()}")
+            f"CPUs, {scenario.vectors} vectors, {result.seconds:.1f} s: "
+            + ", ".join(f"{name} {value}" for name, value in sums.items()))
+
+
+def storms_table(results):
+    """Sums over storms which have come to their accounts, by mode, by CPUs and of all."""
+    results = [result for result in results if result.accounts]
+    groups = {}
+    for result in results:
+        scenario = result.scenario
+        old, new = scenario.cpus
+        for group in (scenario.mode, f"{old} -> {new} CPUs"):
+            groups.setdefault(group, []).append(result)
+    rows = [(group, *_storm_sums(groups[group]).values()) for group in sorted(groups)]
+    rows.append(("all", *_storm_sums(results).values()))
+    return _table([("", *_storm_sums([])), *[tuple(map(str, row)) for row in rows]])
 
 
 def as_data(result, checks):

@@ -53,7 +53,7 @@ FROZEN = "irq_liveupdate: frozen:"
 BLACKOUT_SPREAD = 1.0      # rings of the blackout lie between the block and this
 SETTLE = 0.2
 
-TIMEOUT = {"boot": 30, "block": 20, "command": 20}
+TIMEOUT = {"boot": 60, "block": 40, "command": 40}
 SLOW_KERNELS = ("debug", "gcov")
 SLOWNESS = 10
 

@@ -51,7 +51,8 @@ def vary(scenario):
 
 
 class Ringer(threading.Thread):
-    """Rings until it is told to stop."""
+    """Rings until it is told to stop. Once a phase was entered, there is no ring of those vectors
+    any more whose last phase was before it."""
 
     def __init__(self, doorbell, seed, vectors):
         super().__init__(daemon=True)
@@ -59,7 +60,8 @@ class Ringer(threading.Thread):
         self._random = random.Random(f"rings {seed}")
         self._last = self._last_phases(vectors)
         self._stopped = False
-        self.phase = ARMED
+        self._lock = threading.Lock()    # protects what follows
+        self._phase = ARMED
 
     def _last_phases(self, vectors):
         """By vector the last phase in which it is rung: one never is, one always, and of
@@ -71,20 +73,26 @@ class Ringer(threading.Thread):
     def last_rung_in(self, *phases):
         return [vector for vector, last in self._last.items() if last in phases]
 
+    def enter(self, phase):
+        with self._lock:
+            self._phase = phase
+
     def _act(self, vectors):
+        """How long to pause then."""
         what = self._random.choices((PACED, BURST, ALL, LULL), WEIGHTS)[0]
         if what == LULL:
-            time.sleep(self._random.uniform(0, LULL_MAX))
-            return
+            return self._random.uniform(0, LULL_MAX)
         rung = vectors if what == ALL else [self._random.choice(vectors)]
         count = self._random.randint(2, BURST_RINGS) if what == BURST else 1
         for vector in rung * count:
             self._doorbell.ring(vector)
-        time.sleep(self._random.uniform(0, PACE))
+        return self._random.uniform(0, PACE)
 
     def run(self):
         while not self._stopped:
-            self._act([v for v, last in self._last.items() if last >= self.phase])
+            with self._lock:
+                pause = self._act([v for v, last in self._last.items() if last >= self._phase])
+            time.sleep(pause)
 
     def stop(self):
         self._stopped = True
@@ -143,7 +151,7 @@ class Storm(run.Run):
         time.sleep(self._random.uniform(0, longest))
 
     def _enter(self, phase):
-        self._ringer.phase = phase
+        self._ringer.enter(phase)
         self._pause()
 
     def _arm_at_random(self):
@@ -174,12 +182,12 @@ class Storm(run.Run):
         self._hold_ups = HoldUps(self.machine.stub(), self.symbols, self.scenario,
                                  self._timeout("boot"))
         self._hold_ups.start()
-        self._ringer.phase = JUMPING
+        self._ringer.enter(JUMPING)
         super()._start_kexec()
 
     def _jump(self):
         self._start_jump()
-        self._ringer.phase = DOWN
+        self._ringer.enter(DOWN)
 
     def _next_kernel(self):
         self._wait_for_vmm("next")
@@ -197,16 +205,39 @@ class Storm(run.Run):
         self._look("new")
         self._finish_in_storm()
         self._ringer.stop()
+        self._wait_for_rings(self.numbers)
         self._take_final_counts()
+
+    def _counts_of(self, vectors):
+        counts = self._command("counts")["counts"]
+        return {vector: counts[vector] for vector in vectors}
+
+    def _wait_for_rings(self, vectors):
+        """Until the owner was signalled after the last ring of each, or never will be."""
+        deadline = time.monotonic() + run.ROUND_TIMEOUT * self.slowness
+        rings = self.machine.doorbell.rings
+        while time.monotonic() < deadline:
+            seen = self._command("counts")["seen"]
+            if all(seen[vector] == rings[vector] for vector in vectors):
+                return
+
+    def _wait_for_quiet(self, vectors):
+        """The counts of vectors which are not rung any more."""
+        self._wait_for_rings(vectors)
+        counts, again = None, self._counts_of(vectors)
+        while counts != again:
+            time.sleep(QUIET * self.slowness)
+            counts, again = again, self._counts_of(vectors)
+        return counts
 
     def _finish_in_storm(self):
         """Those which are quiet by now get the synthetic interrupt and nothing else."""
-        self._ringer.phase = FINISHED
-        time.sleep(QUIET * self.slowness)
-        self._before_finish = dict(zip(self.numbers, self._counts()))
+        self._ringer.enter(FINISHED)
+        quiet = self._ringer.last_rung_in(*range(FINISHED))
+        self._before_finish = self._wait_for_quiet(quiet)
         self._look_for_late()
         for vector in self.result.vectors:
-            vector.late *= vector.number in self._ringer.last_rung_in(*range(FINISHED))
+            vector.late *= vector.number in quiet
         self._finish()
         self._hold_ups.end()
         self._pause(TAIL_MAX)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who is rung when in a storm, and the sums over storms."""
+
+import time
+import unittest
+
+import account
+import report
+import storm
+from result import Result
+from scenario import Scenario
+
+VECTORS = list(range(8))
+
+
+class SlowDoorbell:
+    def __init__(self):
+        self.rings = [0] * len(VECTORS)
+
+    def ring(self, vector):
+        time.sleep(0.001)
+        self.rings[vector] += 1
+
+
+class Ringer(unittest.TestCase):
+    def test_no_ring_after_the_last_phase(self):
+        for seed in range(10):
+            doorbell = SlowDoorbell()
+            ringer = storm.Ringer(doorbell, seed, VECTORS)
+            ringer.start()
+            time.sleep(0.05)
+            ringer.enter(storm.FINISHED)
+            rings = list(doorbell.rings)
+            time.sleep(0.05)
+            ringer.stop()
+            quiet = ringer.last_rung_in(*range(storm.FINISHED))
+            self.assertEqual([doorbell.rings[v] for v in quiet], [rings[v] for v in quiet])
+
+
+class Sums(unittest.TestCase):
+    def storm(self, mode, cpus, **counts):
+        chosen = Scenario(name="storm", title="", mode=mode, cpus=cpus)
+        return Result(chosen, [], accounts=[account.Account(number=0, **counts)])
+
+    def test_by_mode_and_by_cpus(self):
+        lines = report.storms_table([self.storm("xapic", (1, 2), rings=3, lost=1),
+                                     self.storm("x2apic", (1, 2), rings=5),
+                                     self.storm("xapic", (4, 2), rings=7)])
+        heading, *rows = [line.split() for line in lines]
+        seeds, rings, lost = (heading.index(name) - len(heading)
+                              for name in ("seeds", "rings", "lost"))
+        self.assertEqual([(row[0], row[seeds], row[rings], row[lost]) for row in rows],
+                         [("1", "2", "8", "1"), ("4", "1", "7", "0"), ("x2apic", "1", "5", "0"),
+                          ("xapic", "2", "10", "1"), ("all", "3", "15", "1")])
+
+    def test_one_without_account_is_not_counted(self):
+        failed = Result(Scenario(name="storm", title=""), [])
+        self.assertEqual(report.storms_table([failed])[-1].split()[1], "0")
+
+
+if __name__ == "__main__":
+    unittest.main()
