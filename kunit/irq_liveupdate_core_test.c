@@ -1705,10 +1705,10 @@ static void start_slow_handler(struct slow_handler *slow)
  * A second device is not finished: the end of the update waits for all CPUs. The
  * test stays on its CPU, for it could not run where the handler does.
  */
-static void vector_whose_handler_runs_is_injected_once(struct kunit *test)
+static struct fake_device *adopt_while_handler_runs(struct kunit *test,
+						    struct slow_handler *slow)
 {
 	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
-	struct slow_handler slow = { };
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
@@ -1719,19 +1719,66 @@ static void vector_whose_handler_runs_is_injected_once(struct kunit *test)
 	boot(test);
 	irq_liveupdate_match(fake->dev, &device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, 1), 0);
-	slow.irq = irq_of(fake, 0);
-	KUNIT_ASSERT_EQ(test, request_irq(slow.irq, handle_slowly, 0, "fake", &slow), 0);
+	slow->irq = irq_of(fake, 0);
+	KUNIT_ASSERT_EQ(test, request_irq(slow->irq, handle_slowly, 0, "fake", slow), 0);
 
 	migrate_disable();
-	start_slow_handler(&slow);
+	start_slow_handler(slow);
+	return fake;
+}
+
+static void let_handler_go(struct fake_device *fake, struct slow_handler *slow)
+{
+	WRITE_ONCE(slow->may_go_on, true);
+	migrate_enable();
+	irq_work_sync(&slow->arrival);
+	irq_work_sync(&fake->machine->ipi);
+}
+
+static void vector_whose_handler_runs_is_injected_once(struct kunit *test)
+{
+	struct slow_handler slow = { };
+	struct fake_device *fake = adopt_while_handler_runs(test, &slow);
+
 	irq_liveupdate_finish(fake->dev);
 	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 1);
 
-	WRITE_ONCE(slow.may_go_on, true);
-	migrate_enable();
-	irq_work_sync(&slow.arrival);
+	let_handler_go(fake, &slow);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 2);
+	free_irq(slow.irq, &slow);
+}
+
+/* As a handler does which disables its interrupt, for a thread to enable it again. */
+static void vector_disabled_while_its_handler_runs_is_injected_once(struct kunit *test)
+{
+	struct slow_handler slow = { };
+	struct fake_device *fake = adopt_while_handler_runs(test, &slow);
+
+	irq_liveupdate_finish(fake->dev);
+	irq_work_sync(&fake->machine->ipi);
+	disable_irq_nosync(slow.irq);
+	let_handler_go(fake, &slow);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 1);
+
+	enable_irq(slow.irq);
 	irq_work_sync(&fake->machine->ipi);
 	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 2);
+	free_irq(slow.irq, &slow);
+}
+
+static void vector_is_injected_after_a_replay_met_its_handler(struct kunit *test)
+{
+	struct slow_handler slow = { };
+	struct fake_device *fake = adopt_while_handler_runs(test, &slow);
+
+	set_replay(fake);
+	let_ipis_go(fake);
+	let_handler_go(fake, &slow);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 2);
+
+	irq_liveupdate_finish(fake->dev);
+	irq_work_sync(&fake->machine->ipi);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.count), 3);
 	free_irq(slow.irq, &slow);
 }
 
@@ -2500,6 +2547,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(vector_is_injected_after_a_replay_was_lost),
 	KUNIT_CASE(vector_which_can_not_be_sent_is_left_pending),
 	KUNIT_CASE(vector_whose_handler_runs_is_injected_once),
+	KUNIT_CASE(vector_disabled_while_its_handler_runs_is_injected_once),
+	KUNIT_CASE(vector_is_injected_after_a_replay_met_its_handler),
 	KUNIT_CASE(unclaimed_vectors_are_revoked),
 	KUNIT_CASE(more_vectors_than_recorded_are_added_cold),
 	KUNIT_CASE(finish_locks_the_driver_out),
