@@ -10,6 +10,7 @@ import time
 from bisect import bisect
 
 import abi
+import expectation
 import judges
 import kho
 import qemu
@@ -118,6 +119,8 @@ class Chain(run.Run):
         self._command("session")
         rearm = time.time()
         self._bind_and_arm("retrieve")
+        if self._updates == self.scenario.length // 2:
+            self._patch(self.scenario.next_patch)
         return rearm
 
     def _update(self):
@@ -149,8 +152,9 @@ class Chain(run.Run):
             self.result.chain.append(self._row)
 
     def _judge(self):
-        """Of the first device, each update by itself, with what was before it since the
-        last one."""
+        """Drift, and of the first device each update by itself, with what was before it since
+        the last one."""
+        self.result.judged["drift"] = expectation.drift(self.result.chain)
         log = qemulog.read(self.machine.log_path)
         times = [event.time for event in log]
         own = self._first[:self.scenario.vectors] if self._first else []

@@ -158,7 +158,7 @@ def _storm(result):
 def drift(rows):
     """What is not the same at every kernel, but for memory in use within limits."""
     wrong = []
-    for name in rows[0]:
+    for name in rows[0] if rows else ():
         values = [row[name] for row in rows]
         allowed = MEMORY_DRIFT if name.startswith("memory in use") else 0
         if max(values) - min(values) > allowed:
@@ -170,7 +170,6 @@ def drift(rows):
 
 def _chain(result):
     return [Check("all updates were done", len(result.chain) == result.scenario.length),
-            _all("nothing drifts", drift(result.chain)),
             *_rules(result, result.judged), _console(result)]
 
 

@@ -23,6 +23,7 @@ RULES = {
     "synthetic": "exactly one synthetic interrupt per vector",
     "invented": "no message and no signal without a cause",
     "foreign": "no signal to a vector which is quiet",
+    "drift": "nothing drifts from one update to the next",
 }
 
 HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched", "dropped",

@@ -219,11 +219,11 @@ class Run:
             raise RunFailed(f"expected the VMM of the {role} kernel, got {hello}")
         self.result.release = hello["release"]
 
-    def _patch(self):
-        if not self.scenario.patch:
+    def _patch(self, what):
+        if not what:
             return
         with self.machine.stub() as stub:
-            patch.apply_all(stub, self.symbols, self.scenario.patch)
+            patch.apply_all(stub, self.symbols, what)
 
     def _load_crash_kernel(self):
         if self.scenario.crash_kernel:
@@ -256,7 +256,7 @@ class Run:
     def _start_jump(self):
         self._command(f'shell kexec -s -l /next/kernel --initrd={self.next_initrd} '
                       f'--command-line="{self._parameters(1)}"')
-        self._patch()
+        self._patch(self.scenario.patch)
         self.marks["start"] = time.time()
         self._start_kexec()
 

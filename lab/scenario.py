@@ -49,7 +49,7 @@ class Scenario:
     tolerates: texts of the console that are right here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
     patch: function of the old kernel to what it no longer does at the jump, see patch.py;
-        next_patch: of the next kernel, in a storm, at FINISH
+        next_patch: of the next kernel at FINISH, in a storm or in the middle of a chain
     doctor: alterations of what the old kernel hands over, see doctor.py
     says: lines in which the next kernel says what it refuses
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
