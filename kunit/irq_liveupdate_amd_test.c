@@ -506,6 +506,28 @@ static void table_is_found_by_its_dte(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, !!xa_load(&amd_ir_tables, SOURCE), !c->ret);
 }
 
+static void free_pages_of_table(void *pages)
+{
+	free_pages_exact(pages, TABLE_SIZE);
+}
+
+/* Devices which share a table, of which one claims that it is longer than it is */
+static void table_ends_where_its_memory_ends(struct kunit *test)
+{
+	unsigned int nr_entries = PAGE_SIZE / entry_size();
+	void *pages = alloc_pages_exact(TABLE_SIZE, GFP_KERNEL | __GFP_ZERO);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pages_of_table, pages));
+	amd_boot(test);
+	the_unit->table.table = pages;
+	irte_close(&the_unit->table, nr_entries - 1);
+	irte_close(&the_unit->table, nr_entries);
+
+	KUNIT_EXPECT_EQ(test, reserve(test, nr_entries - 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, nr_entries, 1), -EINVAL);
+}
+
 static void device_of_another_unit_is_refused(struct kunit *test)
 {
 	struct irq_lu_vector_ser rec = record(HANDLE);
@@ -684,6 +706,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
 	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
+	KUNIT_CASE(table_ends_where_its_memory_ends),
 	KUNIT_CASE(device_of_another_unit_is_refused),
 	KUNIT_CASE_PARAM(unit_is_compared_with_its_record, unit_change_gen_params),
 	KUNIT_CASE(other_dtes_are_those_of_a_cold_boot),

@@ -95,6 +95,12 @@ static size_t entry_size(void)
 	return has_ga_format() ? sizeof(struct irte_ga) : sizeof(union irte);
 }
 
+/* Of its memory. The DTEs of the devices which share a table may say anything. */
+static unsigned int table_nr_entries(struct irq_remap_table *table)
+{
+	return folio_size(virt_to_folio(table->table)) / entry_size();
+}
+
 static void irte_ga_write(struct irte_ga *irte, struct irte_ga new)
 {
 	u128 old = irte->irte;
@@ -510,7 +516,7 @@ static int amd_ir_check_entries(struct irq_remap_table *table, u32 handle, unsig
 {
 	u32 end = handle + nr;
 
-	if (!IS_ALIGNED(handle, roundup_pow_of_two(nr)))
+	if (!IS_ALIGNED(handle, roundup_pow_of_two(nr)) || end > table_nr_entries(table))
 		return -EINVAL;
 
 	for (; handle < end; handle++) {
@@ -592,11 +598,9 @@ struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid)
 	return xa_load(&amd_ir_tables, table_key(iommu, devid));
 }
 
-/* The table may be longer than what its DTE lets the unit see of it. */
 static void amd_ir_drop_others(struct irq_remap_table *table)
 {
-	unsigned int nr_entries = folio_size(virt_to_folio(table->table)) / entry_size();
-	unsigned int i;
+	unsigned int i, nr_entries = table_nr_entries(table);
 
 	for (i = 0; i < nr_entries; i++) {
 		if (!test_bit(i, table->held))
