@@ -66,10 +66,14 @@ w1_sparse()
 	for file in $(overlay_files '\.c(\.patch)?$' | grep -v '^tools/'); do
 		object=${file%.patch}
 		object=${object%.c}.o
-		[ -e "$out/$object" ] || {
-			say NOTE "$object: not part of the $flavour kernel"
-			continue
-		}
+		case $file in
+		*.patch)
+			[ -e "$out/$object" ] || {
+				say NOTE "$object: not part of the $flavour kernel"
+				continue
+			}
+			;;
+		esac
 		rm -f "$out/$object"
 		make -C "$LINUX" O="$out" ARCH=x86_64 -s --no-print-directory \
 			LOCALVERSION="-$flavour" W=1 C=1 CHECK="$BUILD/sparse/sparse" \
