@@ -1265,16 +1265,18 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 
 struct other_device {
 	const char			*desc;
-	struct irq_lu_device_ser	bits;	/* which differ */
+	const struct irq_lu_device_ser	*bits;	/* which differ */
 };
 
+#define BITS(_field, _bits)	(&(const struct irq_lu_device_ser){ ._field = _bits })
+
 static const struct other_device other_devices[] = {
-	{ "vendor",		{ .vendor	= 0x0001 } },
-	{ "device",		{ .device	= 0x8000 } },
-	{ "header type",	{ .hdr_type	= 1 } },
-	{ "requester id",	{ .requester_id	= 0x0001 } },
-	{ "MSI type",		{ .msi_type	= IRQ_LU_MSI ^ IRQ_LU_MSIX } },
-	{ "vectors",		{ .hwsize	= HWSIZE ^ 4 } },
+	{ "vendor",		BITS(vendor, 0x0001) },
+	{ "device",		BITS(device, 0x8000) },
+	{ "header type",	BITS(hdr_type, 1) },
+	{ "requester id",	BITS(requester_id, 0x0001) },
+	{ "MSI type",		BITS(msi_type, IRQ_LU_MSI ^ IRQ_LU_MSIX) },
+	{ "vectors",		BITS(hwsize, HWSIZE ^ 4) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(other_device, other_devices, desc);
@@ -1306,7 +1308,7 @@ static void other_device_starts_cold(struct kunit *test)
 	const struct other_device *other = test->param_value;
 	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
 
-	change_bits(&fake->head, &other->bits);
+	change_bits(&fake->head, other->bits);
 	image_init(test);
 	image_add(test, &msix_head, &vector, NR_VECS);
 	boot(test);

@@ -800,7 +800,7 @@ static void table_of_a_unit_not_taken_over_reports_no_faults(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, count_revoked(table), INTR_REMAP_TABLE_ENTRIES);
 
-	memset(table->base, 0, SZ_1M);
+	memset64((u64 *)table->base, 0, SZ_1M / sizeof(u64));
 	hand_over(test);
 	incoming.record.table += SZ_1M;
 	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
