@@ -351,6 +351,7 @@ static void check_knows_the_device(struct kunit *test)
 	struct irq_lu_vector_ser rec = record(fmt->handle);
 	struct irq_domain *d = fmt->domain(test);
 
+	block_and_boot(test, fmt->handle, 1);
 	KUNIT_EXPECT_TRUE(test, fmt->ops->check(d, fmt->device(test, false), &rec));
 	KUNIT_EXPECT_FALSE(test, fmt->ops->check(d, fmt->device(test, true), &rec));
 }

@@ -205,6 +205,8 @@ static void init_segment(struct kunit *test, struct fake_unit *unit)
 	pci_seg->dev_table = alloc_memory(test, pci_seg->dev_table_size);
 	pci_seg->rlookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
 	pci_seg->irq_lookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
+	pci_seg->alias_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(u16));
+	pci_seg->alias_table[SOURCE] = SOURCE;
 	pci_seg->rlookup_table[SOURCE] = &unit->iommu;
 	pci_seg->irq_lookup_table[SOURCE] = &unit->table;
 
@@ -621,6 +623,33 @@ static void unit_which_is_refused_lets_nothing_through(struct kunit *test)
 					 DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
 }
 
+static bool check_device(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec = record(HANDLE);
+
+	return fmt->ops->check(fmt->domain(test), fmt->device(test, false), &rec);
+}
+
+/* Where a neighbour without a record was faster */
+static void device_with_another_table_is_refused(struct kunit *test)
+{
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct irq_remap_table *other = alloc_memory(test, sizeof(*other));
+
+	amd_boot(test);
+	pci_seg->irq_lookup_table[SOURCE] = NULL;
+	KUNIT_EXPECT_TRUE(test, check_device(test));
+	pci_seg->irq_lookup_table[SOURCE] = other;
+	KUNIT_EXPECT_FALSE(test, check_device(test));
+
+	pci_seg->irq_lookup_table[SOURCE] = NULL;
+	pci_seg->alias_table[SOURCE] = SOURCE + 1;
+	pci_seg->irq_lookup_table[SOURCE + 1] = other;
+	KUNIT_EXPECT_FALSE(test, check_device(test));
+	pci_seg->irq_lookup_table[SOURCE + 1] = &the_unit->table;
+	KUNIT_EXPECT_TRUE(test, check_device(test));
+}
+
 static void entries_nobody_reserved_are_free(struct kunit *test)
 {
 	unsigned int i, nr_entries = PAGE_SIZE / entry_size();
@@ -711,6 +740,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE_PARAM(unit_is_compared_with_its_record, unit_change_gen_params),
 	KUNIT_CASE(other_dtes_are_those_of_a_cold_boot),
 	KUNIT_CASE(unit_which_is_refused_lets_nothing_through),
+	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
 	KUNIT_CASE(held_index_stays_with_its_vector),
 	{ }

@@ -562,13 +562,28 @@ static int amd_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *
 	return ret;
 }
 
+/*
+ * A device with the same alias, which was not handed over, may have got interrupts,
+ * and with them a new table for both: see alloc_irq_table().
+ */
+static bool has_other_table(struct amd_iommu *iommu, u16 devid)
+{
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	struct irq_remap_table *table;
+
+	table = pci_seg->irq_lookup_table[devid] ?:
+		pci_seg->irq_lookup_table[pci_seg->alias_table[devid]];
+	return table && table != amd_ir_taken_table(iommu, devid);
+}
+
 static bool amd_ir_check(struct irq_domain *d, struct device *dev,
 			 const struct irq_lu_vector_ser *rec)
 {
 	struct amd_iommu *iommu = d->host_data;
 
 	return dev_is_pci(dev) &&
-	       get_pci_sbdf_id(to_pci_dev(dev)) == table_key(iommu, rec->source);
+	       get_pci_sbdf_id(to_pci_dev(dev)) == table_key(iommu, rec->source) &&
+	       !has_other_table(iommu, rec->source);
 }
 
 static void amd_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
