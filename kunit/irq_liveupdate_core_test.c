@@ -94,6 +94,7 @@ struct fake_device {
 	struct irq_lu_device_ser	head;
 	struct msi_msg			hw[HWSIZE];
 	atomic_t			count[HWSIZE];
+	struct msi_device_data		*late_descs;
 	unsigned long			requested;
 	unsigned int			nr_captured;
 	bool				msi_broken;
@@ -485,6 +486,11 @@ static int device_identify(struct device *dev, struct irq_lu_device_ser *ser)
 
 static unsigned int device_max_vectors(struct device *dev)
 {
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	/* Meanwhile the driver allocates its first vectors. */
+	if (fake->late_descs)
+		dev->msi.data = fake->late_descs;
 	return HWSIZE;
 }
 
@@ -1988,6 +1994,20 @@ static void preserve_twice_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
 }
 
+static void preserve_looks_at_no_descriptor_without_lock(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+
+	fake->late_descs = fake->dev->msi.data;
+	fake->dev->msi.data = NULL;
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), 0);
+	fake->dev->msi.data = fake->late_descs;
+	KUNIT_EXPECT_EQ(test, fake->nr_captured, 0);
+
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_captured, NR_VECS);
+}
+
 static void preserve_before_finish_is_refused(struct kunit *test)
 {
 	struct fake_device *fake;
@@ -2563,6 +2583,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(preserve_refuses_a_device_which_disagrees),
 	KUNIT_CASE(freeze_refuses_a_device_which_disagrees),
 	KUNIT_CASE(preserve_twice_is_refused),
+	KUNIT_CASE(preserve_looks_at_no_descriptor_without_lock),
 	KUNIT_CASE(preserve_before_finish_is_refused),
 	KUNIT_CASE(cancel_leaves_nothing_behind),
 	KUNIT_CASE(unfrozen_device_is_not_handed_over),

@@ -260,7 +260,11 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
 	return 0;
 }
 
-static int irq_lu_capture_device(struct irq_lu_out_dev *out)
+/*
+ * A device which never had a MSI has no descriptor store. It can get one at any
+ * time, so that it has those which @has_descs says are locked.
+ */
+static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs)
 {
 	int ret;
 
@@ -272,8 +276,7 @@ static int irq_lu_capture_device(struct irq_lu_out_dev *out)
 	if (ret)
 		return ret;
 
-	/* A device which never had a MSI has no descriptor store. */
-	return out->dev->msi.data ? irq_lu_capture_vectors(out) : 0;
+	return has_descs ? irq_lu_capture_vectors(out) : 0;
 }
 
 static int irq_lu_get_root(void)
@@ -387,7 +390,7 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 	return PTR_ERR_OR_ZERO(out->ser);
 }
 
-static int irq_lu_add_device(struct irq_lu_out_dev *out)
+static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 {
 	int ret;
 
@@ -414,7 +417,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 		goto unpreserve_dev;
 
 	/* Says itself why it fails. */
-	ret = irq_lu_capture_device(out);
+	ret = irq_lu_capture_device(out, has_descs);
 	if (ret)
 		goto free_record;
 
@@ -484,9 +487,9 @@ int irq_liveupdate_preserve(struct device *dev,
 
 	if (dev->msi.data) {
 		guard(msi_descs_lock)(dev);
-		ret = irq_lu_add_device(out);
+		ret = irq_lu_add_device(out, true);
 	} else {
-		ret = irq_lu_add_device(out);
+		ret = irq_lu_add_device(out, false);
 	}
 	if (ret)
 		return ret;
@@ -522,7 +525,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_unpreserve);
 
-static int irq_lu_freeze_locked(struct device *dev)
+static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
 {
 	struct irq_lu_out_dev *out;
 	int ret;
@@ -534,7 +537,7 @@ static int irq_lu_freeze_locked(struct device *dev)
 		return -EINVAL;
 
 	out->frozen = false;
-	ret = irq_lu_capture_device(out);
+	ret = irq_lu_capture_device(out, has_descs);
 	if (ret)
 		return ret;
 
@@ -559,10 +562,10 @@ static int irq_lu_freeze_locked(struct device *dev)
 int irq_liveupdate_freeze(struct device *dev)
 {
 	if (!dev->msi.data)
-		return irq_lu_freeze_locked(dev);
+		return irq_lu_freeze_locked(dev, false);
 
 	guard(msi_descs_lock)(dev);
-	return irq_lu_freeze_locked(dev);
+	return irq_lu_freeze_locked(dev, true);
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_freeze);
 
