@@ -381,6 +381,14 @@ static void run_driver(struct work_struct *work)
 	complete(&m->driver_runs);
 }
 
+static void run_probe(struct work_struct *work)
+{
+	struct fake_machine *m = container_of(work, struct fake_machine, driver);
+
+	guard(device)(m->driver_dev);
+	complete(&m->driver_runs);
+}
+
 static void try_driver(struct fake_machine *m)
 {
 	if (!m->driver_dev || !schedule_work(&m->driver))
@@ -1822,20 +1830,42 @@ static void more_vectors_than_recorded_are_added_cold(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&fake->count[NR_VECS]), 0);
 }
 
+static void driver_tries(struct kunit *test, struct fake_device *fake, work_func_t run)
+{
+	struct fake_machine *m = test->priv;
+
+	m->driver_dev = fake->dev;
+	INIT_WORK(&m->driver, run);
+	init_completion(&m->driver_runs);
+}
+
+static void expect_locked_out(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, m->driver_was_let_in);
+	flush_work(&m->driver);
+	KUNIT_EXPECT_TRUE(test, completion_done(&m->driver_runs));
+}
+
 /* Otherwise an entry which is freed meanwhile stays taken for ever. */
 static void finish_locks_the_driver_out(struct kunit *test)
 {
 	struct fake_device *fake = adopt(test, 1);
-	struct fake_machine *m = test->priv;
 
-	m->driver_dev = fake->dev;
-	INIT_WORK(&m->driver, run_driver);
-	init_completion(&m->driver_runs);
-
+	driver_tries(test, fake, run_driver);
 	irq_liveupdate_finish(fake->dev);
-	KUNIT_EXPECT_FALSE(test, m->driver_was_let_in);
-	flush_work(&m->driver);
-	KUNIT_EXPECT_TRUE(test, completion_done(&m->driver_runs));
+	expect_locked_out(test);
+}
+
+/* Otherwise the descriptors can be freed while they are looked at. */
+static void rest_locks_probe_and_remove_out(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, 1);
+
+	driver_tries(test, fake, run_probe);
+	irq_liveupdate_finish_rest();
+	expect_locked_out(test);
 }
 
 static void finished_vector_is_an_ordinary_one(struct kunit *test)
@@ -2574,6 +2604,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(unclaimed_vectors_are_revoked),
 	KUNIT_CASE(more_vectors_than_recorded_are_added_cold),
 	KUNIT_CASE(finish_locks_the_driver_out),
+	KUNIT_CASE(rest_locks_probe_and_remove_out),
 	KUNIT_CASE(finished_vector_is_an_ordinary_one),
 	KUNIT_CASE(rest_is_finished_or_revoked),
 	KUNIT_CASE(nothing_to_finish),

@@ -96,7 +96,7 @@
 
 #include "pci.h"
 
-/* Protects the outgoing list and the incoming devices. */
+/* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
 static DEFINE_MUTEX(pci_lu_lock);
 
 /* The outgoing list, and how many entries fit into its memory. */
@@ -727,23 +727,32 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
 	pci_lu_finish(pdev);
 }
 
+static void pci_lu_stop_unclaimed(struct pci_dev *pdev)
+{
+	/* Against probe() and remove() of whatever driver it has */
+	guard(device)(&pdev->dev);
+	guard(mutex)(&pci_lu_lock);
+
+	if (!pci_liveupdate_incoming(pdev))
+		return;
+
+	pci_err(pdev, "live update: stopped: nobody has claimed it\n");
+	pci_clear_master(pdev);
+	pci_msi_liveupdate_finish(pdev);
+	pci_lu_finish(pdev);
+}
+
 /* Nobody can claim a device any more. */
 static void pci_lu_give_up(void)
 {
 	struct pci_dev *pdev = NULL;
 
-	guard(mutex)(&pci_lu_lock);
-
-	pci_lu_unload();
+	scoped_guard(mutex, &pci_lu_lock)
+		pci_lu_unload();
 
 	for_each_pci_dev(pdev) {
-		if (!pci_liveupdate_incoming(pdev))
-			continue;
-
-		pci_err(pdev, "live update: stopped: nobody has claimed it\n");
-		pci_clear_master(pdev);
-		pci_msi_liveupdate_finish(pdev);
-		pci_lu_finish(pdev);
+		if (pci_liveupdate_incoming(pdev))
+			pci_lu_stop_unclaimed(pdev);
 	}
 	pci_msi_liveupdate_finish_rest();
 }

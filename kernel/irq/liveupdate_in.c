@@ -924,8 +924,9 @@ static void irq_lu_finish_locked(struct device *dev)
  * could not be delivered. Interrupts nobody asked for are revoked: table entry
  * and number are free for others.
  *
- * Context: May sleep. The driver may use the device at the same time. The MSI
- * descriptors of @dev must not be locked.
+ * Context: May sleep. The driver may use the device at the same time. The caller
+ * makes sure that it is neither bound nor unbound. The MSI descriptors of @dev
+ * must not be locked.
  */
 void irq_liveupdate_finish(struct device *dev)
 {
@@ -975,14 +976,16 @@ static void irq_lu_free_missing(void)
  * which were found but not finished are finished, the interrupts of all others
  * are revoked.
  *
- * Context: May sleep. No MSI descriptors may be locked.
+ * Context: May sleep. Neither devices nor their MSI descriptors may be locked.
  */
 void irq_liveupdate_finish_rest(void)
 {
 	struct device *dev;
 
 	while ((dev = irq_lu_get_matched())) {
-		irq_liveupdate_finish(dev);
+		/* Against its driver, whose MSI descriptors end with it */
+		scoped_guard(device, dev)
+			irq_liveupdate_finish(dev);
 		put_device(dev);
 	}
 	irq_lu_free_missing();
@@ -1039,7 +1042,10 @@ static struct device *irq_lu_get_matched_nth(unsigned int n,
 static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
 				  const struct irq_liveupdate_dev_ops *ops)
 {
-	int nr = irq_lu_audit(dev, ops);
+	int nr;
+
+	scoped_guard(device, dev)
+		nr = irq_lu_audit(dev, ops);
 
 	if (nr < 0)
 		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));

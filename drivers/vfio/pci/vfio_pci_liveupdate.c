@@ -661,9 +661,11 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 		guard(mutex)(&device->dev_set->lock);
 		guard(mutex)(&vfio_pci_lu_vdev(device)->igate);
 		vfio_pci_lu_finish(to_pci_dev(device->dev), device->open_count);
-	} else if (pdev && pci_liveupdate_incoming(pdev)) {
-		/* Nobody can open it before it is finished. */
-		vfio_pci_lu_finish(pdev, false);
+	} else if (pdev) {
+		/* Nobody can open it before it is finished, but its driver can change. */
+		guard(device)(&pdev->dev);
+		if (pci_liveupdate_incoming(pdev))
+			vfio_pci_lu_finish(pdev, false);
 	}
 
 	kho_restore_free(ser);
