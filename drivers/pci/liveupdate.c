@@ -794,17 +794,6 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
 	return err;
 }
 
-/**
- * pci_liveupdate_unregister_flb() - Take pci_liveupdate_register_flb() back
- * @fh: The file handler
- *
- * Context: Process context, sleeps.
- */
-void pci_liveupdate_unregister_flb(struct liveupdate_file_handler *fh)
-{
-	liveupdate_unregister_flb(fh, &pci_liveupdate_flb);
-}
-
 static int __init pci_liveupdate_init(void)
 {
 	void *obj;

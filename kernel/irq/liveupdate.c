@@ -497,7 +497,6 @@ int irq_liveupdate_preserve(struct device *dev,
 	retain_and_null_ptr(out);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_preserve);
 
 /**
  * irq_liveupdate_unpreserve - Undo irq_liveupdate_preserve()
@@ -523,7 +522,6 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	kfree(out);
 	irq_lu_put_root();
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_unpreserve);
 
 static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
 {
@@ -567,7 +565,6 @@ int irq_liveupdate_freeze(struct device *dev)
 	guard(msi_descs_lock)(dev);
 	return irq_lu_freeze_locked(dev, true);
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_freeze);
 
 /**
  * irq_liveupdate_unfreeze - Undo irq_liveupdate_freeze()
@@ -585,7 +582,6 @@ void irq_liveupdate_unfreeze(struct device *dev)
 	if (!WARN_ON_ONCE(!out))
 		out->frozen = false;
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_unfreeze);
 
 /**
  * irq_lu_show_out - Print the devices which are preserved

@@ -474,8 +474,7 @@ irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 	const struct irq_lu_unit_ser *unit;
 	unsigned int i;
 
-	if (system_state < SYSTEM_RUNNING)
-		irq_lu_load_once();
+	irq_lu_load_once();
 	if (!irq_lu_in.root)
 		return NULL;
 
@@ -638,7 +637,6 @@ void irq_liveupdate_match(struct device *dev,
 	if (reason)
 		irq_lu_refuse(in, reason);
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_match);
 
 static const struct irq_lu_vector_ser *
 irq_lu_find_vector(const struct irq_lu_device_ser *ser, unsigned int msi_index)
@@ -942,7 +940,6 @@ void irq_liveupdate_finish(struct device *dev)
 	}
 	irq_lu_end();
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_finish);
 
 static struct device *irq_lu_get_matched(void)
 {

@@ -193,7 +193,6 @@ int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
 	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_preserve);
 
 /**
  * pci_msi_liveupdate_unpreserve - Undo pci_msi_liveupdate_preserve()
@@ -205,7 +204,6 @@ void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	irq_liveupdate_unpreserve(&pdev->dev);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unpreserve);
 
 /**
  * pci_msi_liveupdate_freeze - Record the interrupts of a preserved device
@@ -218,7 +216,6 @@ int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
 {
 	return irq_liveupdate_freeze(&pdev->dev);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_freeze);
 
 /**
  * pci_msi_liveupdate_unfreeze - Undo pci_msi_liveupdate_freeze()
@@ -230,7 +227,6 @@ void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
 {
 	irq_liveupdate_unfreeze(&pdev->dev);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
 
 /**
  * pci_msi_liveupdate_match - Find the interrupts handed over for a device
@@ -270,7 +266,6 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 	pci_msi_liveupdate_disable(&pdev->dev);
 	irq_liveupdate_finish(&pdev->dev);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 
 /**
  * pci_msi_liveupdate_finish_rest - No further device can be claimed

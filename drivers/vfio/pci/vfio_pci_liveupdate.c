@@ -720,14 +720,3 @@ err_out:
 	pr_err("file handler not registered: %pe\n", ERR_PTR(err));
 	vfio_pci_lu_driver = NULL;
 }
-
-/**
- * vfio_pci_liveupdate_cleanup() - Take vfio_pci_liveupdate_init() back
- *
- * Context: From the exit function of the driver.
- */
-void __exit vfio_pci_liveupdate_cleanup(void)
-{
-	if (vfio_pci_lu_driver)
-		liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
-}

@@ -40,7 +40,6 @@ int vfio_pci_liveupdate_pasid_attach_ioas(struct vfio_device *core_vdev,
 					  u32 pasid, u32 *pt_id);
 
 void vfio_pci_liveupdate_init(struct pci_driver *drv);
-void vfio_pci_liveupdate_cleanup(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *vfio_pci_lu_refuse(u64 pa);
 #endif
@@ -56,10 +55,6 @@ const char *vfio_pci_lu_refuse(u64 pa);
 	vfio_iommufd_physical_pasid_attach_ioas
 
 static inline void vfio_pci_liveupdate_init(struct pci_driver *drv)
-{
-}
-
-static inline void vfio_pci_liveupdate_cleanup(void)
 {
 }
 #endif /* CONFIG_VFIO_PCI_LIVEUPDATE */
