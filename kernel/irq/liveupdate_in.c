@@ -172,7 +172,7 @@ static __init void *irq_lu_map(u64 phys, size_t len)
 
 	if (!phys || last < phys || !PAGE_ALIGNED(phys))
 		return NULL;
-	if (!pfn_valid(PHYS_PFN(phys)) || !pfn_valid(PHYS_PFN(last)))
+	if (!memblock_is_region_memory(phys, len))
 		return NULL;
 	if (!memblock_is_reserved(phys) || !memblock_is_reserved(last))
 		return NULL;
