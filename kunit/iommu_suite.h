@@ -17,20 +17,23 @@
 #include "watch.h"
 
 #define MAX_ENTRY_SIZE	16
+#define MAX_MESSAGES	8
 
 /**
  * struct iommu_fmt - A format of table entries, and the driver which writes them
  * @source:	Source of the records
- * @handle:	Handle which the tests use, a multiple of 8
+ * @handle:	First of the 8 handles which the tests use, a multiple of 8
  * @entry_size:	In bytes, at most %MAX_ENTRY_SIZE
  * @nr_kinds:	How many kinds of present entries there are
  * @ops:	The methods which are tested
  * @domain:	Irq domain of the emulated unit
  * @entry:	Where the hardware reads the entry of @handle
  * @fill:	Write a present entry of @kind, whatever was there
- * @is_present:	Does the hardware let a message through?
+ * @is_present:	Does the hardware let a message through? Bits 8 and 9 of an entry
+ *		have no say in it.
  * @is_silent:	Does it report no fault when it does not?
  * @is_taken:	Has the allocator given the entry to somebody?
+ * @is_held:	Was the entry reserved for a vector, and not released yet?
  * @open:	The driver makes the entry one of @kind
  * @close:	The driver makes it not present
  * @message:	Write into @rec the message which names the entry of its handle
@@ -54,6 +57,7 @@ struct iommu_fmt {
 	bool		(*is_present)(const void *entry);
 	bool		(*is_silent)(const void *entry);
 	bool		(*is_taken)(struct kunit *test, u32 handle);
+	bool		(*is_held)(struct kunit *test, u32 handle);
 	void		(*open)(struct kunit *test, u32 handle, unsigned int kind);
 	void		(*close)(struct kunit *test, u32 handle);
 	void		(*message)(struct irq_lu_vector_ser *rec);
@@ -128,25 +132,29 @@ static struct irq_lu_vector_ser record(u32 handle)
 	return (struct irq_lu_vector_ser){ .handle = handle, .source = fmt->source };
 }
 
+static const struct irq_lu_vector_ser *records(u32 handle, unsigned int nr)
+{
+	static struct irq_lu_vector_ser recs[MAX_MESSAGES];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		recs[i] = record(handle + i);
+	return recs;
+}
+
 static void block(struct kunit *test, u32 handle, unsigned int nr)
 {
-	struct irq_lu_vector_ser rec = record(handle);
-
-	fmt->ops->block(fmt->domain(test), &rec, nr);
+	fmt->ops->block(fmt->domain(test), records(handle, nr), nr);
 }
 
 static int reserve(struct kunit *test, u32 handle, unsigned int nr)
 {
-	struct irq_lu_vector_ser rec = record(handle);
-
-	return fmt->ops->reserve(fmt->domain(test), &rec, nr);
+	return fmt->ops->reserve(fmt->domain(test), records(handle, nr), nr);
 }
 
 static void release(struct kunit *test, u32 handle, unsigned int nr, bool revoke)
 {
-	struct irq_lu_vector_ser rec = record(handle);
-
-	fmt->ops->release(fmt->domain(test), &rec, nr, revoke);
+	fmt->ops->release(fmt->domain(test), records(handle, nr), nr, revoke);
 }
 
 static void block_and_boot(struct kunit *test, u32 handle, unsigned int nr)
@@ -216,6 +224,20 @@ static void nobody_changes_a_blocked_entry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fmt->is_present(fmt->entry(test, fmt->handle + 1)));
 }
 
+static void messages_are_blocked_together(struct kunit *test)
+{
+	unsigned int i;
+
+	fmt->hand_over(test);
+	for (i = 0; i < 4; i++)
+		fmt->open(test, fmt->handle + i, 0);
+	block(test, fmt->handle, 4);
+	for (i = 0; i < 4; i++) {
+		fmt->open(test, fmt->handle + i, 0);
+		expect_blocked(test, fmt->handle + i);
+	}
+}
+
 static void sync_flushes_once(struct kunit *test)
 {
 	unsigned int i;
@@ -240,6 +262,33 @@ static void blocked_entry_can_be_reserved_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), -EEXIST);
 	KUNIT_EXPECT_EQ(test, seen.stores, 0);
 	expect_blocked(test, fmt->handle);
+}
+
+static void blocked_entry_has_no_past(struct kunit *test)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < fmt->nr_kinds; kind++) {
+		fmt->fill(fmt->entry(test, fmt->handle), kind);
+		block_and_boot(test, fmt->handle, 1);
+		KUNIT_EXPECT_EQ_MSG(test, reserve(test, fmt->handle, 1), 0, "kind %u", kind);
+		fmt->boot(test);
+	}
+}
+
+static void each_bit_of_the_entry_counts(struct kunit *test)
+{
+	unsigned int bit;
+	u8 *entry;
+
+	block_and_boot(test, fmt->handle, 1);
+	entry = fmt->entry(test, fmt->handle);
+	for (bit = 0; bit < 8 * fmt->entry_size; bit++) {
+		entry[bit / 8] ^= BIT(bit % 8);
+		KUNIT_EXPECT_EQ_MSG(test, reserve(test, fmt->handle, 1), -EINVAL, "bit %u", bit);
+		entry[bit / 8] ^= BIT(bit % 8);
+	}
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), 0);
 }
 
 static void what_is_not_blocked_is_refused(struct kunit *test)
@@ -289,10 +338,50 @@ static void messages_are_reserved_together(struct kunit *test)
 	/* All of them, or none */
 	fmt->fill(fmt->entry(test, fmt->handle + 3), 0);
 	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + 1, 1), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + 2, 1), 0);
+	block_and_boot(test, fmt->handle, 8);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + 3, 1), 0);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 4), -EEXIST);
 	block_and_boot(test, fmt->handle, 8);
 	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle, 4), 0);
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + i, 1), -EEXIST);
+	KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + 4, 1), 0);
+}
+
+static void messages_are_revoked_together(struct kunit *test)
+{
+	unsigned int i;
+
+	block_and_boot(test, fmt->handle, 8);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 4), 0);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle + 4, 1), 0);
+
+	release(test, fmt->handle, 4, true);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_FALSE(test, fmt->is_taken(test, fmt->handle + i));
+		KUNIT_EXPECT_FALSE(test, fmt->is_held(test, fmt->handle + i));
+		/* Nothing is left which a record could name. */
+		KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + i, 1), -EINVAL);
+	}
+	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle + 4));
+	KUNIT_EXPECT_TRUE(test, fmt->is_held(test, fmt->handle + 4));
+}
+
+static void messages_are_held_together(struct kunit *test)
+{
+	unsigned int i;
+
+	block_and_boot(test, fmt->handle, 4);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 4), 0);
+	for (i = 0; i < 4; i++) {
+		fmt->open(test, fmt->handle + i, 0);
+		fmt->close(test, fmt->handle + i);
+		expect_blocked(test, fmt->handle + i);
+		KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle + i));
+	}
 }
 
 static void released_entry_belongs_to_its_user(struct kunit *test)
@@ -305,6 +394,7 @@ static void released_entry_belongs_to_its_user(struct kunit *test)
 	release(test, fmt->handle, 1, false);
 	KUNIT_EXPECT_EQ(test, seen.stores, 0);
 	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle));
+	KUNIT_EXPECT_FALSE(test, fmt->is_held(test, fmt->handle));
 	KUNIT_EXPECT_TRUE(test, fmt->is_present(seen.entry));
 }
 
@@ -363,12 +453,17 @@ static struct kunit_case _name[] = {					\
 	KUNIT_CASE(observer_sees_a_torn_entry),				\
 	KUNIT_CASE(blocked_entry_lets_nothing_through),			\
 	KUNIT_CASE(nobody_changes_a_blocked_entry),			\
+	KUNIT_CASE(messages_are_blocked_together),			\
 	KUNIT_CASE(sync_flushes_once),					\
 	KUNIT_CASE(blocked_entry_can_be_reserved_once),			\
+	KUNIT_CASE(blocked_entry_has_no_past),				\
+	KUNIT_CASE(each_bit_of_the_entry_counts),			\
 	KUNIT_CASE(what_is_not_blocked_is_refused),			\
 	KUNIT_CASE(entry_of_another_source_is_refused),			\
 	KUNIT_CASE(message_has_to_name_the_entry),			\
 	KUNIT_CASE(messages_are_reserved_together),			\
+	KUNIT_CASE(messages_are_held_together),				\
+	KUNIT_CASE(messages_are_revoked_together),			\
 	KUNIT_CASE(released_entry_belongs_to_its_user),			\
 	KUNIT_CASE(revoked_entry_is_free),				\
 	KUNIT_CASE(reserved_entry_opens_whole_and_closes_silent),	\

@@ -294,6 +294,11 @@ static bool amd_is_taken(struct kunit *test, u32 handle)
 	return the_unit->iommu.irte_ops->is_allocated(&the_unit->table, handle);
 }
 
+static bool amd_is_held(struct kunit *test, u32 handle)
+{
+	return test_bit(handle, the_unit->table.held);
+}
+
 static void amd_open(struct kunit *test, u32 handle, unsigned int kind)
 {
 	struct irte_ga entry = { };
@@ -354,6 +359,7 @@ static struct iommu_fmt amd_fmt = {
 	.is_present	= amd_is_present,
 	.is_silent	= amd_is_silent,
 	.is_taken	= amd_is_taken,
+	.is_held	= amd_is_held,
 	.open		= amd_open,
 	.close		= amd_close,
 	.message	= amd_message,

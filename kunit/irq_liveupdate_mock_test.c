@@ -5,17 +5,19 @@
  * shows what the methods alone have to do, and that the suite asks for no more.
  */
 
+#include <linux/gfp.h>
+
 #include "iommu_suite.h"
 #include "mock_iommu.h"
 
-#define MOCK_HANDLE	64
-#define MOCK_DEVID	PCI_DEVID(3, PCI_DEVFN(2, 1))
+#define SOURCE		0x1234
+#define MOCK_HANDLE	16
+#define MOCK_KIND(kind)	((u64)(kind) << 8)
 
 struct mock_unit {
 	struct mock_iommu	mock;
 	struct irq_domain	domain;
-	struct pci_bus		bus;
-	struct pci_dev		devs[2];
+	struct mock_device	devs[2];
 };
 
 static struct mock_iommu *mock_of(struct kunit *test)
@@ -35,7 +37,7 @@ static void *mock_entry(struct kunit *test, u32 handle)
 
 static u64 mock_kind(unsigned int kind)
 {
-	return MOCK_SOURCE(MOCK_DEVID) | MOCK_VECTOR(0x31 + kind) | MOCK_PRESENT;
+	return MOCK_SOURCE(SOURCE) | MOCK_KIND(kind) | MOCK_PRESENT;
 }
 
 static void mock_fill(void *entry, unsigned int kind)
@@ -55,7 +57,12 @@ static bool mock_is_silent(const void *entry)
 
 static bool mock_is_taken(struct kunit *test, u32 handle)
 {
-	return test_bit(handle, mock_of(test)->used);
+	return test_bit(handle, mock_of(test)->taken);
+}
+
+static bool mock_is_held(struct kunit *test, u32 handle)
+{
+	return test_bit(handle, mock_of(test)->held);
 }
 
 static void mock_open(struct kunit *test, u32 handle, unsigned int kind)
@@ -82,7 +89,7 @@ static void mock_boot(struct kunit *test)
 	struct mock_iommu *mock = mock_of(test);
 
 	bitmap_zero(mock->blocked, MOCK_ENTRIES);
-	bitmap_zero(mock->used, MOCK_ENTRIES);
+	bitmap_zero(mock->taken, MOCK_ENTRIES);
 	bitmap_zero(mock->held, MOCK_ENTRIES);
 }
 
@@ -97,7 +104,7 @@ static unsigned int mock_flushes(struct kunit *test)
 }
 
 static const struct iommu_fmt mock_fmt = {
-	.source		= MOCK_DEVID,
+	.source		= SOURCE,
 	.handle		= MOCK_HANDLE,
 	.entry_size	= sizeof(u64),
 	.nr_kinds	= 2,
@@ -108,6 +115,7 @@ static const struct iommu_fmt mock_fmt = {
 	.is_present	= mock_is_present,
 	.is_silent	= mock_is_silent,
 	.is_taken	= mock_is_taken,
+	.is_held	= mock_is_held,
 	.open		= mock_open,
 	.close		= mock_close,
 	.message	= mock_message,
@@ -118,23 +126,25 @@ static const struct iommu_fmt mock_fmt = {
 	.waits		= mock_flushes,
 };
 
+static void free_table(void *table)
+{
+	free_page((unsigned long)table);
+}
+
 static int mock_init(struct kunit *test)
 {
 	struct mock_unit *unit = kunit_kzalloc(test, sizeof(*unit), GFP_KERNEL);
-	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, unit);
 	raw_spin_lock_init(&unit->mock.lock);
+	unit->mock.table = (u64 *)get_zeroed_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, unit->mock.table);
 	unit->domain.host_data = &unit->mock;
-	unit->bus.number = PCI_BUS_NUM(MOCK_DEVID);
-	for (i = 0; i < ARRAY_SIZE(unit->devs); i++) {
-		unit->devs[i].bus = &unit->bus;
-		unit->devs[i].devfn = (MOCK_DEVID & 0xff) + i;
-		unit->devs[i].dev.bus = &pci_bus_type;
-	}
+	unit->devs[0].source = SOURCE;
+	unit->devs[1].source = SOURCE + 1;
 	test->priv = unit;
 	fmt = &mock_fmt;
-	return 0;
+	return kunit_add_action_or_reset(test, free_table, unit->mock.table);
 }
 
 DEFINE_IOMMU_SUITE_CASES(mock_cases);

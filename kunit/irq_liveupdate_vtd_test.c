@@ -1120,6 +1120,11 @@ static bool vtd_is_taken(struct kunit *test, u32 handle)
 	return test_bit(handle, vtd_table(test)->bitmap);
 }
 
+static bool vtd_is_held(struct kunit *test, u32 handle)
+{
+	return test_bit(handle, vtd_table(test)->held);
+}
+
 static void vtd_write(struct kunit *test, u32 handle, struct irte irte)
 {
 	struct fake_unit *unit = test->priv;
@@ -1190,6 +1195,7 @@ static struct iommu_fmt vtd_fmt = {
 	.is_present	= vtd_is_present,
 	.is_silent	= vtd_is_silent,
 	.is_taken	= vtd_is_taken,
+	.is_held	= vtd_is_held,
 	.open		= vtd_open,
 	.close		= vtd_close,
 	.message	= vtd_message,

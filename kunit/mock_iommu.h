@@ -1,43 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The smallest interrupt remapping driver that can be handed over: what
- * Documentation/core-api/irq/irq-liveupdate-iommu.rst asks for, and nothing else.
- * Its hardware has one table of words: source id, vector, and the two bits below.
+ * The smallest interrupt remapping unit which can be handed over, written from
+ * Documentation/core-api/irq/irq-liveupdate-iommu.rst: one table, an entry is one
+ * word, the message is the handle. The methods, and the writer with its hook.
  */
 
 #ifndef _KUNIT_MOCK_IOMMU_H
 #define _KUNIT_MOCK_IOMMU_H
 
 #include <linux/bitmap.h>
+#include <linux/cleanup.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/irq_liveupdate.h>
-#include <linux/pci.h>
+#include <linux/kexec_handover.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/spinlock.h>
 
+#define MOCK_ENTRIES	64
 #define MOCK_PRESENT	BIT_ULL(0)
 #define MOCK_SILENT	BIT_ULL(1)
-#define MOCK_VECTOR(v)	((u64)(v) << 8)
 #define MOCK_SOURCE(id)	((u64)(id) << 32)
-#define MOCK_ENTRIES	256
 
 struct mock_iommu {
-	raw_spinlock_t		lock;	/* protects everything */
-	u64			table[MOCK_ENTRIES];
-	DECLARE_BITMAP(used, MOCK_ENTRIES);
+	raw_spinlock_t	lock;	/* protects everything */
+	u64		*table;	/* a page */
+	DECLARE_BITMAP(taken, MOCK_ENTRIES);
 	DECLARE_BITMAP(held, MOCK_ENTRIES);
 	DECLARE_BITMAP(blocked, MOCK_ENTRIES);
-	unsigned int		flushes;
+	unsigned int	flushes;
+};
+
+struct mock_device {
+	struct device	dev;
+	u32		source;
 };
 
 static u64 mock_closed(u32 source)
 {
-	return MOCK_SOURCE(source) | MOCK_SILENT;
-}
-
-static void mock_flush(struct mock_iommu *mock)
-{
-	mock->flushes++;
+	return MOCK_SILENT | MOCK_SOURCE(source);
 }
 
 /* What the driver does anyway, with the two questions of a live update. */
@@ -50,29 +52,34 @@ static void mock_write(struct mock_iommu *mock, u32 handle, u64 entry)
 	if (test_bit(handle, mock->held) && !(entry & MOCK_PRESENT))
 		entry = mock_closed(mock->table[handle] >> 32);
 	WRITE_ONCE(mock->table[handle], entry);
-	mock_flush(mock);
+	mock->flushes++;
 }
 
-static void mock_save(struct irq_domain *d, struct irq_data *irqd,
-		      struct irq_lu_vector_ser *rec)
+static void mock_save(struct irq_domain *d, struct irq_data *irqd, struct irq_lu_vector_ser *rec)
 {
-	struct mock_iommu *mock = d->host_data;
+	const struct mock_device *mdev = irqd->chip_data;
 
 	rec->handle = irqd->hwirq;
-	rec->source = mock->table[irqd->hwirq] >> 32;
+	rec->source = mdev->source;
 }
 
 static int mock_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 {
-	return -EOPNOTSUPP;
+	struct mock_iommu *mock = d->host_data;
+
+	ser->table = virt_to_phys(mock->table);
+	ser->nr_entries = MOCK_ENTRIES;
+	return kho_preserve_folio(virt_to_folio(mock->table));
 }
 
 static void mock_unpreserve(struct irq_domain *d)
 {
+	struct mock_iommu *mock = d->host_data;
+
+	kho_unpreserve_folio(virt_to_folio(mock->table));
 }
 
-static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
-		       unsigned int nr)
+static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec, unsigned int nr)
 {
 	struct mock_iommu *mock = d->host_data;
 	unsigned int i;
@@ -86,11 +93,12 @@ static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec
 
 static void mock_sync(struct irq_domain *d)
 {
-	mock_flush(d->host_data);
+	struct mock_iommu *mock = d->host_data;
+
+	mock->flushes++;
 }
 
-static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
-			unsigned int nr)
+static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec, unsigned int nr)
 {
 	struct mock_iommu *mock = d->host_data;
 	unsigned int i;
@@ -103,12 +111,12 @@ static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *re
 	guard(raw_spinlock_irqsave)(&mock->lock);
 
 	for (i = rec->handle; i < rec->handle + nr; i++) {
-		if (test_bit(i, mock->used))
+		if (test_bit(i, mock->taken))
 			return -EEXIST;
 		if (mock->table[i] != mock_closed(rec->source))
 			return -EINVAL;
 	}
-	bitmap_set(mock->used, rec->handle, nr);
+	bitmap_set(mock->taken, rec->handle, nr);
 	bitmap_set(mock->held, rec->handle, nr);
 	return 0;
 }
@@ -116,7 +124,7 @@ static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *re
 static bool mock_check(struct irq_domain *d, struct device *dev,
 		       const struct irq_lu_vector_ser *rec)
 {
-	return dev_is_pci(dev) && pci_dev_id(to_pci_dev(dev)) == rec->source;
+	return container_of(dev, struct mock_device, dev)->source == rec->source;
 }
 
 static void mock_release(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -129,19 +137,14 @@ static void mock_release(struct irq_domain *d, const struct irq_lu_vector_ser *r
 	bitmap_clear(mock->held, rec->handle, nr);
 	if (!revoke)
 		return;
-	memset64(&mock->table[rec->handle], MOCK_SILENT, nr);
-	bitmap_clear(mock->used, rec->handle, nr);
+	memset64(&mock->table[rec->handle], mock_closed(0), nr);
+	bitmap_clear(mock->taken, rec->handle, nr);
 }
 
 static const struct irq_domain_liveupdate_ops mock_liveupdate_ops = {
-	.save		= mock_save,
-	.preserve	= mock_preserve,
-	.unpreserve	= mock_unpreserve,
-	.block		= mock_block,
-	.sync		= mock_sync,
-	.reserve	= mock_reserve,
-	.check		= mock_check,
-	.release	= mock_release,
+	.save = mock_save, .preserve = mock_preserve, .unpreserve = mock_unpreserve,
+	.block = mock_block, .sync = mock_sync, .reserve = mock_reserve,
+	.check = mock_check, .release = mock_release,
 };
 
 #endif /* _KUNIT_MOCK_IOMMU_H */

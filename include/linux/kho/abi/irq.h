@@ -49,11 +49,11 @@
  * one over the root structure and its units, which says that the address and the
  * length of the device table are right, and one over the device table.
  *
- * Who writes what: the core writes the root, the device table and irq,
+ * Who writes what: the core writes the root, the device table and irq, unit,
  * flags and disposition of the vectors. PCI/MSI writes the rest of the device
  * header and the message. Each irq domain in the hierarchy of a vector writes
- * its own part: the interrupt remapping domain unit, handle and source, the
- * CPU vector domain the target.
+ * its own part: the interrupt remapping domain handle and source, the CPU vector
+ * domain the target.
  */
 
 /* The name of the KHO subtree which holds the root. */
