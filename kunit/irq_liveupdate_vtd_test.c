@@ -533,6 +533,26 @@ static void check_compares_the_source(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &rec));
 }
 
+/* intremap=nosid: the unit does not look at the source, but the record has it. */
+static void check_compares_a_source_which_is_not_verified(struct kunit *test)
+{
+	struct irq_lu_vector_ser unverified = { .source = SOURCE & (u16)~0 };
+	struct irq_lu_vector_ser verified = { .source = SOURCE };
+	struct fake_device *dev = alloc_device(test);
+	struct fake_unit *unit = test->priv;
+	struct irq_domain *d = unit->iommu.ir_domain;
+
+	disable_sourceid_checking = 1;
+	KUNIT_EXPECT_TRUE(test, ops_of(unit)->check(d, &dev->pdev.dev, &unverified));
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &verified));
+	dev->pdev.devfn++;
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &unverified));
+	disable_sourceid_checking = 0;
+
+	dev->pdev.devfn--;
+	KUNIT_EXPECT_FALSE(test, ops_of(unit)->check(d, &dev->pdev.dev, &unverified));
+}
+
 /*
  * Devices whose interrupts arrive with the requester id of another one
  */
@@ -1061,6 +1081,7 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE(held_index_stays_with_its_vector),
 	KUNIT_CASE(held_entry_keeps_its_source_when_it_is_closed),
 	KUNIT_CASE(check_compares_the_source),
+	KUNIT_CASE(check_compares_a_source_which_is_not_verified),
 	KUNIT_CASE_PARAM(source_of_an_alias_is_carried, requester_gen_params),
 	KUNIT_CASE_PARAM(source_of_an_alias_fits_nobody_else, requester_gen_params),
 	KUNIT_CASE_PARAM(table_is_restored_if_it_fits, fit_gen_params),
