@@ -9,16 +9,12 @@ rings in the device's memory, and the owner looks there when it is signalled.
 import re
 from dataclasses import dataclass
 
+from iommu import VECTOR_MASK
 from qemulog import IRTE_PRESENT
 
 ICR_LOW, ICR_HIGH = 0x30, 0x31
 XAPIC_DESTINATION_SHIFT = 24
 X2APIC_DESTINATION_SHIFT = 32
-VECTOR_MASK = 0xff
-
-IRTE_VECTOR_SHIFT = 16
-IRTE_DESTINATION_SHIFT = 32
-IRTE_XAPIC_DESTINATION_SHIFT = 40
 
 INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pending=(\d) how=(\w+)")
 
@@ -78,12 +74,12 @@ def injections(trace):
     return found
 
 
-def _messages(seen, name):
-    """By message, how many events of a name there are."""
+def _count(seen, events):
+    """By message of the device, how many of these (event, message) have it."""
     counts = {message: 0 for message in seen.messages}
-    for event in seen.events:
-        if event.name == name and event.message() in counts:
-            counts[event.message()] += 1
+    for _, message in events(seen.events, seen.device):
+        if message in counts:
+            counts[message] += 1
     return counts
 
 
@@ -93,6 +89,7 @@ class _Resends:
     def __init__(self, seen, x2apic):
         self.counts = {index: 0 for index in seen.irtes}
         self._x2apic = x2apic
+        self._place = seen.iommu.place
         self._places = {}
         self._high = {}
         for event in seen.events:
@@ -104,9 +101,8 @@ class _Resends:
     def _entry(self, entry):
         if entry["index"] not in self.counts:
             return
-        low = entry["low"]
-        shift = IRTE_DESTINATION_SHIFT if self._x2apic else IRTE_XAPIC_DESTINATION_SHIFT
-        self._places[entry["index"]] = ((low >> shift, low >> IRTE_VECTOR_SHIFT & VECTOR_MASK)
+        low, high = entry["low"], entry["high"]
+        self._places[entry["index"]] = (self._place(low, high, self._x2apic)
                                         if low & IRTE_PRESENT else None)
 
     def _register(self, event, counts):
@@ -128,7 +124,7 @@ def accounts(seen, x2apic, rings, vectors, trace):
     vectors: result.Vector, with what the owner has counted and seen in the end
     trace: the next kernel's trace
     """
-    sent, passed = _messages(seen, "vtd_ir_remap_msi_req"), _messages(seen, "vtd_ir_remap_msi")
+    sent, passed = _count(seen, seen.iommu.requests), _count(seen, seen.iommu.arrivals)
     resends = _Resends(seen, x2apic).counts
     injected = injections(trace)
     found = []

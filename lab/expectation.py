@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import account
 import qemu
 from device import DEVICES
-from iommu import IOMMUS
 
 IDENTITY = ("irq", "address", "data", "irte")
 
@@ -104,10 +103,8 @@ def _account_taken(result):
 
 
 def _accounts(result):
-    """Of a device that numbers its rings, that is not registers which are written, and whose
-    messages are not those of another device, too."""
-    scenario = result.scenario
-    if DEVICES[scenario.device].ring or IOMMUS[scenario.iommu].table_per_device:
+    """Of a device that numbers its rings, that is not registers which are written."""
+    if DEVICES[result.scenario.device].ring:
         return []
     return [_account_taken(result)] + [
         _all(f"account: {name}", wrong)

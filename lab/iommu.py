@@ -10,7 +10,7 @@ def requester_id(address):
     return bus << 8 | slot << 3 | function
 
 
-MESSAGE = re.compile(r"\(addr (0x[0-9a-f]+), data (0x[0-9a-f]+)\) ->")
+VECTOR_MASK = 0xff
 
 
 class Vtd:
@@ -23,6 +23,9 @@ class Vtd:
                     "vtd_dmar_fault", "vtd_frr_new")
 
     _REMAPPING = 1 << 25
+    _VECTOR_SHIFT = 16
+    _DESTINATION_SHIFT = 32
+    _XAPIC_DESTINATION_SHIFT = 40
     _SOURCE = (1 << 20) - 1  # of the upper half of an entry: SID, SQ, SVT
 
     parameters = "intel_iommu=on"
@@ -61,14 +64,25 @@ class Vtd:
     def waits(event):
         return event.name.startswith("vtd_inv_desc_wait")
 
+    def place(self, low, high, x2apic):
+        """(CPU, vector) that a present entry sends to."""
+        shift = self._DESTINATION_SHIFT if x2apic else self._XAPIC_DESTINATION_SHIFT
+        return low >> shift, low >> self._VECTOR_SHIFT & VECTOR_MASK
+
     @staticmethod
-    def arrivals(events, device):
-        """(event, message) of each interrupt that was let through, of whatever device: here
+    def requests(events, device):
+        """(event, message) of each message which came to the unit, of whatever device: here
         a message is the device's own."""
         for event in events:
+            if event.name == "vtd_ir_remap_msi_req":
+                yield event, event.message()
+
+    @staticmethod
+    def arrivals(events, device):
+        """The same of each which was let through."""
+        for event in events:
             if event.name == "vtd_ir_remap_msi":
-                address, data = MESSAGE.match(event.text).groups()
-                yield event, (int(address, 0), int(data, 0))
+                yield event, event.message()
 
     @staticmethod
     def faults(events, device):
@@ -106,6 +120,9 @@ class Amdvi:
     _CONTROL_ENABLE = 1 << 0
     _CONTROL_COMMANDS = 1 << 12
     _NO_FAULT = 1 << 1  # of a table entry
+    _DESTINATION_SHIFT = 8
+    _DESTINATION_BITS = 24
+    _DESTINATION_HIGH_SHIFT = 56
     _TAKEN = (0xff << 64).to_bytes(16, "little")  # an entry which is allocated, not present
     _NR_TAKEN = 17
 
@@ -146,28 +163,44 @@ class Amdvi:
     def waits(event):
         return event.name == "amdvi_completion_wait"
 
+    def place(self, low, high, x2apic):
+        cpu = low >> self._DESTINATION_SHIFT & ((1 << self._DESTINATION_BITS) - 1)
+        if x2apic:
+            cpu |= high >> self._DESTINATION_HIGH_SHIFT << self._DESTINATION_BITS
+        return cpu, high & VECTOR_MASK
+
     @staticmethod
-    def _requests(events, device):
-        """(request, what became of it) of each message of the device. QEMU logs the low byte
-        of its requester id, which no other device of the machine has."""
+    def _is_request(event, devid):
+        return event.name == "amdvi_ir_remap_msi_req" and event.numbers()["devid"] == devid
+
+    def requests(self, events, device):
+        """Of this device alone. QEMU logs the low byte of its requester id, which no other
+        device of the machine has."""
+        devid = requester_id(device) & 0xff
+        for event in events:
+            if self._is_request(event, devid):
+                yield event, event.message()
+
+    def _fates(self, events, device):
+        """(request, event) of all that follows a request of the device until the next one."""
         devid = requester_id(device) & 0xff
         request = None
         for event in events:
             if event.name == "amdvi_ir_remap_msi_req":
-                request = event if event.numbers()["devid"] == devid else None
+                request = event if self._is_request(event, devid) else None
             elif request and event.name.startswith("amdvi_ir_"):
                 yield request, event
 
     def arrivals(self, events, device):
-        for request, event in self._requests(events, device):
+        for request, event in self._fates(events, device):
             if event.name == "amdvi_ir_remap_msi":
-                yield event, (request.numbers()["addr"], request.numbers()["data"])
+                yield event, request.message()
 
     def faults(self, events, device):
         """Messages which are aborted, and the entry does not tell the unit to be silent."""
         found = []
         low = 0
-        for _, event in self._requests(events, device):
+        for _, event in self._fates(events, device):
             if event.name == "amdvi_ir_irte_val":
                 low = event.numbers()["data"]
             elif event.name == "amdvi_ir_irte_ga_val":

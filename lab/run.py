@@ -454,14 +454,14 @@ class Run:
             iommu=IOMMUS[self.scenario.iommu])
         self.result.judged = judges.judge(seen)
         self.result.late_calls = judges.late_calls(seen)
-        if self._can_account(seen.iommu):
+        if self._can_account():
             self.result.accounts = account.accounts(
                 seen, self.scenario.mode == "x2apic", self.machine.doorbell.rings,
                 self.result.vectors, self.trace)
 
-    def _can_account(self, iommu):
-        """By the messages, which are those of one device if all devices share a table."""
-        return (self.trace and not self.device.ring and not iommu.table_per_device
+    def _can_account(self):
+        """By the messages, if they are the same in both kernels."""
+        return (self.trace and not self.device.ring
                 and not any(map(expectation.changed, self.result.vectors)))
 
     def _judge_busy(self):

@@ -170,6 +170,7 @@ class Storm(run.Run):
         self._command("counters")
         self._command("open")
         self._bind(False)
+        self._take_entries()
         self._arm_at_random()
         self._ringer = Ringer(self.machine.doorbell, self.scenario.seed, self.numbers)
         self._ringer.start()

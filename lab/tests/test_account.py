@@ -7,6 +7,7 @@ from dataclasses import replace
 import account
 import judges
 import qemulog
+from iommu import IOMMUS
 from result import Vector
 
 LOG = """\
@@ -21,22 +22,42 @@ LOG = """\
 5@103.600000:apic_register_write register 0x30 = 0x22
 6@103.600001:apic_register_write register 0x30 = 0x22
 """
+# The second message is dropped; then comes the same one of another device.
+AMDVI_LOG = """\
+0@100.000000:irte_write index 17 low 0x141 high 0x22
+7@101.000000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x0
+7@101.000001:amdvi_ir_irte_ga_val hi 0x22 lo 0x141
+7@101.000002:amdvi_ir_remap_msi (addr 0xfee00000, data 0x11) -> (addr 0xfee01004, data 0x4022)
+7@102.000000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x0
+7@102.000001:amdvi_ir_irte_ga_val hi 0xff lo 0x2
+7@102.000002:amdvi_ir_target_abort MSI: target abort
+7@102.100000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x40
+7@102.100001:amdvi_ir_irte_ga_val hi 0x23 lo 0x141
+7@102.100002:amdvi_ir_remap_msi (addr 0xfee00000, data 0x11) -> (addr 0xfee01004, data 0x4023)
+5@103.500000:apic_register_write register 0x31 = 0x1000000
+5@103.600000:apic_register_write register 0x30 = 0x22
+5@103.700000:apic_register_write register 0x30 = 0x23
+"""
 TRACE = "vmm-70 [000] ...1. 3.5: irq_liveupdate_inject: irq=26 arrivals=1 was_pending=1 how=sent"
 
 GOOD = account.Account(number=0, rings=3, sent=2, delivered=3, resent=1, injected=("sent",))
 
 
-def observe(log):
-    return judges.Observation(
+def observe(log, **changes):
+    return replace(judges.Observation(
         events=[qemulog.parse(line) for line in log.splitlines()], start=99.0, rearm=103.0,
         end=110.0, model="", device="", bridges=[], table=0, numbers=[0],
-        messages=[(0xfee00238, 0)], irtes=[17])
+        messages=[(0xfee00238, 0)], irtes=[17]), **changes)
 
 
 class FromLog(unittest.TestCase):
-    def account(self, log=LOG, x2apic=False):
+    log = LOG
+    changes = {}
+
+    def account(self, log=None, x2apic=False):
         vector = Vector(0, new={"irq": 26}, latched=1, counted=2, seen=2)
-        return account.accounts(observe(log), x2apic, [3], [vector], TRACE)[0]
+        seen = observe(log or self.log, **self.changes)
+        return account.accounts(seen, x2apic, [3], [vector], TRACE)[0]
 
     def test_messages(self):
         found = self.account()
@@ -63,6 +84,23 @@ class FromLog(unittest.TestCase):
     def test_closed_entry_is_no_place(self):
         log = LOG + ("0@103.7:irte_write index 17 low 0x10000220000 high 0x40100\n"
                      "5@103.8:apic_register_write register 0x30 = 0x22\n")
+        self.assertEqual(self.account(log).resent, 1)
+
+
+class FromLogOfAmdvi(FromLog):
+    log = AMDVI_LOG
+    changes = {"iommu": IOMMUS["amd"], "device": "01:00.0", "messages": [(0xfee00000, 17)]}
+
+    def test_resent_in_x2apic_mode(self):
+        log = ("0@100.0:irte_write index 17 low 0x2341 high 0x100000000000022\n"
+               "5@103.5:apic_register_write register 0x30 = 0x100002300000822\n"
+               "5@103.6:apic_register_write register 0x30 = 0x2300000822\n"
+               "5@103.7:apic_register_write register 0x30 = 0x2300000822\n")
+        self.assertEqual(self.account(log, x2apic=True).resent, 1)
+
+    def test_closed_entry_is_no_place(self):
+        log = AMDVI_LOG + ("0@103.8:irte_write index 17 low 0x2 high 0x22\n"
+                           "5@103.9:apic_register_write register 0x30 = 0x22\n")
         self.assertEqual(self.account(log).resent, 1)
 
 
