@@ -42,6 +42,8 @@
 #define DEVTAB_BYTES(base)	((((base) & 0x1ff) + 1) * 4096)
 #define DTE_BYTES		32U
 #define DTE_INTERRUPTS		16U
+#define DTE_WORD_BYTES		8U
+#define MAX_DTES		65536U
 #define DTE_IV			1ULL
 #define DTE_INTTAB		0xfffffffffffc0ULL
 #define DTE_INTCTL(interrupts)	((interrupts) >> 60 & 3)
@@ -72,7 +74,7 @@ static uint64_t table;
 static uint64_t call_address;
 static uint64_t device_table;
 static uint64_t device_table_bytes;
-static uint64_t device_interrupts;
+static uint64_t dte_interrupts[MAX_DTES];
 static unsigned int device;
 static bool is_amdvi;
 
@@ -116,7 +118,7 @@ static void new_device_table(uint64_t base)
 		return;
 	__atomic_store_n(&device_table_bytes, DEVTAB_BYTES(base), __ATOMIC_RELAXED);
 	__atomic_store_n(&device_table, address, __ATOMIC_RELAXED);
-	device_interrupts = 0;
+	memset(dte_interrupts, 0, sizeof(dte_interrupts));
 	if (table)
 		new_table(0, 0);
 }
@@ -124,10 +126,6 @@ static void new_device_table(uint64_t base)
 static void new_interrupts(uint64_t interrupts)
 {
 	char event[100];
-
-	if (interrupts == device_interrupts)
-		return;
-	device_interrupts = interrupts;
 
 	snprintf(event, sizeof(event), "dte_write remapped %u table 0x%" PRIx64,
 		 interrupts & DTE_IV && DTE_INTCTL(interrupts) != DTE_INTCTL_FORWARD,
@@ -137,17 +135,26 @@ static void new_interrupts(uint64_t interrupts)
 		new_table(interrupts & DTE_INTTAB, 1U << DTE_INTTABLEN(interrupts));
 }
 
-/* Interrupts are in the third of four words, which is written alone or with the fourth. */
-static void dte_store(uint64_t offset, uint64_t value)
+/* Interrupts are in the third of four words. */
+static void dte_store(uint64_t offset, const union irte *stored, size_t size)
 {
-	unsigned int devid = offset / DTE_BYTES;
+	unsigned int devid = offset / DTE_BYTES, start = offset % DTE_BYTES - DTE_INTERRUPTS;
+	uint64_t interrupts;
 	char event[40];
 
-	if (offset % DTE_BYTES != DTE_INTERRUPTS)
+	if (start >= DTE_WORD_BYTES || devid >= MAX_DTES)
 		return;
+	if (start + size > DTE_WORD_BYTES)
+		size = DTE_WORD_BYTES - start;
+	interrupts = dte_interrupts[devid];
+	memcpy((uint8_t *)&interrupts + start, stored->bytes, size);
+	if (interrupts == dte_interrupts[devid])
+		return;
+	dte_interrupts[devid] = interrupts;
+
 	if (devid == device) {
-		new_interrupts(value);
-	} else if (table && (value & DTE_INTTAB) == table) {
+		new_interrupts(interrupts);
+	} else if (table && (interrupts & DTE_INTTAB) == table) {
 		snprintf(event, sizeof(event), "alien_dte_write devid 0x%x", devid);
 		log_line(event);
 	}
@@ -215,13 +222,16 @@ static void on_device_table_store(qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
 	uint64_t bytes = __atomic_load_n(&device_table_bytes, __ATOMIC_RELAXED), offset;
 	struct qemu_plugin_mem_value value;
+	union irte stored;
+	size_t size;
 
 	offset = offset_in(__atomic_load_n(&device_table, __ATOMIC_RELAXED), bytes, info, vaddr);
 	if (offset == bytes)
 		return;
 	value = qemu_plugin_mem_get_value(info);
+	size = stored_bytes(&value, &stored);
 	pthread_mutex_lock(&lock);
-	dte_store(offset, value.data.u64);
+	dte_store(offset, &stored, size);
 	pthread_mutex_unlock(&lock);
 }
 

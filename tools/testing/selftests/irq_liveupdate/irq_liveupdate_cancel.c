@@ -38,7 +38,6 @@
 #define TOKEN		1
 #define OTHER_TOKEN	2
 #define VECTORS		8
-#define PAGE_BYTES	4096
 
 /* QEMU, docs/specs/ivshmem-spec */
 #define IVSHMEM_IVPOSITION	8

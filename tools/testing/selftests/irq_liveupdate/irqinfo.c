@@ -8,11 +8,7 @@
 #include <unistd.h>
 
 #include "irqinfo.h"
-
-static bool is_amdvi(void)
-{
-	return !access("/sys/class/iommu/ivhd0", F_OK);
-}
+#include "irte.h"
 
 /*
  * The index of the IRTE a message selects, -1 if it is not in remappable format.
@@ -22,7 +18,7 @@ int msi_irte_index(__u64 address, __u32 data)
 {
 	int handle;
 
-	if (is_amdvi())
+	if (irte_is_amdvi())
 		return address ? (int)(data & MSI_DATA_AMDVI_INDEX) : -1;
 	if (!(address & MSI_ADDR_REMAPPABLE))
 		return -1;

@@ -22,4 +22,9 @@ static inline void mmio_write32(void *address, __u32 value)
 	__atomic_store_n((__u32 *)address, value, __ATOMIC_RELAXED);
 }
 
+static inline void mmio_write64(void *address, __u64 value)
+{
+	__atomic_store_n((__u64 *)address, value, __ATOMIC_RELAXED);
+}
+
 #endif /* _IRQ_LIVEUPDATE_MMIO_H */

@@ -9,13 +9,14 @@
  *	sabotage bus-master BDF		clear Bus Master Enable
  *	sabotage message BDF VECTOR	change a message's data word
  *	sabotage remapping		switch interrupt remapping off
- *	sabotage open INDEX		make a remapping entry present
- *	sabotage source INDEX		make it present for another requester
- *	sabotage report INDEX		let a remapping entry report its faults
+ *	sabotage open BDF INDEX		make a remapping entry present
+ *	sabotage source BDF INDEX	make it present for another requester
+ *	sabotage report BDF INDEX	let a remapping entry report its faults
  *	sabotage unmask BDF		clear MSI-X Function Mask
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +27,16 @@
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 
-#include "dmar.h"
+#include "irte.h"
 #include "mmio.h"
 
 #define DMAR_GCMD		0x18
 #define DMAR_GSTS		0x1c
 #define DMAR_GSTS_PERSISTENT	0x96ffffffU
 #define DMAR_GCMD_IRE		_BITUL(25)
+
+#define AMDVI_CONTROL		0x18
+#define AMDVI_CONTROL_ENABLE	_BITULL(0)
 
 #define IRTE_PRESENT		_BITULL(0)
 #define IRTE_FPD		_BITULL(1)
@@ -145,7 +149,16 @@ static void flicker_message(const char *bdf, unsigned int vector)
 	config_write_word(fd, PCI_COMMAND, command);
 }
 
-static void flicker_remapping(void)
+static void flicker_amdvi(void)
+{
+	void *control = map("/dev/mem", AMDVI_BASE, PAGE_BYTES) + AMDVI_CONTROL;
+	__u64 value = mmio_read64(control);
+
+	mmio_write64(control, value & ~AMDVI_CONTROL_ENABLE);
+	mmio_write64(control, value);
+}
+
+static void flicker_vtd(void)
 {
 	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
 	__u32 state = mmio_read32(dmar + DMAR_GSTS) & DMAR_GSTS_PERSISTENT;
@@ -154,24 +167,64 @@ static void flicker_remapping(void)
 	mmio_write32(dmar + DMAR_GCMD, state);
 }
 
-/* By write(), not by a mapping: the store is then the kernel's, as any other. */
-static void change_irte(unsigned int index, __u64 set, __u64 clear, __u64 flip_source)
+static void flicker_remapping(void)
 {
-	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
-	off_t entry = (mmio_read64(dmar + DMAR_IRTA) & IRTA_ADDRESS) + index * IRTE_BYTES;
-	int fd = open("/dev/mem", O_RDWR);
-	__u64 irte[2];
+	if (irte_is_amdvi())
+		flicker_amdvi();
+	else
+		flicker_vtd();
+}
 
-	if (fd < 0 || pread(fd, irte, sizeof(irte), entry) != sizeof(irte))
+/* By write(), not by a mapping: the store is then the kernel's, as any other. */
+static void store(int mem, off_t position, __u64 value)
+{
+	if (pwrite(mem, &value, sizeof(value), position) != sizeof(value))
+		die("/dev/mem");
+}
+
+static __u64 load(int mem, off_t position)
+{
+	__u64 value;
+
+	if (pread(mem, &value, sizeof(value), position) != sizeof(value))
 		die("/dev/mem");
 
-	irte[1] ^= flip_source;
-	if (pwrite(fd, &irte[1], sizeof(irte[1]), entry + sizeof(irte[0])) != sizeof(irte[1]))
+	return value;
+}
+
+static int open_memory(void)
+{
+	int mem = open("/dev/mem", O_RDWR | O_SYNC);
+
+	if (mem < 0)
 		die("/dev/mem");
 
-	irte[0] = (irte[0] | set) & ~clear;
-	if (pwrite(fd, &irte[0], sizeof(irte[0]), entry) != sizeof(irte[0]))
-		die("/dev/mem");
+	return mem;
+}
+
+static void change_irte(const char *bdf, unsigned int index, __u64 set, __u64 clear)
+{
+	int mem = open_memory();
+	off_t entry = irte_position(mem, bdf, index);
+
+	store(mem, entry, (load(mem, entry) | set) & ~clear);
+}
+
+/* VT-d has the requester in the entry. With AMD-Vi whoever's DTE names the table is one. */
+static void open_for_another(const char *bdf, unsigned int index)
+{
+	unsigned int devid = irte_requester_id(bdf);
+	int mem = open_memory();
+	off_t source;
+
+	if (irte_is_amdvi()) {
+		source = irte_dte_position(mem, devid ^ 1) + DTE_INTERRUPTS;
+		store(mem, source, load(mem, irte_dte_position(mem, devid) + DTE_INTERRUPTS));
+	} else {
+		source = irte_position(mem, bdf, index) + offsetof(struct irte, high);
+		store(mem, source, load(mem, source) ^ 1);
+	}
+	change_irte(bdf, index, IRTE_PRESENT, 0);
 }
 
 static int refuse(void)
@@ -184,6 +237,7 @@ int main(int argc, char *argv[])
 {
 	const char *rule = argc > 1 ? argv[1] : "";
 	const char *arg = argc > 2 ? argv[2] : "";
+	int index = argc > 3 ? atoi(argv[3]) : 0;
 
 	if (!strcmp(rule, "enable"))
 		flicker_config(arg, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
@@ -194,15 +248,15 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "unmask"))
 		clear_function_mask(arg);
 	else if (!strcmp(rule, "message") && argc > 3)
-		flicker_message(arg, atoi(argv[3]));
+		flicker_message(arg, index);
 	else if (!strcmp(rule, "remapping"))
 		flicker_remapping();
-	else if (!strcmp(rule, "open"))
-		change_irte(atoi(arg), IRTE_PRESENT, 0, 0);
-	else if (!strcmp(rule, "source"))
-		change_irte(atoi(arg), IRTE_PRESENT, 0, 1);
-	else if (!strcmp(rule, "report"))
-		change_irte(atoi(arg), 0, IRTE_FPD, 0);
+	else if (!strcmp(rule, "open") && argc > 3)
+		change_irte(arg, index, IRTE_PRESENT, 0);
+	else if (!strcmp(rule, "source") && argc > 3)
+		open_for_another(arg, index);
+	else if (!strcmp(rule, "report") && argc > 3)
+		change_irte(arg, index, 0, IRTE_FPD);
 	else
 		return refuse();
 

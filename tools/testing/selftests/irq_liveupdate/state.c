@@ -5,16 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dmar.h"
 #include "irqinfo.h"
+#include "irte.h"
 #include "kselftest.h"
 #include "mmio.h"
 #include "pci_config.h"
 #include "state.h"
-
-/* Of the upper half of a remapping entry; VT-d specification 9.10 */
-#define IRTE_SID	0xffffULL
-#define IRTE_SVT	(3ULL << 18)
 
 static unsigned int msix_cap(const struct device_state *state)
 {
@@ -72,17 +68,19 @@ static void read_table(const char *bdf, int mem, struct device_state *state)
 	munmap(page, PAGE_BYTES);
 }
 
-static void read_irte(int mem, int index, __u64 irte[2])
+/* All zero if the device has no table. */
+static struct irte read_irte(int mem, const char *bdf, int index)
 {
-	void *dmar = map_memory(mem, DMAR_BASE);
-	off_t table = mmio_read64(dmar + DMAR_IRTA) & IRTA_ADDRESS;
+	off_t position = irte_position(mem, bdf, index);
+	struct irte irte = { };
 
-	if (pread(mem, irte, IRTE_BYTES, table + index * IRTE_BYTES) != IRTE_BYTES)
+	if (position >= 0 && pread(mem, &irte, sizeof(irte), position) != sizeof(irte))
 		ksft_exit_fail_perror("/dev/mem");
-	munmap(dmar, PAGE_BYTES);
+
+	return irte;
 }
 
-static void read_irtes(int mem, struct device_state *state)
+static void read_irtes(const char *bdf, int mem, struct device_state *state)
 {
 	unsigned int i;
 	int index;
@@ -90,7 +88,7 @@ static void read_irtes(int mem, struct device_state *state)
 	for (i = 0; i < state->nr_vectors; i++) {
 		index = msi_irte_index(state->entry[i].address, state->entry[i].data);
 		if (index >= 0)
-			read_irte(mem, index, state->irte[i]);
+			state->irte[i] = read_irte(mem, bdf, index);
 	}
 }
 
@@ -107,16 +105,12 @@ static int open_memory(void)
 /* Whether a remapping entry is for messages of this device. */
 bool state_irte_names(int index, const char *bdf)
 {
-	unsigned int bus, slot, function;
 	int mem = open_memory();
-	__u64 irte[2];
+	struct irte irte = read_irte(mem, bdf, index);
 
-	read_irte(mem, index, irte);
 	close(mem);
-	if (sscanf(bdf, "%*x:%x:%x.%u", &bus, &slot, &function) != 3)
-		ksft_exit_fail_msg("%s: no PCI address\n", bdf);
 
-	return irte[1] & IRTE_SVT && (irte[1] & IRTE_SID) == (bus << 8 | slot << 3 | function);
+	return irte_is_of(&irte, bdf);
 }
 
 void state_read(const char *bdf, struct device_state *state)
@@ -131,7 +125,7 @@ void state_read(const char *bdf, struct device_state *state)
 		state->nr_vectors = STATE_VECTORS;
 	if (state_command(state) & PCI_COMMAND_MEMORY) {
 		read_table(bdf, mem, state);
-		read_irtes(mem, state);
+		read_irtes(bdf, mem, state);
 	}
 	close(mem);
 }
@@ -149,9 +143,10 @@ bool state_same(const struct device_state *a, const struct device_state *b)
 	for (i = 0; i < a->nr_vectors; i++) {
 		if (memcmp(&a->entry[i], &b->entry[i], sizeof(a->entry[i])))
 			ksft_print_msg("MSI-X entry %u differs\n", i);
-		if (memcmp(a->irte[i], b->irte[i], sizeof(a->irte[i])))
+		if (memcmp(&a->irte[i], &b->irte[i], sizeof(a->irte[i])))
 			ksft_print_msg("IRTE of vector %u: %llx:%llx -> %llx:%llx\n", i,
-				       a->irte[i][1], a->irte[i][0], b->irte[i][1], b->irte[i][0]);
+				       a->irte[i].high, a->irte[i].low,
+				       b->irte[i].high, b->irte[i].low);
 	}
 
 	return !memcmp(a, b, sizeof(*a));

@@ -10,6 +10,7 @@
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 
+#include "irte.h"
 #include "vfio_dev.h"
 
 #define STATE_VECTORS	64
@@ -18,7 +19,7 @@ struct device_state {
 	__u8 config[PCI_CFG_SPACE_SIZE];
 	unsigned int nr_vectors;
 	struct msix_entry entry[STATE_VECTORS];
-	__u64 irte[STATE_VECTORS][2];
+	struct irte irte[STATE_VECTORS];
 };
 
 void state_read(const char *bdf, struct device_state *state);
