@@ -1385,6 +1385,39 @@ static const struct irq_lu_device_ser * const msi_types[] = { &msi_head, &msix_h
 
 KUNIT_ARRAY_PARAM(msi_type, msi_types, describe_type);
 
+/* Its message would be taken for a vector. MSI-X is masked. */
+static void msi_without_its_unit_is_disabled_when_found(struct kunit *test)
+{
+	const struct irq_lu_device_ser * const *type = test->param_value;
+	const struct irq_lu_device_ser *head = *type;
+	struct fake_device *fake = fake_add(test, "new", head, 0);
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, head, &vector, NR_VECS);
+	m->root->units[vector.unit].nr_entries = NR_ENTRIES * 2;
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+
+	KUNIT_EXPECT_EQ(test, fake->disabled, head == &msi_head);
+	irq_liveupdate_finish(fake->dev);
+	expect_all_freed(test);
+}
+
+static void msi_is_left_enabled_with_its_unit(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msi_head, 0);
+
+	image_init(test);
+	image_add(test, &msi_head, &vector, NR_VECS);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+
+	KUNIT_EXPECT_FALSE(test, fake->disabled);
+	irq_liveupdate_finish(fake->dev);
+	expect_all_freed(test);
+}
+
 static void driver_which_changes_the_msi_type_starts_cold(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
@@ -2579,6 +2612,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_in_another_place_is_not_matched),
+	KUNIT_CASE_PARAM(msi_without_its_unit_is_disabled_when_found, msi_type_gen_params),
+	KUNIT_CASE(msi_is_left_enabled_with_its_unit),
 	KUNIT_CASE_PARAM(other_msi_type_starts_cold, msi_type_gen_params),
 	KUNIT_CASE(driver_which_changes_the_msi_type_starts_cold),
 	KUNIT_CASE_PARAM(other_number_of_msi_messages_starts_cold, other_count_gen_params),

@@ -234,6 +234,16 @@ def _refused(result):
             *_rules(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL), _said(result)]
 
 
+def _unremapped(result):
+    """A unit of AMD-Vi which does not remap is switched off."""
+    return [c for c in _refused(result) if c.name != "seen from outside: remapping"]
+
+
+def _disabled(result):
+    """MSI which can not be masked must not send what is no message without the unit."""
+    return [c for c in _unremapped(result) if c.name != "seen from outside: enable"]
+
+
 def _msi_left(result):
     """MSI has to be disabled before MSI-X is enabled."""
     return [_retrieved(result, True), *_cold_start_works(result),
@@ -322,6 +332,8 @@ EXPECTED = {
     "chain": _chain,
     "cold": _cold,
     "refused": _refused,
+    "unremapped": _unremapped,
+    "disabled": _disabled,
     "msi-left": _msi_left,
     "not-retrieved": _not_retrieved,
     "foreign": _cold_start_works,

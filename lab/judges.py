@@ -259,13 +259,15 @@ def entries_are_whole(seen):
 def nothing_stray(seen):
     """From the block until the vectors are armed again no interrupt of the device arrives.
 
-    A next kernel with a table of its own gives the same message to other devices.
+    Where all devices share a table, a next kernel with another one gives the same message to
+    other devices.
     """
     block = _Block(seen)
     if not block.closing:
         return ["nothing was blocked before the jump"]
     closed = max(seen.events[position].time for position in block.closing.values())
-    events = (event for _, event in _of_this_table(seen))
+    events = (seen.events if seen.iommu.table_per_device
+              else (event for _, event in _of_this_table(seen)))
     return [f"message {event.text}" for event, message in seen.iommu.arrivals(events, seen.device)
             if closed < event.time <= seen.rearm and message in seen.messages]
 

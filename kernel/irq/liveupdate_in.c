@@ -592,6 +592,12 @@ bool irq_lu_is_incoming(struct device *dev)
 	return irq_lu_find_matched(dev);
 }
 
+/* MSI-X waits with all of its vectors masked, MSI need not have mask bits. */
+static bool irq_lu_may_send(struct irq_lu_in_dev *in)
+{
+	return in->ser->nr_vectors && in->ser->msi_type == IRQ_LU_MSI;
+}
+
 static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 				  const struct irq_lu_device_ser *ser)
 {
@@ -636,6 +642,9 @@ void irq_liveupdate_match(struct device *dev,
 	reason = irq_lu_compare(&found, in->ser);
 	if (reason)
 		irq_lu_refuse(in, reason);
+	/* Nobody may remap its messages any more: they would be taken for vectors. */
+	if (!in->unit && irq_lu_may_send(in))
+		ops->disable(dev);
 }
 
 static const struct irq_lu_vector_ser *

@@ -339,6 +339,13 @@ class DoctoredLogOfAmdvi(Doctoring):
                                         "(addr 0xfee02004, data 0x4022)")
         self.assertEqual(self.noticed(), {"stray"})
 
+    def test_stray_interrupt_of_a_unit_which_is_off(self):
+        self.add(104.4, "irta_write table 0x0 entries 0")
+        self.add(105.5, "amdvi_ir_remap_msi_req addr 0xfee00000 data 0x12 devid 0x0")
+        self.add(105.6, "amdvi_ir_remap_msi (addr 0xfee00000, data 0x12) -> "
+                        "(addr 0xfee00000, data 0x12)")
+        self.assertEqual(self.noticed(), {"stray", "table"})
+
     def test_the_same_message_of_another_device(self):
         self.request(105.5, 0x48, 0x241, "remap_msi (addr 0xfee00000, data 0x12) -> "
                                          "(addr 0xfee02004, data 0x4022)")
