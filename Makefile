@@ -8,7 +8,7 @@ KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
 DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
-IOMMU	?= intel#	## demo: intel or amd
+IOMMU	?= intel#	## demo, storm: intel or amd
 MODE	?= x2apic#	## demo: xapic or x2apic
 SEED	?= 1#		## storm: what the storm is made of
 QEMU	?=#		## QEMU 10.0 or newer, instead of the one that is found
@@ -22,12 +22,14 @@ SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 STORMS	= 10
+STORMS_AMD = 3
 TESTS	= overlay 'scripts/overlay.py check' \
 	  footprint 'scripts/footprint.py --check' \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
-	  lab '$(LAB) test --build $(BUILD) $(if $(DEBUG_FLAG),--debug --jobs 2)' \
+	  lab '$(LAB) test --build $(BUILD) $(if $(DEBUG_FLAG),--debug --jobs 2) $(FULL_FLAG)' \
 	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
+	  storm-amd '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)' \
 	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
 
 .PHONY: help setup prepare export kernel image demo storm test test-full kunit \
@@ -63,7 +65,7 @@ demo: image	## one device across one kexec, handover off and on: one table
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 
 storm: image	## one storm of interrupts (SEED=n), again what make test has run
-	@$(LAB) storm --build $(BUILD) --seed $(SEED) $(DEBUG_FLAG)
+	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
 test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/build-kernel.sh nolu
@@ -71,11 +73,14 @@ test: image	## all tests: overlay, footprint, sanitizers, KUnit, end-to-end
 	@scripts/test.py $(TESTS)
 
 test-full: STORMS = 200
+test-full: STORMS_AMD = 50
+test-full: FULL_FLAG = --full
 test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) chain '$(LAB) chain --length 100 --build $(BUILD)' \
+		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
 		coverage 'lab/coverage.py --build $(BUILD)'

@@ -125,7 +125,7 @@ def main():
     build = paths.Build(arguments.build)
     counters = gcov.Counters()
     chosen = [_counting(scenario.load(name))
-              for name in arguments.scenarios or scenario.names()]
+              for name in arguments.scenarios or scenario.names(full=False)]
     failed = []
     for one in [SUITES, *(one for one in chosen if one.can_run() and not one.breaks)]:
         error = _run(one, build, counters)

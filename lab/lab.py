@@ -146,7 +146,7 @@ def _say_scenario(number, chosen, outcome):
 def _all_scenarios(arguments):
     """The debug kernel takes ten times as long. Sabotage is about the judges, not about the
     kernel, and the first case of a file stands for the others, which have the same outcome."""
-    names = scenario.names()
+    names = scenario.names(arguments.full)
     if not arguments.debug:
         return names
     first = {name.partition(".")[0]: name for name in reversed(names)}
@@ -177,7 +177,8 @@ def _seeds(text):
 
 def _load_storm(seed, arguments):
     arguments.seed = seed
-    return _load("storm", arguments).with_changes(name=f"storm-{seed}")
+    chosen = _load("storm", arguments)
+    return chosen.with_changes(name=scenario.name_of(f"storm-{seed}", "", chosen.iommu))
 
 
 def _say_storm(number, chosen, result, checks):
@@ -186,7 +187,7 @@ def _say_storm(number, chosen, result, checks):
     if not ok:
         ktap.say("\n".join(report.failures(checks)))
         ktap.say(result.error)
-        ktap.say(f"again: make storm SEED={chosen.seed}")
+        ktap.say(f"again: make storm SEED={chosen.seed} IOMMU={chosen.iommu}")
     ktap.case(number, chosen.name, ok)
     return ok
 
@@ -269,12 +270,15 @@ def _parser():
                                  help="storms of interrupts, KTAP and totals")
     storms.add_argument("--seeds", "--seed", type=_seeds, default="1", metavar="FIRST-LAST")
     storms.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")
+    storms.add_argument("--iommu", choices=IOMMUS)
     storms.set_defaults(act=command_storm)
 
     test = commands.add_parser("test", parents=[common], help="run scenarios, print KTAP")
     test.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")
     test.add_argument("--repeat", type=int, default=1, help="how often (default: 1)")
-    test.add_argument("scenarios", nargs="*", help="default: all")
+    test.add_argument("--full", action="store_true",
+                      help="on all machines that the scenarios have")
+    test.add_argument("scenarios", nargs="*", help="default: those of make test")
     test.set_defaults(act=command_test)
 
     cost = commands.add_parser("bench", help="count instructions and hardware operations")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")
 
-# A file lists others in "iommus"
+# A file lists others in "iommus", and in "iommus_full" those of make test-full
 DEFAULT_IOMMU = "intel"
 
 # Points of a run at which a scenario may give the VMM further commands
@@ -117,16 +117,18 @@ def _read(name):
 
 def load(name):
     """A file's only scenario, or one of its cases: "file.case". On another machine than the one
-    with VT-d: "file.case@amd"."""
+    with VT-d: "file.case@amd", where what the file says in "on.amd" goes before the rest."""
     scenario, _, iommu = name.partition("@")
     file, _, case = scenario.partition(".")
     data = _read(file)
-    data.pop("iommus", None)
-    cases = data.pop("cases", {})
+    cases, machines = data.pop("cases", {}), data.pop("on", {})
     if case:
         data |= cases[case] | {"title": f"{data['title']}: {case}"}
     if iommu:
+        data |= machines.get(iommu, {})
         data |= {"title": f"{data['title']}; {iommu}", "iommu": iommu}
+    for key in ("iommus", "iommus_full"):
+        data.pop(key, None)
     unknown = set(data.get("at", {})) - set(HOOKS)
     if unknown:
         raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
@@ -134,14 +136,24 @@ def load(name):
     return Scenario(name=name, **(data | lists))
 
 
-def _names_in(file):
+def name_of(file, case, iommu):
+    name = f"{file}.{case}" if case else file
+    return name if iommu == DEFAULT_IOMMU else f"{name}@{iommu}"
+
+
+def _names_in(file, full):
     data = _read(file)
-    cases = data.get("cases")
-    names_of_cases = [f"{file}.{case}" for case in cases] if cases else [file]
-    return [name if iommu == DEFAULT_IOMMU else f"{name}@{iommu}"
-            for iommu in data.get("iommus", [DEFAULT_IOMMU]) for name in names_of_cases]
+    found = []
+    for case, changes in data.get("cases", {"": {}}).items():
+        of_case = data | changes
+        iommus = of_case.get("iommus", [DEFAULT_IOMMU])
+        if full:
+            iommus = dict.fromkeys(iommus + of_case.get("iommus_full", []))
+        found += [name_of(file, case, iommu) for iommu in iommus]
+    return found
 
 
-def names():
+def names(full=True):
+    """Of all scenarios, or of those of make test."""
     files = sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))
-    return [name for file in files for name in _names_in(file)]
+    return [name for file in files for name in _names_in(file, full)]

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which scenarios there are of a file, on which machine."""
+
+import os
+import tempfile
+import unittest
+
+import scenario
+
+FILE = """
+title = "t"
+iommus_full = ["amd"]
+append = ["", ""]
+[on.amd]
+append = ["amd", ""]
+[cases.first]
+[cases.second]
+iommus = ["intel", "amd"]
+vectors = 3
+[cases.third]
+iommus = ["amd"]
+"""
+
+
+class Names(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.addCleanup(setattr, scenario, "DIRECTORY", scenario.DIRECTORY)
+        scenario.DIRECTORY = directory.name
+        with open(os.path.join(directory.name, "file.toml"), "w") as f:
+            f.write(FILE)
+
+    def test_all(self):
+        self.assertEqual(scenario.names(), ["file.first", "file.first@amd", "file.second",
+                                            "file.second@amd", "file.third@amd"])
+
+    def test_those_of_make_test(self):
+        self.assertEqual(scenario.names(full=False), ["file.first", "file.second",
+                                                      "file.second@amd", "file.third@amd"])
+
+    def test_machine_goes_before_the_rest(self):
+        self.assertEqual(scenario.load("file.second").append, ("", ""))
+        second = scenario.load("file.second@amd")
+        self.assertEqual((second.append, second.vectors, second.iommu), (("amd", ""), 3, "amd"))
+        self.assertEqual(scenario.load("file.third").append, ("", ""))
+
+
+class Files(unittest.TestCase):
+    def test_every_scenario_can_be_loaded(self):
+        for name in scenario.names():
+            self.assertEqual(scenario.load(name).name, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
