@@ -55,7 +55,7 @@
 #define IRTE_FPD		BIT_ULL(1)
 
 /* When the table is looked through */
-#define IRTES_AT_ONCE		32
+#define IRTES_AT_ONCE		64
 
 /* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
 #define IRTA_EIME		BIT_ULL(11)
@@ -363,16 +363,19 @@ static void intel_ir_release(struct irq_domain *d, const struct irq_lu_vector_se
 	bitmap_clear(table->bitmap, rec->handle, nr_entries);
 }
 
-/* As most of the table. All of it is looked through while the guests are paused. */
+/*
+ * As most of the table. All of it is looked through while the guests are paused,
+ * so only the halves which make an entry present, or suppress its faults, are: an
+ * entry which is neither is as good as new whatever the other half says.
+ */
 static bool irtes_unused(const struct irte *irte)
 {
-	const u64 *half = (const u64 *)irte;
 	u64 used = 0;
 	unsigned int i;
 
 	unrolled_full
-	for (i = 0; i < IRTES_AT_ONCE * sizeof(*irte) / sizeof(*half); i++)
-		used |= half[i];
+	for (i = 0; i < IRTES_AT_ONCE; i++)
+		used |= irte[i].low;
 	return !used;
 }
 
