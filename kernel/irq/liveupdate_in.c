@@ -804,7 +804,8 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 	return IRQ_LU_PENDING;
 }
 
-static void irq_lu_inject(unsigned int irq)
+/* Returns whether there is such an interrupt. */
+static bool irq_lu_inject(unsigned int irq)
 {
 	scoped_irqdesc_get_and_buslock(irq, 0) {
 		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
@@ -814,7 +815,9 @@ static void irq_lu_inject(unsigned int irq)
 		irq_lu_in.counters.injected[how]++;
 		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
 					    irq_lu_injections[how]);
+		return true;
 	}
+	return false;
 }
 
 static void irq_lu_finish_device(struct irq_lu_in_dev *in)
@@ -827,16 +830,15 @@ static void irq_lu_finish_device(struct irq_lu_in_dev *in)
 		 * Nobody but the vector it is reserved for can have the number,
 		 * and vectors which are allocated at once are freed at once.
 		 */
-		bool in_use = irq_to_desc(rec->irq);
+		bool in_use = irq_lu_inject(rec->irq);
 
-		irq_lu_release_vectors(in, rec, nr, !in_use);
-		if (!in_use) {
-			revoked += nr;
-			continue;
-		}
-		for (i = 0; i < nr; i++)
+		for (i = 1; in_use && i < nr; i++)
 			irq_lu_inject(rec[i].irq);
-		injected += nr;
+		irq_lu_release_vectors(in, rec, nr, !in_use);
+		if (in_use)
+			injected += nr;
+		else
+			revoked += nr;
 	}
 	dev_info(in->dev, "irq_liveupdate: finished: %u synthetic interrupts, %u vectors revoked\n",
 		 injected, revoked);
