@@ -50,6 +50,9 @@ static unsigned int irq_base;
 #define NR_IPIS		256
 #define NR_FILLERS	128
 
+/* Of the hash in which the core finds a device by its place */
+#define DEVICE_HASH_BITS 8
+
 #define TARGET		0x77
 
 /* A table entry: state, and source id in the high half */
@@ -1347,6 +1350,79 @@ static void device_in_another_place_is_not_matched(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
 }
 
+/* Another place in the same bucket of the hash of devices */
+static u16 colliding_devid(u16 devid)
+{
+	u16 other = devid;
+
+	do {
+		other++;
+	} while (hash_64(other, DEVICE_HASH_BITS) != hash_64(devid, DEVICE_HASH_BITS));
+	return other;
+}
+
+static void devices_in_one_bucket_are_told_apart(struct kunit *test)
+{
+	struct irq_lu_device_ser second_head = other_head, third_head = msix_head;
+	struct fake_device *first, *second, *third;
+
+	second_head.devid = colliding_devid(msix_head.devid);
+	third_head.devid = colliding_devid(second_head.devid);
+	first = fake_add(test, "first", &msix_head, 0);
+	second = fake_add(test, "second", &second_head, 0);
+	third = fake_add(test, "third", &third_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, &second_head, &other_vector, NR_VECS);
+	boot(test);
+
+	irq_liveupdate_match(third->dev, &device_ops);
+	irq_liveupdate_match(second->dev, &device_ops);
+	irq_liveupdate_match(first->dev, &device_ops);
+	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(third->dev));
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(first, NR_VECS), 0);
+	expect_placed(test, first, &vector, NR_VECS);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(second, NR_VECS), 0);
+	expect_placed(test, second, &other_vector, NR_VECS);
+}
+
+static void first_of_two_records_of_a_device_counts(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	image_add(test, &msix_head, &other_vector, NR_VECS);
+	boot(test);
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	expect_placed(test, fake, &vector, NR_VECS);
+}
+
+/* The array of records ends with the highest number. */
+static void only_recorded_numbers_have_an_entry(struct kunit *test)
+{
+	unsigned int last = IRQ_RECORDED + NR_VECS - 1;
+	u32 target;
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+
+	for (unsigned int i = 0; i < NR_VECS; i++)
+		KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(IRQ_RECORDED + i), vector.handle + i);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_target(last, &target), 0);
+	KUNIT_EXPECT_EQ(test, target, TARGET);
+
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(0), -1);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(IRQ_RECORDED - 1), -1);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(last + 1), -1);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_handle(INT_MAX), -1);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_target(last + 1, &target), -ENOENT);
+}
+
 /*
  * Refused when the driver allocates the first interrupt
  */
@@ -2614,6 +2690,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(device_in_another_place_is_not_matched),
 	KUNIT_CASE_PARAM(msi_without_its_unit_is_disabled_when_found, msi_type_gen_params),
 	KUNIT_CASE(msi_is_left_enabled_with_its_unit),
+	KUNIT_CASE(devices_in_one_bucket_are_told_apart),
+	KUNIT_CASE(first_of_two_records_of_a_device_counts),
+	KUNIT_CASE(only_recorded_numbers_have_an_entry),
 	KUNIT_CASE_PARAM(other_msi_type_starts_cold, msi_type_gen_params),
 	KUNIT_CASE(driver_which_changes_the_msi_type_starts_cold),
 	KUNIT_CASE_PARAM(other_number_of_msi_messages_starts_cold, other_count_gen_params),
