@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * How time goes with the number of vectors, beyond what an emulated
+ * How time and memory go with the number of vectors, beyond what an emulated
  * machine has: the real core and the real VT-d code take over emulated units,
- * see fake_vtd.h, with up to 65,536 vectors of 512 devices.
+ * see left_unit.h, with up to 65,536 vectors of 512 devices, and hand as many over.
  *
  * Every case prints "scale: STEP UNITS DEVICES VECTORS NANOSECONDS" for each
- * step. With -icount of QEMU a nanosecond is an instruction. lab/bench_boot.py
- * fits the exponents.
+ * step, and "memory: STEP UNITS DEVICES VECTORS BYTES" for those which take some.
+ * With -icount of QEMU a nanosecond is an instruction. lab/bench_boot.py fits the
+ * exponents.
+ *
+ * No vector is activated, as no machine has CPUs for so many. A device which takes
+ * over is a fake one whose vectors are allocated from the unit itself. One which
+ * hands over has a driver core device, as it needs a store of MSI descriptors, and
+ * borrows the requester id of a fake one.
  */
 
+#include <kunit/device.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/irqdomain.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/msi.h>
 
-#include "fake_vtd.h"
-#include "kept_memory.h"
-#include "../kernel/irq/liveupdate.h"
+#include "left_unit.h"
 #include "../kernel/irq/liveupdate_ser.h"
 
 #define MAX_UNITS	8
 #define DEVICE_VECTORS	128
 #define FIRST_IRQ	SZ_64K
-
-/* Register: VT-d spec r4.1 sec 11.4.10.1, S */
-#define IRTA_64K	0xf
-
-#define TABLE_ORDER	get_order(SZ_1M)
 
 static const struct size {
 	const char	*name;
@@ -51,7 +54,7 @@ KUNIT_ARRAY_PARAM_DESC(size, sizes, name);
  * @devices:	Records
  * @tables:	Remapping tables
  * @units:	The units, as it left them
- * @found:	The devices, as this kernel finds them
+ * @found:	The devices, as this kernel finds them. Their driver data is their index
  */
 static struct previous {
 	const struct size		*size;
@@ -60,63 +63,32 @@ static struct previous {
 	struct irq_lu_device_ser	**devices;
 	struct irte			*tables[MAX_UNITS];
 	struct fake_unit		*units[MAX_UNITS];
-	struct device			*found;
+	struct fake_device		**found;
 } previous;
 
+/* The devices of the driver core which hand over */
+static struct device **owned;
+
+static unsigned int nr_vectors(void)
+{
+	return previous.size->nr_devices * DEVICE_VECTORS;
+}
+
+static struct fake_unit *unit_of(unsigned int dev)
+{
+	return previous.units[dev % previous.size->nr_units];
+}
+
+static struct device *found(unsigned int dev)
+{
+	return &previous.found[dev]->pdev.dev;
+}
+
 /* Above the level of what the code under test says: a console is slow. */
-static void say(struct kunit *test, const char *step, u64 value)
+static void say(struct kunit *test, const char *what, const char *step, u64 value)
 {
-	kunit_printk(KERN_NOTICE, test, "scale: %s %u %u %u %llu\n", step,
-		     previous.size->nr_units, previous.size->nr_devices,
-		     previous.size->nr_devices * DEVICE_VECTORS, value);
-}
-
-static bool yes(void)
-{
-	return true;
-}
-
-static void *map(u64 phys, size_t len)
-{
-	return phys_to_virt(phys);
-}
-
-static void leave(void *mem)
-{
-}
-
-static const struct irq_lu_memory memory = {
-	.map	= map,
-	.free	= leave,
-};
-
-static struct irte *alloc_table(struct kunit *test)
-{
-	struct irte *base = alloc_kept(TABLE_ORDER);
-
-	KUNIT_ASSERT_NOT_NULL(test, base);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, base));
-	return base;
-}
-
-static void leave_unit(struct kunit *test, unsigned int i)
-{
-	struct irq_lu_unit_ser *ser = &previous.root->units[i];
-	struct fake_unit *unit = alloc_unit(test);
-	void __iomem *reg = unit->iommu.reg;
-
-	previous.tables[i] = alloc_table(test);
-	previous.units[i] = unit;
-
-	/* The status is where the driver finds the command, see alloc_iommu(). */
-	unit->iommu.gcmd = DMA_GCMD_IRE;
-	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, reg + DMAR_GSTS_REG);
-	writeq(virt_to_phys(previous.tables[i]) | IRTA_64K, reg + DMAR_IRTA_REG);
-
-	ser->backend = IRQ_LU_BACKEND_VTD;
-	ser->reg_base = unit->iommu.reg_phys;
-	ser->table = virt_to_phys(previous.tables[i]);
-	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
+	kunit_printk(KERN_NOTICE, test, "%s: %s %u %u %u %llu\n", what, step,
+		     previous.size->nr_units, previous.size->nr_devices, nr_vectors(), value);
 }
 
 static void leave_device(struct kunit *test, unsigned int dev)
@@ -144,6 +116,16 @@ static void leave_device(struct kunit *test, unsigned int dev)
 	previous.refs[dev].len = len;
 }
 
+static void find_device(struct kunit *test, unsigned int dev)
+{
+	struct fake_device *fake = alloc_device(test);
+
+	device_initialize(&fake->pdev.dev);
+	dev_set_drvdata(&fake->pdev.dev, (void *)(uintptr_t)dev);
+	fake->desc.pci.msi_attrib.is_msix = true;
+	previous.found[dev] = fake;
+}
+
 static void *alloc_array(struct kunit *test, size_t size)
 {
 	void *array = kunit_kcalloc(test, previous.size->nr_devices, size, GFP_KERNEL);
@@ -164,16 +146,21 @@ static int scale_test_init(struct kunit *test)
 	previous.refs = alloc_array(test, sizeof(*previous.refs));
 	previous.devices = alloc_array(test, sizeof(*previous.devices));
 	previous.found = alloc_array(test, sizeof(*previous.found));
+	owned = alloc_array(test, sizeof(*owned));
 	previous.root->magic = IRQ_LU_MAGIC;
 	previous.root->version = IRQ_LU_VERSION;
 	previous.root->nr_units = previous.size->nr_units;
 	previous.root->nr_devices = previous.size->nr_devices;
 	previous.root->device_table = virt_to_phys(previous.refs);
 
-	for (unsigned int i = 0; i < previous.size->nr_units; i++)
-		leave_unit(test, i);
-	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
+	for (unsigned int i = 0; i < previous.size->nr_units; i++) {
+		previous.units[i] = leave_unit(test, &previous.root->units[i]);
+		previous.tables[i] = phys_to_virt(previous.root->units[i].table);
+	}
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++) {
 		leave_device(test, dev);
+		find_device(test, dev);
+	}
 	return 0;
 }
 
@@ -195,7 +182,7 @@ static void seal(struct kunit *test)
 
 static void load(struct kunit *test)
 {
-	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &memory);
+	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &left_memory);
 }
 
 static void take_over(struct kunit *test)
@@ -205,53 +192,108 @@ static void take_over(struct kunit *test)
 
 		attend(test, unit);
 		KUNIT_ASSERT_EQ(test, 0, hotplug(unit, true));
-		kunit_release_action(test, unwatch, unit->watches[0]);
-		kunit_release_action(test, unwatch, unit->watches[1]);
+		ignore(test, unit);
 	}
 }
 
 static int identify(struct device *dev, struct irq_lu_device_ser *ser)
 {
-	ser->devid = dev - previous.found;
+	ser->devid = (uintptr_t)dev_get_drvdata(dev);
 	ser->msi_type = IRQ_LU_MSIX;
 	ser->hwsize = DEVICE_VECTORS;
 	return 0;
 }
 
+static unsigned int max_vectors(struct device *dev)
+{
+	return DEVICE_VECTORS;
+}
+
+static int capture(struct msi_desc *desc, unsigned int i, struct irq_lu_vector_ser *rec)
+{
+	return 0;
+}
+
+static int check(struct device *dev)
+{
+	return 0;
+}
+
 static const struct irq_liveupdate_dev_ops bus = {
 	.identify	= identify,
+	.max_vectors	= max_vectors,
+	.capture	= capture,
+	.check		= check,
 };
 
 static void match(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
-		irq_liveupdate_match(&previous.found[dev], &bus);
+		irq_liveupdate_match(found(dev), &bus);
 }
 
 /* What an allocation of each interrupt asks for */
 static void look_up(struct kunit *test)
 {
-	unsigned int nr = previous.size->nr_devices * DEVICE_VECTORS;
-	unsigned int found = 0;
+	unsigned int nr = 0;
 	u32 target;
 
-	for (unsigned int i = 0; i < nr; i++)
-		found += irq_liveupdate_handle(FIRST_IRQ + i) >= 0 &&
-			 !irq_liveupdate_target(FIRST_IRQ + i, &target);
-	KUNIT_EXPECT_EQ(test, nr, found);
+	for (unsigned int i = 0; i < nr_vectors(); i++)
+		nr += irq_liveupdate_handle(FIRST_IRQ + i) >= 0 &&
+		      !irq_liveupdate_target(FIRST_IRQ + i, &target);
+	KUNIT_EXPECT_EQ(test, nr_vectors(), nr);
+}
+
+static int adopt_vector(struct fake_device *fake, struct irq_domain *d, unsigned int vec)
+{
+	struct irq_alloc_info info = {
+		.type	= X86_IRQ_ALLOC_TYPE_PCI_MSIX,
+		.desc	= &fake->desc,
+	};
+
+	fake->desc.msi_index = vec;
+	return __irq_domain_alloc_irqs(d, irq_liveupdate_irq(&fake->pdev.dev, &fake->desc), 1,
+				       NUMA_NO_NODE, &info, false, NULL);
+}
+
+static void adopt(struct kunit *test)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++) {
+		struct irq_domain *d = unit_of(dev)->iommu.ir_domain;
+
+		dev_set_msi_domain(found(dev), d);
+		for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++)
+			nr += adopt_vector(previous.found[dev], d, vec) ==
+			      FIRST_IRQ + dev * DEVICE_VECTORS + vec;
+	}
+	KUNIT_EXPECT_EQ(test, nr_vectors(), nr);
 }
 
 static void finish(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
-		irq_liveupdate_finish(&previous.found[dev]);
+		irq_liveupdate_finish(found(dev));
+}
+
+static void preserve(struct kunit *test)
+{
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
+		KUNIT_ASSERT_EQ(test, 0, irq_liveupdate_preserve(owned[dev], &bus));
+}
+
+static void freeze(struct kunit *test)
+{
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
+		KUNIT_ASSERT_EQ(test, 0, irq_liveupdate_freeze(owned[dev]));
 }
 
 /* The units hand over once more. */
 static void block(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++) {
-		struct fake_unit *unit = previous.units[dev % previous.size->nr_units];
+		struct fake_unit *unit = unit_of(dev);
 
 		for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++)
 			ops_of(unit)->block(unit->iommu.ir_domain,
@@ -259,12 +301,26 @@ static void block(struct kunit *test)
 	}
 }
 
+static unsigned long free_bytes(void)
+{
+	drain_local_pages(NULL);
+	return global_zone_page_state(NR_FREE_PAGES) << PAGE_SHIFT;
+}
+
 static void run(struct kunit *test, const char *name, void (*step)(struct kunit *test))
 {
 	u64 start = ktime_get_ns();
 
 	step(test);
-	say(test, name, ktime_get_ns() - start);
+	say(test, "scale", name, ktime_get_ns() - start);
+}
+
+static void run_memory(struct kunit *test, const char *name, void (*step)(struct kunit *test))
+{
+	unsigned long before = free_bytes();
+
+	run(test, name, step);
+	say(test, "memory", name, before - free_bytes());
 }
 
 static unsigned int nr_held(void)
@@ -277,31 +333,110 @@ static unsigned int nr_held(void)
 	return nr;
 }
 
-static void steps(struct kunit *test)
+/* The unit is watched, as entries are invalidated. */
+static void behind_each_unit(struct kunit *test,
+			     void (*fn)(struct kunit *test, unsigned int dev))
 {
-	unsigned int nr = previous.size->nr_devices * DEVICE_VECTORS;
+	for (unsigned int i = 0; i < previous.size->nr_units; i++) {
+		attend(test, previous.units[i]);
+		for (unsigned int dev = i; dev < previous.size->nr_devices;
+		     dev += previous.size->nr_units)
+			fn(test, dev);
+		ignore(test, previous.units[i]);
+	}
+}
 
-	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
-		device_initialize(&previous.found[dev]);
+static void free_adopted(struct kunit *test, unsigned int dev)
+{
+	for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++)
+		irq_domain_free_irqs(FIRST_IRQ + dev * DEVICE_VECTORS + vec, 1);
+}
 
+static void set_desc(msi_alloc_info_t *arg, struct msi_desc *desc)
+{
+	uintptr_t dev = (uintptr_t)dev_get_drvdata(desc->dev);
+
+	arg->desc = &previous.found[dev]->desc;
+	arg->hwirq = desc->msi_index;
+}
+
+static void noop(struct irq_data *irqd) { }
+
+static void write_msg(struct irq_data *irqd, struct msi_msg *msg) { }
+
+static const struct msi_domain_template template = {
+	.chip = {
+		.name			= "fake-msi",
+		.irq_mask		= noop,
+		.irq_unmask		= noop,
+		.irq_write_msi_msg	= write_msg,
+	},
+	.ops.set_desc			= set_desc,
+	.info = {
+		.flags			= MSI_FLAG_ALLOC_SIMPLE_MSI_DESCS | MSI_FLAG_FREE_MSI_DESCS,
+		.bus_token		= DOMAIN_BUS_PCI_DEVICE_MSIX,
+	},
+};
+
+static void own(struct kunit *test, unsigned int dev)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "scale%u", dev);
+	owned[dev] = kunit_device_register(test, name);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, owned[dev]);
+	dev_set_drvdata(owned[dev], (void *)(uintptr_t)dev);
+	dev_set_msi_domain(owned[dev], unit_of(dev)->iommu.ir_domain);
+	KUNIT_ASSERT_TRUE(test, msi_create_device_irq_domain(owned[dev], MSI_DEFAULT_DOMAIN,
+							     &template, DEVICE_VECTORS, NULL,
+							     NULL));
+	KUNIT_ASSERT_EQ(test, 0, msi_domain_alloc_irqs_range(owned[dev], MSI_DEFAULT_DOMAIN, 0,
+							     DEVICE_VECTORS - 1));
+}
+
+static void disown(struct kunit *test, unsigned int dev)
+{
+	irq_liveupdate_unpreserve(owned[dev]);
+	msi_domain_free_irqs_all(owned[dev], MSI_DEFAULT_DOMAIN);
+	msi_remove_device_irq_domain(owned[dev], MSI_DEFAULT_DOMAIN);
+}
+
+static void taking_over(struct kunit *test)
+{
 	run(test, "seal", seal);
-	run(test, "load", load);
+	run_memory(test, "load", load);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish_rest, NULL));
 	run(test, "take-over", take_over);
-	KUNIT_EXPECT_EQ(test, nr, nr_held());
+	KUNIT_EXPECT_EQ(test, nr_vectors(), nr_held());
 
 	run(test, "match", match);
 	run(test, "look-up", look_up);
+	run(test, "adopt", adopt);
 	run(test, "finish", finish);
 	KUNIT_EXPECT_EQ(test, 0, nr_held());
+	behind_each_unit(test, free_adopted);
+}
+
+static void handing_over(struct kunit *test)
+{
+	behind_each_unit(test, own);
+	run_memory(test, "preserve", preserve);
+	run(test, "freeze", freeze);
+	behind_each_unit(test, disown);
 
 	for (unsigned int i = 0; i < previous.size->nr_units; i++)
 		alloc_blocked(test, previous.units[i]->iommu.ir_table);
 	run(test, "block", block);
 	for (unsigned int i = 0; i < previous.size->nr_units; i++)
-		KUNIT_EXPECT_EQ(test, nr / previous.size->nr_units,
+		KUNIT_EXPECT_EQ(test, nr_vectors() / previous.size->nr_units,
 				bitmap_weight(previous.units[i]->iommu.ir_table->blocked,
 					      INTR_REMAP_TABLE_ENTRIES));
+}
+
+static void steps(struct kunit *test)
+{
+	taking_over(test);
+	handing_over(test);
 }
 
 static struct kunit_case scale_test_cases[] = {

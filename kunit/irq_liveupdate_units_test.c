@@ -13,9 +13,8 @@
 #include <linux/mm.h>
 
 #include "fail_nth.h"
-#include "fake_vtd.h"
-#include "kept_memory.h"
-#include "../kernel/irq/liveupdate.h"
+#include "fake_posting.h"
+#include "left_unit.h"
 #include "../kernel/irq/liveupdate_ser.h"
 
 #define NR_UNITS	5
@@ -26,14 +25,11 @@
 #define FIRST_IRQ	600
 #define FIRST_HANDLE	0x4321
 
-/* Registers: VT-d spec r4.1 sec 11.4.10.1, EIME and S */
+/* Register: VT-d spec r4.1 sec 11.4.10.1, EIME and S */
 #define IRTA_X2APIC	BIT_ULL(11)
-#define IRTA_64K	0xf
 #define IRTA_32K	0xe
 
 #define FOREIGN		IRTE(0x0000070000310009, SOURCE + 8)
-
-#define TABLE_ORDER	get_order(SZ_1M)
 
 /**
  * struct previous - What the previous kernel left
@@ -51,57 +47,9 @@ static struct previous {
 	struct fake_unit		*units[NR_UNITS];
 } previous;
 
-static bool yes(void)
-{
-	return true;
-}
-
-static void *map(u64 phys, size_t len)
-{
-	return phys_to_virt(phys);
-}
-
-static void leave(void *mem)
-{
-}
-
-static const struct irq_lu_memory memory = {
-	.map	= map,
-	.free	= leave,
-};
-
-static struct irte *alloc_table(struct kunit *test)
-{
-	struct irte *base = alloc_kept(TABLE_ORDER);
-
-	KUNIT_ASSERT_NOT_NULL(test, base);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, base));
-	return base;
-}
-
 static bool is_restored(unsigned int i)
 {
 	return !is_kept(previous.tables[i]);
-}
-
-static void leave_unit(struct kunit *test, unsigned int i)
-{
-	struct irq_lu_unit_ser *ser = &previous.root->units[i];
-	struct fake_unit *unit = alloc_unit(test);
-	void __iomem *reg = unit->iommu.reg;
-
-	previous.tables[i] = alloc_table(test);
-	previous.units[i] = unit;
-
-	/* The status is where the driver finds the command, see alloc_iommu(). */
-	unit->iommu.gcmd = DMA_GCMD_IRE;
-	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, reg + DMAR_GSTS_REG);
-	writeq(virt_to_phys(previous.tables[i]) | IRTA_64K, reg + DMAR_IRTA_REG);
-
-	ser->backend = IRQ_LU_BACKEND_VTD;
-	ser->reg_base = unit->iommu.reg_phys;
-	ser->table = virt_to_phys(previous.tables[i]);
-	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
 }
 
 static u32 handle(unsigned int dev, unsigned int vec)
@@ -158,8 +106,10 @@ static int units_test_init(struct kunit *test)
 	previous.root->nr_devices = NR_DEVICES;
 	previous.root->device_table = virt_to_phys(previous.refs);
 
-	for (unsigned int i = 0; i < NR_UNITS; i++)
-		leave_unit(test, i);
+	for (unsigned int i = 0; i < NR_UNITS; i++) {
+		previous.units[i] = leave_unit(test, &previous.root->units[i]);
+		previous.tables[i] = phys_to_virt(previous.root->units[i].table);
+	}
 	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
 		leave_device(test, dev);
 	return 0;
@@ -180,7 +130,7 @@ static void jump(struct kunit *test)
 
 static void load(void)
 {
-	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &memory);
+	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &left_memory);
 }
 
 /* The next kernel comes up, and has not yet looked for units. */
@@ -188,12 +138,6 @@ static void boot(struct kunit *test)
 {
 	jump(test);
 	load();
-}
-
-static void ignore(struct kunit *test, struct fake_unit *unit)
-{
-	kunit_release_action(test, unwatch, unit->watches[0]);
-	kunit_release_action(test, unwatch, unit->watches[1]);
 }
 
 static struct irte *table_in_use(struct fake_unit *unit)

@@ -31,7 +31,7 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #include <linux/kexec_handover.h>
 #include <asm/x86_init.h>
 
-#include "fake_vtd.h"
+#include "fake_posting.h"
 #include "iommu_suite.h"
 #include "../drivers/pci/pci.h"
 
