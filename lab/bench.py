@@ -50,6 +50,9 @@ STEPS = {
 OLD_STEPS = ("cold", "preserve", "freeze", "block")
 HANDOVER_STEPS = ("preserve", "freeze", "block", "take-over", "match", "adopt", "finish")
 
+# Where an interrupt enters the kernel
+INTERRUPTS = ("asm_common_interrupt", "asm_spurious_", "asm_sysvec_")
+
 # Hardware operation: (name of the event, what its text has to contain)
 MSIX = "name 'msix-"
 REMAPPING_UNIT = "name 'intel_iommu'"
@@ -98,11 +101,15 @@ class Machine(qemu.Machine):
         functions = {name for step in STEPS.values() for name in step}
         watched = "".join(f",watch={name}:{start:#x}" for name in sorted(functions)
                           for start, _ in self._symbols.functions(name))
-        return [self._plugin + ",entries=65536", self._cost + watched]
+        entries = "".join(f",interrupt={address:#x}"
+                          for address in self._symbols.starting_with(*INTERRUPTS))
+        return [self._plugin + ",entries=65536", self._cost + watched + entries]
 
 
 class Course(run.Run):
     """A live update and nothing else."""
+
+    TRACED = ""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

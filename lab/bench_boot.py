@@ -3,13 +3,14 @@
 
 How the steps go with the number of vectors, beyond the emulated machine: the
 suite irq_liveupdate_scale of the kernel. And what a boot without a handover
-costs, beside a kernel without interrupt live update.
+costs, beside a kernel without interrupt live update, and in which functions.
 """
 
 import math
 import os
 import re
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 
 import qemulog
@@ -22,19 +23,31 @@ SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale "
 # The same suites are in neither kernel then.
 NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 
-SCALED = re.compile(r"scale: (\S+) (\d+) (\d+) (\d+) (\d+)")
+SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
+SCALE_MEMORY = "3G"
 
 # Entered once each. Before the first of them the image is unpacked.
 KERNEL, USERSPACE = "start_kernel", "run_init_process"
-BOOTS = 3
 
-TIMEOUT = 600
+# What differs from boot to boot are random numbers: with the same seed, and a clock which
+# begins at the same time, the machine executes the same instructions again.
+SEEDS = (1, 2, 3, 4, 5)
+CLOCK = "base=2026-01-01,clock=vm"
+
+# Of the functions which differ most
+NR_FUNCTIONS = 16
+
+TIMEOUT = 3600
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """What a step took; a nanosecond is an instruction."""
+    """What a step took.
 
+    what: "scale": time, where a nanosecond is an instruction; "memory": bytes
+    """
+
+    what: str
     step: str
     units: int
     devices: int
@@ -42,9 +55,9 @@ class Scaled:
     value: int
 
 
-def _run(build, flavour, append, *options):
+def _run(build, flavour, append, *options, memory="1G"):
     command = [build.qemu, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
-               "-cpu", "max,la57=off,-x2apic", *ACCELERATOR, "-m", "1G", "-serial", "stdio",
+               "-cpu", "max,la57=off,-x2apic", *ACCELERATOR, "-m", memory, "-serial", "stdio",
                "-kernel", build.kernel(flavour), "-append", f"{COMMON} {append}", *options]
     return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False,
@@ -52,8 +65,9 @@ def _run(build, flavour, append, *options):
 
 
 def measure_scale(build, flavour):
-    console = _run(build, flavour, SCALE)
-    found = [Scaled(step, *map(int, numbers)) for step, *numbers in SCALED.findall(console)]
+    console = _run(build, flavour, SCALE, memory=SCALE_MEMORY)
+    found = [Scaled(what, step, *map(int, numbers))
+             for what, step, *numbers in SCALED.findall(console)]
     if not found:
         raise RuntimeError(f"{flavour}: the suite has measured nothing:\n{console[-2000:]}")
     return found
@@ -67,35 +81,69 @@ def exponent(points):
             / sum((x - mean_x) ** 2 for x, _ in logs))
 
 
-def exponents(scaled):
+def exponents(scaled, what="scale"):
     """Step to exponent, over the sizes of a single unit."""
-    steps = dict.fromkeys(one.step for one in scaled)
-    return {step: exponent([(one.vectors, one.value) for one in scaled
-                            if one.step == step and one.units == 1]) for step in steps}
+    chosen = [one for one in scaled if one.what == what and one.units == 1]
+    steps = dict.fromkeys(one.step for one in chosen)
+    return {step: exponent([(one.vectors, one.value) for one in chosen if one.step == step])
+            for step in steps}
 
 
-def _boot(build, flavour):
-    """Instructions from the start of the kernel until it starts its init."""
+def _boot(build, flavour, seed, name, arguments):
+    """What a plugin says of a boot."""
     log = os.path.join(build.results(f"bench-boot-{flavour}"), "qemu.log")
+    _run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
+         "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
+         "-plugin", build.plugin(name) + arguments)
+    with open(log) as f:
+        return f.read().splitlines()
+
+
+def _instructions(build, flavour, seed):
+    """From the start of the kernel until it starts its init."""
     symbols = build.symbols(flavour)
     watched = "".join(f",watch={name}:{symbols.address(name):#x}"
                       for name in (KERNEL, USERSPACE))
-    _run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
-         "-initrd", build.initrd, "-D", log, "-d", "plugin",
-         "-plugin", build.plugin("cost") + watched)
-    with open(log) as f:
-        lines = [match["text"] for match in map(qemulog.LINE.match, f) if match]
+    texts = [match["text"] for match in map(qemulog.LINE.match, _boot(
+        build, flavour, seed, "cost", watched)) if match]
     counts = {text.split()[0]: qemulog.Event(0, "", text).numbers()["all"]
-              for text in reversed(lines)}
+              for text in reversed(texts)}
     return counts[USERSPACE] - counts[KERNEL]
 
 
 def measure_boot(build, flavours):
-    """Flavour to the instructions of some boots, which take turns."""
-    turns = [(flavour, _boot(build, flavour)) for _ in range(BOOTS) for flavour in flavours]
-    return {flavour: [count for other, count in turns if other == flavour]
+    """Flavour to the instructions of boots with different random numbers."""
+    return {flavour: [_instructions(build, flavour, seed) for seed in SEEDS]
             for flavour in flavours}
 
+
+def _functions(build, flavour):
+    """Function to its instructions. Copies which the compiler has made count as one."""
+    symbols = build.symbols(flavour)
+    counts = Counter()
+    for line in _boot(build, flavour, SEEDS[0], "profile",
+                      f",map={build.map(flavour)},from={symbols.address(KERNEL):#x},"
+                      f"to={symbols.address(USERSPACE):#x}"):
+        _, name, count = line.split()
+        counts[name.split(".")[0]] += int(count)
+    return counts
+
+
+def measure_functions(build, flavours):
+    """(function, instructions, those without) of the functions which differ most.
+
+    The first is the sum of those functions which only one of the kernels runs.
+    """
+    ours, without = (_functions(build, flavour) for flavour in flavours)
+    shared = sorted(ours.keys() & without.keys(),
+                    key=lambda name: -abs(ours[name] - without[name]))
+    single = [name for name in ours.keys() ^ without.keys()]
+    rows = [("functions of one kernel only", *(sum(counts[name] for name in single)
+                                               for counts in (ours, without)))]
+    rows += [(name, ours[name], without[name]) for name in shared[:NR_FUNCTIONS]]
+    rows.append(("all others", *(sum(counts[name] for name in shared[NR_FUNCTIONS:])
+                                 for counts in (ours, without))))
+    return rows
 
 
 # Functions which ask for a place: a branch on the static key, or a load and a test of it

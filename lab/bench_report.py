@@ -37,6 +37,7 @@ class Findings:
     serializer: nanoseconds per record, by name
     scaled: a Scaled for each step and size
     boots: instructions of some boots, by flavour
+    functions: (function, instructions, those without) where the boots differ
     seams: lines of disassembly
     """
 
@@ -44,6 +45,7 @@ class Findings:
     serializer: dict
     scaled: list
     boots: dict
+    functions: list
     seams: list
 
 
@@ -121,6 +123,12 @@ def _limits(found):
              for name in ("serialize", "validate")]
     rows += [_limit(f"exponent of {step}", EXPONENT_LIMIT, value, "1024-65536 vectors")
              for step, value in bench_boot.exponents(found.scaled).items()]
+    rows += [_limit(f"exponent of the memory of {step}", EXPONENT_LIMIT, value,
+                    "1024-65536 vectors")
+             for step, value in bench_boot.exponents(found.scaled, "memory").items()]
+    more, spread = boot_difference(found.boots)
+    rows.append(_limit("boot without a handover, more / spread", 1, more / spread,
+                       f"{len(bench_boot.SEEDS)} boots"))
     return ["Limits", *_table(rows)]
 
 
@@ -134,20 +142,39 @@ def _serializer(serializer):
     return [f"Serializer in user space, ns per record of {serializer['records']}: {numbers}", ""]
 
 
-def _scale(scaled):
+def boot_difference(boots):
+    """By how much the median of a boot is higher, and the spread of the others."""
+    ours, without = (sorted(boots[flavour]) for flavour in bench.FLAVOURS)
+    middle = len(without) // 2
+    return ours[middle] - without[middle], without[-1] - without[0]
+
+
+def _scale(scaled, what, title):
+    scaled = [one for one in scaled if one.what == what]
     rows = [("units", "devices", "vectors", *dict.fromkeys(one.step for one in scaled))]
     sizes = dict.fromkeys((one.units, one.devices, one.vectors) for one in scaled)
     for size in sizes:
         rows.append((*map(str, size), *(_number(one.value / one.vectors) for one in scaled
                                         if (one.units, one.devices, one.vectors) == size)))
-    return ["Emulated units, instructions per vector", *_table(rows), ""]
+    exponents = bench_boot.exponents(scaled, what)
+    rows.append(("1", "", "exponent", *(f"{exponents[step]:.3f}" for step in rows[0][3:])))
+    return [f"Emulated units, {title} per vector", *_table(rows), ""]
 
 
 def _boot(boots):
-    rows = [("kernel", "least", "most")]
-    rows += [(flavour, f"{min(counts):,}", f"{max(counts):,}")
-             for flavour, counts in boots.items()]
+    rows = [("kernel", "least", "median", "most")]
+    rows += [(flavour, *(f"{counts[i]:,}" for i in (0, len(counts) // 2, -1)))
+             for flavour, counts in ((name, sorted(boots[name])) for name in boots)]
+    more, spread = boot_difference(boots)
     return ["Boot without a handover, instructions from start_kernel() to the first process",
+            *_table(rows), f"  {more:+,} in the median; spread without it {spread:,}", ""]
+
+
+def _functions(functions):
+    rows = [("function", "with", "without", "more")]
+    rows += [(name, f"{ours:,}", f"{without:,}", f"{ours - without:+,}")
+             for name, ours, without in functions]
+    return [f"The same by function, boots with the seed {bench_boot.SEEDS[0]}",
             *_table(rows), ""]
 
 
@@ -159,7 +186,10 @@ def tables(found):
     lines = _instructions(found.updates)
     for measurement in found.updates:
         lines += _operations(measurement)
-    lines += _blob() + _serializer(found.serializer) + _scale(found.scaled) + _boot(found.boots)
+    lines += _blob() + _serializer(found.serializer)
+    lines += _scale(found.scaled, "scale", "instructions")
+    lines += _scale(found.scaled, "memory", "bytes")
+    lines += _boot(found.boots) + _functions(found.functions)
     return "\n".join(lines + _seams(found.seams) + _limits(found))
 
 
@@ -181,7 +211,9 @@ def as_data(found):
         "serializer": found.serializer,
         "scale": [asdict(one) for one in found.scaled],
         "exponents": bench_boot.exponents(found.scaled),
+        "memory_exponents": bench_boot.exponents(found.scaled, "memory"),
         "boot": found.boots,
+        "boot_functions": found.functions,
     }
 
 

@@ -221,7 +221,9 @@ def command_bench(arguments):
     updates.append(bench.measure_devices(build, arguments.console))
     found = bench_report.Findings(
         updates, bench.measure_serializer(build), bench_boot.measure_scale(build, bench.FLAVOUR),
-        bench_boot.measure_boot(build, bench.FLAVOURS), bench_boot.seams(build, bench.FLAVOUR))
+        bench_boot.measure_boot(build, bench.FLAVOURS),
+        bench_boot.measure_functions(build, bench.FLAVOURS),
+        bench_boot.seams(build, bench.FLAVOUR))
     print(bench_report.tables(found))
     report.write_json(os.path.join(build.results(), "bench.json"), bench_report.as_data(found))
     with open(os.path.join(build.results(), "bench.svg"), "w") as f:

@@ -26,7 +26,10 @@ class Build:
         return self._path("kernel", flavour, "vmlinux")
 
     def symbols(self, flavour):
-        return symbols.Symbols(self._path("kernel", flavour, "System.map"))
+        return symbols.Symbols(self.map(flavour))
+
+    def map(self, flavour):
+        return self._path("kernel", flavour, "System.map")
 
     def plugin(self, name="irtewatch"):
         return qemu.build_plugin(SOURCE, self.directory, name)

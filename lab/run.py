@@ -36,8 +36,7 @@ COMMON_PARAMETERS = (
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
-    "no_ipi_broadcast=1 "
-    "trace_event=irq_liveupdate"
+    "no_ipi_broadcast=1"
 )
 
 LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
@@ -69,6 +68,9 @@ class Crashed(Exception):
 
 
 class Run:
+    # What became of the synthetic interrupts
+    TRACED = "trace_event=irq_liveupdate"
+
     next_initrd = "/next/initrd.img"
     devices = (qemu.DEVICE,)
 
@@ -173,7 +175,7 @@ class Run:
     # The kernels
 
     def _role_parameters(self, role):
-        return (f"{COMMON_PARAMETERS} {IOMMUS[self.scenario.iommu].parameters} "
+        return (f"{COMMON_PARAMETERS} {self.TRACED} {IOMMUS[self.scenario.iommu].parameters} "
                 f"lab.device={','.join(self.devices)} lab.role={role}")
 
     def _has_crash_kernel(self, leg):

@@ -26,6 +26,11 @@ class Symbols:
         start = self._all[bisect_right(self._all, address) - 1]
         return f"{self._names[start]}+{address - start:#x}"
 
+    def starting_with(self, *prefixes):
+        """Addresses of all symbols whose name begins with one of these."""
+        return sorted(address for name, addresses in self._addresses.items()
+                      if name.startswith(prefixes) for address in addresses)
+
     def functions(self, name):
         """(start, end) of each function of a name: a KUnit suite has a copy of what it tests."""
         return [(start, self._all[bisect_right(self._all, start)])

@@ -3,15 +3,17 @@
  * A QEMU plugin that counts the instructions of functions of the guest's
  * kernel, from outside: nothing is added to what is counted.
  *
- *	-plugin cost.so,watch=<name>:<address>[,watch=...] -d plugin
+ *	-plugin cost.so,watch=<name>:<address>[,...][,interrupt=<address>...] -d plugin
  *
  *	enter NAME own X all Y	before the first instruction
  *	leave NAME own X all Y	before the return
  *
  * Y instructions were executed so far, X of them on the stack of a task that is
- * in one of the functions: neither interrupts nor other tasks and CPUs are in
- * there. A function returns where a RET is executed with the stack pointer of its
- * entry, which holds for tail calls too.
+ * in one of the functions. Other tasks and CPUs are not in there, and neither are
+ * interrupts: they have a stack of their own, and what they do on that of the task
+ * is left out from their entry points, which are given, to the IRET. A function
+ * returns where a RET is executed with the stack pointer of its entry, which holds
+ * for tail calls too.
  *
  * The number of the CPU is of no use: with thread=single QEMU 10.0 gives that of
  * the CPU for which a block was translated, whichever executes it.
@@ -25,13 +27,16 @@
 #include "qemu_plugin_api.h"
 
 #define WATCH_ARGUMENT	"watch="
+#define ENTRY_ARGUMENT	"interrupt="
 #define STACK_POINTER	"rsp"
 
 #define MAX_WATCHES	128
 #define MAX_FRAMES	64
+#define MAX_ENTRIES	64
 #define NAME_BYTES	64
 
 #define OPCODE_RET	0xc3
+#define OPCODE_IRETQ	0xcf48
 
 /* THREAD_SIZE of the guest's kernel */
 #define STACK_BYTES	(16U << 10)
@@ -41,10 +46,11 @@ struct watch {
 	uint64_t address;
 };
 
-/* A function that has not returned yet */
+/* A function that has not returned yet, and whether an interrupt is on its stack */
 struct frame {
 	const struct watch *watch;
 	uint64_t stack;
+	bool interrupted;
 };
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
@@ -53,6 +59,8 @@ static struct watch watches[MAX_WATCHES];
 static unsigned int nr_watches;
 static struct frame frames[MAX_FRAMES];
 static unsigned int nr_frames;
+static uint64_t entries[MAX_ENTRIES];
+static unsigned int nr_entries;
 static struct qemu_plugin_register *stack_pointer;
 static GByteArray *buffer;
 static uint64_t executed;
@@ -87,7 +95,7 @@ static void on_entry(unsigned int vcpu, void *userdata)
 {
 	if (nr_frames == MAX_FRAMES)
 		abort();
-	frames[nr_frames++] = (struct frame) { userdata, read_stack_pointer() };
+	frames[nr_frames++] = (struct frame) { userdata, read_stack_pointer(), false };
 	inside = true;
 	log_count("enter", userdata);
 }
@@ -125,7 +133,34 @@ static void on_block(unsigned int vcpu, void *userdata)
 
 	stack = read_stack_pointer();
 	for (i = 0; i < nr_frames; i++)
-		inside |= same_stack(frames[i].stack, stack);
+		inside |= same_stack(frames[i].stack, stack) && !frames[i].interrupted;
+}
+
+static void set_interrupted(bool interrupted)
+{
+	uint64_t stack;
+	unsigned int i;
+
+	if (!nr_frames)
+		return;
+
+	stack = read_stack_pointer();
+	for (i = 0; i < nr_frames; i++) {
+		if (same_stack(frames[i].stack, stack))
+			frames[i].interrupted = interrupted;
+	}
+}
+
+static void on_interrupt(unsigned int vcpu, void *userdata)
+{
+	set_interrupted(true);
+	inside = false;
+}
+
+/* Of whatever: an exception inside of an interrupt would end it too early. */
+static void on_iret(unsigned int vcpu, void *userdata)
+{
+	set_interrupted(false);
 }
 
 static void on_instruction(unsigned int vcpu, void *userdata)
@@ -138,8 +173,14 @@ static void on_instruction(unsigned int vcpu, void *userdata)
 static void watch_instruction(struct qemu_plugin_insn *insn)
 {
 	uint64_t address = qemu_plugin_insn_vaddr(insn);
-	unsigned char opcode = 0;
+	uint16_t opcode = 0;
 	unsigned int i;
+
+	for (i = 0; i < nr_entries; i++) {
+		if (entries[i] == address)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_interrupt,
+							       QEMU_PLUGIN_CB_R_REGS, NULL);
+	}
 
 	for (i = 0; i < nr_watches; i++) {
 		if (watches[i].address == address)
@@ -149,8 +190,10 @@ static void watch_instruction(struct qemu_plugin_insn *insn)
 	}
 
 	qemu_plugin_insn_data(insn, &opcode, sizeof(opcode));
-	if (opcode == OPCODE_RET)
+	if ((opcode & 0xff) == OPCODE_RET)
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_ret, QEMU_PLUGIN_CB_R_REGS, NULL);
+	if (opcode == OPCODE_IRETQ)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_iret, QEMU_PLUGIN_CB_R_REGS, NULL);
 
 	qemu_plugin_register_vcpu_insn_exec_cb(insn, on_instruction, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
@@ -194,13 +237,30 @@ static int add_watch(const char *argument)
 	return 0;
 }
 
+/* "interrupt=<address>" */
+static int add_entry(const char *argument)
+{
+	if (nr_entries == MAX_ENTRIES)
+		return -1;
+	entries[nr_entries++] = strtoull(argument + strlen(ENTRY_ARGUMENT), NULL, 0);
+
+	return 0;
+}
+
+static int add_argument(const char *argument)
+{
+	if (!strncmp(argument, ENTRY_ARGUMENT, strlen(ENTRY_ARGUMENT)))
+		return add_entry(argument);
+	return add_watch(argument);
+}
+
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info,
 					   int argc, char **argv)
 {
 	int i;
 
 	for (i = 0; i < argc; i++) {
-		if (add_watch(argv[i]))
+		if (add_argument(argv[i]))
 			return -1;
 	}
 
