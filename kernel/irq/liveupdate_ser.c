@@ -273,8 +273,10 @@ static bool refs_overlap(const struct irq_lu_device_ref_ser *a,
  * @table:	Its device table. Not read when the root has no devices.
  * @reason:	Set to why the root was refused
  *
- * The search for overlaps is quadratic in the number of devices. It is one
- * comparison per pair, so that hundreds of devices cost microseconds.
+ * The search for overlaps is quadratic in the number of devices, of which there
+ * are at most IRQ_LU_MAX_DEVICES. It is one comparison per pair: 8.4 million of
+ * them at worst, and 131 thousand for 512 devices, fewer than two for each of the
+ * 128 vectors which such a device may have.
  *
  * Return: 0 or a negative error code.
  */
