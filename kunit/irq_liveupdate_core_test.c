@@ -1621,6 +1621,25 @@ static void only_a_debug_kernel_reads_the_device_at_finish(struct kunit *test)
 			IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG) ? NR_VECS : 0);
 }
 
+/* As a debug kernel does when the owner has set vectors up, and at FINISH. */
+static void adopted_vectors_are_compared_with_the_device(struct kunit *test)
+{
+	struct fake_device *fake = adopt(test, NR_VECS);
+
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_audit(fake->dev, &device_ops), NR_VECS);
+
+	fake->hw[NR_VECS - 1].data ^= 1;
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_audit(fake->dev, &device_ops), -EIO);
+	fake->hw[NR_VECS - 1].data ^= 1;
+
+	fake->msi_broken = true;
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_audit(fake->dev, &device_ops), -EIO);
+	fake->msi_broken = false;
+
+	fake_free_vectors(fake);
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_audit(fake->dev, &device_ops), 0);
+}
+
 static void pending_vector_is_injected_once(struct kunit *test)
 {
 	struct fake_device *fake = adopt(test, 1);
@@ -2700,6 +2719,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(device_behind_another_unit_starts_cold),
 	KUNIT_CASE(requested_vector_is_injected_once),
 	KUNIT_CASE(only_a_debug_kernel_reads_the_device_at_finish),
+	KUNIT_CASE(adopted_vectors_are_compared_with_the_device),
 	KUNIT_CASE(pending_vector_is_injected_once),
 	KUNIT_CASE(replayed_vector_is_not_injected_again),
 	KUNIT_CASE(vector_is_injected_when_it_is_requested),

@@ -195,6 +195,37 @@ static void all_messages_are_masked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
 }
 
+/* The kernel knows some devices which do not say how many vectors they have. */
+static void virtual_entry_is_refused(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+	struct irq_lu_vector_ser rec = { };
+
+	fake->desc.pci.msi_attrib.is_virtual = 1;
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), -ERANGE);
+}
+
+static void device_which_sleeps_or_is_gone_is_refused(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+	struct irq_lu_vector_ser rec = { };
+
+	fake->pdev.current_state = PCI_D3hot;
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), -EIO);
+
+	fake->pdev.current_state = PCI_D0;
+	fake->pdev.error_state = pci_channel_io_perm_failure;
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), -EIO);
+}
+
+static void device_without_a_capability_is_refused(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+
+	fake->pdev.msi_cap = 0;
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_preserve(&fake->pdev), -ENODATA);
+}
+
 static void enable_is_compared(struct kunit *test)
 {
 	struct fake_msi *fake = test->priv;
@@ -222,6 +253,9 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE_PARAM(message_is_recorded, layout_gen_params),
 	KUNIT_CASE_PARAM(message_and_mask_are_compared, layout_gen_params),
 	KUNIT_CASE_PARAM(all_messages_are_masked, layout_gen_params),
+	KUNIT_CASE_PARAM(virtual_entry_is_refused, layout_gen_params),
+	KUNIT_CASE_PARAM(device_which_sleeps_or_is_gone_is_refused, layout_gen_params),
+	KUNIT_CASE_PARAM(device_without_a_capability_is_refused, layout_gen_params),
 	KUNIT_CASE_PARAM(enable_is_compared, layout_gen_params),
 	KUNIT_CASE_PARAM(only_what_the_driver_does_not_use_is_disabled, layout_gen_params),
 	{}

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of how the next kernel reads the list of PCI devices: the real code on
- * lists in memory which KHO believes to have kept, see kept_memory.h.
+ * Tests of the list of PCI devices. How the next kernel reads it: the real code
+ * on lists in memory which KHO believes to have kept, see kept_memory.h. What the
+ * old kernel refuses to put on it: the real code on devices behind a bridge, of
+ * which there is nothing but the structures.
  */
 
 #include <kunit/test.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
+#include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
@@ -425,6 +428,186 @@ static void mutated_list_is_sound_or_refused(struct kunit *test)
 	KUNIT_EXPECT_LT(test, nr_accepted, NR_MUTATIONS - NR_MUTATIONS / 20);
 }
 
+/*
+ * Preserving
+ */
+
+/* More than fit into the page which a machine with few devices uses for the list */
+#define NR_FAKES	(PAGE_SIZE / sizeof(struct pci_lu_dev_ser))
+
+struct fake_path {
+	struct pci_sysdata		sysdata;
+	struct pci_host_bridge		host;
+	struct pci_bus			root;
+	struct pci_dev			bridge;
+	struct pci_bus			bus;
+	struct pci_dev			devs[NR_FAKES];
+	struct liveupdate_flb_op_args	flb;
+};
+
+static int read_nothing(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops no_config_ops = {
+	.read	= read_nothing,
+};
+
+static void fake_init_dev(struct pci_dev *pdev, struct pci_bus *bus, unsigned int devfn)
+{
+	pdev->bus = bus;
+	pdev->devfn = devfn;
+	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.init_name = "fake";
+	pdev->error_state = pci_channel_io_normal;
+}
+
+static void flb_unpreserve(void *context)
+{
+	struct fake_path *path = context;
+
+	for (unsigned int i = 0; i < NR_FAKES; i++) {
+		if (pci_liveupdate_outgoing(&path->devs[i]))
+			pci_liveupdate_unpreserve(&path->devs[i]);
+	}
+	pci_liveupdate_flb_ops.unpreserve(&path->flb);
+}
+
+static void free_path(void *path)
+{
+	kvfree(path);
+}
+
+static struct fake_path *fake_path(struct kunit *test)
+{
+	struct fake_path *path = kvzalloc_obj(*path);
+
+	KUNIT_ASSERT_NOT_NULL(test, path);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_path, path), 0);
+
+	path->sysdata.domain = 0xffff;
+	path->root.sysdata = &path->sysdata;
+	path->root.bridge = &path->host.dev;
+	path->root.ops = &no_config_ops;
+	fake_init_dev(&path->bridge, &path->root, PCI_DEVFN(4, 0));
+	path->bridge.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	path->bus = path->root;
+	path->bus.number = 1;
+	path->bus.parent = &path->root;
+	path->bus.self = &path->bridge;
+	for (unsigned int i = 0; i < NR_FAKES; i++)
+		fake_init_dev(&path->devs[i], &path->bus, i);
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_flb_ops.preserve(&path->flb), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, flb_unpreserve, path), 0);
+	return path;
+}
+
+static void is_virtual(struct fake_path *path)
+{
+	path->devs[0].is_virtfn = 1;
+}
+
+static void is_bridge(struct fake_path *path)
+{
+	path->devs[0].hdr_type = PCI_HEADER_TYPE_BRIDGE;
+}
+
+static void is_disconnected(struct fake_path *path)
+{
+	path->devs[0].error_state = pci_channel_io_perm_failure;
+}
+
+static void is_on_a_virtual_bus(struct fake_path *path)
+{
+	path->bus.self = NULL;
+}
+
+static void is_behind_cardbus(struct fake_path *path)
+{
+	path->bridge.hdr_type = PCI_HEADER_TYPE_CARDBUS;
+}
+
+static void has_a_pci_device_as_host_bridge(struct fake_path *path)
+{
+	path->host.dev.parent = &path->devs[NR_FAKES - 1].dev;
+}
+
+static void is_preserved(struct fake_path *path)
+{
+	pci_liveupdate_preserve(&path->devs[0]);
+}
+
+/* Together with the bridge there is no room for the last ones. */
+static void has_no_room_in_the_list(struct fake_path *path)
+{
+	for (unsigned int i = 1; i < NR_FAKES; i++)
+		pci_liveupdate_preserve(&path->devs[i]);
+}
+
+struct refusal {
+	const char	*desc;
+	void		(*prepare)(struct fake_path *path);
+	int		err;
+};
+
+static const struct refusal refusals[] = {
+	{ "virtual function",		is_virtual,				-ECHILD },
+	{ "not an endpoint",		is_bridge,				-EINVAL },
+	{ "disconnected",		is_disconnected,			-ENOLINK },
+	{ "no path to a root bus",	is_on_a_virtual_bus,			-ENXIO },
+	{ "not a PCI-to-PCI bridge",	is_behind_cardbus,			-ENODEV },
+	{ "host bridge",		has_a_pci_device_as_host_bridge,	-EREMOTE },
+	{ "preserved already",		is_preserved,				-EALREADY },
+	{ "list is full",		has_no_room_in_the_list,		-ENOSPC },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refusal, refusals, desc);
+
+static void what_can_not_be_preserved_is_refused(struct kunit *test)
+{
+	const struct refusal *refusal = test->param_value;
+	struct fake_path *path = fake_path(test);
+	const struct pci_lu_ser *list = path->flb.obj;
+	u32 nr_devices;
+
+	refusal->prepare(path);
+	nr_devices = list->nr_devices;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), refusal->err);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, nr_devices);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_outgoing(&path->devs[0]),
+			refusal->err == -EALREADY);
+}
+
+static void bridge_is_on_the_list_while_a_device_below_it_is(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	const struct pci_lu_ser *list = path->flb.obj;
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 3);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_outgoing(&path->bridge));
+
+	pci_liveupdate_unpreserve(&path->devs[0]);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 2);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_outgoing(&path->bridge));
+
+	pci_liveupdate_unpreserve(&path->devs[1]);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->bridge));
+}
+
+static void without_the_list_nothing_is_preserved(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	kunit_release_action(test, flb_unpreserve, path);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), -ENOENT);
+}
+
 static void unload(void *context)
 {
 	struct lists *lists = context;
@@ -459,6 +642,9 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(bad_address_is_refused),
 	KUNIT_CASE_SLOW(full_list_is_accepted_and_freed),
 	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
+	KUNIT_CASE_PARAM(what_can_not_be_preserved_is_refused, refusal_gen_params),
+	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
+	KUNIT_CASE(without_the_list_nothing_is_preserved),
 	{}
 };
 

@@ -763,7 +763,7 @@ static void pci_flb_finish(struct liveupdate_flb_op_args *args)
 	pci_lu_give_up();
 }
 
-static const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
+VISIBLE_IF_KUNIT const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
 	.preserve	= pci_flb_preserve,
 	.unpreserve	= pci_flb_unpreserve,
 	.retrieve	= pci_flb_retrieve,

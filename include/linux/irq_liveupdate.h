@@ -113,6 +113,9 @@ void irq_liveupdate_unpreserve(struct device *dev);
 int irq_liveupdate_freeze(struct device *dev);
 void irq_liveupdate_unfreeze(struct device *dev);
 
+/* Both */
+int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
+
 /* The kernel which takes over: interrupt remapping units */
 bool irq_liveupdate_handed_over(void);
 const struct irq_lu_unit_ser *irq_liveupdate_incoming_unit(u32 backend, u32 segment,

@@ -8,6 +8,7 @@
 
 struct irq_liveupdate_dev_ops;
 struct liveupdate_file_handler;
+struct liveupdate_flb_ops;
 struct pci_dev;
 struct pci_driver;
 
@@ -26,6 +27,7 @@ bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
+extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif
@@ -58,6 +60,7 @@ int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
 bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
+int pci_msi_liveupdate_audit(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish_rest(void);
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -93,6 +96,11 @@ static inline void pci_msi_liveupdate_match(struct pci_dev *pdev)
 static inline bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 {
 	return false;
+}
+
+static inline int pci_msi_liveupdate_audit(struct pci_dev *pdev)
+{
+	return 0;
 }
 
 static inline void pci_msi_liveupdate_finish(struct pci_dev *pdev)

@@ -187,16 +187,18 @@ static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 }
 
 /**
- * irq_lu_audit - Compare what a device has with what the kernel believes
+ * irq_liveupdate_audit - Compare what a device has with what the kernel believes
  * @dev:	Device
  * @ops:	Methods of its bus
  *
- * Reads only. Each interrupt for which they differ is logged.
+ * Reads only. The first interrupt for which they differ is logged. The caller
+ * makes sure that the device can be read, and that its driver does not enable or
+ * disable MSI or MSI-X at the same time.
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
  * Return: Number of interrupts which were compared and agree, or -EIO.
  */
-int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
+int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
 	struct irq_lu_vector_ser rec;
 	struct msi_desc *msi;

@@ -25,7 +25,6 @@ struct irq_lu_memory {
 
 extern bool irq_lu_enabled;
 
-int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 bool irq_lu_is_incoming(struct device *dev);
 void irq_lu_show_out(struct seq_file *m);
 

@@ -906,7 +906,7 @@ static void irq_lu_audit_incoming(struct device *dev)
 			ops = in->ops;
 	}
 	if (ops)
-		irq_lu_audit(dev, ops);
+		irq_liveupdate_audit(dev, ops);
 }
 
 static void irq_lu_finish_locked(struct device *dev)
@@ -1053,7 +1053,7 @@ static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
 	int nr;
 
 	scoped_guard(device, dev)
-		nr = irq_lu_audit(dev, ops);
+		nr = irq_liveupdate_audit(dev, ops);
 
 	if (nr < 0)
 		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));

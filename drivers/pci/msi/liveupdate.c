@@ -127,8 +127,9 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
 	struct msi_msg msg = { };
 
+	/* Beyond the table which the device has */
 	if (desc->pci.msi_attrib.is_virtual)
-		return -EOPNOTSUPP;
+		return -ERANGE;
 	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
 		return -EIO;
 
@@ -187,10 +188,16 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
  * @pdev:	PCI device
  *
  * Context: May sleep.
- * Return: 0 or a negative errno, see irq_liveupdate_preserve().
+ * Return: 0 or a negative errno: -ENODATA when the device has neither MSI nor
+ * MSI-X, -ERANGE when it has fewer vectors than the kernel believes, or see
+ * irq_liveupdate_preserve().
  */
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
+	if (!pdev->msix_cap && !pdev->msi_cap) {
+		pci_err(pdev, "irq_liveupdate: not preserved: neither MSI nor MSI-X\n");
+		return -ENODATA;
+	}
 	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);
 }
 
@@ -250,6 +257,19 @@ bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 {
 	return irq_liveupdate_placed(&pdev->dev);
 }
+
+/**
+ * pci_msi_liveupdate_audit - Compare the interrupts of a device with the kernel's idea
+ * @pdev:	PCI device, with memory decoding enabled
+ *
+ * Context: May sleep. As pci_msi_liveupdate_finish().
+ * Return: Number of interrupts which agree, or -EIO, see irq_liveupdate_audit().
+ */
+int pci_msi_liveupdate_audit(struct pci_dev *pdev)
+{
+	return irq_liveupdate_audit(&pdev->dev, &pci_msi_liveupdate_ops);
+}
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_audit);
 
 /**
  * pci_msi_liveupdate_finish - End the live update of the interrupts of a device

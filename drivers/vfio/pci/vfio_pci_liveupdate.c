@@ -175,6 +175,48 @@ static void vfio_pci_lu_open_gate(struct vfio_pci_lu_file *lu)
 	list_del(&lu->list);
 }
 
+/* The MSI-X table is in memory of the device, which the user may have disabled. */
+static int vfio_pci_lu_with_memory(struct vfio_pci_core_device *vdev,
+				   int (*capture)(struct pci_dev *pdev))
+{
+	int err;
+	u16 cmd;
+
+	scoped_guard(rwsem_read, &vdev->memory_lock) {
+		if (__vfio_pci_memory_enabled(vdev))
+			return capture(vdev->pdev);
+	}
+
+	cmd = vfio_pci_memory_lock_and_enable(vdev);
+	err = capture(vdev->pdev);
+	vfio_pci_memory_unlock_and_restore(vdev, cmd);
+
+	return err;
+}
+
+/*
+ * The owner has armed vectors, or taken some away: what the device has now must
+ * be what the kernel believes. Says itself what differs.
+ */
+static void vfio_pci_lu_audit(struct vfio_pci_core_device *vdev)
+{
+	if (!IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG) || !pci_liveupdate_incoming(vdev->pdev))
+		return;
+
+	guard(mutex)(&vdev->igate);
+	vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_audit);
+}
+
+static long vfio_pci_lu_set_irqs(struct vfio_device *core_vdev, unsigned long arg)
+{
+	long ret = vfio_pci_core_ioctl(core_vdev, VFIO_DEVICE_SET_IRQS, arg);
+
+	if (!ret)
+		vfio_pci_lu_audit(vfio_pci_lu_vdev(core_vdev));
+
+	return ret;
+}
+
 /**
  * vfio_pci_liveupdate_ioctl() - vfio_pci_core_ioctl() behind the gate
  * @core_vdev:	The device
@@ -201,7 +243,12 @@ long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 	else
 		frozen = vfio_pci_lu_frozen(core_vdev);
 
-	return frozen ? -EBUSY : vfio_pci_core_ioctl(core_vdev, cmd, arg);
+	if (frozen)
+		return -EBUSY;
+	if (cmd == VFIO_DEVICE_SET_IRQS)
+		return vfio_pci_lu_set_irqs(core_vdev, arg);
+
+	return vfio_pci_core_ioctl(core_vdev, cmd, arg);
 }
 
 /**
@@ -428,25 +475,6 @@ static struct vfio_pci_lu_ser *vfio_pci_lu_serialize(struct pci_dev *pdev)
 	ser->checksum = vfio_pci_lu_checksum(ser);
 
 	return ser;
-}
-
-/* The MSI-X table is in memory of the device, which the user may have disabled. */
-static int vfio_pci_lu_with_memory(struct vfio_pci_core_device *vdev,
-				   int (*capture)(struct pci_dev *pdev))
-{
-	int err;
-	u16 cmd;
-
-	scoped_guard(rwsem_read, &vdev->memory_lock) {
-		if (__vfio_pci_memory_enabled(vdev))
-			return capture(vdev->pdev);
-	}
-
-	cmd = vfio_pci_memory_lock_and_enable(vdev);
-	err = capture(vdev->pdev);
-	vfio_pci_memory_unlock_and_restore(vdev, cmd);
-
-	return err;
 }
 
 static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
