@@ -34,7 +34,6 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
-#define DEVICE_VECTORS	(MAX_VECTORS / MAX_DEVICES)
 
 /* counter: that of the device's first vector */
 struct device {
@@ -45,10 +44,12 @@ struct device {
 	unsigned int counter;
 };
 
+/* max_vectors: what each of the devices can have of the counters */
 struct vmm {
 	const char *role;
 	struct device devices[MAX_DEVICES];
 	unsigned int nr_devices;
+	unsigned int max_vectors;
 	struct device *selected;
 	struct counters counters;
 	int session;
@@ -125,7 +126,7 @@ static int bind_msix(struct vmm *vmm, struct device *device, FILE *reply)
 	if (!bar)
 		return -ENXIO;
 
-	device->nr_vectors = dev->nr_msix < DEVICE_VECTORS ? dev->nr_msix : DEVICE_VECTORS;
+	device->nr_vectors = dev->nr_msix < vmm->max_vectors ? dev->nr_msix : vmm->max_vectors;
 	find_rings(vmm, device);
 	fprintf(reply, ",\"table\":%llu", bar + dev->table_offset);
 
@@ -169,10 +170,11 @@ static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
 	return counters_create(&vmm->counters);
 }
 
-static int parse_range(const char *arg, unsigned int *first, unsigned int *count)
+static int parse_range(struct vmm *vmm, const char *arg, unsigned int *first,
+		       unsigned int *count)
 {
-	if (sscanf(arg, "%u %u", first, count) != 2 || !*count || *count > DEVICE_VECTORS ||
-	    *first > DEVICE_VECTORS - *count)
+	if (sscanf(arg, "%u %u", first, count) != 2 || !*count ||
+	    *count > vmm->max_vectors || *first > vmm->max_vectors - *count)
 		return -EINVAL;
 
 	return 0;
@@ -183,7 +185,7 @@ static int cmd_arm(struct vmm *vmm, const char *arg, FILE *reply)
 {
 	struct device *device = vmm->selected;
 	unsigned int first, count;
-	int ret = parse_range(arg, &first, &count);
+	int ret = parse_range(vmm, arg, &first, &count);
 
 	return ret ? ret : vfio_dev_arm(&device->dev, first, count,
 					vmm->counters.eventfd + device->counter + first);
@@ -195,7 +197,7 @@ static int cmd_unarm(struct vmm *vmm, const char *arg, FILE *reply)
 	unsigned int first, count;
 	int none[MAX_VECTORS], ret;
 
-	ret = parse_range(arg, &first, &count);
+	ret = parse_range(vmm, arg, &first, &count);
 	memset(none, 0xff, sizeof(none));
 
 	return ret ? ret : vfio_dev_arm(&vmm->selected->dev, first, count, none);
@@ -490,10 +492,11 @@ int main(int argc, char *argv[])
 	}
 	vmm.role = argv[1];
 	vmm.selected = vmm.devices;
+	vmm.max_vectors = MAX_VECTORS / (argc - 3);
 	for (vmm.nr_devices = 0; vmm.nr_devices < argc - 3u; vmm.nr_devices++) {
 		device = &vmm.devices[vmm.nr_devices];
 		device->bdf = argv[3 + vmm.nr_devices];
-		device->counter = vmm.nr_devices * DEVICE_VECTORS;
+		device->counter = vmm.nr_devices * vmm.max_vectors;
 	}
 
 	fd = open_line(argv[2]);
