@@ -454,7 +454,8 @@ static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 	struct dev_table_entry *dev_table = the_unit->pci_seg.dev_table;
 
 	fill_device_table(dev_table);
-	the_unit->pci_seg.irq_lookup_table[SOURCE + 1] = alloc_memory(test, SZ_64);
+	the_unit->pci_seg.irq_lookup_table[SOURCE + 1] =
+		alloc_memory(test, sizeof(struct irq_remap_table));
 	the_unit->table.nr_preserved = 1;
 
 	block_segment(&the_unit->pci_seg);
