@@ -10,6 +10,7 @@ array the first element is altered. Places:
     device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
     pci, pci.device0                                pci.h
     file                                            vfio_pci.h
+    flb0                                            LUO's entry of the list of PCI devices
 
 Checksums are made right again, unless they are what is altered.
 """
@@ -32,6 +33,10 @@ SERIALIZED_DATA = 24
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
 
+# LUO's file-lifecycle-bound objects: outgoing.ser in struct luo_flb_global
+FLB_GLOBAL = "luo_flb_global"
+FLB_OUTGOING = 32
+
 # Of a unit: its backend, and of a device table entry the address of the interrupt table
 AMDVI = 2
 AMDVI_TABLE = 0xfffffffffffc0
@@ -51,14 +56,21 @@ class DeviceTableEntry(ctypes.LittleEndianStructure):
                 ("reserved", ctypes.c_uint64)]
 
 
+class FlbEntry(ctypes.LittleEndianStructure):
+    """struct luo_flb_ser"""
+
+    _fields_ = [("name", ctypes.c_uint8 * 48), ("data", ctypes.c_uint64),
+                ("count", ctypes.c_uint64)]
+
+
 class State:
     """What the old kernel hands over: named places in its memory.
 
-    root, devices, file: virtual addresses of the root of the interrupt state, of the
-        list of PCI devices and of the file's record
+    root, devices, file, flb: virtual addresses of the root of the interrupt state, of the
+        list of PCI devices, of the file's record and of LUO's entry of that list
     """
 
-    def __init__(self, stub, root, devices, file):
+    def __init__(self, stub, root, devices, file, flb):
         self._stub = stub
         self._layouts = abi.structures()
         self._places = {}
@@ -67,6 +79,7 @@ class State:
         self._place("pci", "pci_lu_ser", devices)
         self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
         self._place("file", "vfio_pci_lu_ser", file)
+        self._places["flb0"] = (FlbEntry, flb)
 
     def _size(self, structure):
         return ctypes.sizeof(self._layouts[structure])
@@ -182,7 +195,8 @@ class Visit:
         root = self._go_on(SEAL)
         self._go_on(JUMP)
         devices = self._pointer(self._symbols.address(PCI_LIST))
-        state = State(self._stub, root, devices, DIRECT_MAP + file)
+        flb = self._pointer(self._symbols.address(FLB_GLOBAL) + FLB_OUTGOING)
+        state = State(self._stub, root, devices, DIRECT_MAP + file, flb)
         for alteration in alterations:
             state.alter(alteration)
         state.seal()

@@ -82,6 +82,7 @@
 #include <linux/crc32.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
@@ -800,7 +801,7 @@ static int __init pci_liveupdate_init(void)
 
 	if (!liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj))
 		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
-	else if (!liveupdate_enabled())
+	else if (!liveupdate_enabled() || irq_liveupdate_handed_over())
 		pci_lu_in_lost = is_kho_boot();
 
 	/* Without the list, no device can be found for what was handed over. */

@@ -216,6 +216,11 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
+static inline bool irq_liveupdate_handed_over(void)
+{
+	return false;
+}
+
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
 	return -1;

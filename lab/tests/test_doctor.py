@@ -12,7 +12,7 @@ import doctor
 
 LAYOUTS = abi.structures()
 MEMORY_BYTES = 0x8000
-ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE = range(0x1000, 0x7000, 0x1000)
+ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB = range(0x1000, 0x8000, 0x1000)
 HANDLE = 17
 NR_VECTORS = 2
 
@@ -65,7 +65,7 @@ class Doctor(unittest.TestCase):
             self.memory.put(DEVICE + 48 + n * 48, "irq_lu_vector_ser", handle=HANDLE + n)
         self.memory.put(PCI, "pci_lu_ser", nr_devices=1)
         self.memory.put(FILE, "vfio_pci_lu_ser", len=64)
-        addresses = (doctor.DIRECT_MAP + place for place in (ROOT, PCI, FILE))
+        addresses = (doctor.DIRECT_MAP + place for place in (ROOT, PCI, FILE, FLB))
         self.state = doctor.State(self.memory, *addresses)
 
     def alter(self, *alterations):
