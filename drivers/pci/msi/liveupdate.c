@@ -269,7 +269,6 @@ int pci_msi_liveupdate_audit(struct pci_dev *pdev)
 {
 	return irq_liveupdate_audit(&pdev->dev, &pci_msi_liveupdate_ops);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_audit);
 
 /**
  * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
