@@ -85,9 +85,12 @@ class Step:
 
 
 class Machine(qemu.Machine):
-    ACCELERATOR = bench_boot.ACCELERATOR
     TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
               "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
+
+    @staticmethod
+    def _accelerator(config):
+        return bench_boot.ACCELERATOR
 
     def __init__(self, build, directory, echo=False):
         super().__init__(build.qemu, build.plugin(), directory, echo)

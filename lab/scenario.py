@@ -102,6 +102,10 @@ class Scenario:
         """(first, count) of the vectors that are used."""
         return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
 
+    def in_xapic_mode(self):
+        """Whether a kernel runs its local APICs in xAPIC mode."""
+        return self.mode == "xapic" or any("nox2apic" in append for append in self.append)
+
     def can_run(self):
         """Whether its kernels have what it is about."""
         return not self.debug_only or "debug" in self.kernels
