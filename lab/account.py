@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 
 from iommu import VECTOR_MASK
-from qemulog import IRTE_PRESENT
+from qemulog import APIC_WRITE, ICR_HIGH, IRTE_PRESENT, MMIO_WRITE
 
-ICR_LOW, ICR_HIGH = 0x30, 0x31
+LOCAL_APIC = "name 'apic-msi'"
 XAPIC_DESTINATION_SHIFT = 24
 X2APIC_DESTINATION_SHIFT = 32
 
@@ -95,8 +95,10 @@ class _Resends:
         for event in seen.events:
             if event.name == "irte_write":
                 self._entry(event.numbers())
-            elif event.name == "apic_register_write":
-                self._register(event, event.time >= seen.rearm)
+                continue
+            sends = self._x2apic_sends(event) if x2apic else self._xapic_sends(event)
+            if sends and event.time >= seen.rearm:
+                self._send(*sends)
 
     def _entry(self, entry):
         if entry["index"] not in self.counts:
@@ -105,16 +107,27 @@ class _Resends:
         self._places[entry["index"]] = (self._place(low, high, self._x2apic)
                                         if low & IRTE_PRESENT else None)
 
-    def _register(self, event, counts):
-        register, value = event.register_write()
-        if register == ICR_HIGH:
-            self._high[event.thread] = value >> XAPIC_DESTINATION_SHIFT
-        if register != ICR_LOW or not counts:
-            return
-        destination = (value >> X2APIC_DESTINATION_SHIFT if self._x2apic
-                       else self._high.get(event.thread))
+    @staticmethod
+    def _x2apic_sends(event):
+        """(destination, vector), or None."""
+        if event.name != APIC_WRITE:
+            return None
+        value = event.register_value()
+        return value >> X2APIC_DESTINATION_SHIFT, value & VECTOR_MASK
+
+    def _xapic_sends(self, event):
+        """(destination, vector), or None. A CPU writes the destination first."""
+        if event.name != MMIO_WRITE or LOCAL_APIC not in event.text:
+            return None
+        write = event.numbers()
+        if write["addr"] == ICR_HIGH:
+            self._high[write["cpu"]] = write["value"] >> XAPIC_DESTINATION_SHIFT
+            return None
+        return self._high.get(write["cpu"]), write["value"] & VECTOR_MASK
+
+    def _send(self, destination, vector):
         for index, place in self._places.items():
-            self.counts[index] += place == (destination, value & VECTOR_MASK)
+            self.counts[index] += place == (destination, vector)
 
 
 def accounts(seen, x2apic, rings, vectors, trace):

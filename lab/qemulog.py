@@ -4,23 +4,28 @@
 import re
 from dataclasses import dataclass
 
-LINE = re.compile(r"^(?P<thread>\d+)@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
+LINE = re.compile(r"^\d+@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
 NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
 REMAP = re.compile(r"\(?addr (0x[0-9a-f]+),? data (0x[0-9a-f]+)")
-REGISTER = re.compile(r"register (0x[0-9a-f]+) = (0x[0-9a-f]+)")
+REGISTER = re.compile(r"register 0x[0-9a-f]+ = (0x[0-9a-f]+)")
 
 CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
                      r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
 
-# Of all guest writes to devices only those to an MSI-X table, and to the registers of AMD-Vi,
-# of which there are no events of their own, are of interest.
-MMIO_WRITE = "memory_region_ops_write"
-MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'")
+# Where the interrupt command register is, in xAPIC mode
+ICR_LOW, ICR_HIGH = 0xfee00300, 0xfee00310
 
-# And of those to a local APIC, the ones which send interrupts.
+# Of all guest writes to devices only those to an MSI-X table, to the registers of AMD-Vi, and
+# the ones by which a CPU sends an interrupt in xAPIC mode are of interest. Of the former there
+# are no events of their own, and that of the latter does not name the CPU.
+MMIO_WRITE = "memory_region_ops_write"
+MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'", f"addr {ICR_LOW:#x} ",
+                    f"addr {ICR_HIGH:#x} ")
+
+# In x2APIC mode the interrupt command register is one, and there is no such write.
 APIC_WRITE = "apic_register_write"
-APIC_SENDS = ("register 0x30 ", "register 0x31 ")
+APIC_SENDS = "register 0x30 "
 
 IRTE_PRESENT = 1 << 0
 IRTE_FPD = 1 << 1
@@ -31,7 +36,6 @@ class Event:
     time: float
     name: str
     text: str
-    thread: int = 0
 
     def numbers(self):
         """The "name value" pairs of the text."""
@@ -46,9 +50,9 @@ class Event:
         """Whether an irte_write leaves the entry not present, its faults suppressed."""
         return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
-    def register_write(self):
-        """(register, value) of an apic_register_write."""
-        return tuple(int(number, 0) for number in REGISTER.match(self.text).groups())
+    def register_value(self):
+        """Of an apic_register_write."""
+        return int(REGISTER.match(self.text)[1], 0)
 
     def message(self):
         """(address, data) as the device sent it, of a vtd_ir_remap_msi or its request."""
@@ -60,12 +64,12 @@ def parse(line):
     """The event of a line, or None."""
     if MMIO_WRITE in line and not any(name in line for name in MMIO_OF_INTEREST):
         return None
-    if APIC_WRITE in line and not any(register in line for register in APIC_SENDS):
+    if APIC_WRITE in line and APIC_SENDS not in line:
         return None
     match = LINE.match(line)
     if not match:
         return None
-    return Event(float(match["time"]), match["name"], match["text"], int(match["thread"]))
+    return Event(float(match["time"]), match["name"], match["text"])
 
 
 def read(path):

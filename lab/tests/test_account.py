@@ -10,20 +10,36 @@ import qemulog
 from iommu import IOMMUS
 from result import Vector
 
-LOG = """\
+
+def _command(time, cpu, offset, value):
+    return (f"5@{time}:memory_region_ops_write cpu {cpu} mr 0x5500 addr {0xfee00300 + offset:#x} "
+            f"value {value:#x} size 4 name 'apic-msi'")
+
+
+def high(time, cpu, value):
+    """A CPU in xAPIC mode says where the next interrupt goes."""
+    return _command(time, cpu, 0x10, value)
+
+
+def low(time, cpu, value):
+    """And sends it."""
+    return _command(time, cpu, 0, value)
+
+
+LOG = f"""\
 0@100.000000:irte_write index 17 low 0x10000220001 high 0x40100
 7@101.000000:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
 7@101.000001:vtd_ir_remap_msi (addr 0xfee00238, data 0x0) -> (addr 0xfee0100c, data 0x4022)
 7@102.000000:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
-5@102.500000:apic_register_write register 0x31 = 0x1000000
-5@102.600000:apic_register_write register 0x30 = 0x22
-5@103.500000:apic_register_write register 0x31 = 0x1000000
-6@103.500001:apic_register_write register 0x31 = 0x2000000
-5@103.600000:apic_register_write register 0x30 = 0x22
-6@103.600001:apic_register_write register 0x30 = 0x22
+{high(102.5, 0, 0x1000000)}
+{low(102.6, 0, 0x22)}
+{high(103.5, 0, 0x1000000)}
+{high(103.500001, 1, 0x2000000)}
+{low(103.6, 0, 0x22)}
+{low(103.600001, 1, 0x22)}
 """
 # The second message is dropped; then comes the same one of another device.
-AMDVI_LOG = """\
+AMDVI_LOG = f"""\
 0@100.000000:irte_write index 17 low 0x141 high 0x22
 7@101.000000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x0
 7@101.000001:amdvi_ir_irte_ga_val hi 0x22 lo 0x141
@@ -34,9 +50,9 @@ AMDVI_LOG = """\
 7@102.100000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x40
 7@102.100001:amdvi_ir_irte_ga_val hi 0x23 lo 0x141
 7@102.100002:amdvi_ir_remap_msi (addr 0xfee00000, data 0x11) -> (addr 0xfee01004, data 0x4023)
-5@103.500000:apic_register_write register 0x31 = 0x1000000
-5@103.600000:apic_register_write register 0x30 = 0x22
-5@103.700000:apic_register_write register 0x30 = 0x23
+{high(103.5, 0, 0x1000000)}
+{low(103.6, 0, 0x22)}
+{low(103.7, 0, 0x23)}
 """
 TRACE = "vmm-70 [000] ...1. 3.5: irq_liveupdate_inject: irq=26 arrivals=1 was_pending=1 how=sent"
 
@@ -83,7 +99,7 @@ class FromLog(unittest.TestCase):
 
     def test_closed_entry_is_no_place(self):
         log = LOG + ("0@103.7:irte_write index 17 low 0x10000220000 high 0x40100\n"
-                     "5@103.8:apic_register_write register 0x30 = 0x22\n")
+                     + low(103.8, 0, 0x22))
         self.assertEqual(self.account(log).resent, 1)
 
 
@@ -100,7 +116,7 @@ class FromLogOfAmdvi(FromLog):
 
     def test_closed_entry_is_no_place(self):
         log = AMDVI_LOG + ("0@103.8:irte_write index 17 low 0x2 high 0x22\n"
-                           "5@103.9:apic_register_write register 0x30 = 0x22\n")
+                           + low(103.9, 0, 0x22))
         self.assertEqual(self.account(log).resent, 1)
 
 
