@@ -34,6 +34,7 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
+#define PRESERVE_TRIES	5
 
 /* counter: that of the device's first vector */
 struct device {
@@ -290,6 +291,22 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
+/*
+ * LUO moves the page out of KHO's scratch memory, if it is there. It is in use,
+ * so that this may fail, now and then.
+ */
+static int preserve_counters(struct vmm *vmm)
+{
+	unsigned int tries = PRESERVE_TRIES;
+	int ret;
+
+	do {
+		ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
+	} while (ret == -ENOMEM && --tries);
+
+	return ret;
+}
+
 /* "preserve": the counters; "preserve device": all devices which are open, too */
 static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 {
@@ -300,7 +317,7 @@ static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 	if (vmm->session < 0)
 		return vmm->session;
 
-	ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
+	ret = preserve_counters(vmm);
 	if (strcmp(arg, "device"))
 		return ret;
 
