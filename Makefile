@@ -27,7 +27,7 @@ TESTS	= overlay 'scripts/overlay.py check' \
 	  footprint 'scripts/footprint.py --check' \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
-	  lab '$(LAB) test --build $(BUILD) $(if $(DEBUG_FLAG),--debug --jobs 2) $(FULL_FLAG)' \
+	  lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)' \
 	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
 	  storm-amd '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)' \
 	  $(if $(DEBUG_FLAG),,cases 'scripts/cases.py --check')
