@@ -10,9 +10,6 @@
 #define IRTE_SID	0xffffULL
 #define IRTE_SVT	(3ULL << 18)
 
-/* AMD I/O virtualization specification 2.2.5.2: the same, zero in an entry which is free */
-#define IRTE_GA_VECTOR	0xffULL
-
 bool irte_is_amdvi(void)
 {
 	return !access("/sys/class/iommu/ivhd0", F_OK);

@@ -26,6 +26,9 @@
 #define DTE_IV		1ULL
 #define DTE_INTTAB	0xfffffffffffc0ULL
 
+/* 2.2.5.2: of the upper half of an entry, zero in one which is free */
+#define IRTE_GA_VECTOR	0xffULL
+
 /* The lowest bits of an entry mean the same in both. */
 struct irte {
 	__u64 low;

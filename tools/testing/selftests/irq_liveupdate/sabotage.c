@@ -210,6 +210,20 @@ static void change_irte(const char *bdf, unsigned int index, __u64 set, __u64 cl
 	store(mem, entry, (load(mem, entry) | set) & ~clear);
 }
 
+/*
+ * No CPU takes vector 0, which a closed entry of VT-d has. AMD-Vi's has 0xff: nobody
+ * acknowledges it, and the CPU which gets it would be deaf to everything else.
+ */
+static void open_entry(const char *bdf, unsigned int index)
+{
+	int mem = open_memory();
+	off_t vector = irte_position(mem, bdf, index) + offsetof(struct irte, high);
+
+	if (irte_is_amdvi())
+		store(mem, vector, load(mem, vector) & ~IRTE_GA_VECTOR);
+	change_irte(bdf, index, IRTE_PRESENT, 0);
+}
+
 /* VT-d has the requester in the entry. With AMD-Vi whoever's DTE names the table is one. */
 static void open_for_another(const char *bdf, unsigned int index)
 {
@@ -252,7 +266,7 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "remapping"))
 		flicker_remapping();
 	else if (!strcmp(rule, "open") && argc > 3)
-		change_irte(arg, index, IRTE_PRESENT, 0);
+		open_entry(arg, index);
 	else if (!strcmp(rule, "source") && argc > 3)
 		open_for_another(arg, index);
 	else if (!strcmp(rule, "report") && argc > 3)
