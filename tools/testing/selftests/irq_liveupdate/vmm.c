@@ -34,7 +34,8 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
-#define PRESERVE_TRIES	5
+#define PRESERVE_TRIES	20
+#define PRESERVE_GAP_US	10000
 
 /* counter: that of the device's first vector */
 struct device {
@@ -297,13 +298,14 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
  */
 static int preserve_counters(struct vmm *vmm)
 {
-	unsigned int tries = PRESERVE_TRIES;
-	int ret;
+	unsigned int tries;
+	int ret = -ENOMEM;
 
-	do {
+	for (tries = 0; ret == -ENOMEM && tries < PRESERVE_TRIES; tries++) {
+		if (tries)
+			usleep(PRESERVE_GAP_US);
 		ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
-	} while (ret == -ENOMEM && --tries);
-
+	}
 	return ret;
 }
 
