@@ -90,6 +90,10 @@ class FromLog(unittest.TestCase):
     def test_resent_in_xapic_mode(self):
         self.assertEqual(self.account().resent, 1)
 
+    def test_message_of_a_device_is_not_resent(self):
+        log = self.log + low(103.8, 0, 0x22).replace("apic-msi", "vtd-ir")
+        self.assertEqual(self.account(log).resent, 1)
+
     def test_resent_in_x2apic_mode(self):
         log = ("0@100.0:irte_write index 17 low 0x100220001 high 0x40100\n"
                "5@103.5:apic_register_write register 0x30 = 0x100000822\n"
