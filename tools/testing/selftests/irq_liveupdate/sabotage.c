@@ -238,7 +238,7 @@ static void open_for_another(const char *bdf, unsigned int index)
 		source = irte_position(mem, bdf, index) + offsetof(struct irte, high);
 		store(mem, source, load(mem, source) ^ 1);
 	}
-	change_irte(bdf, index, IRTE_PRESENT, 0);
+	open_entry(bdf, index);
 }
 
 static int refuse(void)
