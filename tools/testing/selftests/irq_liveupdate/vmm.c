@@ -293,8 +293,8 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 }
 
 /*
- * LUO moves the page out of KHO's scratch memory, if it is there. It is in use,
- * so that this may fail, now and then.
+ * LUO pins the page, and for that moves it out of KHO's scratch memory, if it is
+ * there. This fails now and then, with memory to spare: why is not known.
  */
 static int preserve_counters(struct vmm *vmm)
 {
