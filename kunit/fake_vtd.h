@@ -264,24 +264,16 @@ static void __maybe_unused observe(struct kunit *test, u32 handle, struct irte t
 	watch(test, &unit->entry->high, HW_BREAKPOINT_LEN_8, observe_entry, unit);
 }
 
-static unsigned long *alloc_bitmap(struct kunit *test)
-{
-	unsigned long *bitmap = kunit_kzalloc(test, INTR_REMAP_TABLE_ENTRIES / BITS_PER_BYTE,
-					      GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, bitmap);
-	return bitmap;
-}
-
 static void forget_blocked(void *table)
 {
-	((struct ir_table *)table)->blocked = NULL;
+	((struct ir_table *)table)->preserved = NULL;
 }
 
 /* Interrupts of the test may live longer than its memory. */
 static void alloc_blocked(struct kunit *test, struct ir_table *table)
 {
-	table->blocked = alloc_bitmap(test);
+	table->preserved = kunit_kzalloc(test, sizeof(*table->preserved), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, table->preserved);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_blocked, table));
 }
 

@@ -10,9 +10,12 @@
 #ifndef _KUNIT_IOMMU_SUITE_H
 #define _KUNIT_IOMMU_SUITE_H
 
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
+#include <linux/irq.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
+#include <linux/kexec_handover.h>
 
 #include "watch.h"
 
@@ -34,12 +37,12 @@
  * @is_silent:	Does it report no fault when it does not?
  * @is_taken:	Has the allocator given the entry to somebody?
  * @is_held:	Was the entry reserved for a vector, and not released yet?
+ * @own:	Make @irqd the interrupt to which the driver has given the entry
  * @open:	The driver makes the entry one of @kind
  * @close:	The driver makes it not present
  * @message:	Write into @rec the message which names the entry of its handle
- * @hand_over:	From now on entries can be blocked
- * @boot:	From now on this is the next kernel: nothing is blocked, taken or
- *		held, all entries are as they were
+ * @boot:	From now on this is the next kernel: nothing is taken or held, all
+ *		entries are as they were
  * @device:	A device with the requester id of @source, or another one
  * @flushes:	How many invalidations the unit has seen, of entries or of all
  * @waits:	For how many of them the driver has waited
@@ -58,10 +61,10 @@ struct iommu_fmt {
 	bool		(*is_silent)(const void *entry);
 	bool		(*is_taken)(struct kunit *test, u32 handle);
 	bool		(*is_held)(struct kunit *test, u32 handle);
+	void		(*own)(struct kunit *test, u32 handle, struct irq_data *irqd);
 	void		(*open)(struct kunit *test, u32 handle, unsigned int kind);
 	void		(*close)(struct kunit *test, u32 handle);
 	void		(*message)(struct irq_lu_vector_ser *rec);
-	void		(*hand_over)(struct kunit *test);
 	void		(*boot)(struct kunit *test);
 	struct device	*(*device)(struct kunit *test, bool another);
 	unsigned int	(*flushes)(struct kunit *test);
@@ -157,16 +160,38 @@ static void release(struct kunit *test, u32 handle, unsigned int nr, bool revoke
 	fmt->ops->release(fmt->domain(test), records(handle, nr), nr, revoke);
 }
 
+static void take_back(void *dev)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	fmt->ops->unpreserve(fmt->domain(test), dev);
+}
+
+/* Returns the device. */
+static struct device *preserve_device(struct kunit *test)
+{
+	struct device *dev = fmt->device(test, false);
+	struct irq_lu_unit_ser ser = { };
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off, boot with kho=on");
+
+	KUNIT_ASSERT_EQ(test, fmt->ops->preserve(fmt->domain(test), dev, &ser), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, take_back, dev), 0);
+	return dev;
+}
+
 static void block_and_boot(struct kunit *test, u32 handle, unsigned int nr)
 {
-	fmt->hand_over(test);
+	struct device *dev = preserve_device(test);
+
 	block(test, handle, nr);
+	kunit_release_action(test, take_back, dev);
 	fmt->boot(test);
 }
 
-static void optional_methods_come_in_pairs(struct kunit *test)
+static void all_methods_are_there(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, !!fmt->ops->preserve_dev, !!fmt->ops->unpreserve_dev);
 	KUNIT_EXPECT_TRUE(test, fmt->ops->save && fmt->ops->preserve && fmt->ops->unpreserve &&
 			  fmt->ops->block && fmt->ops->sync && fmt->ops->reserve &&
 			  fmt->ops->check && fmt->ops->release);
@@ -184,11 +209,62 @@ static void observer_sees_a_torn_entry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seen.stores, 2);
 }
 
+static void save_writes_handle_and_source_alone(struct kunit *test)
+{
+	struct irq_lu_vector_ser rec, expected;
+	struct irq_data irqd = { };
+
+	memset(&rec, 0x5a, sizeof(rec));
+	expected = rec;
+	expected.handle = fmt->handle;
+	expected.source = fmt->source;
+
+	fmt->own(test, fmt->handle, &irqd);
+	fmt->ops->save(fmt->domain(test), &irqd, &rec);
+	KUNIT_EXPECT_MEMEQ(test, &rec, &expected, sizeof(rec));
+}
+
+static void each_device_describes_the_same_unit(struct kunit *test)
+{
+	struct device *another = fmt->device(test, true);
+	struct irq_lu_unit_ser ser = { }, again = { };
+
+	preserve_device(test);
+	KUNIT_ASSERT_EQ(test, fmt->ops->preserve(fmt->domain(test), another, &ser), 0);
+	fmt->ops->unpreserve(fmt->domain(test), another);
+	KUNIT_EXPECT_NE(test, ser.table, 0);
+	KUNIT_EXPECT_GT(test, ser.nr_entries, fmt->handle);
+	KUNIT_EXPECT_FALSE(test, memchr_inv(ser.reserved, 0, sizeof(ser.reserved)));
+
+	again = ser;
+	KUNIT_ASSERT_EQ(test, fmt->ops->preserve(fmt->domain(test), another, &again), 0);
+	fmt->ops->unpreserve(fmt->domain(test), another);
+	KUNIT_EXPECT_MEMEQ(test, &again, &ser, sizeof(ser));
+}
+
+static void table_is_preserved_until_its_last_device_goes(struct kunit *test)
+{
+	struct device *another = fmt->device(test, true);
+	struct device *dev = preserve_device(test);
+	struct irq_lu_unit_ser ser = { };
+
+	KUNIT_ASSERT_EQ(test, fmt->ops->preserve(fmt->domain(test), another, &ser), 0);
+	fmt->ops->unpreserve(fmt->domain(test), another);
+	fmt->open(test, fmt->handle, 0);
+	block(test, fmt->handle, 1);
+	fmt->open(test, fmt->handle, 0);
+	expect_blocked(test, fmt->handle);
+
+	kunit_release_action(test, take_back, dev);
+	fmt->open(test, fmt->handle, 0);
+	KUNIT_EXPECT_TRUE(test, fmt->is_present(fmt->entry(test, fmt->handle)));
+}
+
 static void blocked_entry_lets_nothing_through(struct kunit *test)
 {
 	unsigned int kind;
 
-	fmt->hand_over(test);
+	preserve_device(test);
 	look_at(test, fmt->handle);
 	for (kind = 0; kind < fmt->nr_kinds; kind++) {
 		fmt->fill(seen.entry, kind);
@@ -207,7 +283,7 @@ static void nobody_changes_a_blocked_entry(struct kunit *test)
 {
 	unsigned int kind;
 
-	fmt->hand_over(test);
+	preserve_device(test);
 	fmt->open(test, fmt->handle, 0);
 	block(test, fmt->handle, 1);
 	look_at(test, fmt->handle);
@@ -228,7 +304,7 @@ static void messages_are_blocked_together(struct kunit *test)
 {
 	unsigned int i;
 
-	fmt->hand_over(test);
+	preserve_device(test);
 	for (i = 0; i < 4; i++)
 		fmt->open(test, fmt->handle + i, 0);
 	block(test, fmt->handle, 4);
@@ -242,7 +318,7 @@ static void sync_flushes_once(struct kunit *test)
 {
 	unsigned int i;
 
-	fmt->hand_over(test);
+	preserve_device(test);
 	look_at(test, fmt->handle);
 	for (i = 0; i < 8; i++)
 		block(test, fmt->handle + i, 1);
@@ -449,8 +525,11 @@ static void check_knows_the_device(struct kunit *test)
 /* Of one suite: cases keep their results. */
 #define DEFINE_IOMMU_SUITE_CASES(_name)					\
 static struct kunit_case _name[] = {					\
-	KUNIT_CASE(optional_methods_come_in_pairs),			\
+	KUNIT_CASE(all_methods_are_there),				\
 	KUNIT_CASE(observer_sees_a_torn_entry),				\
+	KUNIT_CASE(save_writes_handle_and_source_alone),		\
+	KUNIT_CASE(each_device_describes_the_same_unit),		\
+	KUNIT_CASE(table_is_preserved_until_its_last_device_goes),	\
 	KUNIT_CASE(blocked_entry_lets_nothing_through),			\
 	KUNIT_CASE(nobody_changes_a_blocked_entry),			\
 	KUNIT_CASE(messages_are_blocked_together),			\

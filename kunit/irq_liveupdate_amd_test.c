@@ -208,7 +208,9 @@ static void init_segment(struct kunit *test, struct fake_unit *unit)
 	pci_seg->alias_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(u16));
 	pci_seg->alias_table[SOURCE] = SOURCE;
 	pci_seg->rlookup_table[SOURCE] = &unit->iommu;
+	/* The other device has the same alias. */
 	pci_seg->irq_lookup_table[SOURCE] = &unit->table;
+	pci_seg->irq_lookup_table[SOURCE + 1] = &unit->table;
 
 	raw_spin_lock_init(&unit->table.lock);
 	unit->table.table = alloc_table(test);
@@ -220,6 +222,8 @@ static void init_device(struct fake_unit *unit, unsigned int i)
 	unit->devs[i].bus = &unit->bus;
 	unit->devs[i].devfn = (SOURCE & 0xff) + i;
 	unit->devs[i].dev.bus = &pci_bus_type;
+	/* Only ever looked at as a sign that the device has an IOMMU */
+	unit->devs[i].dev.iommu_group = (struct iommu_group *)unit;
 }
 
 static void fake_unit_init(struct kunit *test, int guest_ir)
@@ -299,6 +303,15 @@ static bool amd_is_held(struct kunit *test, u32 handle)
 	return test_bit(handle, the_unit->table.held);
 }
 
+static void amd_own(struct kunit *test, u32 handle, struct irq_data *irqd)
+{
+	struct amd_ir_data *data = alloc_memory(test, sizeof(*data));
+
+	data->irq_2_irte.devid = SOURCE;
+	data->irq_2_irte.index = handle;
+	irqd->chip_data = data;
+}
+
 static void amd_open(struct kunit *test, u32 handle, unsigned int kind)
 {
 	struct irte_ga entry = { };
@@ -321,14 +334,8 @@ static void amd_message(struct irq_lu_vector_ser *rec)
 	rec->msg_data = rec->handle;
 }
 
-static void amd_hand_over(struct kunit *test)
-{
-	the_unit->table.blocked = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
-}
-
 static void amd_boot(struct kunit *test)
 {
-	the_unit->table.blocked = NULL;
 	the_unit->table.held = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
 	KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&amd_ir_tables, SOURCE, &the_unit->table,
 						 GFP_KERNEL)));
@@ -360,10 +367,10 @@ static struct iommu_fmt amd_fmt = {
 	.is_silent	= amd_is_silent,
 	.is_taken	= amd_is_taken,
 	.is_held	= amd_is_held,
+	.own		= amd_own,
 	.open		= amd_open,
 	.close		= amd_close,
 	.message	= amd_message,
-	.hand_over	= amd_hand_over,
 	.boot		= amd_boot,
 	.device		= amd_device,
 	.flushes	= amd_flushes,
@@ -398,8 +405,19 @@ static void snp_is_refused(struct kunit *test)
 	struct irq_lu_unit_ser ser = { };
 
 	amd_iommu_snp_en = true;
-	KUNIT_EXPECT_EQ(test, fmt->ops->preserve(fmt->domain(test), &ser), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, fmt->ops->preserve(fmt->domain(test), fmt->device(test, false), &ser),
+			-EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, ser.backend, 0);
+}
+
+static void device_without_iommu_is_refused(struct kunit *test)
+{
+	struct irq_lu_unit_ser ser = { };
+
+	the_unit->devs[0].dev.iommu_group = NULL;
+	KUNIT_EXPECT_EQ(test, fmt->ops->preserve(fmt->domain(test), fmt->device(test, false), &ser),
+			-EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, the_unit->table.nr_preserved, 0);
 }
 
 static void running_vcpu_leaves_a_blocked_entry_alone(struct kunit *test)
@@ -411,7 +429,7 @@ static void running_vcpu_leaves_a_blocked_entry_alone(struct kunit *test)
 		.entry = &entry,
 	};
 
-	amd_hand_over(test);
+	preserve_device(test);
 	amd_fill(amd_entry(test, HANDLE), 2);
 	block(test, HANDLE, 1);
 	look_at(test, HANDLE);
@@ -739,6 +757,7 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 
 static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(snp_is_refused),
+	KUNIT_CASE(device_without_iommu_is_refused),
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
 	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),

@@ -83,6 +83,8 @@ struct fake_unit {
 	struct irq_domain	*domain;
 	struct fake_machine	*machine;
 	u64			reg_base;
+	int			refusal;
+	unsigned int		nr_devices;
 	struct irq_lu_unit_ser	*ser;
 	u64			table[NR_ENTRIES];
 	DECLARE_BITMAP(used, NR_ENTRIES);
@@ -315,10 +317,15 @@ static void unit_save(struct irq_domain *d, struct irq_data *irqd,
 	rec->source = source_of(irqd->chip_data);
 }
 
-static int unit_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+static int unit_preserve(struct irq_domain *d, struct device *dev,
+			 struct irq_lu_unit_ser *ser)
 {
 	struct fake_unit *unit = d->host_data;
 
+	if (unit->refusal)
+		return unit->refusal;
+
+	unit->nr_devices++;
 	ser->backend = IRQ_LU_BACKEND_VTD;
 	ser->reg_base = unit->reg_base;
 	ser->table = virt_to_phys(unit->table);
@@ -327,11 +334,12 @@ static int unit_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 	return 0;
 }
 
-static void unit_unpreserve(struct irq_domain *d)
+static void unit_unpreserve(struct irq_domain *d, struct device *dev)
 {
 	struct fake_unit *unit = d->host_data;
 
-	unit->ser = NULL;
+	if (!--unit->nr_devices)
+		unit->ser = NULL;
 }
 
 static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -350,7 +358,7 @@ static void unit_sync(struct irq_domain *d)
 	struct fake_unit *unit = d->host_data;
 	struct irq_lu_root_ser *root = PTR_ALIGN_DOWN((void *)unit->ser, IRQ_LU_ROOT_SIZE);
 
-	add_event(unit->machine, SYNCED, unit, root->state);
+	add_event(unit->machine, SYNCED, unit, root ? root->state : 0);
 }
 
 static int unit_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -577,6 +585,15 @@ static const struct irq_lu_device_ser other_head = {
 	.msi_type	= IRQ_LU_MSIX,
 	.hwsize		= HWSIZE,
 	.requester_id	= 0x0400,
+};
+
+static const struct irq_lu_device_ser third_head = {
+	.devid		= 0x0500,
+	.vendor		= 0x1af4,
+	.device		= 0x1110,
+	.msi_type	= IRQ_LU_MSIX,
+	.hwsize		= HWSIZE,
+	.requester_id	= 0x0500,
 };
 
 static unsigned int irq_of(struct fake_device *fake, unsigned int index)
@@ -2143,6 +2160,90 @@ static void freeze_refuses_a_device_which_disagrees(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fake->masked);
 }
 
+static void preserve_fails_as_its_unit_says(struct kunit *test)
+{
+	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
+	struct fake_device *b = add_running(test, "b", &other_head, 1, NR_VECS);
+	const struct irq_lu_root_ser *root;
+
+	a->unit->refusal = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
+	KUNIT_EXPECT_NULL(test, irq_lu_block());
+
+	/* Neither does it leave a record, nor does it cost the place of another unit. */
+	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
+	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->units[0].reg_base, b->unit->reg_base);
+	KUNIT_EXPECT_EQ(test, b->machine->nr_events, 1);
+	KUNIT_EXPECT_PTR_EQ(test, b->machine->events[0].who, (const void *)b->unit);
+}
+
+static void expect_unit_in_record(struct kunit *test, const struct irq_lu_root_ser *root,
+				  unsigned int i, struct fake_device *fake)
+{
+	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_table);
+	const struct irq_lu_device_ser *ser = phys_to_virt(table[i].blob);
+	const char *reason = NULL;
+
+	KUNIT_ASSERT_GT(test, root->nr_devices, i);
+	KUNIT_EXPECT_EQ(test, ser->devid, fake->head.devid);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(ser, table[i].len, root, &reason), 0);
+	KUNIT_EXPECT_STREQ(test, reason ?: "", "");
+	KUNIT_EXPECT_EQ(test, root->units[ser->vectors[0].unit].reg_base, fake->unit->reg_base);
+}
+
+static void unit_goes_with_its_last_device(struct kunit *test)
+{
+	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
+	struct fake_device *b = add_running(test, "b", &other_head, 1, NR_VECS);
+	struct fake_device *c = add_running(test, "c", &third_head, 0, NR_VECS);
+	const struct irq_lu_root_ser *root;
+	const char *reason;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(a), 0);
+	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
+	KUNIT_ASSERT_EQ(test, fake_preserve(c), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(b->dev), 0);
+	fake_unpreserve(a);
+	KUNIT_EXPECT_EQ(test, c->unit->ser->reg_base, c->unit->reg_base);
+	fake_unpreserve(c);
+	KUNIT_EXPECT_NULL(test, c->unit->ser);
+
+	/* The record of b was complete before. */
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, IRQ_LU_ROOT_SIZE, &reason), 0);
+	expect_unit_in_record(test, root, 0, b);
+	for (unsigned int i = 0; i < root->nr_units; i++)
+		KUNIT_EXPECT_NE(test, root->units[i].reg_base, a->unit->reg_base);
+	for (unsigned int e = 0; e < a->machine->nr_events; e++)
+		KUNIT_EXPECT_PTR_NE(test, a->machine->events[e].who, (const void *)a->unit);
+}
+
+static void unit_comes_back_with_a_device(struct kunit *test)
+{
+	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
+	struct fake_device *b = add_running(test, "b", &other_head, 1, NR_VECS);
+	const struct irq_lu_root_ser *root;
+	const char *reason;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(a), 0);
+	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
+	fake_unpreserve(a);
+	KUNIT_ASSERT_EQ(test, fake_preserve(a), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(b->dev), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(a->dev), 0);
+
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->nr_units, NR_UNITS);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, IRQ_LU_ROOT_SIZE, &reason), 0);
+	expect_unit_in_record(test, root, 0, b);
+	expect_unit_in_record(test, root, 1, a);
+}
+
 static void preserve_twice_is_refused(struct kunit *test)
 {
 	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
@@ -2747,6 +2848,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(preserve_refuses_managed_affinity),
 	KUNIT_CASE(preserve_refuses_a_device_which_disagrees),
 	KUNIT_CASE(freeze_refuses_a_device_which_disagrees),
+	KUNIT_CASE(preserve_fails_as_its_unit_says),
+	KUNIT_CASE(unit_goes_with_its_last_device),
+	KUNIT_CASE(unit_comes_back_with_a_device),
 	KUNIT_CASE(preserve_twice_is_refused),
 	KUNIT_CASE(preserve_looks_at_no_descriptor_without_lock),
 	KUNIT_CASE(preserve_before_finish_is_refused),

@@ -65,6 +65,12 @@ static bool mock_is_held(struct kunit *test, u32 handle)
 	return test_bit(handle, mock_of(test)->held);
 }
 
+static void mock_own(struct kunit *test, u32 handle, struct irq_data *irqd)
+{
+	irqd->hwirq = handle;
+	irqd->chip_data = &((struct mock_unit *)test->priv)->devs[0];
+}
+
 static void mock_open(struct kunit *test, u32 handle, unsigned int kind)
 {
 	mock_write(mock_of(test), handle, mock_kind(kind));
@@ -80,15 +86,10 @@ static void mock_message(struct irq_lu_vector_ser *rec)
 	rec->msg_data = rec->handle;
 }
 
-static void mock_hand_over(struct kunit *test)
-{
-}
-
 static void mock_boot(struct kunit *test)
 {
 	struct mock_iommu *mock = mock_of(test);
 
-	bitmap_zero(mock->blocked, MOCK_ENTRIES);
 	bitmap_zero(mock->taken, MOCK_ENTRIES);
 	bitmap_zero(mock->held, MOCK_ENTRIES);
 }
@@ -116,10 +117,10 @@ static const struct iommu_fmt mock_fmt = {
 	.is_silent	= mock_is_silent,
 	.is_taken	= mock_is_taken,
 	.is_held	= mock_is_held,
+	.own		= mock_own,
 	.open		= mock_open,
 	.close		= mock_close,
 	.message	= mock_message,
-	.hand_over	= mock_hand_over,
 	.boot		= mock_boot,
 	.device		= mock_device,
 	.flushes	= mock_flushes,

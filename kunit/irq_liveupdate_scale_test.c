@@ -429,7 +429,7 @@ static void handing_over(struct kunit *test)
 	run(test, "block", block);
 	for (unsigned int i = 0; i < previous.size->nr_units; i++)
 		KUNIT_EXPECT_EQ(test, nr_vectors() / previous.size->nr_units,
-				bitmap_weight(previous.units[i]->iommu.ir_table->blocked,
+				bitmap_weight(previous.units[i]->iommu.ir_table->preserved->blocked,
 					      INTR_REMAP_TABLE_ENTRIES));
 }
 

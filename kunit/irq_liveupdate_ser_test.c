@@ -418,6 +418,23 @@ static void units_of_a_segment_may_share_a_table(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
 }
 
+static void unused_unit_is_accepted(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	const char *reason;
+
+	for (u32 i = 0; i < NR_UNITS; i++) {
+		memset(&img->root->units[i], 0, sizeof(img->root->units[i]));
+		reseal_root_head(img->root);
+		KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
+	}
+
+	/* Nobody is behind it. */
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(img->msix, img->msix->len, img->root,
+						      &reason), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, reason, "table index out of range");
+}
+
 static void device_blobs_may_touch(struct kunit *test)
 {
 	struct ser_image *img = test->priv;
@@ -842,6 +859,7 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(most_devices_are_accepted),
 	KUNIT_CASE(shortest_and_longest_blob_are_accepted),
 	KUNIT_CASE(units_of_a_segment_may_share_a_table),
+	KUNIT_CASE(unused_unit_is_accepted),
 	KUNIT_CASE(device_blobs_may_touch),
 	KUNIT_CASE(msi_device_with_most_messages_is_accepted),
 	KUNIT_CASE(msi_device_without_its_first_message_is_refused),

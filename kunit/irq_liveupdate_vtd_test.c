@@ -153,7 +153,8 @@ static void every_step_is_old_or_target(struct kunit *test)
 	struct fake_unit *unit = test->priv;
 	struct ir_table *table = unit->iommu.ir_table;
 
-	table->blocked = t->act == do_block ? alloc_bitmap(test) : NULL;
+	if (t->act == do_block)
+		alloc_blocked(test, table);
 	alloc_held(test, table);
 	table->base[HANDLE] = t->old;
 	observe(test, HANDLE, t->target);
@@ -198,6 +199,7 @@ static void observer_sees_torn_entries(struct kunit *test)
 
 static void preserved_table_works_until_it_is_blocked(struct kunit *test)
 {
+	struct device *dev = &alloc_device(test)->pdev.dev;
 	struct fake_unit *unit = test->priv;
 	struct intel_iommu *iommu = &unit->iommu;
 	struct irq_lu_unit_ser ser = { };
@@ -206,7 +208,7 @@ static void preserved_table_works_until_it_is_blocked(struct kunit *test)
 		kunit_skip(test, "KHO is off, boot with kho=on");
 
 	writeq(IRTA_EIME | readq(iommu->reg + DMAR_IRTA_REG), iommu->reg + DMAR_IRTA_REG);
-	KUNIT_ASSERT_EQ(test, 0, ops_of(unit)->preserve(iommu->ir_domain, &ser));
+	KUNIT_ASSERT_EQ(test, 0, ops_of(unit)->preserve(iommu->ir_domain, dev, &ser));
 	KUNIT_EXPECT_EQ(test, ser.backend, IRQ_LU_BACKEND_VTD);
 	KUNIT_EXPECT_EQ(test, ser.reg_base, iommu->reg_phys);
 	KUNIT_EXPECT_EQ(test, ser.table, virt_to_phys(iommu->ir_table->base));
@@ -220,7 +222,7 @@ static void preserved_table_works_until_it_is_blocked(struct kunit *test)
 	do_write(unit);
 	expect_entry(test, HANDLE, BLOCKED);
 
-	ops_of(unit)->unpreserve(iommu->ir_domain);
+	ops_of(unit)->unpreserve(iommu->ir_domain, dev);
 	KUNIT_EXPECT_FALSE(test, irte_is_blocked(iommu->ir_table, HANDLE));
 	do_write(unit);
 	expect_entry(test, HANDLE, X2APIC);
@@ -964,7 +966,7 @@ static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 	struct intel_iommu *iommu = &unit->iommu;
 
 	bitmap_zero(iommu->ir_table->bitmap, INTR_REMAP_TABLE_ENTRIES);
-	iommu->ir_table->blocked = NULL;
+	iommu->ir_table->preserved = NULL;
 	alloc_held(test, iommu->ir_table);
 
 	root->magic = IRQ_LU_MAGIC;
@@ -1154,6 +1156,17 @@ static void vtd_write(struct kunit *test, u32 handle, struct irte irte)
 	KUNIT_EXPECT_EQ(test, 0, modify_irte(&irq_iommu, &irte));
 }
 
+static void vtd_own(struct kunit *test, u32 handle, struct irq_data *irqd)
+{
+	struct intel_ir_data *data = kunit_kzalloc(test, sizeof(*data), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	data->irq_2_iommu.irte_index = handle - 1;
+	data->irq_2_iommu.sub_handle = 1;
+	data->irte_entry = vtd_kinds[0];
+	irqd->chip_data = data;
+}
+
 static void vtd_open(struct kunit *test, u32 handle, unsigned int kind)
 {
 	vtd_write(test, handle, vtd_kinds[kind]);
@@ -1169,16 +1182,10 @@ static void vtd_message(struct irq_lu_vector_ser *rec)
 	activate(rec, rec->handle, 0);
 }
 
-static void vtd_hand_over(struct kunit *test)
-{
-	alloc_blocked(test, vtd_table(test));
-}
-
 static void vtd_boot(struct kunit *test)
 {
 	struct ir_table *table = vtd_table(test);
 
-	table->blocked = NULL;
 	bitmap_zero(table->bitmap, INTR_REMAP_TABLE_ENTRIES);
 	bitmap_free(table->held);
 	table->held = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
@@ -1217,10 +1224,10 @@ static struct iommu_fmt vtd_fmt = {
 	.is_silent	= vtd_is_silent,
 	.is_taken	= vtd_is_taken,
 	.is_held	= vtd_is_held,
+	.own		= vtd_own,
 	.open		= vtd_open,
 	.close		= vtd_close,
 	.message	= vtd_message,
-	.hand_over	= vtd_hand_over,
 	.boot		= vtd_boot,
 	.device		= vtd_device,
 	.flushes	= vtd_flushes,

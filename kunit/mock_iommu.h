@@ -22,6 +22,7 @@
 #define MOCK_PRESENT	BIT_ULL(0)
 #define MOCK_SILENT	BIT_ULL(1)
 #define MOCK_SOURCE(id)	((u64)(id) << 32)
+#define MOCK_CLOSED(id)	(MOCK_SILENT | MOCK_SOURCE(id))
 
 struct mock_iommu {
 	raw_spinlock_t	lock;	/* protects everything */
@@ -29,18 +30,13 @@ struct mock_iommu {
 	DECLARE_BITMAP(taken, MOCK_ENTRIES);
 	DECLARE_BITMAP(held, MOCK_ENTRIES);
 	DECLARE_BITMAP(blocked, MOCK_ENTRIES);
-	unsigned int	flushes;
+	unsigned int	nr_devices, flushes;
 };
 
 struct mock_device {
 	struct device	dev;
 	u32		source;
 };
-
-static u64 mock_closed(u32 source)
-{
-	return MOCK_SILENT | MOCK_SOURCE(source);
-}
 
 /* What the driver does anyway, with the two questions of a live update. */
 static void mock_write(struct mock_iommu *mock, u32 handle, u64 entry)
@@ -50,7 +46,7 @@ static void mock_write(struct mock_iommu *mock, u32 handle, u64 entry)
 	if (test_bit(handle, mock->blocked))
 		return;
 	if (test_bit(handle, mock->held) && !(entry & MOCK_PRESENT))
-		entry = mock_closed(mock->table[handle] >> 32);
+		entry = MOCK_CLOSED(mock->table[handle] >> 32);
 	WRITE_ONCE(mock->table[handle], entry);
 	mock->flushes++;
 }
@@ -63,20 +59,26 @@ static void mock_save(struct irq_domain *d, struct irq_data *irqd, struct irq_lu
 	rec->source = mdev->source;
 }
 
-static int mock_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+static int mock_preserve(struct irq_domain *d, struct device *dev, struct irq_lu_unit_ser *ser)
 {
 	struct mock_iommu *mock = d->host_data;
 
+	if (!mock->nr_devices && kho_preserve_folio(virt_to_folio(mock->table)))
+		return -ENOMEM;
+	mock->nr_devices++;
 	ser->table = virt_to_phys(mock->table);
 	ser->nr_entries = MOCK_ENTRIES;
-	return kho_preserve_folio(virt_to_folio(mock->table));
+	return 0;
 }
 
-static void mock_unpreserve(struct irq_domain *d)
+static void mock_unpreserve(struct irq_domain *d, struct device *dev)
 {
 	struct mock_iommu *mock = d->host_data;
 
+	if (--mock->nr_devices)
+		return;
 	kho_unpreserve_folio(virt_to_folio(mock->table));
+	bitmap_zero(mock->blocked, MOCK_ENTRIES);
 }
 
 static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec, unsigned int nr)
@@ -88,14 +90,12 @@ static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec
 
 	bitmap_set(mock->blocked, rec->handle, nr);
 	for (i = 0; i < nr; i++)
-		WRITE_ONCE(mock->table[rec->handle + i], mock_closed(rec->source));
+		WRITE_ONCE(mock->table[rec->handle + i], MOCK_CLOSED(rec->source));
 }
 
 static void mock_sync(struct irq_domain *d)
 {
-	struct mock_iommu *mock = d->host_data;
-
-	mock->flushes++;
+	((struct mock_iommu *)d->host_data)->flushes++;
 }
 
 static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec, unsigned int nr)
@@ -113,7 +113,7 @@ static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *re
 	for (i = rec->handle; i < rec->handle + nr; i++) {
 		if (test_bit(i, mock->taken))
 			return -EEXIST;
-		if (mock->table[i] != mock_closed(rec->source))
+		if (mock->table[i] != MOCK_CLOSED(rec->source))
 			return -EINVAL;
 	}
 	bitmap_set(mock->taken, rec->handle, nr);
@@ -137,7 +137,7 @@ static void mock_release(struct irq_domain *d, const struct irq_lu_vector_ser *r
 	bitmap_clear(mock->held, rec->handle, nr);
 	if (!revoke)
 		return;
-	memset64(&mock->table[rec->handle], mock_closed(0), nr);
+	memset64(&mock->table[rec->handle], MOCK_CLOSED(0), nr);
 	bitmap_clear(mock->taken, rec->handle, nr);
 }
 

@@ -219,6 +219,8 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 	for (u32 i = 0; i < root->nr_units; i++) {
 		const struct irq_lu_unit_ser *a = &root->units[i];
 
+		if (ser_is_zero(a, sizeof(*a)))
+			continue;
 		broken = ser_broken_unit(a);
 		if (broken)
 			return broken;

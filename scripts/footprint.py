@@ -38,7 +38,7 @@ SECOND_BUDGET_CONDITIONALS = 10
 
 # What the core has for the second driver alone
 CORE = ("kernel/irq/", "include/linux/")
-CORE_FOR_SECOND = re.compile(r"preserve_dev|AMDVI")
+CORE_FOR_SECOND = re.compile(r"AMDVI")
 
 COMMENTS_AND_STRINGS = re.compile(
     r'"(?:\\.|[^"\\])*"|' r"'(?:\\.|[^'\\])*'|" r"/\*.*?\*/|/\*.*$|//.*$")

@@ -21,23 +21,21 @@ struct msi_desc;
  *		include/linux/kho/abi/irq.h.
  *
  * The methods below make the domain an interrupt remapping unit. All of them
- * are implemented, but for those which say that they are optional, or none.
- * Where they take @nr, @rec is the first of @nr records whose table entries were
- * allocated at once, with consecutive handles: all messages of MSI, or a single
- * vector of MSI-X. A unit which allocates more entries than that, for the sake of
- * alignment, treats the additional ones in the same way.
+ * are implemented, or none. Where they take @nr, @rec is the first of @nr
+ * records whose table entries were allocated at once, with consecutive handles:
+ * all messages of MSI, or a single vector of MSI-X. A unit which allocates more
+ * entries than that, for the sake of alignment, treats the additional ones in the
+ * same way.
  *
- * @preserve:	Preserve the remapping table with KHO and describe the unit in
- *		@ser. Called when the first device behind the unit is preserved.
- *		May sleep. Interrupts go on. Returns 0 or a negative errno.
- * @unpreserve:	Undo @preserve. May sleep.
- * @preserve_dev: Preserve what the unit has for @dev alone: its own remapping
- *		table, if there is not one for all. Called after @preserve for each
- *		device, whose MSI descriptors are locked if it has any. Interrupts of
- *		the device may still be allocated and freed. May sleep. Returns 0 or a
- *		negative errno. Optional.
- * @unpreserve_dev: Undo @preserve_dev, before @unpreserve. May sleep. Goes with
- *		@preserve_dev.
+ * @preserve:	Preserve with KHO what the unit reads for the interrupts of @dev: its
+ *		remapping table, and what leads to it. What several devices share is
+ *		preserved with the first of them. Describe the unit in @ser, which
+ *		is zero, or says so already. Called once for each device, whose MSI
+ *		descriptors are locked if it has any. Interrupts of the device go
+ *		on, and may still be allocated and freed. May sleep. Returns 0 or a
+ *		negative errno.
+ * @unpreserve:	Undo @preserve. What several devices share goes with the last of
+ *		them. May sleep.
  * @block:	Make the table entries not present, with fault reporting
  *		suppressed and the source-id fields of @rec, and latch them: from
  *		now on nothing this kernel does changes them any more. Called
@@ -56,14 +54,15 @@ struct msi_desc;
  *		source-id fields computed for @dev are the recorded ones.
  * @release:	End of @reserve: the table entries belong to their user alone, or
  *		with @revoke set are cleared and free again. May sleep.
+ *
+ * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
  */
 struct irq_domain_liveupdate_ops {
 	void	(*save)(struct irq_domain *d, struct irq_data *irqd,
 			struct irq_lu_vector_ser *rec);
-	int	(*preserve)(struct irq_domain *d, struct irq_lu_unit_ser *ser);
-	void	(*unpreserve)(struct irq_domain *d);
-	int	(*preserve_dev)(struct irq_domain *d, struct device *dev);
-	void	(*unpreserve_dev)(struct irq_domain *d, struct device *dev);
+	int	(*preserve)(struct irq_domain *d, struct device *dev,
+			    struct irq_lu_unit_ser *ser);
+	void	(*unpreserve)(struct irq_domain *d, struct device *dev);
 	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			 unsigned int nr);
 	void	(*sync)(struct irq_domain *d);

@@ -101,7 +101,8 @@ struct irq_lu_out_dev {
  * @devices:	List of struct irq_lu_out_dev
  * @nr_devices:	Number of devices
  * @root:	The root, NULL when no device is preserved
- * @units:	The interrupt remapping units, in the order of those in @root
+ * @units:	The interrupt remapping units, each with the index of its record in
+ *		@root, NULL where one is unused
  * @table:	The device table, filled at the end
  * @nr_slots:	Size of @table
  */
@@ -310,15 +311,8 @@ static int irq_lu_get_root(void)
 
 static void irq_lu_put_root(void)
 {
-	struct irq_domain *unit;
-
 	if (!irq_lu_out.root || irq_lu_out.nr_devices)
 		return;
-
-	while (irq_lu_out.root->nr_units) {
-		unit = irq_lu_out.units[--irq_lu_out.root->nr_units];
-		unit->ops->liveupdate->unpreserve(unit);
-	}
 
 	kho_remove_subtree(irq_lu_out.root);
 	kho_unpreserve_free(irq_lu_out.root);
@@ -328,40 +322,53 @@ static void irq_lu_put_root(void)
 	irq_lu_out.nr_slots = 0;
 }
 
-static int irq_lu_get_unit(struct irq_domain *unit)
+static struct irq_lu_unit_ser *irq_lu_get_unit(struct irq_domain *unit)
 {
 	struct irq_lu_root_ser *root = irq_lu_out.root;
 	unsigned int i = irq_lu_unit_index(unit);
-	int ret;
 
-	if (i < root->nr_units)
-		return 0;
+	if (i == root->nr_units)
+		i = irq_lu_unit_index(NULL);
 	if (i >= IRQ_LU_MAX_UNITS)
-		return -ENOSPC;
-
-	memset(&root->units[i], 0, sizeof(root->units[i]));
-	ret = unit->ops->liveupdate->preserve(unit, &root->units[i]);
-	if (ret)
-		return ret;
+		return NULL;
 
 	irq_lu_out.units[i] = unit;
-	root->nr_units++;
-	return 0;
+	root->nr_units = max(root->nr_units, i + 1);
+	return &root->units[i];
 }
 
-static int irq_lu_preserve_dev(struct irq_lu_out_dev *out)
+/* With its last device. The others keep their index, which frozen records name. */
+static void irq_lu_put_unit(struct irq_domain *unit)
 {
-	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+	unsigned int i = irq_lu_unit_index(unit);
+	struct irq_lu_out_dev *out;
 
-	return ops->preserve_dev ? ops->preserve_dev(out->unit, out->dev) : 0;
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->unit == unit)
+			return;
+	}
+	memset(&irq_lu_out.root->units[i], 0, sizeof(irq_lu_out.root->units[i]));
+	irq_lu_out.units[i] = NULL;
 }
 
-static void irq_lu_unpreserve_dev(struct irq_lu_out_dev *out)
+static int irq_lu_preserve_unit(struct irq_lu_out_dev *out)
 {
-	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
+	struct irq_lu_unit_ser *ser = irq_lu_get_unit(out->unit);
+	int ret;
 
-	if (ops->unpreserve_dev)
-		ops->unpreserve_dev(out->unit, out->dev);
+	if (!ser)
+		return -ENOSPC;
+
+	ret = out->unit->ops->liveupdate->preserve(out->unit, out->dev, ser);
+	if (ret)
+		irq_lu_put_unit(out->unit);
+	return ret;
+}
+
+static void irq_lu_unpreserve_unit(struct irq_lu_out_dev *out)
+{
+	out->unit->ops->liveupdate->unpreserve(out->unit, out->dev);
+	irq_lu_put_unit(out->unit);
 }
 
 /* The table is filled at the jump, when nothing can be allocated any more. */
@@ -406,17 +413,13 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	if (ret)
 		goto put_root;
 
-	ret = irq_lu_get_unit(out->unit);
-	if (ret)
-		goto put_root;
-
-	ret = irq_lu_preserve_dev(out);
+	ret = irq_lu_preserve_unit(out);
 	if (ret)
 		goto put_root;
 
 	ret = irq_lu_alloc_record(out);
 	if (ret)
-		goto unpreserve_dev;
+		goto unpreserve_unit;
 
 	/* Says itself why it fails. */
 	ret = irq_lu_capture_device(out, has_descs);
@@ -430,12 +433,12 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 
 free_record:
 	kho_unpreserve_free(out->ser);
-	irq_lu_unpreserve_dev(out);
+	irq_lu_unpreserve_unit(out);
 	irq_lu_put_root();
 	return ret;
 
-unpreserve_dev:
-	irq_lu_unpreserve_dev(out);
+unpreserve_unit:
+	irq_lu_unpreserve_unit(out);
 put_root:
 	irq_lu_put_root();
 refuse:
@@ -520,7 +523,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	hash_del(&out->hash);
 	irq_lu_out.nr_devices--;
 	kho_unpreserve_free(out->ser);
-	irq_lu_unpreserve_dev(out);
+	irq_lu_unpreserve_unit(out);
 	kfree(out);
 	irq_lu_put_root();
 }
@@ -617,6 +620,18 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 	ref->reserved = 0;
 }
 
+static void irq_lu_sync_units(void)
+{
+	struct irq_domain *unit;
+	unsigned int i;
+
+	for (i = 0; i < irq_lu_out.root->nr_units; i++) {
+		unit = irq_lu_out.units[i];
+		if (unit)
+			unit->ops->liveupdate->sync(unit);
+	}
+}
+
 /**
  * irq_lu_block - The point of no return
  *
@@ -630,7 +645,6 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 {
 	struct irq_lu_root_ser *root;
 	struct irq_lu_out_dev *out;
-	unsigned int i;
 
 	guard(mutex)(&irq_lu_out.lock);
 
@@ -648,9 +662,7 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 			irq_lu_block_device(out);
 	}
 
-	for (i = 0; i < root->nr_units; i++)
-		irq_lu_out.units[i]->ops->liveupdate->sync(irq_lu_out.units[i]);
-
+	irq_lu_sync_units();
 	root->device_table = virt_to_phys(irq_lu_out.table);
 	irq_lu_ser_seal_root(root, irq_lu_out.table);
 	return root;

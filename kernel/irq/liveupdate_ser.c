@@ -162,6 +162,10 @@ static int check_units(const struct irq_lu_unit_ser *units, u32 nr_units,
 	int ret;
 
 	for (u32 i = 0; i < nr_units; i++) {
+		/* Unused: a vector which names it has no table entry. */
+		if (all_zero(&units[i], sizeof(units[i])))
+			continue;
+
 		ret = check_unit(&units[i], reason);
 		if (ret)
 			return ret;

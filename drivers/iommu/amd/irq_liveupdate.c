@@ -9,9 +9,9 @@
  * devid whose DTE names the interrupt table, and the handle is the index in it.
  * All of them are taken over in place.
  *
- * The kernel which hands over preserves the device table with the first device
- * behind a unit, and the interrupt table of each device with the device itself,
- * which gets one then if it has none yet. At the point of no return it blocks each
+ * The kernel which hands over preserves the interrupt table of a device, which
+ * gets one then if it has none yet, and with the first of them in a segment the
+ * device table. At the point of no return it blocks each
  * entry of a handed over interrupt: it makes it not present, with fault reporting
  * suppressed, in one store, whatever it was before (guest mode, too), and from
  * then on nobody changes it. Then all caches are flushed. When the other CPUs are
@@ -52,9 +52,6 @@
 #include "amd_iommu.h"
 #include "irq_liveupdate.h"
 #include "../iommu-pages.h"
-
-/* amd_iommu::flags: what the next kernel needs of the unit is preserved */
-#define AMD_IOMMU_FLAG_IR_PRESERVED	BIT(2)
 
 /* Not present, without fault reports, in both formats of an entry */
 #define IRTE_CLOSED		2U
@@ -168,33 +165,38 @@ static void amd_ir_save(struct irq_domain *d, struct irq_data *irqd,
 	rec->source = data->irq_2_irte.devid;
 }
 
+static bool table_is_preserved(const struct irq_remap_table *table)
+{
+	return table && table->nr_preserved;
+}
+
 static bool segment_is_preserved(struct amd_iommu_pci_seg *pci_seg)
 {
-	struct amd_iommu *iommu;
+	u32 devid;
 
-	for_each_iommu(iommu) {
-		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_PRESERVED)
+	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
+		if (table_is_preserved(pci_seg->irq_lookup_table[devid]))
 			return true;
 	}
 	return false;
 }
 
-static int amd_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+static int amd_ir_preserve_device_table(struct amd_iommu_pci_seg *pci_seg)
 {
-	struct amd_iommu *iommu = d->host_data;
+	if (segment_is_preserved(pci_seg))
+		return 0;
+	return kho_preserve_folio(virt_to_folio(pci_seg->dev_table));
+}
+
+static void amd_ir_unpreserve_device_table(struct amd_iommu_pci_seg *pci_seg)
+{
+	if (!segment_is_preserved(pci_seg))
+		kho_unpreserve_folio(virt_to_folio(pci_seg->dev_table));
+}
+
+static void amd_ir_describe(struct amd_iommu *iommu, struct irq_lu_unit_ser *ser)
+{
 	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
-	int ret;
-
-	/* The registers are locked, and the memory belongs to the firmware. */
-	if (amd_iommu_snp_en)
-		return -EOPNOTSUPP;
-
-	if (!segment_is_preserved(pci_seg)) {
-		ret = kho_preserve_folio(virt_to_folio(pci_seg->dev_table));
-		if (ret)
-			return ret;
-	}
-	iommu->flags |= AMD_IOMMU_FLAG_IR_PRESERVED;
 
 	ser->backend = IRQ_LU_BACKEND_AMDVI;
 	ser->segment = pci_seg->id;
@@ -203,16 +205,6 @@ static int amd_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 	ser->nr_entries = max_entries();
 	if (readq(iommu->mmio_base + MMIO_CONTROL_OFFSET) & BIT_ULL(CONTROL_XT_EN))
 		ser->flags |= IRQ_LU_UNIT_X2APIC;
-	return 0;
-}
-
-static void amd_ir_unpreserve(struct irq_domain *d)
-{
-	struct amd_iommu *iommu = d->host_data;
-
-	iommu->flags &= ~AMD_IOMMU_FLAG_IR_PRESERVED;
-	if (!segment_is_preserved(iommu->pci_seg))
-		kho_unpreserve_folio(virt_to_folio(iommu->pci_seg->dev_table));
 }
 
 /* Devices with the same alias share a table. */
@@ -242,39 +234,66 @@ static int amd_ir_preserve_table(struct irq_remap_table *table)
 	return 0;
 }
 
-static int amd_ir_preserve_dev(struct irq_domain *d, struct device *dev)
+static void amd_ir_unpreserve_table(struct irq_remap_table *table)
 {
-	struct amd_iommu *iommu = d->host_data;
-	struct iommu_dev_data *dev_data;
-	struct irq_remap_table *table;
-	u16 devid;
+	unsigned long *blocked = table->blocked;
 
-	/* DMA of a device which is not known to have an IOMMU would be blocked. */
-	if (!dev_is_pci(dev) || !device_iommu_mapped(dev))
-		return -EOPNOTSUPP;
-
-	devid = pci_dev_id(to_pci_dev(dev));
-	dev_data = search_dev_data(iommu, devid);
-	table = alloc_irq_table(iommu, devid, to_pci_dev(dev),
-				dev_data ? dev_data->max_irqs : MAX_IRQS_PER_TABLE_512);
-	return table ? amd_ir_preserve_table(table) : -ENOMEM;
-}
-
-static void amd_ir_unpreserve_dev(struct irq_domain *d, struct device *dev)
-{
-	struct amd_iommu *iommu = d->host_data;
-	struct irq_remap_table *table;
-	unsigned long *blocked;
-
-	table = iommu->pci_seg->irq_lookup_table[pci_dev_id(to_pci_dev(dev))];
 	if (--table->nr_preserved)
 		return;
 
 	kho_unpreserve_folio(virt_to_folio(table->table));
-	blocked = table->blocked;
 	scoped_guard(raw_spinlock_irqsave, &table->lock)
 		table->blocked = NULL;
 	bitmap_free(blocked);
+}
+
+/* The table of the device, which may have had no interrupt yet */
+static struct irq_remap_table *amd_ir_get_table(struct amd_iommu *iommu, struct pci_dev *pdev)
+{
+	struct iommu_dev_data *dev_data = search_dev_data(iommu, pci_dev_id(pdev));
+
+	return alloc_irq_table(iommu, pci_dev_id(pdev), pdev,
+			       dev_data ? dev_data->max_irqs : MAX_IRQS_PER_TABLE_512);
+}
+
+static int amd_ir_preserve(struct irq_domain *d, struct device *dev,
+			   struct irq_lu_unit_ser *ser)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct irq_remap_table *table;
+	int ret;
+
+	/*
+	 * With SNP the registers are locked, and the memory belongs to the firmware.
+	 * DMA of a device which is not known to have an IOMMU would be blocked.
+	 */
+	if (amd_iommu_snp_en || !dev_is_pci(dev) || !device_iommu_mapped(dev))
+		return -EOPNOTSUPP;
+
+	table = amd_ir_get_table(iommu, to_pci_dev(dev));
+	if (!table)
+		return -ENOMEM;
+
+	ret = amd_ir_preserve_device_table(iommu->pci_seg);
+	if (ret)
+		return ret;
+
+	ret = amd_ir_preserve_table(table);
+	if (ret) {
+		amd_ir_unpreserve_device_table(iommu->pci_seg);
+		return ret;
+	}
+
+	amd_ir_describe(iommu, ser);
+	return 0;
+}
+
+static void amd_ir_unpreserve(struct irq_domain *d, struct device *dev)
+{
+	struct amd_iommu *iommu = d->host_data;
+
+	amd_ir_unpreserve_table(iommu->pci_seg->irq_lookup_table[pci_dev_id(to_pci_dev(dev))]);
+	amd_ir_unpreserve_device_table(iommu->pci_seg);
 }
 
 static void amd_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -325,7 +344,7 @@ static void block_segment(struct amd_iommu_pci_seg *pci_seg)
 
 		dte_block_dma(dte);
 		WRITE_ONCE(dte->data[3], 0);
-		if (!table || !table->nr_preserved)
+		if (!table_is_preserved(table))
 			dte_block_interrupts(dte);
 	}
 }
@@ -469,18 +488,22 @@ static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int
 	struct irq_remap_table *table = kzalloc_obj(*table);
 
 	if (!table)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 
 	raw_spin_lock_init(&table->lock);
 	table->held = bitmap_zalloc(MAX_IRQS_PER_TABLE_2K, GFP_KERNEL);
-	if (table->held)
-		table->table = restore_entries(phys, nr_entries * entry_size());
-	if (table->table)
-		return table;
+	if (!table->held) {
+		kfree(table);
+		return ERR_PTR(-ENOMEM);
+	}
 
-	bitmap_free(table->held);
-	kfree(table);
-	return NULL;
+	table->table = restore_entries(phys, nr_entries * entry_size());
+	if (!table->table) {
+		bitmap_free(table->held);
+		kfree(table);
+		return ERR_PTR(-EINVAL);
+	}
+	return table;
 }
 
 static struct irq_remap_table *amd_ir_find_table(phys_addr_t phys)
@@ -502,14 +525,17 @@ static struct irq_remap_table *amd_ir_restore_table(struct amd_iommu *iommu, u16
 	unsigned int nr_entries = dte_nr_entries(interrupts);
 	struct irq_remap_table *table;
 
+	int ret;
+
 	if (!nr_entries)
-		return NULL;
+		return ERR_PTR(-EINVAL);
 
 	table = amd_ir_find_table(phys) ?: amd_ir_alloc_table(phys, nr_entries);
-	if (table && xa_is_err(xa_store(&amd_ir_tables, table_key(iommu, devid), table,
-					GFP_KERNEL)))
-		return NULL;
-	return table;
+	if (IS_ERR(table))
+		return table;
+
+	ret = xa_err(xa_store(&amd_ir_tables, table_key(iommu, devid), table, GFP_KERNEL));
+	return ret ? ERR_PTR(ret) : table;
 }
 
 static int amd_ir_check_entries(struct irq_remap_table *table, u32 handle, unsigned int nr)
@@ -551,8 +577,8 @@ static int amd_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *
 
 	table = amd_ir_taken_table(iommu, rec->source) ?:
 		amd_ir_restore_table(iommu, rec->source);
-	if (!table)
-		return -EINVAL;
+	if (IS_ERR(table))
+		return PTR_ERR(table);
 
 	guard(raw_spinlock_irqsave)(&table->lock);
 
@@ -741,8 +767,6 @@ const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops = {
 	.save		= amd_ir_save,
 	.preserve	= amd_ir_preserve,
 	.unpreserve	= amd_ir_unpreserve,
-	.preserve_dev	= amd_ir_preserve_dev,
-	.unpreserve_dev	= amd_ir_unpreserve_dev,
 	.block		= amd_ir_block,
 	.sync		= amd_ir_sync,
 	.reserve	= amd_ir_reserve,

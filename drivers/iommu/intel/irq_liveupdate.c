@@ -8,7 +8,8 @@
  * disabled in between. Were it, a message in remappable format would be taken
  * for one in compatibility format, that is for a vector and a CPU.
  *
- * The kernel which hands over preserves the table. At the point of no return it
+ * The kernel which hands over preserves the table with the first device behind
+ * the unit, and gives it back with the last one. At the point of no return it
  * blocks each entry of a handed over interrupt: it makes it not present, with
  * fault processing disabled, and from then on modify_irte() leaves it alone.
  * Source-id fields stay, so that an entry which is opened again, low half first,
@@ -109,25 +110,48 @@ static void intel_ir_save(struct irq_domain *d, struct irq_data *irqd,
 	rec->source = data->irte_entry.high & IRTE_SOURCE;
 }
 
-static int intel_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
+static int intel_ir_preserve_table(struct ir_table *table)
 {
-	struct intel_iommu *iommu = d->host_data;
-	struct ir_table *table = iommu->ir_table;
-	unsigned long *blocked;
+	struct ir_preserved *preserved = kzalloc_obj(*preserved);
 	int ret;
 
-	blocked = bitmap_zalloc(INTR_REMAP_TABLE_ENTRIES, GFP_KERNEL);
-	if (!blocked)
+	if (!preserved)
 		return -ENOMEM;
 
 	ret = kho_preserve_folio(virt_to_folio(table->base));
 	if (ret) {
-		bitmap_free(blocked);
+		kfree(preserved);
 		return ret;
 	}
 
 	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
-		table->blocked = blocked;
+		table->preserved = preserved;
+	return 0;
+}
+
+static void intel_ir_unpreserve_table(struct ir_table *table)
+{
+	struct ir_preserved *preserved = table->preserved;
+
+	kho_unpreserve_folio(virt_to_folio(table->base));
+	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
+		table->preserved = NULL;
+	kfree(preserved);
+}
+
+static int intel_ir_preserve(struct irq_domain *d, struct device *dev,
+			     struct irq_lu_unit_ser *ser)
+{
+	struct intel_iommu *iommu = d->host_data;
+	struct ir_table *table = iommu->ir_table;
+	int ret;
+
+	if (!table->preserved) {
+		ret = intel_ir_preserve_table(table);
+		if (ret)
+			return ret;
+	}
+	table->preserved->nr_devices++;
 
 	ser->backend = IRQ_LU_BACKEND_VTD;
 	ser->segment = iommu->segment;
@@ -139,15 +163,12 @@ static int intel_ir_preserve(struct irq_domain *d, struct irq_lu_unit_ser *ser)
 	return 0;
 }
 
-static void intel_ir_unpreserve(struct irq_domain *d)
+static void intel_ir_unpreserve(struct irq_domain *d, struct device *dev)
 {
 	struct ir_table *table = domain_table(d);
-	unsigned long *blocked = table->blocked;
 
-	kho_unpreserve_folio(virt_to_folio(table->base));
-	scoped_guard(raw_spinlock_irqsave, &irq_2_ir_lock)
-		table->blocked = NULL;
-	bitmap_free(blocked);
+	if (!--table->preserved->nr_devices)
+		intel_ir_unpreserve_table(table);
 }
 
 static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -159,7 +180,7 @@ static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser 
 
 	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
 
-	bitmap_set(table->blocked, rec->handle, nr_entries);
+	bitmap_set(table->preserved->blocked, rec->handle, nr_entries);
 	irte_close(iommu, &table->base[rec->handle], nr_entries, rec->source);
 }
 
@@ -178,7 +199,7 @@ static void intel_ir_shutdown(void)
 	list_for_each_entry(drhd, &dmar_drhd_units, list) {
 		struct intel_iommu *iommu = drhd->iommu;
 
-		if (!iommu->ir_table || !iommu->ir_table->blocked)
+		if (!iommu->ir_table || !iommu->ir_table->preserved)
 			continue;
 		if (ecap_prs(iommu->ecap))
 			writeq(0, iommu->reg + DMAR_PQA_REG);

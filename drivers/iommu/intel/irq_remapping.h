@@ -12,6 +12,7 @@
 #include <linux/irq_liveupdate.h>
 #include <linux/msi.h>
 #include <linux/spinlock.h>
+#include <linux/types.h>
 
 #include "iommu.h"
 #include "../iommu-pages.h"
@@ -35,6 +36,16 @@ struct intel_ir_data {
 	};
 };
 
+/**
+ * struct ir_preserved - What makes a table one which is handed over
+ * @nr_devices:	How many devices behind the unit are preserved
+ * @blocked:	Entries which this kernel does not change any more
+ */
+struct ir_preserved {
+	unsigned int	nr_devices;
+	DECLARE_BITMAP(blocked, INTR_REMAP_TABLE_ENTRIES);
+};
+
 /* SID, SQ and SVT in the high half of a table entry, VT-d spec r4.1 sec 9.10, 9.11 */
 #define IRTE_SOURCE		GENMASK_ULL(19, 0)
 
@@ -54,7 +65,7 @@ void intel_ir_teardown(struct intel_iommu *iommu);
 /* The kernel hands over: nothing changes the entry any more. */
 static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
 {
-	return table->blocked && test_bit(index, table->blocked);
+	return table->preserved && test_bit(index, table->preserved->blocked);
 }
 
 /* Blocked, or taken over: the index stays with its vector when it is freed. */

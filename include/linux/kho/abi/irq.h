@@ -33,7 +33,8 @@
  *
  * A unit is one interrupt remapping unit, found again by its PCI segment and
  * the physical address of its registers. A vector names its unit by the index
- * of the unit in the root. What a table, a handle and a source are:
+ * of the unit in the root. A unit which is zero as a whole is unused, because its
+ * last device was taken back. What a table, a handle and a source are:
  *
  * %IRQ_LU_BACKEND_VTD:
  *	One table for all devices. The source is SID, SQ and SVT of the entry.
