@@ -10,6 +10,7 @@
  */
 
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/atomic.h>
@@ -48,7 +49,11 @@ static unsigned int irq_base;
 #define NR_BOXES	8
 #define NR_EVENTS	32
 #define NR_IPIS		256
+#define NR_BREAKS	4
 #define NR_FILLERS	128
+
+/* Synthetic interrupts between two breaks */
+#define BURST		32
 
 /* Of the hash in which the core finds a device by its place */
 #define DEVICE_HASH_BITS 8
@@ -123,6 +128,10 @@ struct fake_machine {
 	unsigned int		ipi_pending[NR_IPIS];
 	unsigned int		nr_pending;
 	atomic_t		nr_ipis;
+
+	/* Of those, how many were sent at each break which FINISH takes */
+	unsigned int		breaks[NR_BREAKS];
+	unsigned int		nr_breaks;
 
 	struct fake_event	events[NR_EVENTS];
 	unsigned int		nr_events;
@@ -2045,6 +2054,52 @@ static void rest_is_finished_or_revoked(struct kunit *test)
 	expect_all_freed(test);
 }
 
+static void note_break(void)
+{
+	struct fake_machine *m = kunit_get_current_test()->priv;
+
+	if (m->nr_breaks < NR_BREAKS)
+		m->breaks[m->nr_breaks++] = atomic_read(&m->nr_ipis);
+}
+
+static struct fake_device *adopt_all(struct kunit *test, const char *name,
+				     const struct irq_lu_device_ser *head, unsigned int unit)
+{
+	struct fake_device *fake = fake_add(test, name, head, unit);
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, HWSIZE), 0);
+	for (unsigned int i = 0; i < HWSIZE; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+	return fake;
+}
+
+/* One CPU may get all of them, of whatever device. */
+static void finish_takes_a_break_after_each_burst(struct kunit *test)
+{
+	struct irq_lu_vector_ser second = other_vector;
+	struct fake_machine *m = test->priv;
+	struct fake_device *a, *b;
+
+	second.irq = IRQ_RECORDED + HWSIZE;
+	second.handle = 0;
+	second.unit = 1;
+	image_init(test);
+	image_add(test, &msix_head, &vector, HWSIZE);
+	image_add(test, &other_head, &second, HWSIZE);
+	boot(test);
+	a = adopt_all(test, "a", &msix_head, 0);
+	b = adopt_all(test, "b", &other_head, 1);
+
+	kunit_activate_static_stub(test, irq_lu_break, note_break);
+	irq_liveupdate_finish(a->dev);
+	irq_liveupdate_finish(b->dev);
+	expect_counts(test, a, HWSIZE, 1);
+	expect_counts(test, b, HWSIZE, 1);
+	KUNIT_EXPECT_EQ(test, m->nr_breaks, 2 * HWSIZE / BURST);
+	KUNIT_EXPECT_EQ(test, m->breaks[1] - m->breaks[0], BURST);
+}
+
 static void nothing_to_finish(struct kunit *test)
 {
 	image_init(test);
@@ -2842,6 +2897,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(rest_locks_probe_and_remove_out),
 	KUNIT_CASE(finished_vector_is_an_ordinary_one),
 	KUNIT_CASE(rest_is_finished_or_revoked),
+	KUNIT_CASE(finish_takes_a_break_after_each_burst),
 	KUNIT_CASE(nothing_to_finish),
 	KUNIT_CASE(root_not_frozen_is_not_taken_over),
 	KUNIT_CASE(preserve_needs_a_unit),

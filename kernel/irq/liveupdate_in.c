@@ -44,6 +44,7 @@
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
@@ -775,6 +776,10 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt)
  * Finishing
  */
 
+/* Synthetic interrupts which are sent without a break, and how long that is */
+#define IRQ_LU_BURST	32
+#define IRQ_LU_BREAK_US	50
+
 static const char * const irq_lu_injections[] = {
 	[IRQ_LU_SENT]		= "sent",
 	[IRQ_LU_PENDING]	= "pending",
@@ -804,8 +809,8 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 	return IRQ_LU_PENDING;
 }
 
-/* Returns whether there is such an interrupt. */
-static bool irq_lu_inject(unsigned int irq)
+/* Returns how, or %IRQ_LU_INJECTIONS when there is no such interrupt. */
+static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq)
 {
 	scoped_irqdesc_get_and_buslock(irq, 0) {
 		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
@@ -815,9 +820,29 @@ static bool irq_lu_inject(unsigned int irq)
 		irq_lu_in.counters.injected[how]++;
 		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
 					    irq_lu_injections[how]);
-		return true;
+		return how;
 	}
-	return false;
+	return IRQ_LU_INJECTIONS;
+}
+
+/* As long as the handlers of a burst may take */
+VISIBLE_IF_KUNIT void irq_lu_break(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(irq_lu_break);
+	fsleep(IRQ_LU_BREAK_US);
+}
+
+/*
+ * Sending is faster than handling, and all of them may go to one CPU, which then
+ * does nothing else. Returns whether there is such an interrupt.
+ */
+static bool irq_lu_inject(unsigned int irq)
+{
+	enum irq_lu_injection how = irq_lu_inject_irq(irq);
+
+	if (how == IRQ_LU_SENT && !(irq_lu_in.counters.injected[how] % IRQ_LU_BURST))
+		irq_lu_break();
+	return how < IRQ_LU_INJECTIONS;
 }
 
 static void irq_lu_finish_device(struct irq_lu_in_dev *in)
