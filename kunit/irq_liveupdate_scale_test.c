@@ -69,6 +69,9 @@ static struct previous {
 /* The devices of the driver core which hand over */
 static struct device **owned;
 
+/* Irq numbers of the vectors which nobody handed over */
+static int *cold_irqs;
+
 static unsigned int nr_vectors(void)
 {
 	return previous.size->nr_devices * DEVICE_VECTORS;
@@ -147,6 +150,7 @@ static int scale_test_init(struct kunit *test)
 	previous.devices = alloc_array(test, sizeof(*previous.devices));
 	previous.found = alloc_array(test, sizeof(*previous.found));
 	owned = alloc_array(test, sizeof(*owned));
+	cold_irqs = alloc_array(test, DEVICE_VECTORS * sizeof(*cold_irqs));
 	previous.root->magic = IRQ_LU_MAGIC;
 	previous.root->version = IRQ_LU_VERSION;
 	previous.root->nr_units = previous.size->nr_units;
@@ -271,6 +275,22 @@ static void adopt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_vectors(), nr);
 }
 
+/* As many, by the same allocators, wherever there is a place */
+static void cold(struct kunit *test)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++) {
+		struct irq_domain *d = unit_of(dev)->iommu.ir_domain;
+
+		for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++) {
+			cold_irqs[nr] = adopt_vector(previous.found[dev], d, vec);
+			KUNIT_ASSERT_GT(test, cold_irqs[nr], 0);
+			nr++;
+		}
+	}
+}
+
 static void finish(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
@@ -346,6 +366,12 @@ static void behind_each_unit(struct kunit *test,
 	}
 }
 
+static void free_cold(struct kunit *test, unsigned int dev)
+{
+	for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++)
+		irq_domain_free_irqs(cold_irqs[dev * DEVICE_VECTORS + vec], 1);
+}
+
 static void free_adopted(struct kunit *test, unsigned int dev)
 {
 	for (unsigned int vec = 0; vec < DEVICE_VECTORS; vec++)
@@ -415,6 +441,9 @@ static void taking_over(struct kunit *test)
 	run(test, "finish", finish);
 	KUNIT_EXPECT_EQ(test, 0, nr_held());
 	behind_each_unit(test, free_adopted);
+
+	run(test, "cold", cold);
+	behind_each_unit(test, free_cold);
 }
 
 static void handing_over(struct kunit *test)

@@ -8,6 +8,7 @@ that QEMU logs between the beginning and the end of a step.
 
 import json
 import os
+import statistics
 import subprocess
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,9 @@ FLAVOUR = "cost"
 FLAVOURS = (FLAVOUR, "nolu")
 
 VECTORS = (1, 16, 64, 256, 1024, 2048)
+
+# Of each size: random numbers differ, and with them where the slab needs a page
+RUNS = 3
 DEVICES = 4
 DEVICE_VECTORS = 64
 VECTORS_PER_CPU = 128
@@ -197,7 +201,7 @@ class Reader:
 
 @dataclass
 class Measurement:
-    """One live update."""
+    """Live updates of the same devices."""
 
     vectors: int
     devices: int
@@ -231,22 +235,41 @@ def _several_devices():
         next_runs=(bind, f"irq_liveupdate_kexec -s 2 {names}"))
 
 
-def _measure(chosen, build, vectors, devices, echo):
+def _live_update(chosen, build, echo):
     directory = build.results(chosen.name)
     with Machine(build, directory, echo) as machine:
         result = Course(chosen, machine, build).execute()
     if result.error:
         raise run.RunFailed(result.error)
-    return Measurement(vectors, devices, Reader().read(os.path.join(directory, "qemu.log")))
+    return Reader().read(os.path.join(directory, "qemu.log"))
+
+
+def median(runs):
+    """Of each number of each step, over steps of some runs."""
+    def middle(name, field):
+        return statistics.median_low(field(steps[name]) for steps in runs)
+
+    return {name: Step(middle(name, lambda step: step.instructions),
+                       middle(name, lambda step: step.machine),
+                       middle(name, lambda step: step.calls),
+                       {what: middle(name, lambda step, what=what: step.operations[what])
+                        for what in OPERATIONS})
+            for name in STEPS}
+
+
+def _measure(chosen, build, vectors, devices, echo):
+    runs = [_live_update(replace(chosen, name=f"{chosen.name}.{number}"), build, echo)
+            for number in range(1, RUNS + 1)]
+    return Measurement(vectors, devices, median(runs))
 
 
 def measure(vectors, build, echo=False):
-    """A live update of one device."""
+    """Live updates of one device."""
     return _measure(_one_device(vectors), build, vectors, 1, echo)
 
 
 def measure_devices(build, echo=False):
-    """A live update of several devices."""
+    """Live updates of several devices."""
     return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo)
 
 

@@ -81,6 +81,14 @@ def exponent(points):
             / sum((x - mean_x) ** 2 for x, _ in logs))
 
 
+def ratios(scaled, step, other):
+    """Vectors to how much @step takes of what @other does, over the sizes of a single unit."""
+    values = {name: {one.vectors: one.value for one in scaled
+                     if (one.what, one.step, one.units) == ("scale", name, 1)}
+              for name in (step, other)}
+    return {n: values[step][n] / values[other][n] for n in values[step]}
+
+
 def exponents(scaled, what="scale"):
     """Step to exponent, over the sizes of a single unit."""
     chosen = [one for one in scaled if one.what == what and one.units == 1]

@@ -15,7 +15,7 @@ COLUMNS = ("cold", *bench.HANDOVER_STEPS)
 TARGETS = (
     ("whole handover / cold path", "handover", 1.10, 64),
     ("adoption / cold path", "adopt", 1.0, 1),
-    ("adoption / cold path, hardware operations", "adopt_operations", 1.0, 1),
+    ("adoption + finish / cold path, hardware operations", "adopt_operations", 1.0, 1),
     ("freeze + block, instructions per vector", "before_jump", 2000, 64),
     ("freeze, device reads per vector", "freeze_reads", 5, 1),
     ("freeze, device and config writes", "freeze_writes", 0, 1),
@@ -26,6 +26,10 @@ TARGETS = (
 
 # Of serializing and of validating, each
 SERIALIZER_LIMIT = 2
+
+# IRQ_LU_ROOT_SIZE, which holds all units
+ROOT_SIZE = 4096
+
 EXPONENT_LIMIT = 1.05
 
 
@@ -61,7 +65,7 @@ def figures(measurement):
         "handover": sum(steps[name].instructions for name in bench.HANDOVER_STEPS)
         / cold.instructions,
         "adopt": steps["adopt"].instructions / cold.instructions,
-        "adopt_operations": operations("adopt") / operations("cold"),
+        "adopt_operations": (operations("adopt") + operations("finish")) / operations("cold"),
         "before_jump": (freeze.instructions + block.instructions) / vectors,
         "freeze_reads": freeze.operations["device reads"] / vectors,
         "freeze_writes": freeze.operations["device writes"] + freeze.operations["config writes"],
@@ -113,16 +117,37 @@ def _limit(what, limit, value, where):
     return (what, _number(limit), _number(value), where, "met" if value <= limit else "MISSED")
 
 
+def _scale_limits(scaled):
+    value, vectors = max((value, n) for n, value in
+                         bench_boot.ratios(scaled, "adopt", "cold").items())
+    exponents = bench_boot.exponents(scaled)
+    cold = exponents.pop("cold")
+    rows = [_limit("adoption / cold allocation, emulated units", 1, value, f"{vectors} vectors")]
+    for step, value in exponents.items():
+        beside = f", cold {cold:.2f}" if step == "adopt" else ""
+        rows.append(_limit(f"exponent of {step}", EXPONENT_LIMIT, value,
+                           "1024-65536 vectors" + beside))
+    return rows
+
+
+def _blob_limits():
+    sizes = _sizes()
+    return [_limit("handed over, bytes per vector", 64, sizes["vector"], "the format"),
+            _limit("handed over, bytes per device", 64, sizes["device"], "the format"),
+            _limit("handed over, bytes for one unit besides its table", 4096, sizes["root"],
+                   "the format")]
+
+
 def _limits(found):
     rows = [("", "limit", "worst", "at", "")]
     rows += [_limit(what, limit, value, f"{vectors} vectors")
              for what, limit, value, vectors in targets(found.updates)]
+    rows += _blob_limits()
     rows += [_limit(f"to {name} / (memcpy + checksum), user space", SERIALIZER_LIMIT,
                     serializer_ratio(found.serializer, name),
                     f"{found.serializer['records']} records")
              for name in ("serialize", "validate")]
-    rows += [_limit(f"exponent of {step}", EXPONENT_LIMIT, value, "1024-65536 vectors")
-             for step, value in bench_boot.exponents(found.scaled).items()]
+    rows += _scale_limits(found.scaled)
     rows += [_limit(f"exponent of the memory of {step}", EXPONENT_LIMIT, value,
                     "1024-65536 vectors")
              for step, value in bench_boot.exponents(found.scaled, "memory").items()]
@@ -193,11 +218,18 @@ def tables(found):
     return "\n".join(lines + _seams(found.seams) + _limits(found))
 
 
-def _blob():
+def _sizes():
     sizes = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
-    return [f"Handed over: {sizes['irq_lu_vector_ser']} bytes per vector, "
-            f"{sizes['irq_lu_device_ser'] + sizes['irq_lu_device_ref_ser']} per device, "
-            f"{sizes['irq_lu_unit_ser']} per unit; one page holds the root and up to 63 units", ""]
+    return {"vector": sizes["irq_lu_vector_ser"],
+            "device": sizes["irq_lu_device_ser"] + sizes["irq_lu_device_ref_ser"],
+            "unit": sizes["irq_lu_unit_ser"],
+            "root": ROOT_SIZE}
+
+
+def _blob():
+    sizes = _sizes()
+    return [f"Handed over: {sizes['vector']} bytes per vector, {sizes['device']} per device, "
+            f"{sizes['unit']} per unit; one page holds the root and up to 63 units", ""]
 
 
 def as_data(found):
@@ -211,6 +243,7 @@ def as_data(found):
         "serializer": found.serializer,
         "scale": [asdict(one) for one in found.scaled],
         "exponents": bench_boot.exponents(found.scaled),
+        "adopt_over_cold": bench_boot.ratios(found.scaled, "adopt", "cold"),
         "memory_exponents": bench_boot.exponents(found.scaled, "memory"),
         "boot": found.boots,
         "boot_functions": found.functions,

@@ -216,11 +216,17 @@ def command_bench(arguments):
     missing = build.missing(bench.FLAVOURS)
     if missing:
         sys.exit("not built: " + ", ".join(missing))
-    updates = [bench.measure(vectors, build, arguments.console)
-               for vectors in arguments.vectors or bench.VECTORS]
-    updates.append(bench.measure_devices(build, arguments.console))
+    serializer = bench.measure_serializer(build)
+    build.plugin("cost")
+    # Instructions do not depend on what else the machine does. What takes longest begins.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        scaled = pool.submit(bench_boot.measure_scale, build, bench.FLAVOUR)
+        updates = [pool.submit(bench.measure, vectors, build, arguments.console)
+                   for vectors in reversed(arguments.vectors or bench.VECTORS)]
+        devices = pool.submit(bench.measure_devices, build, arguments.console)
+    updates = [update.result() for update in reversed(updates)] + [devices.result()]
     found = bench_report.Findings(
-        updates, bench.measure_serializer(build), bench_boot.measure_scale(build, bench.FLAVOUR),
+        updates, serializer, scaled.result(),
         bench_boot.measure_boot(build, bench.FLAVOURS),
         bench_boot.measure_functions(build, bench.FLAVOURS),
         bench_boot.seams(build, bench.FLAVOUR))
