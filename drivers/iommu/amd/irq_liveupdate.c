@@ -11,15 +11,15 @@
  *
  * The kernel which hands over preserves the interrupt table of a device, which
  * gets one then if it has none yet, and with the first of them in a segment the
- * device table. At the point of no return it blocks each
- * entry of a handed over interrupt: it makes it not present, with fault reporting
- * suppressed, in one store, whatever it was before (guest mode, too), and from
- * then on nobody changes it. Then all caches are flushed. When the other CPUs are
- * stopped, every DTE is rewritten: no device may do DMA, because the page tables
- * are in memory which the next kernel uses for something else, and devices which
- * are not handed over may send no interrupts. The command buffer and the logs are
- * switched off, as on any other shutdown. But the unit stays enabled: were it
- * not, a message which is the index of an entry would be taken for a vector.
+ * device table. At the point of no return it blocks each entry of a handed over
+ * interrupt: it makes it not present, with fault reporting suppressed, in one
+ * store, whatever it was before (guest mode, too), and from then on nobody
+ * changes it. Then all caches are flushed. When the other CPUs are stopped, every
+ * DTE is rewritten: no device may do DMA, because the page tables are in memory
+ * which the next kernel uses for something else, and devices which are not handed
+ * over may send no interrupts. The command buffer and the logs are switched off,
+ * as on any other shutdown. But the unit stays enabled: were it not, a message
+ * which is the index of an entry would be taken for a vector.
  *
  * The kernel which takes over finds the unit enabled, and does not disable it while
  * it sets it up. The record is compared with the registers. The interrupt table
@@ -524,7 +524,6 @@ static struct irq_remap_table *amd_ir_restore_table(struct amd_iommu *iommu, u16
 	phys_addr_t phys = __sme_clr(interrupts & DTE_IRQ_PHYS_ADDR_MASK);
 	unsigned int nr_entries = dte_nr_entries(interrupts);
 	struct irq_remap_table *table;
-
 	int ret;
 
 	if (!nr_entries)
