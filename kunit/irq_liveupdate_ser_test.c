@@ -418,6 +418,27 @@ static void units_of_a_segment_may_share_a_table(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
 }
 
+static void vector_is_found_by_its_index(struct kunit *test)
+{
+	struct ser_image *img = test->priv;
+	struct irq_lu_device_ser *dev = img->msix;
+	u32 found = 0;
+
+	for (u32 index = 0; index <= U16_MAX; index++) {
+		const struct irq_lu_vector_ser *vec = irq_lu_ser_find_vector(dev, index);
+
+		if (!vec)
+			continue;
+		KUNIT_EXPECT_EQ(test, vec->msi_index, index);
+		KUNIT_EXPECT_EQ(test, vec - dev->vectors, found);
+		found++;
+	}
+	KUNIT_EXPECT_EQ(test, found, dev->nr_vectors);
+
+	dev->nr_vectors = 0;
+	KUNIT_EXPECT_EQ(test, !!irq_lu_ser_find_vector(dev, 0), 0);
+}
+
 static void unused_unit_is_accepted(struct kunit *test)
 {
 	struct ser_image *img = test->priv;
@@ -859,6 +880,7 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(most_devices_are_accepted),
 	KUNIT_CASE(shortest_and_longest_blob_are_accepted),
 	KUNIT_CASE(units_of_a_segment_may_share_a_table),
+	KUNIT_CASE(vector_is_found_by_its_index),
 	KUNIT_CASE(unused_unit_is_accepted),
 	KUNIT_CASE(device_blobs_may_touch),
 	KUNIT_CASE(msi_device_with_most_messages_is_accepted),

@@ -163,7 +163,7 @@ def serializer_ratio(serializer, name):
 
 def _serializer(serializer):
     numbers = ", ".join(f"{name} {serializer[name]:.2f}"
-                        for name in ("serialize", "validate", "memcpy", "checksum"))
+                        for name in ("serialize", "validate", "look-up", "memcpy", "checksum"))
     return [f"Serializer in user space, ns per record of {serializer['records']}: {numbers}", ""]
 
 

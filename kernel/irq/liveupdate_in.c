@@ -648,24 +648,6 @@ void irq_liveupdate_match(struct device *dev,
 		ops->disable(dev);
 }
 
-static const struct irq_lu_vector_ser *
-irq_lu_find_vector(const struct irq_lu_device_ser *ser, unsigned int msi_index)
-{
-	unsigned int lo = 0, hi = ser->nr_vectors;
-
-	while (lo < hi) {
-		unsigned int mid = lo + (hi - lo) / 2;
-
-		if (ser->vectors[mid].msi_index < msi_index)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == ser->nr_vectors || ser->vectors[lo].msi_index != msi_index)
-		return NULL;
-	return &ser->vectors[lo];
-}
-
 /* A driver may disable its interrupts, and enable others. */
 static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_desc *desc)
 {
@@ -722,7 +704,7 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 		return -1;
 	}
 
-	rec = irq_lu_find_vector(in->ser, desc->msi_index);
+	rec = irq_lu_ser_find_vector(in->ser, desc->msi_index);
 	return rec ? rec->irq : -1;
 }
 

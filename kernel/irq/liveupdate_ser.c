@@ -444,3 +444,28 @@ int irq_lu_ser_check_device(const void *blob, size_t len,
 	}
 	return 0;
 }
+
+/**
+ * irq_lu_ser_find_vector() - Find the record of a vector
+ * @dev:	The blob of its device, which passed irq_lu_ser_check_device()
+ * @msi_index:	Index of the vector in the device
+ *
+ * Return: The record, or NULL.
+ */
+const struct irq_lu_vector_ser *
+irq_lu_ser_find_vector(const struct irq_lu_device_ser *dev, unsigned int msi_index)
+{
+	unsigned int lo = 0, hi = dev->nr_vectors;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (dev->vectors[mid].msi_index < msi_index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == dev->nr_vectors || dev->vectors[lo].msi_index != msi_index)
+		return NULL;
+	return &dev->vectors[lo];
+}

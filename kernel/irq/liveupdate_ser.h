@@ -30,4 +30,7 @@ int irq_lu_ser_check_device(const void *blob, size_t len,
 			    const struct irq_lu_root_ser *root,
 			    const char **reason);
 
+const struct irq_lu_vector_ser *
+irq_lu_ser_find_vector(const struct irq_lu_device_ser *dev, unsigned int msi_index);
+
 #endif /* _KERNEL_IRQ_LIVEUPDATE_SER_H */
