@@ -4,11 +4,13 @@
 A scenario's patch is {function: the name of a function that it no longer calls}.
 """
 
-import gdbstub
-
 CALL = 0xe8
 CALL_BYTES = 5
 NOP = bytes.fromhex("0f1f440000")
+
+
+class NothingToPatch(Exception):
+    """A function does not call what it shall no longer call."""
 
 
 def without_call(code, start, target):
@@ -23,18 +25,27 @@ def without_call(code, start, target):
     return bytes(code), count
 
 
-def _apply(stub, symbols, function, what):
-    """Patch a function; a copy in a KUnit suite may use fakes instead."""
-    found = 0
+def _patched(stub, symbols, function, what):
+    """By address the code of a function without its calls; a copy of it in a KUnit suite may use
+    fakes instead."""
+    found = {}
     for start, end in symbols.functions(function):
         code = stub.read(start, end - start)
         patched, count = without_call(code, start, symbols.address(what))
-        stub.write(start, patched)
-        found += count
+        if count:
+            found[start] = patched
     if not found:
-        raise gdbstub.StubError(f"{function} has no {what} that could be taken out")
+        raise NothingToPatch(f"{function} has no {what} that could be taken out")
+    return found
+
+
+def check_all(stub, symbols, patch):
+    """Whether a patch finds what it takes out, before a run relies on it."""
+    for function, what in patch.items():
+        _patched(stub, symbols, function, what)
 
 
 def apply_all(stub, symbols, patch):
     for function, what in patch.items():
-        _apply(stub, symbols, function, what)
+        for start, code in _patched(stub, symbols, function, what).items():
+            stub.write(start, code)

@@ -24,6 +24,7 @@ import judges
 import patch
 import qemu
 import qemulog
+import symbols
 from device import DEVICES
 from iommu import IOMMUS
 from result import Result, Vector
@@ -214,12 +215,22 @@ class Run:
         self.machine.start(self.scenario, old, archive, f"{self._parameters(0)} {hidden}",
                            watched)
         self._wait_for_vmm("old")
+        self._check_patches()
 
     def _wait_for_vmm(self, role):
         hello = self.machine.guest.reply(self._timeout("boot"))
         if not hello.get("ok") or hello.get("role") != role:
             raise RunFailed(f"expected the VMM of the {role} kernel, got {hello}")
         self.result.release = hello["release"]
+
+    def _check_patches(self):
+        """Both, in the old kernel: who applies one later may not be able to end the run."""
+        wanted = [what for what in (self.scenario.patch, self.scenario.next_patch) if what]
+        if not wanted:
+            return
+        with self.machine.stub() as stub:
+            for what in wanted:
+                patch.check_all(stub, self.symbols, what)
 
     def _patch(self, what):
         if not what:
@@ -509,8 +520,8 @@ class Run:
             else:
                 self._course()
             self._look_for_leaks()
-        except (guest.GuestHung, guest.CommandFailed, gdbstub.StubError, RunFailed,
-                OSError) as error:
+        except (guest.GuestHung, guest.CommandFailed, gdbstub.StubError, patch.NothingToPatch,
+                symbols.SymbolError, RunFailed, OSError) as error:
             self.result.error = f"{error}\n{self.machine.autopsy(self.symbols)}"
         self.result.console = self.machine.console()
         self.result.complaints = console.complaints(self.result.console,

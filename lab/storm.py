@@ -120,7 +120,7 @@ class HoldUps(threading.Thread):
         try:
             with self._stub as stub:
                 self._hold_up(stub)
-        except (gdbstub.StubError, OSError) as error:
+        except (gdbstub.StubError, patch.NothingToPatch, OSError) as error:
             self._error = error
 
     def _hold_up(self, stub):
@@ -253,9 +253,13 @@ class Storm(run.Run):
                         if signals[n] - self._before_finish[n] != 1]
 
     def _course(self):
-        self._old_kernel()
-        self._jump()
-        self._next_kernel()
+        try:
+            self._old_kernel()
+            self._jump()
+            self._next_kernel()
+        finally:
+            if self._ringer:
+                self._ringer.stop()
 
     def _judge(self):
         super()._judge()

@@ -4,6 +4,10 @@
 from bisect import bisect_right
 
 
+class SymbolError(Exception):
+    """A kernel has no symbol of a name, or more than the one that is asked for."""
+
+
 class Symbols:
     def __init__(self, path):
         self._addresses = {}
@@ -14,10 +18,17 @@ class Symbols:
         self._names = {a: name for name, found in self._addresses.items() for a in found}
         self._all = sorted(self._names)
 
+    def _found(self, name):
+        if name not in self._addresses:
+            raise SymbolError(f"there is no {name} in the kernel")
+        return self._addresses[name]
+
     def address(self, name):
         """Of a symbol that there is once."""
-        (address,) = self._addresses[name]
-        return address
+        found = self._found(name)
+        if len(found) > 1:
+            raise SymbolError(f"there is more than one {name} in the kernel")
+        return found[0]
 
     def name(self, address):
         """What is at an address: name+offset."""
@@ -34,4 +45,4 @@ class Symbols:
     def functions(self, name):
         """(start, end) of each function of a name: a KUnit suite has a copy of what it tests."""
         return [(start, self._all[bisect_right(self._all, start)])
-                for start in self._addresses[name]]
+                for start in self._found(name)]

@@ -3,9 +3,11 @@
 
 import time
 import unittest
+from unittest import mock
 
 import account
 import report
+import run
 import storm
 from result import Result
 from scenario import Scenario
@@ -35,6 +37,42 @@ class Ringer(unittest.TestCase):
             ringer.stop()
             quiet = ringer.last_rung_in(*range(storm.FINISHED))
             self.assertEqual([doorbell.rings[v] for v in quiet], [rings[v] for v in quiet])
+
+
+class Failure(unittest.TestCase):
+    """Of a storm on a machine which is not there."""
+
+    def machineless(self, **changes):
+        machine = mock.MagicMock()
+        machine.guest.reply.return_value = {"ok": True, "role": "old", "release": ""}
+        machine.stub().__enter__().read.return_value = bytes(8)
+        for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
+            text.return_value = ""
+        build = mock.MagicMock()
+        build.symbols().functions.return_value = [(0, 8)]
+        build.symbols().address.return_value = 0
+        return storm.Storm(Scenario(name="storm", title="", **changes), machine, build)
+
+    @mock.patch.object(storm.Storm, "_initrd")
+    def test_patch_of_either_kernel_finds_nothing(self, _):
+        for which in ("patch", "next_patch"):
+            failed = self.machineless(**{which: {"finish": "inject"}})
+            result = failed.execute()
+            self.assertIn("finish has no inject that could be taken out", result.error)
+            failed.machine.guest.command.assert_not_called()
+
+    def test_rings_end_with_the_storm(self):
+        failed = self.machineless()
+        ringer = storm.Ringer(SlowDoorbell(), 1, VECTORS)
+
+        def start():
+            failed._ringer = ringer
+            ringer.start()
+            raise run.RunFailed("the end")
+
+        with mock.patch.object(failed, "_old_kernel", start):
+            self.assertIn("the end", failed.execute().error)
+        self.assertFalse(ringer.is_alive())
 
 
 class Sums(unittest.TestCase):
