@@ -67,9 +67,9 @@ def _load(name, arguments):
 
 
 def _execute(chosen, build, echo=False):
-    missing = build.missing(chosen.kernels)
-    if missing:
-        sys.exit("not built: " + ", ".join(missing))
+    reason = build.not_ready(chosen.kernels)
+    if reason:
+        sys.exit(reason)
     result = run.execute(chosen, build, echo, COURSES[chosen.course])
     checks = expectation.check(result)
     report.write_json(os.path.join(build.results(), chosen.name + ".json"),
@@ -213,9 +213,9 @@ def command_storm(arguments):
 
 def command_bench(arguments):
     build = paths.Build(arguments.build)
-    missing = build.missing(bench.FLAVOURS)
-    if missing:
-        sys.exit("not built: " + ", ".join(missing))
+    reason = build.not_ready(bench.FLAVOURS)
+    if reason:
+        sys.exit(reason)
     serializer = bench.measure_serializer(build)
     build.plugin("cost")
     # Instructions do not depend on what else the machine does. What takes longest begins.

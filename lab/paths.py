@@ -9,10 +9,22 @@ import symbols
 
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 
+# What scripts/build-initramfs.sh makes the image of, except for what was fetched or installed
+IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "lab/guest",
+                 "scripts/build-initramfs.sh")
+
+
+def _newest(paths):
+    """Of the files which these are or have in them."""
+    files = [os.path.join(directory, name) for path in paths
+             for directory, _, names in os.walk(path) for name in names]
+    return max(files + [path for path in paths if os.path.isfile(path)], key=os.path.getmtime)
+
 
 class Build:
-    def __init__(self, directory):
+    def __init__(self, directory, source=os.path.dirname(SOURCE)):
         self.directory = os.path.abspath(directory)
+        self.source = source
         self.qemu = self._path("qemu", "qemu-system-x86_64")
         self.initrd = self._path("initrd.img")
 
@@ -51,7 +63,13 @@ class Build:
         shutil.rmtree(self._path("results", name))
         os.unlink(self._path("results", name + ".json"))
 
-    def missing(self, flavours):
-        """Paths a run needs and that do not exist."""
+    def not_ready(self, flavours):
+        """Why there can be no run with these kernels, or None."""
         needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]
-        return [path for path in needed if not os.path.exists(path)]
+        missing = [path for path in needed if not os.path.exists(path)]
+        if missing:
+            return "not built: " + ", ".join(missing)
+        newest = _newest([os.path.join(self.source, path) for path in IMAGE_SOURCES])
+        if os.path.getmtime(newest) > os.path.getmtime(self.initrd):
+            return f"{self.initrd} is older than {newest}: make image"
+        return None
