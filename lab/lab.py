@@ -300,7 +300,14 @@ def _parser():
 
 def main():
     arguments = _parser().parse_args()
-    sys.exit(0 if arguments.act(arguments) else 1)
+    try:
+        ok = arguments.act(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads on, as behind "| head". Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        ok = False
+    sys.exit(0 if ok else 1)
 
 
 if __name__ == "__main__":
