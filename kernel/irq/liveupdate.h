@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Interrupt live update, shared by the half that hands over (liveupdate.c) and
- * the half that takes over (liveupdate_in.c).
+ * the half that takes over (liveupdate_in.h).
  */
 
 #ifndef _KERNEL_IRQ_LIVEUPDATE_H

@@ -30,6 +30,8 @@
  *    the previous kernel is freed, but for records which did not pass the
  *    validator. They are lost until the next reboot.
  *
+ * The last two are in liveupdate_finish.c.
+ *
  * What was handed over is not trusted. When anything is wrong with a record,
  * the device starts cold, and everything else goes on: irq_lu_refuse().
  *
@@ -43,8 +45,6 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
-#include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
@@ -57,11 +57,9 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "internals.h"
-#include "liveupdate.h"
+#include "liveupdate_in.h"
 #include "liveupdate_ser.h"
 
 #define CREATE_TRACE_POINTS
@@ -70,89 +68,7 @@
 /* Far above what any machine has, and bounds the bitmap of reserved ones. */
 #define IRQ_LU_NR_IRQS		BIT(20)
 
-/**
- * enum irq_lu_injection - What became of a synthetic interrupt
- * @IRQ_LU_SENT:	It was sent to the CPU
- * @IRQ_LU_PENDING:	It is left pending
- * @IRQ_LU_REPLAY:	The one which is on its way stands for it, too
- * @IRQ_LU_INJECTIONS:	How many of these there are
- */
-enum irq_lu_injection {
-	IRQ_LU_SENT,
-	IRQ_LU_PENDING,
-	IRQ_LU_REPLAY,
-	IRQ_LU_INJECTIONS,
-};
-
-/**
- * struct irq_lu_counters - What this kernel did with interrupts of others, in total
- * @injected:	Synthetic interrupts, by what became of them
- * @was_pending: Interrupts which were pending at FINISH already
- * @revoked:	Reservations taken back
- */
-struct irq_lu_counters {
-	unsigned long	injected[IRQ_LU_INJECTIONS];
-	unsigned long	was_pending;
-	unsigned long	revoked;
-};
-
-/**
- * struct irq_lu_in_dev - A device whose interrupts were handed over
- * @node:	Entry in the list of all these devices
- * @hash:	Entry in the hash of devices, by its place before the match, and by
- *		@dev after it
- * @ser:	Its record
- * @unit:	Its interrupt remapping unit, NULL before take over
- * @dev:	The device, NULL before the match
- * @ops:	Methods of its bus
- * @nr_reserved: How many vectors have their number and entry reserved. That is
- *		all of them, or none when the device was refused.
- * @refused:	The device starts cold
- * @checked:	@dev and @unit were found to belong together
- */
-struct irq_lu_in_dev {
-	struct list_head			node;
-	struct hlist_node			hash;
-	const struct irq_lu_device_ser		*ser;
-	struct irq_domain			*unit;
-	struct device				*dev;
-	const struct irq_liveupdate_dev_ops	*ops;
-	unsigned int				nr_reserved;
-	bool					refused;
-	bool					checked;
-};
-
-/**
- * struct irq_lu_in - What was handed over
- * @lock:	Nests inside of the MSI descriptor lock
- * @loaded:	The state was looked for
- * @handed_over: The previous kernel left state, useful or not
- * @root:	The root, NULL when there is none or it was refused
- * @table:	The device table. A record which did not pass its checks has
- *		address zero.
- * @free:	Frees what the previous kernel left
- * @devices:	List of struct irq_lu_in_dev
- * @nr_irqs:	Size of @records and @reserved, above all numbers of the records
- * @records:	Records which have their places reserved, by irq number. NULL when
- *		nothing is taken over
- * @reserved:	Reserved irq numbers, NULL when nothing is taken over
- * @counters:	Of all live updates since boot
- */
-struct irq_lu_in {
-	struct mutex			lock;	/* protects everything */
-	bool				loaded;
-	bool				handed_over;
-	struct irq_lu_root_ser		*root;
-	struct irq_lu_device_ref_ser	*table;
-	void				(*free)(void *mem);
-	struct list_head		devices;
-	unsigned int			nr_irqs;
-	const struct irq_lu_vector_ser	**records;
-	unsigned long			*reserved;
-	struct irq_lu_counters		counters;
-};
-
-static struct irq_lu_in irq_lu_in = {
+struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
 	.devices	= LIST_HEAD_INIT(irq_lu_in.devices),
 };
@@ -366,9 +282,8 @@ release:
 	return ret;
 }
 
-static void irq_lu_release_vectors(struct irq_lu_in_dev *in,
-				   const struct irq_lu_vector_ser *rec, unsigned int nr,
-				   bool revoke)
+void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec,
+			    unsigned int nr, bool revoke)
 {
 	unsigned int i;
 
@@ -383,8 +298,7 @@ static void irq_lu_release_vectors(struct irq_lu_in_dev *in,
 }
 
 /* The last vectors of the device which are still reserved, and from now on are not. */
-static const struct irq_lu_vector_ser *irq_lu_pop_vectors(struct irq_lu_in_dev *in,
-							  unsigned int *nr)
+const struct irq_lu_vector_ser *irq_lu_pop_vectors(struct irq_lu_in_dev *in, unsigned int *nr)
 {
 	if (!in->nr_reserved)
 		return NULL;
@@ -404,7 +318,7 @@ static void irq_lu_revoke_device(struct irq_lu_in_dev *in)
 }
 
 /* Never a part of a device: all of its interrupts are placed, or none. */
-static void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
+void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 {
 	lockdep_assert_held(&irq_lu_in.lock);
 
@@ -573,7 +487,7 @@ static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 place)
 	return first;
 }
 
-static struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
+struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
 
@@ -753,358 +667,3 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt)
 				    find_next_bit(irq_lu_in.reserved, last, *start));
 	return true;
 }
-
-/*
- * Finishing
- */
-
-/* Synthetic interrupts which are sent without a break, and how long that is */
-#define IRQ_LU_BURST	32
-#define IRQ_LU_BREAK_US	50
-
-static const char * const irq_lu_injections[] = {
-	[IRQ_LU_SENT]		= "sent",
-	[IRQ_LU_PENDING]	= "pending",
-	[IRQ_LU_REPLAY]		= "replay",
-};
-
-/*
- * An interrupt which is not started has no vector to which it could be sent,
- * and a disabled one must not reach its handler: it is left pending, for the
- * request or the enable to come. Where a resend is already on its way the
- * handler runs for that one, which is as good.
- */
-static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
-{
-	struct irq_data *irqd = &desc->irq_data;
-
-	if (desc->action && irqd_is_started(irqd) && !irqd_irq_disabled(irqd) &&
-	    !irqd_irq_masked(irqd)) {
-		int err = check_irq_resend(desc, true);
-
-		if (!err)
-			return IRQ_LU_SENT;
-		if (err == -EBUSY)
-			return IRQ_LU_REPLAY;
-	}
-	desc->istate |= IRQS_PENDING;
-	return IRQ_LU_PENDING;
-}
-
-/* Returns how, or %IRQ_LU_INJECTIONS when there is no such interrupt. */
-static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq)
-{
-	scoped_irqdesc_get_and_buslock(irq, 0) {
-		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
-		enum irq_lu_injection how = irq_lu_inject_locked(scoped_irqdesc);
-
-		irq_lu_in.counters.was_pending += was_pending;
-		irq_lu_in.counters.injected[how]++;
-		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
-					    irq_lu_injections[how]);
-		return how;
-	}
-	return IRQ_LU_INJECTIONS;
-}
-
-/* As long as the handlers of a burst may take */
-VISIBLE_IF_KUNIT void irq_lu_break(void)
-{
-	KUNIT_STATIC_STUB_REDIRECT(irq_lu_break);
-	fsleep(IRQ_LU_BREAK_US);
-}
-
-/*
- * Sending is faster than handling, and all of them may go to one CPU, which then
- * does nothing else. Returns whether there is such an interrupt.
- */
-static bool irq_lu_inject(unsigned int irq)
-{
-	enum irq_lu_injection how = irq_lu_inject_irq(irq);
-
-	if (how == IRQ_LU_SENT && !(irq_lu_in.counters.injected[how] % IRQ_LU_BURST))
-		irq_lu_break();
-	return how < IRQ_LU_INJECTIONS;
-}
-
-static void irq_lu_finish_device(struct irq_lu_in_dev *in)
-{
-	unsigned int i, nr, injected = 0, revoked = 0;
-	const struct irq_lu_vector_ser *rec;
-
-	while ((rec = irq_lu_pop_vectors(in, &nr))) {
-		/*
-		 * Nobody but the vector it is reserved for can have the number,
-		 * and vectors which are allocated at once are freed at once.
-		 */
-		bool in_use = irq_lu_inject(rec->irq);
-
-		for (i = 1; in_use && i < nr; i++)
-			irq_lu_inject(rec[i].irq);
-		irq_lu_release_vectors(in, rec, nr, !in_use);
-		if (in_use)
-			injected += nr;
-		else
-			revoked += nr;
-	}
-	dev_info(in->dev, "irq_liveupdate: finished: %u synthetic interrupts, %u vectors revoked\n",
-		 injected, revoked);
-}
-
-static void irq_lu_free_device(struct irq_lu_in_dev *in)
-{
-	list_del(&in->node);
-	hash_del(&in->hash);
-	put_device(in->dev);
-	kfree(in);
-}
-
-static void irq_lu_free_reserved(void)
-{
-	irq_lock_sparse();
-	bitmap_free(irq_lu_in.reserved);
-	irq_lu_in.reserved = NULL;
-	irq_unlock_sparse();
-}
-
-static void irq_lu_free_memory(void)
-{
-	const struct irq_lu_vector_ser **records = irq_lu_in.records;
-	unsigned int i;
-
-	/* The allocators may still look at a record. */
-	WRITE_ONCE(irq_lu_in.records, NULL);
-	synchronize_rcu();
-	irq_lu_in.nr_irqs = 0;
-	kvfree(records);
-
-	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
-		if (irq_lu_in.table[i].blob)
-			irq_lu_in.free(phys_to_virt(irq_lu_in.table[i].blob));
-	}
-	irq_lu_in.free(irq_lu_in.table);
-	irq_lu_in.free(irq_lu_in.root);
-	irq_lu_in.table = NULL;
-	irq_lu_in.root = NULL;
-}
-
-/* The live update ends with its last device. */
-static void irq_lu_end(void)
-{
-	scoped_guard(mutex, &irq_lu_in.lock) {
-		if (!irq_lu_in.root || !list_empty(&irq_lu_in.devices))
-			return;
-		irq_lu_free_reserved();
-		irq_lu_free_memory();
-	}
-	/* Takes the lock of CPU hotplug, and therefore not inside of ours. */
-	static_branch_disable(&irq_liveupdate_placing);
-}
-
-/* Before FINISH, while all is as it was handed over and adopted. Says itself what differs. */
-static void irq_lu_audit_incoming(struct device *dev)
-{
-	const struct irq_liveupdate_dev_ops *ops = NULL;
-	struct irq_lu_in_dev *in;
-
-	scoped_guard(mutex, &irq_lu_in.lock) {
-		in = irq_lu_find_matched(dev);
-		if (in)
-			ops = in->ops;
-	}
-	if (ops)
-		irq_liveupdate_audit(dev, ops);
-}
-
-static void irq_lu_finish_locked(struct device *dev)
-{
-	struct irq_lu_in_dev *in;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	in = irq_lu_find_matched(dev);
-	if (!in)
-		return;
-
-	if (!in->refused)
-		irq_lu_finish_device(in);
-	irq_lu_free_device(in);
-}
-
-/**
- * irq_liveupdate_finish - End the live update of a device
- * @dev:	Device
- *
- * One synthetic interrupt is delivered for each interrupt which was handed over
- * and is in use, because nobody knows whether the device raised one when it
- * could not be delivered. Interrupts nobody asked for are revoked: table entry
- * and number are free for others.
- *
- * Context: May sleep. The driver may use the device at the same time. The caller
- * makes sure that it is neither bound nor unbound. The MSI descriptors of @dev
- * must not be locked.
- */
-void irq_liveupdate_finish(struct device *dev)
-{
-	if (IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG))
-		irq_lu_audit_incoming(dev);
-
-	if (dev->msi.data) {
-		/* What is in use stays in use, and the other way round. */
-		guard(msi_descs_lock)(dev);
-		irq_lu_finish_locked(dev);
-	} else {
-		irq_lu_finish_locked(dev);
-	}
-	irq_lu_end();
-}
-
-static struct device *irq_lu_get_matched(void)
-{
-	struct irq_lu_in_dev *in;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
-		if (in->dev)
-			return get_device(in->dev);
-	}
-	return NULL;
-}
-
-static void irq_lu_free_missing(void)
-{
-	struct irq_lu_in_dev *in, *next;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	list_for_each_entry_safe(in, next, &irq_lu_in.devices, node) {
-		irq_lu_refuse(in, "nobody has claimed them");
-		irq_lu_free_device(in);
-	}
-}
-
-/**
- * irq_liveupdate_finish_rest - End the live update of all devices
- *
- * For the bus, when it knows that no further device can be claimed. Devices
- * which were found but not finished are finished, the interrupts of all others
- * are revoked.
- *
- * Context: May sleep. Neither devices nor their MSI descriptors may be locked.
- */
-void irq_liveupdate_finish_rest(void)
-{
-	struct device *dev;
-
-	while ((dev = irq_lu_get_matched())) {
-		/* Against its driver, whose MSI descriptors end with it */
-		scoped_guard(device, dev)
-			irq_liveupdate_finish(dev);
-		put_device(dev);
-	}
-	irq_lu_free_missing();
-	irq_lu_end();
-}
-
-/*
- * debugfs
- */
-
-static const char *irq_lu_in_state(struct irq_lu_in_dev *in)
-{
-	if (in->refused)
-		return "refused";
-	if (!in->dev)
-		return "missing";
-	return in->checked ? "adopted" : "matched";
-}
-
-static int irq_lu_devices_show(struct seq_file *m, void *p)
-{
-	struct irq_lu_in_dev *in;
-
-	irq_lu_show_out(m);
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	list_for_each_entry(in, &irq_lu_in.devices, node)
-		seq_printf(m, "%04x:%02x:%02x.%d incoming %s vectors %u\n", in->ser->segment,
-			   PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
-			   PCI_FUNC(in->ser->devid), irq_lu_in_state(in),
-			   in->ser->nr_vectors);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
-
-/* A device may be finished meanwhile, so it is audited outside of the lock. */
-static struct device *irq_lu_get_matched_nth(unsigned int n,
-					     const struct irq_liveupdate_dev_ops **ops)
-{
-	struct irq_lu_in_dev *in;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
-		if (in->dev && !n--) {
-			*ops = in->ops;
-			return get_device(in->dev);
-		}
-	}
-	return NULL;
-}
-
-static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
-				  const struct irq_liveupdate_dev_ops *ops)
-{
-	int nr;
-
-	scoped_guard(device, dev)
-		nr = irq_liveupdate_audit(dev, ops);
-
-	if (nr < 0)
-		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));
-	else
-		seq_printf(m, "%s vectors %d agree\n", dev_name(dev), nr);
-}
-
-static int irq_lu_audit_show(struct seq_file *m, void *p)
-{
-	const struct irq_liveupdate_dev_ops *ops;
-	struct device *dev;
-	unsigned int n;
-
-	for (n = 0; (dev = irq_lu_get_matched_nth(n, &ops)); n++) {
-		irq_lu_audit_show_one(m, dev, ops);
-		put_device(dev);
-	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(irq_lu_audit);
-
-static int irq_lu_counters_show(struct seq_file *m, void *p)
-{
-	const struct irq_lu_counters *counters = &irq_lu_in.counters;
-	unsigned int how;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	for (how = 0; how < IRQ_LU_INJECTIONS; how++)
-		seq_printf(m, "injected %s %lu\n", irq_lu_injections[how],
-			   counters->injected[how]);
-	seq_printf(m, "pending at finish %lu\n", counters->was_pending);
-	seq_printf(m, "revoked %lu\n", counters->revoked);
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(irq_lu_counters);
-
-static int __init irq_lu_debugfs_init(void)
-{
-	struct dentry *dir = debugfs_create_dir("irq_liveupdate", NULL);
-
-	debugfs_create_file("devices", 0400, dir, NULL, &irq_lu_devices_fops);
-	debugfs_create_file("audit", 0400, dir, NULL, &irq_lu_audit_fops);
-	debugfs_create_file("counters", 0400, dir, NULL, &irq_lu_counters_fops);
-	return 0;
-}
-late_initcall(irq_lu_debugfs_init);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* Interrupt live update, what debugfs shows of both halves */
+
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/init.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+
+#include "liveupdate_in.h"
+
+static const char *irq_lu_in_state(struct irq_lu_in_dev *in)
+{
+	if (in->refused)
+		return "refused";
+	if (!in->dev)
+		return "missing";
+	return in->checked ? "adopted" : "matched";
+}
+
+static int irq_lu_devices_show(struct seq_file *m, void *p)
+{
+	struct irq_lu_in_dev *in;
+
+	irq_lu_show_out(m);
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node)
+		seq_printf(m, "%04x:%02x:%02x.%d incoming %s vectors %u\n", in->ser->segment,
+			   PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
+			   PCI_FUNC(in->ser->devid), irq_lu_in_state(in),
+			   in->ser->nr_vectors);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
+
+/* A device may be finished meanwhile, so it is audited outside of the lock. */
+static struct device *irq_lu_get_matched_nth(unsigned int n,
+					     const struct irq_liveupdate_dev_ops **ops)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_lu_in.devices, node) {
+		if (in->dev && !n--) {
+			*ops = in->ops;
+			return get_device(in->dev);
+		}
+	}
+	return NULL;
+}
+
+static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
+				  const struct irq_liveupdate_dev_ops *ops)
+{
+	int nr;
+
+	scoped_guard(device, dev)
+		nr = irq_liveupdate_audit(dev, ops);
+
+	if (nr < 0)
+		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));
+	else
+		seq_printf(m, "%s vectors %d agree\n", dev_name(dev), nr);
+}
+
+static int irq_lu_audit_show(struct seq_file *m, void *p)
+{
+	const struct irq_liveupdate_dev_ops *ops;
+	struct device *dev;
+	unsigned int n;
+
+	for (n = 0; (dev = irq_lu_get_matched_nth(n, &ops)); n++) {
+		irq_lu_audit_show_one(m, dev, ops);
+		put_device(dev);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_audit);
+
+static int irq_lu_counters_show(struct seq_file *m, void *p)
+{
+	const struct irq_lu_counters *counters = &irq_lu_in.counters;
+	unsigned int how;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	for (how = 0; how < IRQ_LU_INJECTIONS; how++)
+		seq_printf(m, "injected %s %lu\n", irq_lu_injections[how],
+			   counters->injected[how]);
+	seq_printf(m, "pending at finish %lu\n", counters->was_pending);
+	seq_printf(m, "revoked %lu\n", counters->revoked);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(irq_lu_counters);
+
+static int __init irq_lu_debugfs_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("irq_liveupdate", NULL);
+
+	debugfs_create_file("devices", 0400, dir, NULL, &irq_lu_devices_fops);
+	debugfs_create_file("audit", 0400, dir, NULL, &irq_lu_audit_fops);
+	debugfs_create_file("counters", 0400, dir, NULL, &irq_lu_counters_fops);
+	return 0;
+}
+late_initcall(irq_lu_debugfs_init);
