@@ -87,8 +87,13 @@ static struct device *found(unsigned int dev)
 	return &previous.found[dev]->pdev.dev;
 }
 
-/* Above the level of what the code under test says: a console is slow. */
-static void say(struct kunit *test, const char *what, const char *step, u64 value)
+/*
+ * Above the level of what the code under test says: a console is slow.
+ *
+ * lab/bench_boot.py finds the beginning of a step by the name of run_step(), and its
+ * end by that of say_cost().
+ */
+static noinline void say_cost(struct kunit *test, const char *what, const char *step, u64 value)
 {
 	kunit_printk(KERN_NOTICE, test, "%s: %s %u %u %u %llu\n", what, step,
 		     previous.size->nr_units, previous.size->nr_devices, nr_vectors(), value);
@@ -327,20 +332,21 @@ static unsigned long free_bytes(void)
 	return global_zone_page_state(NR_FREE_PAGES) << PAGE_SHIFT;
 }
 
-static void run(struct kunit *test, const char *name, void (*step)(struct kunit *test))
+static noinline void run_step(struct kunit *test, const char *name,
+			      void (*step)(struct kunit *test))
 {
 	u64 start = ktime_get_ns();
 
 	step(test);
-	say(test, "scale", name, ktime_get_ns() - start);
+	say_cost(test, "scale", name, ktime_get_ns() - start);
 }
 
 static void run_memory(struct kunit *test, const char *name, void (*step)(struct kunit *test))
 {
 	unsigned long before = free_bytes();
 
-	run(test, name, step);
-	say(test, "memory", name, before - free_bytes());
+	run_step(test, name, step);
+	say_cost(test, "memory", name, before - free_bytes());
 }
 
 static unsigned int nr_held(void)
@@ -429,20 +435,20 @@ static void disown(struct kunit *test, unsigned int dev)
 
 static void taking_over(struct kunit *test)
 {
-	run(test, "seal", seal);
+	run_step(test, "seal", seal);
 	run_memory(test, "load", load);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish_rest, NULL));
-	run(test, "take-over", take_over);
+	run_step(test, "take-over", take_over);
 	KUNIT_EXPECT_EQ(test, nr_vectors(), nr_held());
 
-	run(test, "match", match);
-	run(test, "look-up", look_up);
-	run(test, "adopt", adopt);
-	run(test, "finish", finish);
+	run_step(test, "match", match);
+	run_step(test, "look-up", look_up);
+	run_step(test, "adopt", adopt);
+	run_step(test, "finish", finish);
 	KUNIT_EXPECT_EQ(test, 0, nr_held());
 	behind_each_unit(test, free_adopted);
 
-	run(test, "cold", cold);
+	run_step(test, "cold", cold);
 	behind_each_unit(test, free_cold);
 }
 
@@ -450,12 +456,12 @@ static void handing_over(struct kunit *test)
 {
 	behind_each_unit(test, own);
 	run_memory(test, "preserve", preserve);
-	run(test, "freeze", freeze);
+	run_step(test, "freeze", freeze);
 	behind_each_unit(test, disown);
 
 	for (unsigned int i = 0; i < previous.size->nr_units; i++)
 		alloc_blocked(test, previous.units[i]->iommu.ir_table);
-	run(test, "block", block);
+	run_step(test, "block", block);
 	for (unsigned int i = 0; i < previous.size->nr_units; i++)
 		KUNIT_EXPECT_EQ(test, nr_vectors() / previous.size->nr_units,
 				bitmap_weight(previous.units[i]->iommu.ir_table->preserved->blocked,

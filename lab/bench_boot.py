@@ -26,6 +26,9 @@ NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
 SCALE_MEMORY = "3G"
 
+# Of the suite: entered where a step begins, and where it is over
+STEP, STEP_OVER = "run_step", "say_cost"
+
 # Entered once each. Before the first of them the image is unpacked.
 KERNEL, USERSPACE = "start_kernel", "run_init_process"
 
@@ -36,6 +39,12 @@ CLOCK = "base=2026-01-01,clock=vm"
 
 # Of the functions which differ most
 NR_FUNCTIONS = 16
+
+# Of those which grow most
+NR_GROWING = 12
+
+# In the names of our functions which an allocation calls
+OURS = re.compile("liveupdate|irq_lu_")
 
 TIMEOUT = 3600
 
@@ -64,13 +73,69 @@ def _run(build, flavour, append, *options, memory="1G"):
                           text=True, errors="replace").stdout
 
 
+def _profiles(lines):
+    """A Counter of the instructions of each function, for each time that one was made. Copies
+    which the compiler has made count as one."""
+    found, counts = [], Counter()
+    for line in lines:
+        if line == "end":
+            found.append(counts)
+            counts = Counter()
+        else:
+            _, name, count = line.split()
+            counts[name.split(".")[0]] += int(count)
+    return found
+
+
+def _profile_option(build, flavour, start, end):
+    return f"{build.plugin('profile')},map={build.map(flavour)},from={start:#x},to={end:#x}"
+
+
 def measure_scale(build, flavour):
-    console = _run(build, flavour, SCALE, memory=SCALE_MEMORY)
+    """What each step took, and Scaled to its profile."""
+    symbols = build.symbols(flavour)
+    log = os.path.join(build.results("bench-scale"), "qemu.log")
+    console = _run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
+                   _profile_option(build, flavour, symbols.address(STEP),
+                                   symbols.address(STEP_OVER)), memory=SCALE_MEMORY)
     found = [Scaled(what, step, *map(int, numbers))
              for what, step, *numbers in SCALED.findall(console)]
     if not found:
         raise RuntimeError(f"{flavour}: the suite has measured nothing:\n{console[-2000:]}")
+    with open(log) as f:
+        profiles = _profiles(f.read().splitlines())
+    timed = [one for one in found if one.what == "scale"]
+    return found, dict(zip(timed, profiles, strict=True))
+
+
+def _per_vector(profiles, step):
+    """Instructions by function, for each number of vectors of a single unit."""
+    found = []
+    sizes = sorted((one.vectors, one) for one in profiles if (one.step, one.units) == (step, 1))
+    for vectors, one in sizes:
+        counts = Counter()
+        for name, count in profiles[one].items():
+            counts["ours" if OURS.search(name) else name] += count / vectors
+        found.append(counts)
     return found
+
+
+def growth(profiles, step, beside):
+    """(function, instructions per vector of @step at each size, those of @beside) of the
+    functions which grow most in @step; ours; the rest; the sum, and without the first."""
+    columns = [_per_vector(profiles, step), _per_vector(profiles, beside)]
+    least, most = columns[0][0], columns[0][-1]
+    names = sorted((least.keys() | most.keys()) - {"ours"},
+                   key=lambda name: least[name] - most[name])[:NR_GROWING]
+    shown = [*names, "ours"]
+
+    def row(name, value):
+        return (name, *([value(counts) for counts in column] for column in columns))
+
+    return [*(row(name, lambda counts, name=name: counts[name]) for name in shown),
+            row("all others", lambda counts: counts.total() - sum(counts[name] for name in shown)),
+            row("sum", lambda counts: counts.total()),
+            row(f"sum without {names[0]}", lambda counts: counts.total() - counts[names[0]])]
 
 
 def exponent(points):
@@ -97,12 +162,12 @@ def exponents(scaled, what="scale"):
             for step in steps}
 
 
-def _boot(build, flavour, seed, name, arguments):
+def _boot(build, flavour, seed, plugin):
     """What a plugin says of a boot."""
     log = os.path.join(build.results(f"bench-boot-{flavour}"), "qemu.log")
     _run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
          "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
-         "-plugin", build.plugin(name) + arguments)
+         "-plugin", plugin)
     with open(log) as f:
         return f.read().splitlines()
 
@@ -113,7 +178,7 @@ def _instructions(build, flavour, seed):
     watched = "".join(f",watch={name}:{symbols.address(name):#x}"
                       for name in (KERNEL, USERSPACE))
     texts = [match["text"] for match in map(qemulog.LINE.match, _boot(
-        build, flavour, seed, "cost", watched)) if match]
+        build, flavour, seed, build.plugin("cost") + watched)) if match]
     counts = {text.split()[0]: qemulog.Event(0, "", text).numbers()["all"]
               for text in reversed(texts)}
     return counts[USERSPACE] - counts[KERNEL]
@@ -126,14 +191,10 @@ def measure_boot(build, flavours):
 
 
 def _functions(build, flavour):
-    """Function to its instructions. Copies which the compiler has made count as one."""
+    """Function to its instructions."""
     symbols = build.symbols(flavour)
-    counts = Counter()
-    for line in _boot(build, flavour, SEEDS[0], "profile",
-                      f",map={build.map(flavour)},from={symbols.address(KERNEL):#x},"
-                      f"to={symbols.address(USERSPACE):#x}"):
-        _, name, count = line.split()
-        counts[name.split(".")[0]] += int(count)
+    (counts,) = _profiles(_boot(build, flavour, SEEDS[0], _profile_option(
+        build, flavour, symbols.address(KERNEL), symbols.address(USERSPACE))))
     return counts
 
 

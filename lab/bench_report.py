@@ -40,6 +40,7 @@ class Findings:
     updates: a Measurement for each live update
     serializer: nanoseconds per record, by name
     scaled: a Scaled for each step and size
+    growth: functions with which adoption grows, see bench_boot.growth()
     boots: instructions of some boots, by flavour
     functions: (function, instructions, those without) where the boots differ
     seams: lines of disassembly
@@ -48,6 +49,7 @@ class Findings:
     updates: list
     serializer: dict
     scaled: list
+    growth: list
     boots: dict
     functions: list
     seams: list
@@ -186,6 +188,22 @@ def _scale(scaled, what, title):
     return [f"Emulated units, {title} per vector", *_table(rows), ""]
 
 
+def _growth(scaled, growth):
+    sizes = sorted({one.vectors for one in scaled if one.units == 1})
+
+    def cells(values):
+        points = [(n, n * value) for n, value in zip(sizes, values)]
+        known = all(value for _, value in points)
+        return (*(f"{value:,.0f}" for value in values),
+                f"{bench_boot.exponent(points):.3f}" if known else "")
+
+    rows = [("function", "adopt", *map(str, sizes[1:]), "exponent",
+             "cold", *map(str, sizes[1:]), "exponent")]
+    rows += [(name, *cells(adopt), *cells(cold)) for name, adopt, cold in growth]
+    return ["Where adoption grows, instructions per vector of one emulated unit, "
+            f"from {sizes[0]} vectors", *_table(rows), ""]
+
+
 def _boot(boots):
     rows = [("kernel", "least", "median", "most")]
     rows += [(flavour, *(f"{counts[i]:,}" for i in (0, len(counts) // 2, -1)))
@@ -214,6 +232,7 @@ def tables(found):
     lines += _blob() + _serializer(found.serializer)
     lines += _scale(found.scaled, "scale", "instructions")
     lines += _scale(found.scaled, "memory", "bytes")
+    lines += _growth(found.scaled, found.growth)
     lines += _boot(found.boots) + _functions(found.functions)
     return "\n".join(lines + _seams(found.seams) + _limits(found))
 
@@ -245,6 +264,7 @@ def as_data(found):
         "exponents": bench_boot.exponents(found.scaled),
         "adopt_over_cold": bench_boot.ratios(found.scaled, "adopt", "cold"),
         "memory_exponents": bench_boot.exponents(found.scaled, "memory"),
+        "growth": found.growth,
         "boot": found.boots,
         "boot_functions": found.functions,
     }

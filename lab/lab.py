@@ -225,8 +225,9 @@ def command_bench(arguments):
                    for vectors in reversed(arguments.vectors or bench.VECTORS)]
         devices = pool.submit(bench.measure_devices, build, arguments.console)
     updates = [update.result() for update in reversed(updates)] + [devices.result()]
+    scaled, profiles = scaled.result()
     found = bench_report.Findings(
-        updates, serializer, scaled.result(),
+        updates, serializer, scaled, bench_boot.growth(profiles, "adopt", "cold"),
         bench_boot.measure_boot(build, bench.FLAVOURS),
         bench_boot.measure_functions(build, bench.FLAVOURS),
         bench_boot.seams(build, bench.FLAVOUR))

@@ -6,9 +6,14 @@
  *	-plugin profile.so,map=<System.map>,from=<address>,to=<address> -d plugin
  *
  *	count NAME N		one line for each function, when <to> is reached
+ *	end			after them
  *
- * Nothing is counted before <from> is reached for the first time. The kernel runs
- * where System.map says: it has no KASLR.
+ * What is counted is from where <from> was reached last. <to> without it is nothing.
+ * The kernel runs where System.map says: it has no KASLR.
+ *
+ * For machines with one CPU. QEMU adds the instructions up, which is fast. With more
+ * CPUs and thread=single QEMU 10.0 multiplies the constant number of the CPU in place,
+ * and so adds to memory of something else.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,10 +24,11 @@
 
 #define MAX_FUNCTIONS	(1U << 18)
 #define NAME_BYTES	128
+#define CPU		0
 
 struct function {
 	uint64_t address;
-	uint64_t executed;
+	uint64_t before;
 	char name[NAME_BYTES];
 };
 
@@ -33,32 +39,39 @@ static size_t nr_functions;
 static uint64_t from;
 static uint64_t to;
 static bool counting;
+static struct qemu_plugin_scoreboard *executed;
+
+static qemu_plugin_u64 counter(const struct function *function)
+{
+	return (qemu_plugin_u64) { executed, (function - functions) * sizeof(uint64_t) };
+}
 
 static void on_from(unsigned int vcpu, void *userdata)
 {
+	size_t i;
+
+	for (i = 0; i < nr_functions; i++)
+		functions[i].before = qemu_plugin_u64_get(counter(&functions[i]), CPU);
 	counting = true;
 }
 
 static void on_to(unsigned int vcpu, void *userdata)
 {
 	char line[NAME_BYTES + 40];
+	uint64_t count;
 	size_t i;
 
-	for (i = 0; counting && i < nr_functions; i++) {
-		if (!functions[i].executed)
+	if (!counting)
+		return;
+	for (i = 0; i < nr_functions; i++) {
+		count = qemu_plugin_u64_get(counter(&functions[i]), CPU) - functions[i].before;
+		if (!count)
 			continue;
-		snprintf(line, sizeof(line), "count %s %" PRIu64 "\n", functions[i].name,
-			 functions[i].executed);
+		snprintf(line, sizeof(line), "count %s %" PRIu64 "\n", functions[i].name, count);
 		qemu_plugin_outs(line);
 	}
+	qemu_plugin_outs("end\n");
 	counting = false;
-}
-
-static void on_instruction(unsigned int vcpu, void *userdata)
-{
-	struct function *function = userdata;
-
-	function->executed += counting;
 }
 
 /* The last one which does not begin behind the address */
@@ -91,9 +104,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (address == to)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_to,
 							       QEMU_PLUGIN_CB_NO_REGS, NULL);
-		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_instruction,
-						       QEMU_PLUGIN_CB_NO_REGS,
-						       function_at(address));
+		qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn,
+								    QEMU_PLUGIN_INLINE_ADD_U64,
+								    counter(function_at(address)),
+								    1);
 	}
 }
 
@@ -158,6 +172,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	if (!functions)
 		return -1;
 
+	executed = qemu_plugin_scoreboard_new(nr_functions * sizeof(uint64_t));
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 
 	return 0;
