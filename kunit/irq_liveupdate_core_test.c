@@ -16,6 +16,7 @@
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/hash.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
@@ -49,11 +50,11 @@ static unsigned int irq_base;
 #define NR_BOXES	8
 #define NR_EVENTS	32
 #define NR_IPIS		256
-#define NR_BREAKS	4
+#define NR_BREAKS	8
 #define NR_FILLERS	128
 
 /* Synthetic interrupts between two breaks, and fewer */
-#define BURST		32
+#define BURST		16
 #define VECS_AT_FINISH	24
 
 /* Of the hash in which the core finds a device by its place */
@@ -125,9 +126,10 @@ struct fake_machine {
 	struct irq_work		ipi;
 	bool			ipi_held;
 	bool			ipi_refused;
-	raw_spinlock_t		ipi_lock;	/* protects the two below */
+	raw_spinlock_t		ipi_lock;	/* protects the three below */
 	unsigned int		ipi_pending[NR_IPIS];
 	unsigned int		nr_pending;
+	unsigned int		max_pending;
 	atomic_t		nr_ipis;
 
 	/* Of those, how many were sent at each break which FINISH takes */
@@ -184,10 +186,12 @@ static int cpu_retrigger(struct irq_data *irqd)
 		if (m->ipi_refused || m->nr_pending == NR_IPIS)
 			return 0;
 		m->ipi_pending[m->nr_pending++] = irqd->irq;
+		m->max_pending = max(m->max_pending, m->nr_pending);
 	}
 	atomic_inc(&m->nr_ipis);
 	if (!m->ipi_held)
-		irq_work_queue(&m->ipi);
+		irq_work_queue_on(&m->ipi,
+				  cpumask_first(irq_data_get_effective_affinity_mask(irqd)));
 	return 1;
 }
 
@@ -624,14 +628,20 @@ static irqreturn_t count_irq(int irq, void *count)
 	return IRQ_HANDLED;
 }
 
-static int fake_request(struct fake_device *fake, unsigned int index, unsigned long flags)
+static int fake_request_with(struct fake_device *fake, unsigned int index,
+			     irq_handler_t handler, unsigned long flags)
 {
-	int ret = request_irq(irq_of(fake, index), count_irq, flags, "fake",
+	int ret = request_irq(irq_of(fake, index), handler, flags, "fake",
 			      &fake->count[index]);
 
 	if (!ret)
 		set_bit(index, &fake->requested);
 	return ret;
+}
+
+static int fake_request(struct fake_device *fake, unsigned int index, unsigned long flags)
+{
+	return fake_request_with(fake, index, count_irq, flags);
 }
 
 static void fake_release_irq(struct fake_device *fake, unsigned int index)
@@ -1894,6 +1904,7 @@ static struct fake_device *adopt_while_handler_runs(struct kunit *test,
 	KUNIT_ASSERT_EQ(test, request_irq(slow->irq, handle_slowly, 0, "fake", slow), 0);
 
 	migrate_disable();
+	KUNIT_EXPECT_EQ(test, 0, irq_set_affinity(slow->irq, cpumask_of(smp_processor_id())));
 	start_slow_handler(slow);
 	return fake;
 }
@@ -2055,7 +2066,7 @@ static void rest_is_finished_or_revoked(struct kunit *test)
 	expect_all_freed(test);
 }
 
-static void note_break(void)
+static void note_break(unsigned int cpu)
 {
 	struct fake_machine *m = kunit_get_current_test()->priv;
 
@@ -2100,6 +2111,40 @@ static void finish_takes_a_break_after_each_burst(struct kunit *test)
 		sent = m->breaks[i];
 	}
 	KUNIT_EXPECT_LE(test, ARRAY_SIZE(heads) * VECS_AT_FINISH - sent, BURST);
+}
+
+static irqreturn_t handle_for_long(int irq, void *count)
+{
+	mdelay(1);
+	return count_irq(irq, count);
+}
+
+/* All vectors are on another CPU than FINISH. */
+static void cpu_has_handled_a_burst_before_it_gets_more(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	const struct cpumask *busy;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, HWSIZE);
+	boot(test);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, HWSIZE), 0);
+
+	migrate_disable();
+	busy = cpumask_of(cpumask_any_but(cpu_online_mask, smp_processor_id()));
+	for (unsigned int i = 0; i < HWSIZE; i++) {
+		KUNIT_EXPECT_EQ(test, 0, fake_request_with(fake, i, handle_for_long, 0));
+		KUNIT_EXPECT_EQ(test, 0, irq_set_affinity(irq_of(fake, i), busy));
+	}
+	irq_liveupdate_finish(fake->dev);
+	migrate_enable();
+
+	expect_counts(test, fake, HWSIZE, 1);
+	KUNIT_EXPECT_LE(test, fake->machine->max_pending, BURST);
 }
 
 static void nothing_to_finish(struct kunit *test)
@@ -2900,6 +2945,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(finished_vector_is_an_ordinary_one),
 	KUNIT_CASE(rest_is_finished_or_revoked),
 	KUNIT_CASE(finish_takes_a_break_after_each_burst),
+	KUNIT_CASE(cpu_has_handled_a_burst_before_it_gets_more),
 	KUNIT_CASE(nothing_to_finish),
 	KUNIT_CASE(root_not_frozen_is_not_taken_over),
 	KUNIT_CASE(preserve_needs_a_unit),

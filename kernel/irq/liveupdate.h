@@ -31,7 +31,7 @@ void irq_lu_show_out(struct seq_file *m);
 #if IS_ENABLED(CONFIG_KUNIT)
 const struct irq_lu_root_ser *irq_lu_block(void);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
-void irq_lu_break(void);
+void irq_lu_break(unsigned int cpu);
 #endif
 
 /* The interrupt remapping unit at or above @d, NULL when there is none. */

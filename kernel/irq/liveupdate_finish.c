@@ -10,7 +10,6 @@
 #include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/io.h>
@@ -20,17 +19,21 @@
 #include <linux/list.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/stop_machine.h>
 
 #include <trace/events/irq_liveupdate.h>
 
 #include "internals.h"
 #include "liveupdate_in.h"
 
-/* Synthetic interrupts which are sent without a break, and how long that is */
-#define IRQ_LU_BURST	32
-#define IRQ_LU_BREAK_US	50
+/* Synthetic interrupts which a CPU gets without a break */
+#define IRQ_LU_BURST	16
+
+/* Those which were sent to a CPU since boot, protected by irq_lu_in.lock */
+static DEFINE_PER_CPU(unsigned int, irq_lu_nr_sent);
 
 const char * const irq_lu_injections[] = {
 	[IRQ_LU_SENT]		= "sent",
@@ -62,9 +65,10 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 }
 
 /* Returns how, or %IRQ_LU_INJECTIONS when there is no such interrupt. */
-static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq)
+static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq, unsigned int *cpu)
 {
 	scoped_irqdesc_get_and_buslock(irq, 0) {
+		struct irq_data *irqd = &scoped_irqdesc->irq_data;
 		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
 		enum irq_lu_injection how = irq_lu_inject_locked(scoped_irqdesc);
 
@@ -72,16 +76,25 @@ static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq)
 		irq_lu_in.counters.injected[how]++;
 		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
 					    irq_lu_injections[how]);
+		*cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
 		return how;
 	}
 	return IRQ_LU_INJECTIONS;
 }
 
-/* As long as the handlers of a burst may take */
-VISIBLE_IF_KUNIT void irq_lu_break(void)
+static int irq_lu_nothing(void *unused)
 {
-	KUNIT_STATIC_STUB_REDIRECT(irq_lu_break);
-	fsleep(IRQ_LU_BREAK_US);
+	return 0;
+}
+
+/*
+ * Until the CPU has handled what it has got: its stopper does not run while an
+ * interrupt is pending, and does not wait for any task.
+ */
+VISIBLE_IF_KUNIT void irq_lu_break(unsigned int cpu)
+{
+	KUNIT_STATIC_STUB_REDIRECT(irq_lu_break, cpu);
+	stop_one_cpu(cpu, irq_lu_nothing, NULL);
 }
 
 /*
@@ -90,10 +103,12 @@ VISIBLE_IF_KUNIT void irq_lu_break(void)
  */
 static bool irq_lu_inject(unsigned int irq)
 {
-	enum irq_lu_injection how = irq_lu_inject_irq(irq);
+	unsigned int cpu = nr_cpu_ids;
+	enum irq_lu_injection how = irq_lu_inject_irq(irq, &cpu);
 
-	if (how == IRQ_LU_SENT && !(irq_lu_in.counters.injected[how] % IRQ_LU_BURST))
-		irq_lu_break();
+	if (how == IRQ_LU_SENT && cpu < nr_cpu_ids &&
+	    ++per_cpu(irq_lu_nr_sent, cpu) % IRQ_LU_BURST == 0)
+		irq_lu_break(cpu);
 	return how < IRQ_LU_INJECTIONS;
 }
 
