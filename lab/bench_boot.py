@@ -24,6 +24,7 @@ SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale "
 NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 
 SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
+SUITE_FAILED = " FAILED at "
 SCALE_MEMORY = "3G"
 
 # Of the suite: entered where a step begins, and where it is over
@@ -91,6 +92,15 @@ def _profile_option(build, flavour, start, end):
     return f"{build.plugin('profile')},map={build.map(flavour)},from={start:#x},to={end:#x}"
 
 
+def _scaled(console):
+    """What the suite says of its steps. Where one of them fails, its cost is not that of a step."""
+    found = [Scaled(what, step, *map(int, numbers))
+             for what, step, *numbers in SCALED.findall(console)]
+    if not found or SUITE_FAILED in console:
+        raise RuntimeError(f"irq_liveupdate_scale has failed:\n{console[-2000:]}")
+    return found
+
+
 def measure_scale(build, flavour):
     """What each step took, and Scaled to its profile."""
     symbols = build.symbols(flavour)
@@ -98,10 +108,7 @@ def measure_scale(build, flavour):
     console = _run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
                    _profile_option(build, flavour, symbols.address(STEP),
                                    symbols.address(STEP_OVER)), memory=SCALE_MEMORY)
-    found = [Scaled(what, step, *map(int, numbers))
-             for what, step, *numbers in SCALED.findall(console)]
-    if not found:
-        raise RuntimeError(f"{flavour}: the suite has measured nothing:\n{console[-2000:]}")
+    found = _scaled(console)
     with open(log) as f:
         profiles = _profiles(f.read().splitlines())
     timed = [one for one in found if one.what == "scale"]

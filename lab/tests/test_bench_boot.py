@@ -16,6 +16,25 @@ def _profiles(step, least, most):
             for size, counts in ((LEAST, least), (MOST, most), (UNITS, {"other": 1000}))}
 
 
+CONSOLE = """\
+[    0.328526]     # steps: scale: match 1 8 1024 1340
+[    0.516491]     # steps: memory: load 1 8 1024 1048576
+"""
+FAILURE = "[    0.5]     # steps: EXPECTATION FAILED at kunit/irq_liveupdate_scale_test.c:442\n"
+
+
+class ScaledTest(unittest.TestCase):
+    def test_reads_time_and_memory(self):
+        self.assertEqual(bench_boot._scaled(CONSOLE),
+                         [bench_boot.Scaled("scale", "match", 1, 8, 1024, 1340),
+                          bench_boot.Scaled("memory", "load", 1, 8, 1024, 1048576)])
+
+    def test_is_nothing_of_a_suite_that_fails(self):
+        for console in (CONSOLE + FAILURE, ""):
+            with self.assertRaises(RuntimeError):
+                bench_boot._scaled(console)
+
+
 class ProfileTest(unittest.TestCase):
     def test_each_ends_with_a_line(self):
         lines = ["count f 3", "count g.part.0 4", "count g 1", "end", "count f 5", "end"]
