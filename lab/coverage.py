@@ -85,7 +85,7 @@ def _own_files(build):
     listed = subprocess.run([os.path.join(paths.SOURCE, "..", "scripts", "overlay.py"), "list"],
                             check=True, capture_output=True, text=True).stdout.split()
     return [name for name in listed if name.endswith(".c")
-            and not name.startswith(("kunit/", "tools/"))]
+            and not name.endswith("_test.c") and not name.startswith("tools/")]
 
 
 def _gcovr(build):

@@ -40,7 +40,7 @@ profiled()
 {
 	[ "$flavour" = gcov ] || return 0
 	"$ROOT/scripts/overlay.py" list |
-		sed -n -e '/^tools/d' -e '/^kunit/{/vtd_test\|amd_test/!d}' \
+		sed -n -e '/^tools/d' -e '/_test\.c$/{/vtd_test\|amd_test/!d}' \
 			-e 's,^\(.*/\)*\(.*\)\.c$,GCOV_PROFILE_\2.o=y,p' | sort -u
 }
 

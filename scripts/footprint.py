@@ -26,7 +26,7 @@ import os
 import re
 import sys
 
-from overlay import REPO, Repo
+from overlay import REPO, Repo, repo_path
 
 BUDGET_LINES = 150
 BUDGET_CONDITIONALS = 25
@@ -85,8 +85,10 @@ class Footprint:
 
 
 def subsystem(path):
-    """The folder that a new file is counted under."""
+    """The folder that a new file, by its path here, is counted under."""
     parts = path.split("/")[:-1]
+    if parts[0] == "kunit":
+        return "kunit"
     depth = 4 if parts[0] == "tools" else 3 if parts[0] == "drivers" else 2
     return "/".join(parts[:depth])
 
@@ -139,8 +141,9 @@ def main():
         if path.endswith(".patch"):
             patched.append(Footprint(path.removesuffix(".patch"), text))
         else:
-            files, lines = new.get(subsystem(path), (0, 0))
-            new[subsystem(path)] = (files + 1, lines + text.count("\n"))
+            folder = subsystem(repo_path(path))
+            files, lines = new.get(folder, (0, 0))
+            new[folder] = (files + 1, lines + text.count("\n"))
             if path.startswith(SECOND):
                 second += text.count("\n")
             if path.startswith(CORE):

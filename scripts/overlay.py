@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Keep the overlay in this repository and the kernel work tree the same.
 
-A file that is new in the kernel lives here at its kernel path. A change to an
-upstream file X lives here as X.patch. The work tree ($BUILD/linux) is a git
+A file that is new in the kernel lives here at its kernel path, and a file of a
+KUnit suite at that path under kunit/. A change to an upstream file X lives here
+as X.patch. Only the repository's side knows about kunit/: everything else, the
+output of list included, goes by the path in the kernel. The work tree ($BUILD/linux) is a git
 work tree whose first commit is the pristine kernel.
 
     overlay.py lay      repository -> work tree
@@ -29,8 +31,14 @@ import tempfile
 
 # The top-level folders that are laid into the kernel tree. A patch to a file
 # at the top of the kernel tree (Kconfig.patch) lies at the top here, too.
-ROOTS = ("arch", "Documentation", "drivers", "include", "kernel", "kunit",
+ROOTS = ("arch", "Documentation", "drivers", "include", "kernel",
          "lib", "mm", "tools", "virt")
+
+# Where files of KUnit suites live in the repository, and the kernel paths of such
+# files: suites, headers beside them, headers of several suites, configurations.
+SUITES = "kunit/"
+SUITE = re.compile(r"(?!tools/)(?:include/kunit/.*|(?:.*/)?"
+                   r"(?:[^/]*_test\.[ch]|kunit_[^/]*\.h|\.kunitconfig))")
 
 # Files that the kernel's .gitignore hides although they are sources.
 HIDDEN_SOURCES = (".kunitconfig", ".gitignore")
@@ -85,6 +93,19 @@ def in_overlay(path):
     return top in ROOTS if slash else path.endswith(".patch")
 
 
+def repo_path(path):
+    """Where the file at a path in the kernel tree lives in the repository."""
+    return SUITES + path if SUITE.fullmatch(path) else path
+
+
+def kernel_path(path):
+    """Where a file of the repository is laid in the kernel tree."""
+    laid = path.removeprefix(SUITES)
+    if in_overlay(laid) and repo_path(laid) != path:
+        raise OverlayError(f"{path}: its place is {repo_path(laid)}")
+    return laid
+
+
 def read_entry(base, path):
     """Read one file; None when it is not there."""
     name = os.path.join(base, path)
@@ -126,15 +147,15 @@ class Repo:
         found = {}
         for path in git_paths(self.base, "ls-files", "-z", "--cached",
                               "--others", "--exclude-standard"):
-            if in_overlay(path):
-                entry = read_entry(self.base, path)
-                if entry:
-                    found[path] = entry
+            entry = read_entry(self.base, path)
+            laid = kernel_path(path)
+            if entry and in_overlay(laid):
+                found[laid] = entry
         return found
 
     def put(self, path, entry):
         """Write or remove one file of the overlay."""
-        write_entry(self.base, path, entry)
+        write_entry(self.base, repo_path(path), entry)
 
 
 class Tree:
@@ -151,7 +172,7 @@ class Tree:
         """All that differs from the pristine kernel, in the overlay's terms.
 
         Files at the paths in known are looked at even when the kernel's
-        .gitignore hides them.
+        .gitignore hides them, or they are in a folder which the overlay has left.
         """
         found = self._patches()
         new = set(git_paths(self.base, "diff", "-z", "--name-only",
@@ -169,7 +190,7 @@ class Tree:
             entry = read_entry(self.base, path)
             if not entry:
                 continue
-            if not in_overlay(path):
+            if not in_overlay(path) and path not in known:
                 raise OverlayError(f"{path}: new file in the kernel tree, but "
                                    "outside the folders of the overlay")
             found[path] = entry
@@ -364,7 +385,7 @@ def check(sync):
 
 
 def show_list():
-    """The overlay as the repository has it."""
+    """The overlay as the repository has it, by paths in the kernel."""
     for path in sorted(Repo(REPO).entries()):
         print(path)
     return 0

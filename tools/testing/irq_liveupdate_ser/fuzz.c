@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "../../../kernel/irq/liveupdate_ser.h"
-#include "../../../kunit/ser_image.h"
+#include "../../../kernel/irq/kunit_ser_image.h"
 #include "fuzz.h"
 
 /* One of so many mutations is left with the checksums it has. */

@@ -2,20 +2,20 @@
 
 /*
  * Tests of a kernel which takes over several VT-d units: the real core and the
- * real VT-d code, which sets up emulated units, see fake_vtd.h.
+ * real VT-d code, which sets up emulated units, see kunit_fake_vtd.h.
  *
  * What the previous kernel left is written by the test: records, and for each
  * unit a table in memory which KHO believes to have kept.
  */
 
+#include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/mm.h>
 
-#include "fail_nth.h"
-#include "fake_posting.h"
-#include "left_unit.h"
-#include "../kernel/irq/liveupdate_ser.h"
+#include "kunit_fake_posting.h"
+#include "kunit_left_unit.h"
+#include "../../../kernel/irq/liveupdate_ser.h"
 
 #define NR_UNITS	5
 #define NR_DEVICES	(2 * NR_UNITS)

@@ -5,14 +5,14 @@
  * code on a record in memory.
  */
 
+#include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/test.h>
 #include <linux/io.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
-#include "kept_memory.h"
-#include "../drivers/vfio/pci/vfio_pci_liveupdate.h"
+#include "vfio_pci_liveupdate.h"
 
 #define LEN	sizeof(struct vfio_pci_lu_ser)
 

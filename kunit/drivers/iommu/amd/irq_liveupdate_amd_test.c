@@ -28,13 +28,14 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #define amd_ir_teardown			amd_copy_of_teardown
 #define amd_ir_taken_table		amd_copy_of_taken_table
 
+#include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/test.h>
 #include <linux/amd-iommu.h>
 #include <linux/init.h>
 #include <linux/memblock.h>
 #include <asm/hw_irq.h>
 
-#include "../drivers/iommu/iommu-pages.h"
+#include "../iommu-pages.h"
 
 #undef pr_fmt
 #undef late_initcall
@@ -43,9 +44,8 @@ static void *fake_restore_pages(phys_addr_t phys, size_t size);
 #define iommu_restore_pages		fake_restore_pages
 static bool fake_is_reserved(phys_addr_t phys);
 #define memblock_is_reserved		fake_is_reserved
-#include "../drivers/iommu/amd/irq_liveupdate.c"
+#include "irq_liveupdate.c"
 
-#include "iommu_suite.h"
 
 #define HANDLE		64
 #define SOURCE		PCI_DEVID(3, PCI_DEVFN(2, 1))

@@ -3,7 +3,7 @@
 /*
  * How time and memory go with the number of vectors, beyond what an emulated
  * machine has: the real core and the real VT-d code take over emulated units,
- * see left_unit.h, with up to 65,536 vectors of 512 devices, and hand as many over.
+ * see kunit_left_unit.h, with up to 65,536 vectors of 512 devices, and hand as many over.
  *
  * Every case prints "scale: STEP UNITS DEVICES VECTORS NANOSECONDS" for each
  * step, and "memory: STEP UNITS DEVICES VECTORS BYTES" for those which take some.
@@ -25,8 +25,8 @@
 #include <linux/mm.h>
 #include <linux/msi.h>
 
-#include "left_unit.h"
-#include "../kernel/irq/liveupdate_ser.h"
+#include "kunit_left_unit.h"
+#include "../../../kernel/irq/liveupdate_ser.h"
 
 #define MAX_UNITS	8
 #define DEVICE_VECTORS	128

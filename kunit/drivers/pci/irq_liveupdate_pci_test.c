@@ -7,6 +7,7 @@
  * which there is nothing but the structures.
  */
 
+#include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/test.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -17,7 +18,6 @@
 #include <linux/sizes.h>
 #include <linux/xarray.h>
 
-#include "kept_memory.h"
 
 /* Two devices behind bridges, of which they share one, and one on a root bus */
 #define UPPER		0

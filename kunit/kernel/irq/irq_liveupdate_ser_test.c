@@ -17,8 +17,8 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "../kernel/irq/liveupdate_ser.h"
-#include "ser_image.h"
+#include "liveupdate_ser.h"
+#include "kunit_ser_image.h"
 
 /* Computed outside of the kernel, from the text of the ABI alone. */
 #define ROOT_CHECKSUM	0x7e072623

@@ -5,10 +5,10 @@
  * shows what the methods alone have to do, and that the suite asks for no more.
  */
 
+#include <kunit/irq_liveupdate/iommu_suite.h>
 #include <linux/gfp.h>
 
-#include "iommu_suite.h"
-#include "mock_iommu.h"
+#include "kunit_mock_iommu.h"
 
 #define SOURCE		0x1234
 #define MOCK_HANDLE	16

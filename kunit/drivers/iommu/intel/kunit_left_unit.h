@@ -7,9 +7,10 @@
 #ifndef _KUNIT_LEFT_UNIT_H
 #define _KUNIT_LEFT_UNIT_H
 
-#include "fake_vtd.h"
-#include "kept_memory.h"
-#include "../kernel/irq/liveupdate.h"
+#include <kunit/irq_liveupdate/kept_memory.h>
+
+#include "kunit_fake_vtd.h"
+#include "../../../kernel/irq/liveupdate.h"
 
 /* Register: VT-d spec r4.1 sec 11.4.10.1, S */
 #define IRTA_64K	0xf

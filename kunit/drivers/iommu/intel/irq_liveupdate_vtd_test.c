@@ -2,7 +2,7 @@
 
 /*
  * Tests of interrupt live update on VT-d: the real code on an emulated unit,
- * see fake_vtd.h.
+ * see kunit_fake_vtd.h.
  *
  * Only for the take over, which asks the core for records of the previous
  * kernel, there is a copy of the code, built here with another core.
@@ -26,21 +26,21 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 #define intel_ir_free_table		copy_of_free_table
 #define intel_ir_teardown		copy_of_teardown
 
+#include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/test.h>
 #include <linux/interrupt.h>
 #include <linux/kexec_handover.h>
 #include <asm/x86_init.h>
 
-#include "fake_posting.h"
-#include "iommu_suite.h"
-#include "../drivers/pci/pci.h"
+#include "kunit_fake_posting.h"
+#include "../../pci/pci.h"
 
 #undef pr_fmt
 #undef late_initcall
 #define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
 static void *fake_restore_pages(phys_addr_t phys, size_t size);
 #define iommu_restore_pages		fake_restore_pages
-#include "../drivers/iommu/intel/irq_liveupdate.c"
+#include "irq_liveupdate.c"
 
 /* Everything below calls the core itself. */
 #undef irq_liveupdate_handed_over
@@ -48,8 +48,8 @@ static void *fake_restore_pages(phys_addr_t phys, size_t size);
 #undef irq_liveupdate_refuse_unit
 #undef irq_liveupdate_take_over
 
-#include "../kernel/irq/liveupdate.h"
-#include "../kernel/irq/liveupdate_ser.h"
+#include "../../../kernel/irq/liveupdate.h"
+#include "../../../kernel/irq/liveupdate_ser.h"
 
 #define HANDLE		0x1234
 #define OTHER_HANDLE	0x8765

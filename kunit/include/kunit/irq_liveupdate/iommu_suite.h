@@ -10,6 +10,7 @@
 #ifndef _KUNIT_IOMMU_SUITE_H
 #define _KUNIT_IOMMU_SUITE_H
 
+#include <kunit/irq_liveupdate/watch.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/irq.h>
@@ -17,7 +18,6 @@
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
 
-#include "watch.h"
 
 #define MAX_ENTRY_SIZE	16
 #define MAX_MESSAGES	8

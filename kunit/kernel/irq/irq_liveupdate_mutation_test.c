@@ -15,8 +15,8 @@
 #include <linux/prandom.h>
 #include <linux/vmalloc.h>
 
-#include "../kernel/irq/liveupdate_ser.h"
-#include "ser_image.h"
+#include "liveupdate_ser.h"
+#include "kunit_ser_image.h"
 
 #define MUTATION_SEED	0x11feda7e
 #define NR_MUTATIONS	100000

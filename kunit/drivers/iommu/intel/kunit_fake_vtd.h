@@ -11,6 +11,7 @@
 #ifndef _KUNIT_FAKE_VTD_H
 #define _KUNIT_FAKE_VTD_H
 
+#include <kunit/irq_liveupdate/watch.h>
 #include <kunit/test.h>
 #include <linux/acpi.h>
 #include <linux/bitmap.h>
@@ -22,11 +23,10 @@
 #include <asm/irq_remapping.h>
 #include <asm/posted_intr.h>
 
-#include "../drivers/iommu/intel/iommu.h"
-#include "../drivers/iommu/intel/irq_remapping.h"
-#include "../drivers/iommu/iommu-pages.h"
-#include "../drivers/iommu/irq_remapping.h"
-#include "watch.h"
+#include "iommu.h"
+#include "irq_remapping.h"
+#include "../iommu-pages.h"
+#include "../irq_remapping.h"
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3: C, QI, IR, EIM, MHMV */
 #define FAKE_ECAP_QI	BIT_ULL(1)

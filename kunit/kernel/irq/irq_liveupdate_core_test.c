@@ -10,6 +10,7 @@
  */
 
 #include <kunit/device.h>
+#include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
@@ -28,10 +29,9 @@
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 
-#include "fail_nth.h"
-#include "../kernel/irq/internals.h"
-#include "../kernel/irq/liveupdate.h"
-#include "../kernel/irq/liveupdate_ser.h"
+#include "internals.h"
+#include "liveupdate.h"
+#include "liveupdate_ser.h"
 
 /*
  * All numbers below irq_base are in use: a search finds the first one which is

@@ -8,7 +8,7 @@
 #ifndef _KUNIT_FAKE_POSTING_H
 #define _KUNIT_FAKE_POSTING_H
 
-#include "fake_vtd.h"
+#include "kunit_fake_vtd.h"
 
 #define DESCRIPTOR	0x123456780ULL
 
