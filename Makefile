@@ -83,7 +83,7 @@ test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
-		coverage 'lab/coverage.py --build $(BUILD)'
+		coverage '$(LAB) coverage --build $(BUILD)'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
@@ -95,7 +95,7 @@ fuzz: prepare	## fuzz the validator in user space, under the sanitizers
 coverage: image	## which of our lines are run by KUnit and the scenarios (gcov)
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
-	@lab/coverage.py --build $(BUILD)
+	@$(LAB) coverage --build $(BUILD)
 
 bench: image	## what a live update costs, beside a cold start: one table
 	@scripts/build-kernel.sh cost nolu

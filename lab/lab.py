@@ -9,6 +9,7 @@
   lab.py chain --length 100       live updates in a row, one table
   lab.py storm --seeds 1-10       seeded storms of interrupts, KTAP and totals
   lab.py bench                    what a live update costs, beside a cold start
+  lab.py coverage                 which lines of ours are run
 """
 
 import argparse
@@ -16,18 +17,19 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import bench
-import bench_boot
-import bench_report
-import chain
-import expectation
-import ktap
-import paths
-import report
-import run
-import scenario
-import storm
-from iommu import IOMMUS
+from cost import boot
+from cost import coverage
+from cost import cost_report
+from cost import live_update
+from course import chain
+from course import run
+from course import storm
+from judge import expectation
+from machine import builds
+from machine.iommu import IOMMUS
+from report import ktap
+from report import tables
+from scenarios import scenario
 
 COURSES = {"update": run.Run, "storm": storm.Storm, "chain": chain.Chain}
 
@@ -72,20 +74,20 @@ def _execute(chosen, build, echo=False):
         sys.exit(reason)
     result = run.execute(chosen, build, echo, COURSES[chosen.course])
     checks = expectation.check(result)
-    report.write_json(os.path.join(build.results(), chosen.name + ".json"),
-                      report.as_data(result, checks))
+    tables.write_json(os.path.join(build.results(), chosen.name + ".json"),
+                      tables.as_data(result, checks))
     return result, checks
 
 
 def _print_result(result, checks):
     if result.vectors[0].old:
-        print("\n".join(report.vectors_table(result) + report.judges_table(result)))
+        print("\n".join(tables.vectors_table(result) + tables.judges_table(result)))
     if result.flight:
-        print(report.flight(result.flight))
+        print(tables.flight(result.flight))
     if result.chain:
-        print("\n".join(report.chain_table(result) + report.judges_table(result)))
+        print("\n".join(tables.chain_table(result) + tables.judges_table(result)))
     if result.accounts:
-        print("\n".join(report.accounts_table(result)))
+        print("\n".join(tables.accounts_table(result)))
     for name, found in result.judged.items():
         print("\n".join(f"  {name}: {line}" for line in found[:5]))
     print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"
@@ -101,27 +103,27 @@ def command_list(arguments):
 
 
 def command_run(arguments):
-    build = paths.Build(arguments.build)
+    build = builds.Build(arguments.build)
     result, checks = _execute(_load(arguments.scenario, arguments), build, arguments.console)
     _print_result(result, checks)
     return all(check.ok for check in checks)
 
 
 def command_demo(arguments):
-    build = paths.Build(arguments.build)
+    build = builds.Build(arguments.build)
     cold, cold_checks = _execute(_load("cold", arguments), build)
     handover, handover_checks = _execute(_load("handover", arguments), build)
     checks = cold_checks + handover_checks
-    print(report.demo(cold, handover, checks))
-    report.write_json(os.path.join(build.results(), "demo.json"), {
-        "off": report.as_data(cold, cold_checks),
-        "on": report.as_data(handover, handover_checks),
+    print(tables.demo(cold, handover, checks))
+    tables.write_json(os.path.join(build.results(), "demo.json"), {
+        "off": tables.as_data(cold, cold_checks),
+        "on": tables.as_data(handover, handover_checks),
         "ok": all(check.ok for check in checks)})
     return all(check.ok for check in checks)
 
 
 def _test_judges(number):
-    ok = ktap.run_unit_tests(os.path.join(paths.SOURCE, "tests"))
+    ok = ktap.run_unit_tests(os.path.join(builds.LAB, "tests"))
     ktap.case(number, "judges", ok)
     return ok
 
@@ -135,9 +137,9 @@ def _say_scenario(number, chosen, outcome):
     ok = all(check.ok for check in checks)
     ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
     if result.flight:
-        ktap.say(report.flight(result.flight))
+        ktap.say(tables.flight(result.flight))
     if not ok:
-        ktap.say("\n".join(report.failures(checks)))
+        ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)
     ktap.case(number, chosen.name, ok)
     return ok
@@ -155,7 +157,7 @@ def _all_scenarios(arguments):
 
 
 def command_test(arguments):
-    build = paths.Build(arguments.build)
+    build = builds.Build(arguments.build)
     chosen = arguments.repeat * [_load(name, arguments) for name in
                                  arguments.scenarios or _all_scenarios(arguments)]
     ktap.plan(len(chosen) + 1)
@@ -183,9 +185,9 @@ def _load_storm(seed, arguments):
 
 def _say_storm(number, chosen, result, checks):
     ok = all(check.ok for check in checks)
-    ktap.say(report.storm_line(result))
+    ktap.say(tables.storm_line(result))
     if not ok:
-        ktap.say("\n".join(report.failures(checks)))
+        ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)
         ktap.say(f"again: make storm SEED={chosen.seed} IOMMU={chosen.iommu}")
     ktap.case(number, chosen.name, ok)
@@ -193,7 +195,7 @@ def _say_storm(number, chosen, result, checks):
 
 
 def command_storm(arguments):
-    build = paths.Build(arguments.build)
+    build = builds.Build(arguments.build)
     build.plugin()
     chosen = [_load_storm(seed, arguments) for seed in arguments.seeds]
     ktap.plan(len(chosen))
@@ -206,36 +208,41 @@ def command_storm(arguments):
                 build.drop_results(one.name)
             passed += ok
             results.append(result)
-    ktap.say("\n".join(report.storms_table(results)))
+    ktap.say("\n".join(tables.storms_table(results)))
     ktap.say(f"{passed} of {len(chosen)} passed")
     return passed == len(chosen)
 
 
 def command_bench(arguments):
-    build = paths.Build(arguments.build)
-    reason = build.not_ready(bench.FLAVOURS)
+    build = builds.Build(arguments.build)
+    reason = build.not_ready(live_update.FLAVOURS)
     if reason:
         sys.exit(reason)
-    serializer = bench.measure_serializer(build)
+    serializer = live_update.measure_serializer(build)
     build.plugin("cost")
     # Instructions do not depend on what else the machine does. What takes longest begins.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        scaled = pool.submit(bench_boot.measure_scale, build, bench.FLAVOUR)
-        updates = [pool.submit(bench.measure, vectors, build, arguments.console)
-                   for vectors in reversed(arguments.vectors or bench.VECTORS)]
-        devices = pool.submit(bench.measure_devices, build, arguments.console)
+        scaled = pool.submit(boot.measure_scale, build, live_update.FLAVOUR)
+        updates = [pool.submit(live_update.measure, vectors, build, arguments.console)
+                   for vectors in reversed(arguments.vectors or live_update.VECTORS)]
+        devices = pool.submit(live_update.measure_devices, build, arguments.console)
     updates = [update.result() for update in reversed(updates)] + [devices.result()]
     scaled, profiles = scaled.result()
-    found = bench_report.Findings(
-        updates, serializer, scaled, bench_boot.growth(profiles, "adopt", "cold"),
-        bench_boot.measure_boot(build, bench.FLAVOURS),
-        bench_boot.measure_functions(build, bench.FLAVOURS),
-        bench_boot.seams(build, bench.FLAVOUR))
-    print(bench_report.tables(found))
-    report.write_json(os.path.join(build.results(), "bench.json"), bench_report.as_data(found))
+    found = cost_report.Findings(
+        updates, serializer, scaled, boot.growth(profiles, "adopt", "cold"),
+        boot.measure_boot(build, live_update.FLAVOURS),
+        boot.measure_functions(build, live_update.FLAVOURS),
+        boot.seams(build, live_update.FLAVOUR))
+    print(cost_report.tables(found))
+    tables.write_json(os.path.join(build.results(), "bench.json"), cost_report.as_data(found))
     with open(os.path.join(build.results(), "bench.svg"), "w") as f:
-        f.write(bench_report.plot(updates))
+        f.write(cost_report.plot(updates))
     return True
+
+
+def command_coverage(arguments):
+    return coverage.measure(builds.Build(arguments.build),
+                            arguments.scenarios or scenario.names(full=False))
 
 
 def _parser():
@@ -295,6 +302,11 @@ def _parser():
     cost.add_argument("--console", action="store_true", help="echo the guest's console")
     cost.add_argument("vectors", type=int, nargs="*", help="of one device (default: six sizes)")
     cost.set_defaults(act=command_bench)
+
+    lines = commands.add_parser("coverage", help="which lines of ours are run (gcov)")
+    lines.add_argument("--build", default="build", help="build directory (default: build)")
+    lines.add_argument("scenarios", nargs="*", help="default: those of make test")
+    lines.set_defaults(act=command_coverage)
 
     return parser
 

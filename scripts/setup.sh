@@ -11,7 +11,7 @@ set -eu
 # itself, see fetch-qemu.sh.
 PACKAGES="
 	bc bison ca-certificates ccache flex gcc git kexec-tools libc6-dev
-	libelf-dev libssl-dev make patch perl python3 qemu-system-x86 rsync
+	libelf-dev libssl-dev make patch perl python3 python3-pytest qemu-system-x86 rsync
 	xz-utils
 "
 CHECK_PACKAGES="python3-git python3-ply shellcheck"

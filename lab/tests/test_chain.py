@@ -3,7 +3,7 @@
 
 import unittest
 
-import expectation
+from judge import expectation
 
 ROW = {"pages preserved": 275, "memory in use, KiB": 32000, "vectors with another IRTE": 0}
 

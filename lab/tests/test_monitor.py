@@ -5,8 +5,8 @@ import os
 import tempfile
 import unittest
 
-import monitor
-import symbols
+from machine import monitor
+from machine import symbols
 
 REGISTERS = """\
 info registers -a

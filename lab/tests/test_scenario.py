@@ -5,7 +5,7 @@ import os
 import tempfile
 import unittest
 
-import scenario
+from scenarios import scenario
 
 FILE = """
 title = "t"

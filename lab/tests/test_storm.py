@@ -5,12 +5,12 @@ import time
 import unittest
 from unittest import mock
 
-import account
-import report
-import run
-import storm
-from result import Result
-from scenario import Scenario
+from course import run
+from course import storm
+from course.result import Result
+from judge import ring_accounts
+from report import tables
+from scenarios.scenario import Scenario
 
 VECTORS = list(range(8))
 
@@ -78,10 +78,10 @@ class Failure(unittest.TestCase):
 class Sums(unittest.TestCase):
     def storm(self, mode, cpus, **counts):
         chosen = Scenario(name="storm", title="", mode=mode, cpus=cpus)
-        return Result(chosen, [], accounts=[account.Account(number=0, **counts)])
+        return Result(chosen, [], accounts=[ring_accounts.Account(number=0, **counts)])
 
     def test_by_mode_and_by_cpus(self):
-        lines = report.storms_table([self.storm("xapic", (1, 2), rings=3, lost=1),
+        lines = tables.storms_table([self.storm("xapic", (1, 2), rings=3, lost=1),
                                      self.storm("x2apic", (1, 2), rings=5),
                                      self.storm("xapic", (4, 2), rings=7)])
         heading, *rows = [line.split() for line in lines]
@@ -93,7 +93,7 @@ class Sums(unittest.TestCase):
 
     def test_one_without_account_is_not_counted(self):
         failed = Result(Scenario(name="storm", title=""), [])
-        self.assertEqual(report.storms_table([failed])[-1].split()[1], "0")
+        self.assertEqual(tables.storms_table([failed])[-1].split()[1], "0")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
  *
  * Every case prints "scale: STEP UNITS DEVICES VECTORS NANOSECONDS" for each
  * step, and "memory: STEP UNITS DEVICES VECTORS BYTES" for those which take some.
- * With -icount of QEMU a nanosecond is an instruction. lab/bench_boot.py fits the
+ * With -icount of QEMU a nanosecond is an instruction. lab/cost/boot.py fits the
  * exponents.
  *
  * No vector is activated, as no machine has CPUs for so many. A device which takes
@@ -90,7 +90,7 @@ static struct device *found(unsigned int dev)
 /*
  * Above the level of what the code under test says: a console is slow.
  *
- * lab/bench_boot.py finds the beginning of a step by the name of run_step(), and its
+ * lab/cost/boot.py finds the beginning of a step by the name of run_step(), and its
  * end by that of say_cost().
  */
 static noinline void say_cost(struct kunit *test, const char *what, const char *step, u64 value)

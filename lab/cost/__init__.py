@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a live update costs, and which lines of ours are run.
+
+live_update.py counts instructions and hardware operations of whole updates, boot.py those of
+single boots; cost_report.py holds both against limits. coverage.py runs suites and scenarios
+on a kernel which counts its lines, gcov.py takes the counters out of its memory.
+"""

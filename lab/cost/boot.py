@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Single boots whose time is the number of instructions executed.
+
+How the steps go with the number of vectors, beyond the emulated machine: the
+suite irq_liveupdate_scale of the kernel. And what a boot without a handover
+costs, beside a kernel without interrupt live update, and in which functions.
+"""
+
+import math
+import os
+import re
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+
+from machine import qemulog
+
+ACCELERATOR = ("-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single")
+COMMON = ("console=ttyS0,115200 panic=-1 kho=on liveupdate=on no_timer_check tsc=reliable "
+          "lpj=4000000 hpet=disable clocksource=tsc")
+SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale " \
+        "kunit_shutdown=poweroff loglevel=6"
+# The same suites are in neither kernel then.
+NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
+
+SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
+SUITE_FAILED = " FAILED at "
+SCALE_MEMORY = "3G"
+
+# Of the suite: entered where a step begins, and where it is over
+STEP, STEP_OVER = "run_step", "say_cost"
+
+# Entered once each. Before the first of them the image is unpacked.
+KERNEL, USERSPACE = "start_kernel", "run_init_process"
+
+# What differs from boot to boot are random numbers: with the same seed, and a clock which
+# begins at the same time, the machine executes the same instructions again.
+SEEDS = (1, 2, 3, 4, 5)
+CLOCK = "base=2026-01-01,clock=vm"
+
+# Of the functions which differ most
+NR_FUNCTIONS = 16
+
+# Of those which grow most
+NR_GROWING = 12
+
+# In the names of our functions which an allocation calls
+OURS = re.compile("liveupdate|irq_lu_")
+
+TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What a step took.
+
+    what: "scale": time, where a nanosecond is an instruction; "memory": bytes
+    """
+
+    what: str
+    step: str
+    units: int
+    devices: int
+    vectors: int
+    value: int
+
+
+def _run(build, flavour, append, *options, memory="1G"):
+    command = [build.qemu, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
+               "-cpu", "max,la57=off,-x2apic", *ACCELERATOR, "-m", memory, "-serial", "stdio",
+               "-kernel", build.kernel(flavour), "-append", f"{COMMON} {append}", *options]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False,
+                          text=True, errors="replace").stdout
+
+
+def _profiles(lines):
+    """A Counter of the instructions of each function, for each time that one was made. Copies
+    which the compiler has made count as one."""
+    found, counts = [], Counter()
+    for line in lines:
+        if line == "end":
+            found.append(counts)
+            counts = Counter()
+        else:
+            _, name, count = line.split()
+            counts[name.split(".")[0]] += int(count)
+    return found
+
+
+def _profile_option(build, flavour, start, end):
+    return f"{build.plugin('profile')},map={build.map(flavour)},from={start:#x},to={end:#x}"
+
+
+def _scaled(console):
+    """What the suite says of its steps. Where one of them fails, its cost is not that of a step."""
+    found = [Scaled(what, step, *map(int, numbers))
+             for what, step, *numbers in SCALED.findall(console)]
+    if not found or SUITE_FAILED in console:
+        raise RuntimeError(f"irq_liveupdate_scale has failed:\n{console[-2000:]}")
+    return found
+
+
+def measure_scale(build, flavour):
+    """What each step took, and Scaled to its profile."""
+    symbols = build.symbols(flavour)
+    log = os.path.join(build.results("bench-scale"), "qemu.log")
+    console = _run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
+                   _profile_option(build, flavour, symbols.address(STEP),
+                                   symbols.address(STEP_OVER)), memory=SCALE_MEMORY)
+    found = _scaled(console)
+    with open(log) as f:
+        profiles = _profiles(f.read().splitlines())
+    timed = [one for one in found if one.what == "scale"]
+    return found, dict(zip(timed, profiles, strict=True))
+
+
+def _per_vector(profiles, step):
+    """Instructions by function, for each number of vectors of a single unit."""
+    found = []
+    sizes = sorted((one.vectors, one) for one in profiles if (one.step, one.units) == (step, 1))
+    for vectors, one in sizes:
+        counts = Counter()
+        for name, count in profiles[one].items():
+            counts["ours" if OURS.search(name) else name] += count / vectors
+        found.append(counts)
+    return found
+
+
+def growth(profiles, step, beside):
+    """(function, instructions per vector of @step at each size, those of @beside) of the
+    functions which grow most in @step; ours; the rest; the sum, and without the first."""
+    columns = [_per_vector(profiles, step), _per_vector(profiles, beside)]
+    least, most = columns[0][0], columns[0][-1]
+    names = sorted((least.keys() | most.keys()) - {"ours"},
+                   key=lambda name: least[name] - most[name])[:NR_GROWING]
+    shown = [*names, "ours"]
+
+    def row(name, value):
+        return (name, *([value(counts) for counts in column] for column in columns))
+
+    return [*(row(name, lambda counts, name=name: counts[name]) for name in shown),
+            row("all others", lambda counts: counts.total() - sum(counts[name] for name in shown)),
+            row("sum", lambda counts: counts.total()),
+            row(f"sum without {names[0]}", lambda counts: counts.total() - counts[names[0]])]
+
+
+def exponent(points):
+    """Of the power law through (n, value), by least squares of the logarithms."""
+    logs = [(math.log(n), math.log(value)) for n, value in points]
+    mean_x, mean_y = (sum(part) / len(logs) for part in zip(*logs))
+    return (sum((x - mean_x) * (y - mean_y) for x, y in logs)
+            / sum((x - mean_x) ** 2 for x, _ in logs))
+
+
+def ratios(scaled, step, other):
+    """Vectors to how much @step takes of what @other does, over the sizes of a single unit."""
+    values = {name: {one.vectors: one.value for one in scaled
+                     if (one.what, one.step, one.units) == ("scale", name, 1)}
+              for name in (step, other)}
+    return {n: values[step][n] / values[other][n] for n in values[step]}
+
+
+def exponents(scaled, what="scale"):
+    """Step to exponent, over the sizes of a single unit."""
+    chosen = [one for one in scaled if one.what == what and one.units == 1]
+    steps = dict.fromkeys(one.step for one in chosen)
+    return {step: exponent([(one.vectors, one.value) for one in chosen if one.step == step])
+            for step in steps}
+
+
+def _boot(build, flavour, seed, plugin):
+    """What a plugin says of a boot."""
+    log = os.path.join(build.results(f"bench-boot-{flavour}"), "qemu.log")
+    _run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
+         "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
+         "-plugin", plugin)
+    with open(log) as f:
+        return f.read().splitlines()
+
+
+def _instructions(build, flavour, seed):
+    """From the start of the kernel until it starts its init."""
+    symbols = build.symbols(flavour)
+    watched = "".join(f",watch={name}:{symbols.address(name):#x}"
+                      for name in (KERNEL, USERSPACE))
+    texts = [match["text"] for match in map(qemulog.LINE.match, _boot(
+        build, flavour, seed, build.plugin("cost") + watched)) if match]
+    counts = {text.split()[0]: qemulog.Event(0, "", text).numbers()["all"]
+              for text in reversed(texts)}
+    return counts[USERSPACE] - counts[KERNEL]
+
+
+def measure_boot(build, flavours):
+    """Flavour to the instructions of boots with different random numbers."""
+    return {flavour: [_instructions(build, flavour, seed) for seed in SEEDS]
+            for flavour in flavours}
+
+
+def _functions(build, flavour):
+    """Function to its instructions."""
+    symbols = build.symbols(flavour)
+    (counts,) = _profiles(_boot(build, flavour, SEEDS[0], _profile_option(
+        build, flavour, symbols.address(KERNEL), symbols.address(USERSPACE))))
+    return counts
+
+
+def measure_functions(build, flavours):
+    """(function, instructions, those without) of the functions which differ most.
+
+    The first is the sum of those functions which only one of the kernels runs.
+    """
+    ours, without = (_functions(build, flavour) for flavour in flavours)
+    shared = sorted(ours.keys() & without.keys(),
+                    key=lambda name: -abs(ours[name] - without[name]))
+    single = [name for name in ours.keys() ^ without.keys()]
+    rows = [("functions of one kernel only", *(sum(counts[name] for name in single)
+                                               for counts in (ours, without)))]
+    rows += [(name, ours[name], without[name]) for name in shared[:NR_FUNCTIONS]]
+    rows.append(("all others", *(sum(counts[name] for name in shared[NR_FUNCTIONS:])
+                                 for counts in (ours, without))))
+    return rows
+
+
+# Functions which ask for a place: a branch on the static key, or a load and a test of it
+# in a kernel without jump labels
+KEY = "irq_liveupdate_placing"
+SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "intel_irq_remapping_alloc",
+         "vector_liveupdate_hint", "pci_msi_liveupdate_placed")
+SEAM_LINES = 3
+
+
+def _seam(vmlinux, function):
+    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}",
+                           vmlinux], check=True, stdout=subprocess.PIPE, text=True).stdout
+    lines = [" ".join(line.split()[1:]) for line in text.splitlines()]
+    at = next((i for i, line in enumerate(lines) if KEY in line), None)
+    return lines[at:at + SEAM_LINES] if at is not None else ["a jump label"]
+
+
+def seams(build, flavour):
+    """What is run at each seam while nothing is handed over."""
+    return [f"  {function:<27} {line}" for function in SEAMS
+            for line in _seam(build.vmlinux(flavour), function)]

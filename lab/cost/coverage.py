@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which lines of our files are run, by the KUnit suites and the scenarios together.
+
+Runs them on the kernel that counts (flavour "gcov"), takes the counters from outside
+both before the jump and at the end, and has gcovr say what they mean. Fails when too few
+lines are run.
+"""
+
+import csv
+import glob
+import os
+import subprocess
+
+from cost import gcov
+from course import corruption
+from course import run
+from machine import gdbstub
+from machine import qemu
+from machine.builds import LAB
+from scenarios import scenario
+
+FLAVOUR = "gcov"
+LEAST_LINES = 90.0
+
+SUITES = scenario.Scenario(
+    name="coverage-kunit", title="the KUnit suites", old_runs=("true",),
+    kernels=(FLAVOUR, FLAVOUR), append=("kunit.autorun=1 kunit.filter_glob=irq_liveupdate*", ""))
+
+
+class CountingRun(run.Run):
+    """A run that has its kernels' counters taken."""
+
+    def __init__(self, chosen, machine, build, counters):
+        super().__init__(chosen, machine, build)
+        self._counters = counters
+
+    def _start_kexec(self):
+        # The gdb stub has one client, and the old kernel's part is always the same.
+        if self.scenario.corrupt or self.scenario.kernels[0] != FLAVOUR:
+            super()._start_kexec()
+            return
+        jump = self.symbols.address(corruption.JUMP)
+        with self.machine.stub() as stub:
+            stub.start_until(jump)
+            super()._start_kexec()
+            stub.wait(jump, self._timeout("block"))
+            self._counters.add(stub, self.symbols)
+
+    def execute(self):
+        result = super().execute()
+        if self.machine.alive() and self.scenario.kernels[1] == FLAVOUR:
+            with self.machine.stub() as stub:
+                self._counters.add(stub, self.symbols)
+        return result
+
+
+def _counting(chosen):
+    kernels = tuple(FLAVOUR if kernel == "lab" else kernel for kernel in chosen.kernels)
+    return chosen.with_changes(name=f"coverage-{chosen.name}", kernels=kernels)
+
+
+def _run(chosen, build, counters):
+    with qemu.Machine(build.qemu, build.plugin(), build.results(chosen.name)) as machine:
+        try:
+            result = CountingRun(chosen, machine, build, counters).execute()
+        except gdbstub.StubError as error:
+            return f"{error}"
+    return result.error.partition("\n")[0]
+
+
+def _forget(build):
+    for name in glob.glob(os.path.join(build.directory, "kernel", FLAVOUR, "**", "*.gcda"),
+                          recursive=True):
+        os.unlink(name)
+
+
+def _own_files(build):
+    """The overlay's own C files, which have to be run; suites need not be."""
+    listed = subprocess.run([os.path.join(LAB, "..", "scripts", "overlay.py"), "list"],
+                            check=True, capture_output=True, text=True).stdout.split()
+    return [name for name in listed if name.endswith(".c")
+            and not name.endswith("_test.c") and not name.startswith("tools/")]
+
+
+def _gcovr(build):
+    """gcovr's account of our files, as rows of its CSV; details beside it."""
+    tree = os.path.join(build.directory, "linux")
+    base = os.path.join(build.results(), "coverage")
+    filters = [part for name in _own_files(build)
+               for part in ("--filter", os.path.join(tree, name).replace(".", r"\."))]
+    subprocess.run(["/usr/bin/gcovr", "--root", tree, "--gcov-ignore-parse-errors",
+                    "--csv", base + ".csv", "--txt", base + ".txt", "--json", base + ".json",
+                    *filters, os.path.join(build.directory, "kernel", FLAVOUR)], check=True)
+    with open(base + ".csv", newline="", encoding="utf-8") as f:
+        return list(csv.DictReader(f))
+
+
+def _percent(row, what):
+    total = int(row[f"{what}_total"])
+    return 100.0 * int(row[f"{what}_covered"]) / total if total else 100.0
+
+
+def _report(rows):
+    total = {key: sum(int(row[key]) for row in rows)
+             for key in ("line_total", "line_covered", "branch_total", "branch_covered")}
+    print(f"{'file':<44}{'lines':>7}{'run':>7}{'branches':>10}{'taken':>7}")
+    for row in [*rows, {"filename": "all"} | total]:
+        print(f"{row['filename']:<44}{row['line_total']:>7}{_percent(row, 'line'):>6.1f}%"
+              f"{row['branch_total']:>10}{_percent(row, 'branch'):>6.1f}%")
+    return _percent(total, "line") >= LEAST_LINES
+
+
+def measure(build, names):
+    """Run the suites and these scenarios; whether all came to their end, and ran enough."""
+    counters = gcov.Counters()
+    chosen = [_counting(scenario.load(name)) for name in names]
+    failed = []
+    for one in [SUITES, *(one for one in chosen if one.can_run() and not one.breaks)]:
+        error = _run(one, build, counters)
+        print(f"# {one.name}: {error or 'counted'}", flush=True)
+        if error:
+            failed.append(one.name)
+    _forget(build)
+    counters.write()
+    enough = _report(_gcovr(build))
+    if failed:
+        print("did not come to their end: " + ", ".join(failed))
+    return enough and not failed

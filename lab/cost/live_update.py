@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a live update of interrupts costs, beside what every boot pays anyway.
+
+One QEMU whose time is the number of instructions executed (-icount), with a
+plugin that counts those of each step from outside. Hardware operations are those
+that QEMU logs between the beginning and the end of a step.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+from dataclasses import dataclass, field, replace
+
+from cost import boot
+from course import run
+from machine import qemu
+from machine import qemulog
+from scenarios import scenario
+
+# QEMU cannot tell several CPUs the same time otherwise. Lines on a slow console
+# are no part of what is measured.
+PARAMETERS = "hpet=disable clocksource=tsc quiet"
+
+# With -icount QEMU 10.0 stops at the first write to a register of an x2APIC's timer.
+MODE = "xapic"
+
+SLOWNESS = 10
+
+# What is measured, and what a boot is held against: CONFIG_IRQ_LIVEUPDATE=n
+FLAVOUR = "cost"
+FLAVOURS = (FLAVOUR, "nolu")
+
+VECTORS = (1, 16, 64, 256, 1024, 2048)
+
+# Of each size: random numbers differ, and with them where the slab needs a page
+RUNS = 3
+DEVICES = 4
+DEVICE_VECTORS = 64
+VECTORS_PER_CPU = 128
+MAX_CPUS = 24
+
+# Step: functions of the kernel. In the order of a live update.
+STEPS = {
+    "cold": ("vfio_pci_set_irqs_ioctl",),
+    "preserve": ("vfio_pci_liveupdate_preserve",),
+    "freeze": ("vfio_pci_liveupdate_freeze",),
+    "block": ("irq_lu_block",),
+    "take-over": ("intel_ir_restore_table", "intel_ir_take_over"),
+    "match": ("irq_liveupdate_match",),
+    "adopt": ("vfio_pci_set_irqs_ioctl",),
+    "finish": ("vfio_pci_liveupdate_finish",),
+}
+OLD_STEPS = ("cold", "preserve", "freeze", "block")
+HANDOVER_STEPS = ("preserve", "freeze", "block", "take-over", "match", "adopt", "finish")
+
+# Where an interrupt enters the kernel
+INTERRUPTS = ("asm_common_interrupt", "asm_spurious_", "asm_sysvec_")
+
+# Hardware operation: (name of the event, what its text has to contain)
+MSIX = "name 'msix-"
+REMAPPING_UNIT = "name 'intel_iommu'"
+OPERATIONS = {
+    "device reads": ("memory_region_ops_read", MSIX),
+    "device writes": ("memory_region_ops_write", MSIX),
+    "config reads": ("pci_cfg_read", ""),
+    "config writes": ("pci_cfg_write", ""),
+    "unit reads": ("memory_region_ops_read", REMAPPING_UNIT),
+    "unit writes": ("memory_region_ops_write", REMAPPING_UNIT),
+    "IRTE writes": ("irte_write", ""),
+    "invalidations": ("vtd_inv_desc_iec", ""),
+    "waits": ("vtd_inv_desc_wait_sw", ""),
+}
+
+
+@dataclass
+class Step:
+    """What the functions of a step have done.
+
+    instructions: of the task which ran them; no interrupt is in there, so that the owner's
+        handler of the synthetic interrupts is not
+    machine: of all that the machine has done meanwhile
+    """
+
+    instructions: int = 0
+    machine: int = 0
+    calls: int = 0
+    operations: dict = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 0))
+
+
+class Machine(qemu.Machine):
+    TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
+              "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
+
+    @staticmethod
+    def _accelerator(config):
+        return boot.ACCELERATOR
+
+    def __init__(self, build, directory, echo=False):
+        super().__init__(build.qemu, build.plugin(), directory, echo)
+        self._cost = build.plugin("cost")
+        self._symbols = build.symbols(FLAVOUR)
+
+    def _traced(self, iommu):
+        return self.TRACED
+
+    def _plugins(self, iommu, call_address):
+        functions = {name for step in STEPS.values() for name in step}
+        watched = "".join(f",watch={name}:{start:#x}" for name in sorted(functions)
+                          for start, _ in self._symbols.functions(name))
+        entries = "".join(f",interrupt={address:#x}"
+                          for address in self._symbols.starting_with(*INTERRUPTS))
+        return [self._plugin + ",entries=65536", self._cost + watched + entries]
+
+
+class Course(run.Run):
+    """A live update and nothing else."""
+
+    TRACED = ""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.slowness = SLOWNESS
+
+    def _course(self):
+        self._boot()
+        self._command("counters")
+        self._command("open")
+        self._bind(self.device.msi)
+        self._arm()
+        self._command("preserve device")
+        self._start_jump()
+        self._wait_for_vmm("next")
+        self._command("session")
+        self._command("retrieve")
+        self._bind(self.device.msi)
+        self._arm()
+        self._finish()
+
+    def _judge(self):
+        """Rules are judged in the scenarios."""
+
+
+class Reader:
+    """Reads the log of a run: what happened in which step."""
+
+    def __init__(self):
+        self.steps = {name: Step() for name in STEPS}
+        self._jumped = False
+        self._finished = False
+        self._inside = []
+        self._entered = {}
+
+    def _step_of(self, function):
+        """None of what the owners do with their vectors when all is over."""
+        if self._finished and function not in STEPS["finish"]:
+            return None
+        for name, functions in STEPS.items():
+            if function in functions and (name in OLD_STEPS) != self._jumped:
+                return self.steps[name]
+        return None
+
+    def _enter(self, function, numbers):
+        self._finished |= function in STEPS["finish"]
+        self._entered[function] = numbers
+        self._inside.append(function)
+
+    def _leave(self, function, numbers):
+        entered = self._entered.pop(function)
+        self._inside.remove(function)
+        step = self._step_of(function)
+        if step:
+            step.instructions += numbers["own"] - entered["own"]
+            step.machine += numbers["all"] - entered["all"]
+            step.calls += 1
+        if function in STEPS["block"]:
+            self._jumped = True
+
+    def _count(self, event):
+        step = self._step_of(self._inside[-1])
+        if not step:
+            return
+        for name, (wanted, part) in OPERATIONS.items():
+            if event.name == wanted and part in event.text:
+                step.operations[name] += 1
+
+    def read(self, path):
+        with open(path, errors="replace") as f:
+            for line in f:
+                match = qemulog.LINE.match(line)
+                if not match:
+                    continue
+                event = qemulog.Event(0, match["name"], match["text"])
+                if event.name in ("enter", "leave"):
+                    function = event.text.split()[0]
+                    getattr(self, "_" + event.name)(function, event.numbers())
+                elif self._inside:
+                    self._count(event)
+        return self.steps
+
+
+@dataclass
+class Measurement:
+    """Live updates of the same devices."""
+
+    vectors: int
+    devices: int
+    steps: dict
+
+
+def _cpus_for(vectors):
+    """Each CPU has about 200 vectors to give away."""
+    return min(MAX_CPUS, 2 + vectors // VECTORS_PER_CPU)
+
+
+def _one_device(vectors):
+    cpus = _cpus_for(vectors)
+    return replace(scenario.load("handover"), name=f"bench-{vectors}", vectors=vectors,
+                   mode=MODE, cpus=(cpus, cpus), append=(PARAMETERS, PARAMETERS),
+                   kernels=(FLAVOUR, FLAVOUR))
+
+
+def _several_devices():
+    slots = [f"{0xa + i:x}" for i in range(DEVICES)]
+    names = " ".join(f"0000:00:{slot:>02}.0" for slot in slots)
+    bind = (f"for d in {names}; do echo vfio-pci > /sys/bus/pci/devices/$d/driver_override; "
+            "echo $d > /sys/bus/pci/drivers_probe; done")
+    cpus = _cpus_for(DEVICES * DEVICE_VECTORS)
+    return replace(
+        scenario.load("guest-devices"), name="bench-devices", mode=MODE, cpus=(cpus, cpus),
+        append=(PARAMETERS, PARAMETERS), kernels=(FLAVOUR, FLAVOUR),
+        devices=tuple(f"nvme,addr={slot}.0,serial=bench{slot},msix_qsize={DEVICE_VECTORS}"
+                      for slot in slots),
+        old_runs=(bind, f"irq_liveupdate_kexec -s 1 {names}"),
+        next_runs=(bind, f"irq_liveupdate_kexec -s 2 {names}"))
+
+
+def _live_update(chosen, build, echo):
+    directory = build.results(chosen.name)
+    with Machine(build, directory, echo) as machine:
+        result = Course(chosen, machine, build).execute()
+    if result.error:
+        raise run.RunFailed(result.error)
+    return Reader().read(os.path.join(directory, "qemu.log"))
+
+
+def median(runs):
+    """Of each number of each step, over steps of some runs."""
+    def middle(name, field):
+        return statistics.median_low(field(steps[name]) for steps in runs)
+
+    return {name: Step(middle(name, lambda step: step.instructions),
+                       middle(name, lambda step: step.machine),
+                       middle(name, lambda step: step.calls),
+                       {what: middle(name, lambda step, what=what: step.operations[what])
+                        for what in OPERATIONS})
+            for name in STEPS}
+
+
+def _measure(chosen, build, vectors, devices, echo):
+    runs = [_live_update(replace(chosen, name=f"{chosen.name}.{number}"), build, echo)
+            for number in range(1, RUNS + 1)]
+    return Measurement(vectors, devices, median(runs))
+
+
+def measure(vectors, build, echo=False):
+    """Live updates of one device."""
+    return _measure(_one_device(vectors), build, vectors, 1, echo)
+
+
+def measure_devices(build, echo=False):
+    """Live updates of several devices."""
+    return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo)
+
+
+def measure_serializer(build):
+    """Nanoseconds per record in user space, on this machine."""
+    found = subprocess.run([build.serializer_cost()], check=True, stdout=subprocess.PIPE)
+    return json.loads(found.stdout)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Live updates in a row: kernel after kernel takes the same devices over, in one machine.
+
+Before each, every vector is rung and counted; in the blackout every vector is rung;
+FINISH gives each one more. What is measured at every kernel may not drift.
+"""
+
+import random
+import time
+from bisect import bisect
+
+from course import run
+from judge import expectation
+from judge import rules
+from machine import abi
+from machine import kho
+from machine import qemu
+from machine import qemulog
+from machine.iommu import IOMMUS
+
+DEVICES = (qemu.DEVICE, "0000:02:00.0", "0000:03:00.0")
+SIGNALS_PER_UPDATE = 3
+
+# Its arguments are the root of the interrupt state and the table of devices, at the end
+SEAL = "irq_lu_ser_seal_root"
+
+# What lies in the lists of each CPU is free as well
+READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
+awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo"""
+
+
+class Chain(run.Run):
+    """result.chain: per update what was measured, name to number."""
+
+    next_initrd = "/sys/firmware/initrd"
+    devices = DEVICES
+
+    def __init__(self, scenario, machine, build):
+        super().__init__(scenario, machine, build)
+        self._random = random.Random(f"chain {scenario.seed}")
+        self._first = None
+        self._updates = 0
+        self._row = {}
+        self._windows = []
+
+    def _each(self):
+        """(index, doorbell) of each device, which is selected in the VMM."""
+        for index, doorbell in enumerate(self.machine.doorbells):
+            self._command(f"select {index}")
+            yield index, doorbell
+
+    def _all_counts(self):
+        """Of all vectors of all devices."""
+        return [count for _ in self._each()
+                for count in self._command("counts")["counts"][:self.scenario.vectors]]
+
+    def _expect_counts(self, expected, when):
+        """All vectors alike, and they stay so."""
+        deadline = time.monotonic() + run.ROUND_TIMEOUT * self.slowness
+        while min(self._all_counts()) < expected and time.monotonic() < deadline:
+            pass
+        time.sleep(run.SETTLE * self.slowness)
+        wrong = [count for count in self._all_counts() if count != expected]
+        if wrong:
+            raise run.RunFailed(f"update {self._updates + 1}, {when}: {len(wrong)} vectors "
+                                f"signalled {wrong} times, not {expected}")
+
+    def _ring_all(self):
+        rings = [(doorbell, vector) for doorbell in self.machine.doorbells
+                 for vector in range(self.scenario.vectors)]
+        for doorbell, vector in self._random.sample(rings, len(rings)):
+            doorbell.ring(vector)
+            time.sleep(run.RING_GAP)
+
+    def _identities(self):
+        """Of all vectors of all devices: irq number, message, IRTE."""
+        return [(v["irq"], (v["address"], v["data"]), v["irte"]) for _ in self._each()
+                for v in self._command("snapshot")["vectors"][:self.scenario.vectors]]
+
+    def _bind_and_arm(self, how):
+        for index, _ in self._each():
+            self._command(how)
+            bound = self._command("bind")
+            if not index:
+                self.bound = bound
+            self._command(f"arm 0 {self.scenario.vectors}")
+
+    def _measure_handover(self, stub):
+        registers = stub.registers()
+        layouts = abi.structures()
+        root = layouts["irq_lu_root_ser"].from_buffer_copy(
+            stub.read(registers["rdi"], abi.size(layouts["irq_lu_root_ser"])))
+        refs = layouts["irq_lu_device_ref_ser"] * root.nr_devices
+        table = refs.from_buffer_copy(stub.read(registers["rsi"], abi.size(refs)))
+        self._row["devices"] = root.nr_devices
+        self._row["bytes of records"] = sum(ref.len for ref in table)
+        self._row["pages preserved"] = kho.preserved_pages(stub, self.symbols)
+
+    def _start_kexec(self):
+        address = self.symbols.address(SEAL)
+        with self.machine.stub() as stub:
+            stub.start_until(address)
+            super()._start_kexec()
+            stub.wait(address, self._timeout("block"))
+            self._measure_handover(stub)
+
+    def _measure_kernel(self):
+        memory = dict(line.split()[:2] for line in self._shell(READ_MEMORY).splitlines())
+        total = int(memory["MemTotal:"])
+        free = int(memory["MemFree:"]) + int(memory["CpuFree:"])
+        self._row["memory, KiB"] = total
+        self._row["memory in use, KiB"] = total - free
+        pairs = list(zip(self._first, self._identities()))
+        for n, part in enumerate(("irq number", "message", "IRTE")):
+            self._row[f"vectors with another {part}"] = sum(a[n] != b[n] for a, b in pairs)
+
+    def _take_over(self):
+        self._wait_for_vmm("next")
+        self._command("session")
+        rearm = time.time()
+        self._bind_and_arm("retrieve")
+        if self._updates == self.scenario.length // 2:
+            self._patch(self.scenario.next_patch)
+        return rearm
+
+    def _update(self):
+        """One live update; the counts before it are those of the ones before."""
+        before = SIGNALS_PER_UPDATE * self._updates
+        self._ring_all()
+        self._expect_counts(before + 1, "rung")
+        self._command("preserve device")
+        self._start_jump()
+        time.sleep(self._random.uniform(0, run.BLACKOUT_SPREAD))
+        self._ring_all()
+        rearm = self._take_over()
+        self._expect_counts(before + 2, "rung in the blackout")
+        self._command("finish")
+        self._command("cancel")
+        self._windows.append((self.marks["start"], rearm, time.time()))
+        self._expect_counts(before + SIGNALS_PER_UPDATE, "finished")
+        self._updates += 1
+
+    def _course(self):
+        self._boot()
+        self._command("counters")
+        self._bind_and_arm("open")
+        self._first = self._identities()
+        for _ in range(self.scenario.length):
+            self._row = {}
+            self._update()
+            self._measure_kernel()
+            self.result.chain.append(self._row)
+
+    def _judge(self):
+        """Drift, and of the first device each update by itself, with what was before it since
+        the last one."""
+        self.result.judged["drift"] = expectation.drift(self.result.chain)
+        log = qemulog.read(self.machine.log_path)
+        times = [event.time for event in log]
+        own = self._first[:self.scenario.vectors] if self._first else []
+        since = 0
+        for start, rearm, end in self._windows:
+            events = log[bisect(times, since):bisect(times, end)]
+            since = start
+            seen = rules.Observation(
+                events=events, start=start, rearm=rearm, end=end, model=self.scenario.device,
+                device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]], table=self.bound["table"],
+                numbers=self.numbers, messages=[message for _, message, _ in own],
+                irtes=[irte for _, _, irte in own], iommu=IOMMUS[self.scenario.iommu])
+            for name, wrong in rules.judge(seen).items():
+                self.result.judged.setdefault(name, []).extend(wrong)

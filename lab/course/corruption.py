@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Alters what the old kernel hands over, at the end of its jump.
+
+A scenario's "corrupt" is a list of alterations, "place.field = value", with the
+fields of include/linux/kho/abi. The value is a number or another field. Of an
+array the first element is altered. Places:
+
+    root, unit0, ref0, device0, device0.vector0     irq.h
+    device0.vector0.entry                           its remapping table entry: low, high
+    device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
+    pci, pci.device0                                pci.h
+    file                                            vfio_pci.h
+    flb0                                            LUO's entry of the list of PCI devices
+
+Checksums are made right again, unless they are what is altered.
+"""
+
+import binascii
+import ctypes
+
+from machine import abi
+from machine.gdbstub import DIRECT_MAP
+
+# Functions of the old kernel in the order of its jump. The first gets the arguments of a
+# LUO file, the second the root, at the third nothing is written to the state any more.
+FREEZE = "vfio_pci_liveupdate_freeze"
+SEAL = "irq_lu_ser_seal_root"
+JUMP = "machine_kexec"
+
+# In struct liveupdate_file_op_args
+SERIALIZED_DATA = 24
+
+# The variable which points to the list of PCI devices
+PCI_LIST = "pci_lu_out"
+
+# LUO's file-lifecycle-bound objects: outgoing.ser in struct luo_flb_global
+FLB_GLOBAL = "luo_flb_global"
+FLB_OUTGOING = 32
+
+# Of a unit: its backend, and of a device table entry the address of the interrupt table
+AMDVI = 2
+AMDVI_TABLE = 0xfffffffffffc0
+
+POINTER_BYTES = 8
+CHECKSUM_MASK = 0xffffffff
+
+
+class TableEntry(ctypes.LittleEndianStructure):
+    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+
+class DeviceTableEntry(ctypes.LittleEndianStructure):
+    """AMD-Vi; word 2 is about interrupts."""
+
+    _fields_ = [("dma", ctypes.c_uint64 * 2), ("interrupts", ctypes.c_uint64),
+                ("reserved", ctypes.c_uint64)]
+
+
+class FlbEntry(ctypes.LittleEndianStructure):
+    """struct luo_flb_ser"""
+
+    _fields_ = [("name", ctypes.c_uint8 * 48), ("data", ctypes.c_uint64),
+                ("count", ctypes.c_uint64)]
+
+
+class State:
+    """What the old kernel hands over: named places in its memory.
+
+    root, devices, file, flb: virtual addresses of the root of the interrupt state, of the
+        list of PCI devices, of the file's record and of LUO's entry of that list
+    """
+
+    def __init__(self, stub, root, devices, file, flb):
+        self._stub = stub
+        self._layouts = abi.structures()
+        self._places = {}
+        self._altered = set()
+        self._find_interrupts(root)
+        self._place("pci", "pci_lu_ser", devices)
+        self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
+        self._place("file", "vfio_pci_lu_ser", file)
+        self._places["flb0"] = (FlbEntry, flb)
+
+    def _size(self, structure):
+        return ctypes.sizeof(self._layouts[structure])
+
+    def _place(self, name, structure, address):
+        self._places[name] = (self._layouts[structure], address)
+
+    def _array(self, name, structure, address, count):
+        for n in range(count):
+            self._place(f"{name}{n}", structure, address + n * self._size(structure))
+
+    def _end(self, name):
+        layout, address = self._places[name]
+        return address + ctypes.sizeof(layout)
+
+    def _find_interrupts(self, root):
+        self._place("root", "irq_lu_root_ser", root)
+        self._array("unit", "irq_lu_unit_ser", self._end("root"), self.get("root.nr_units"))
+        self._array("ref", "irq_lu_device_ref_ser", DIRECT_MAP + self.get("root.device_table"),
+                    self.get("root.nr_devices"))
+        for n in range(self.get("root.nr_devices")):
+            self._find_device(f"device{n}", DIRECT_MAP + self.get(f"ref{n}.blob"))
+
+    def _find_device(self, device, address):
+        self._place(device, "irq_lu_device_ser", address)
+        nr_vectors = self.get(f"{device}.nr_vectors")
+        self._array(f"{device}.vector", "irq_lu_vector_ser", self._end(device), nr_vectors)
+        for n in range(nr_vectors):
+            self._find_entry(f"{device}.vector{n}")
+
+    def _find_entry(self, vector):
+        unit = f"unit{self.get(f'{vector}.unit')}"
+        table = self.get(f"{unit}.table")
+        if self.get(f"{unit}.backend") == AMDVI:
+            table = self._find_table(f"{vector}.dte", table, self.get(f"{vector}.source"))
+        index = self.get(f"{vector}.handle")
+        self._places[f"{vector}.entry"] = (
+            TableEntry, DIRECT_MAP + table + index * ctypes.sizeof(TableEntry))
+
+    def _find_table(self, dte, device_table, devid):
+        offset = devid * ctypes.sizeof(DeviceTableEntry)
+        self._places[dte] = (DeviceTableEntry, DIRECT_MAP + device_table + offset)
+        return self.get(f"{dte}.interrupts") & AMDVI_TABLE
+
+    def _field(self, name):
+        """Address and size."""
+        place, _, field = name.rpartition(".")
+        layout, address = self._places[place]
+        kind = dict(layout._fields_)[field]
+        if issubclass(kind, ctypes.Array):
+            kind = kind._type_
+        return address + getattr(layout, field).offset, ctypes.sizeof(kind)
+
+    def get(self, name):
+        return int.from_bytes(self._stub.read(*self._field(name)), "little")
+
+    def _set(self, name, value):
+        address, size = self._field(name)
+        self._stub.write(address, value.to_bytes(size, "little"))
+
+    def alter(self, alteration):
+        name, value = alteration.split(" = ")
+        self._set(name, self.get(value) if "." in value else int(value, 0))
+        self._altered.add(name)
+
+    def _seal(self, checksum, start, length):
+        if checksum in self._altered:
+            return
+        self._set(checksum, 0)
+        _, address = self._places[start]
+        self._set(checksum, binascii.crc32(self._stub.read(address, length)) ^ CHECKSUM_MASK)
+
+    def _seal_with_array(self, place, structure, count):
+        layout, _ = self._places[place]
+        self._seal(f"{place}.checksum", place, ctypes.sizeof(layout)
+                   + self.get(f"{place}.{count}") * self._size(structure))
+
+    def seal(self):
+        """Make all checksums right that were not altered; inner ones first."""
+        nr_devices = self.get("root.nr_devices")
+        for n in range(nr_devices):
+            self._seal_with_array(f"device{n}", "irq_lu_vector_ser", "nr_vectors")
+        self._seal("root.table_checksum", "ref0",
+                   nr_devices * self._size("irq_lu_device_ref_ser"))
+        self._seal_with_array("root", "irq_lu_unit_ser", "nr_units")
+        self._seal_with_array("pci", "pci_lu_dev_ser", "nr_devices")
+        self._seal("file.checksum", "file", self._size("vfio_pci_lu_ser"))
+
+
+class Visit:
+    """Waits on the way of the old kernel's jump; the machine is started by the constructor."""
+
+    def __init__(self, stub, symbols, timeout):
+        self._stub = stub
+        self._symbols = symbols
+        self._timeout = timeout
+        self._stub.start_until(self._symbols.address(FREEZE))
+
+    def _wait(self, function):
+        """The first argument of the function that the machine was started for."""
+        self._stub.wait(self._symbols.address(function), self._timeout)
+        return self._stub.registers()["rdi"]
+
+    def _go_on(self, function):
+        self._stub.start_until(self._symbols.address(function))
+        return self._wait(function)
+
+    def _pointer(self, address):
+        return int.from_bytes(self._stub.read(address, POINTER_BYTES), "little")
+
+    def alter(self, alterations):
+        file = self._pointer(self._wait(FREEZE) + SERIALIZED_DATA)
+        root = self._go_on(SEAL)
+        self._go_on(JUMP)
+        devices = self._pointer(self._symbols.address(PCI_LIST))
+        flb = self._pointer(self._symbols.address(FLB_GLOBAL) + FLB_OUTGOING)
+        state = State(self._stub, root, devices, DIRECT_MAP + file, flb)
+        for alteration in alterations:
+            state.alter(alteration)
+        state.seal()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What becomes of a device which works through a live update, by QEMU's trace.
+
+There are no decoys in the machine, because the events do not say whose they are.
+"""
+
+from dataclasses import dataclass, field
+
+from judge import rules
+
+# Rules of judge/rules.py for which it is enough to know the device
+RULES = ("remapping", "enable", "bus-master", "faults")
+
+RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
+          "pci_nvme_mmio_shutdown_set", "pci_nvme_pci_reset",
+          "e1000e_core_ctrl_sw_reset", "e1000e_cb_qdev_reset_hold")
+
+
+@dataclass
+class Flight:
+    """The I/O which was in flight when the old kernel let go of an NVMe controller.
+
+    queues: number of I/Os by queue
+    landed: how many of them were completed, or aborted, before the vectors were armed again
+    """
+
+    queues: dict = field(default_factory=dict)
+    landed: int = 0
+
+    def total(self):
+        return sum(self.queues.values())
+
+
+def _command(event, queue):
+    numbers = event.numbers()
+    return numbers[queue], numbers["cid"]
+
+
+def _in_flight(events):
+    """(queue, command id) of what is submitted but not completed."""
+    flying = set()
+    for event in events:
+        if event.name == "pci_nvme_io_cmd":
+            flying.add(_command(event, "sqid"))
+        elif event.name == "pci_nvme_enqueue_req_completion":
+            flying.discard(_command(event, "cqid"))
+    return flying
+
+
+def flight(seen, lets_go):
+    """lets_go: whether an event is that the old kernel lets go of the device."""
+    block = next((n for n, event in enumerate(seen.events)
+                  if event.time >= seen.start and lets_go(event)), None)
+    if block is None:
+        return Flight()
+    armed = next((n for n, event in enumerate(seen.events[block:], block)
+                  if event.name == "msix_write_config"
+                  and event.text == f"dev {seen.model} enabled 1 masked 0"), None)
+    flying = _in_flight(seen.events[:block])
+    queues = sorted(queue for queue, _ in flying)
+    return Flight(queues={queue: queues.count(queue) for queue in queues},
+                  landed=len(flying - _in_flight(seen.events[:armed])))
+
+
+def _not_reset(seen):
+    """Nobody configures, starts, stops or resets the device."""
+    return [f"{event.name} {event.text}" for event in seen.window(*RESETS)]
+
+
+def judge(seen):
+    return {name: rules.JUDGES[name](seen) for name in RULES} | {"reset": _not_reset(seen)}

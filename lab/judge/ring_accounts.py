@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What became of the rings of each vector, by the log, the owner's counts and the kernel.
+
+Of a burst of rings the device may make one interrupt. Hence a ring counts as
+delivered when the owner was signalled at it or after it: the lab numbers its
+rings in the device's memory, and the owner looks there when it is signalled.
+"""
+
+import re
+from dataclasses import dataclass
+
+from machine.iommu import VECTOR_MASK
+from machine.qemulog import APIC_WRITE, ICR_HIGH, IRTE_PRESENT, MMIO_WRITE
+
+LOCAL_APIC = "name 'apic-msi'"
+XAPIC_DESTINATION_SHIFT = 24
+X2APIC_DESTINATION_SHIFT = 32
+
+INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pending=(\d) how=(\w+)")
+
+
+# Of an account, what can be summed up, in the order of tables
+COLUMNS = ("rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent", "pending",
+           "late", "lost", "doubled", "invented")
+
+
+@dataclass
+class Account:
+    """Of one vector.
+
+    rings: of the lab
+    sent: messages of the device; dropped: those that the remapping unit did not let pass
+    latched: the device's pending bit, when the next kernel armed the vector
+    delivered: signals that the owner has counted
+    resent: interrupts that the next kernel sent to the CPU by itself, since it armed
+    injected: what the next kernel says it did at FINISH
+    arrivals: interrupts that the next kernel has had by FINISH
+    pending: whether it was pending at FINISH already
+    lost: rings after the last one at or after which the owner was signalled
+    late: rings at or after which the owner was not signalled until FINISH, so that the
+        synthetic interrupt stands in
+    """
+
+    number: int
+    rings: int = 0
+    sent: int = 0
+    dropped: int = 0
+    latched: int = 0
+    delivered: int = 0
+    resent: int = 0
+    injected: tuple = ()
+    arrivals: int = 0
+    pending: int = 0
+    lost: int = 0
+    late: int = 0
+
+    @property
+    def doubled(self):
+        """Synthetic interrupts that are one too many."""
+        return max(0, self.resent - 1, len(self.injected) - 1)
+
+    @property
+    def invented(self):
+        """Messages without a ring, signals without a message."""
+        return (max(0, self.sent - self.rings)
+                + max(0, self.delivered - (self.sent - self.dropped) - self.resent))
+
+
+def injections(trace):
+    """By irq number, from the kernel's trace: (arrivals, was pending, how) of each."""
+    found = {}
+    for irq, arrivals, pending, how in INJECTED.findall(trace):
+        found.setdefault(int(irq), []).append((int(arrivals), int(pending), how))
+    return found
+
+
+def _count(seen, events):
+    """By message of the device, how many of these (event, message) have it."""
+    counts = {message: 0 for message in seen.messages}
+    for _, message in events(seen.events, seen.device):
+        if message in counts:
+            counts[message] += 1
+    return counts
+
+
+class _Resends:
+    """Counts what CPUs are sent by software at the place where an entry sends to."""
+
+    def __init__(self, seen, x2apic):
+        self.counts = {index: 0 for index in seen.irtes}
+        self._x2apic = x2apic
+        self._place = seen.iommu.place
+        self._places = {}
+        self._high = {}
+        for event in seen.events:
+            if event.name == "irte_write":
+                self._entry(event.numbers())
+                continue
+            sends = self._x2apic_sends(event) if x2apic else self._xapic_sends(event)
+            if sends and event.time >= seen.rearm:
+                self._send(*sends)
+
+    def _entry(self, entry):
+        if entry["index"] not in self.counts:
+            return
+        low, high = entry["low"], entry["high"]
+        self._places[entry["index"]] = (self._place(low, high, self._x2apic)
+                                        if low & IRTE_PRESENT else None)
+
+    @staticmethod
+    def _x2apic_sends(event):
+        """(destination, vector), or None."""
+        if event.name != APIC_WRITE:
+            return None
+        value = event.register_value()
+        return value >> X2APIC_DESTINATION_SHIFT, value & VECTOR_MASK
+
+    def _xapic_sends(self, event):
+        """(destination, vector), or None. A CPU writes the destination first."""
+        if event.name != MMIO_WRITE or LOCAL_APIC not in event.text:
+            return None
+        write = event.numbers()
+        if write["addr"] == ICR_HIGH:
+            self._high[write["cpu"]] = write["value"] >> XAPIC_DESTINATION_SHIFT
+            return None
+        return self._high.get(write["cpu"]), write["value"] & VECTOR_MASK
+
+    def _send(self, destination, vector):
+        for index, place in self._places.items():
+            self.counts[index] += place == (destination, vector)
+
+
+def accounts(seen, x2apic, rings, vectors, trace):
+    """One for each vector.
+
+    rings: by vector how often it was rung
+    vectors: result.Vector, with what the owner has counted and seen in the end
+    trace: the next kernel's trace
+    """
+    sent, passed = _count(seen, seen.iommu.requests), _count(seen, seen.iommu.arrivals)
+    resends = _Resends(seen, x2apic).counts
+    injected = injections(trace)
+    found = []
+    for vector, message, index in zip(vectors, seen.messages, seen.irtes):
+        how = injected.get(vector.new["irq"], [])
+        found.append(Account(
+            number=vector.number, rings=rings[vector.number], sent=sent[message],
+            dropped=sent[message] - passed[message], latched=vector.latched,
+            delivered=vector.counted, resent=resends[index],
+            injected=tuple(each[2] for each in how),
+            arrivals=sum(each[0] for each in how), pending=sum(each[1] for each in how),
+            lost=rings[vector.number] - vector.seen, late=vector.late))
+    return found
+
+
+def totals(found):
+    """Column to its sum over accounts."""
+    return {name: sum(getattr(account, name) for account in found) for name in COLUMNS}
+
+
+def lost(found):
+    """Each ring is followed by a signal."""
+    return [f"vector {a.number}: {a.lost} of {a.rings} rings" for a in found if a.lost]
+
+
+def synthetic(found):
+    """Each vector gets one synthetic interrupt, as seen by the kernel and by the CPU."""
+    return [f"vector {a.number}: {a.resent} sent, {len(a.injected)} injected" for a in found
+            if a.resent != 1 or len(a.injected) != 1]
+
+
+def invented(found):
+    """No message without a ring, no signal without a message."""
+    return [f"vector {a.number}: {a.rings} rings, {a.sent} messages, {a.dropped} dropped, "
+            f"{a.delivered} signals" for a in found if a.invented]
+
+
+LAWS = {"lost": lost, "synthetic": synthetic, "invented": invented}
+
+
+def judge(found):
+    """Name of every law to what was found against it."""
+    return {name: law(found) for name, law in LAWS.items()}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a build directory keeps what the lab needs, and where results go."""
+
+import os
+import shutil
+
+from machine import qemu
+from machine import symbols
+
+LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# What scripts/build-initramfs.sh makes the image of, except for what was fetched or installed
+IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "lab/guest",
+                 "scripts/build-initramfs.sh")
+
+
+def _newest(paths):
+    """Of the files which these are or have in them."""
+    files = [os.path.join(directory, name) for path in paths
+             for directory, _, names in os.walk(path) for name in names]
+    return max(files + [path for path in paths if os.path.isfile(path)], key=os.path.getmtime)
+
+
+class Build:
+    def __init__(self, directory, source=os.path.dirname(LAB)):
+        self.directory = os.path.abspath(directory)
+        self.source = source
+        self.qemu = self._path("qemu", "qemu-system-x86_64")
+        self.initrd = self._path("initrd.img")
+
+    def _path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def kernel(self, flavour):
+        return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
+
+    def vmlinux(self, flavour):
+        return self._path("kernel", flavour, "vmlinux")
+
+    def symbols(self, flavour):
+        return symbols.Symbols(self.map(flavour))
+
+    def map(self, flavour):
+        return self._path("kernel", flavour, "System.map")
+
+    def plugin(self, name="irtewatch"):
+        return qemu.build_plugin(self.directory, name)
+
+    def serializer_cost(self):
+        return self._path("serializer", "cost")
+
+    def results(self, name=None):
+        """The directory of all results, or an empty one for a scenario."""
+        if name is None:
+            return self._path("results")
+        directory = self._path("results", name)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        return directory
+
+    def drop_results(self, name):
+        """Of many runs only those are worth their space which went wrong."""
+        shutil.rmtree(self._path("results", name))
+        os.unlink(self._path("results", name + ".json"))
+
+    def not_ready(self, flavours):
+        """Why there can be no run with these kernels, or None."""
+        needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]
+        missing = [path for path in needed if not os.path.exists(path)]
+        if missing:
+            return "not built: " + ", ".join(missing)
+        newest = _newest([os.path.join(self.source, path) for path in IMAGE_SOURCES])
+        if os.path.getmtime(newest) > os.path.getmtime(self.initrd):
+            return f"{self.initrd} is older than {newest}: make image"
+        return None

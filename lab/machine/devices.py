@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The devices a scenario can hand over, and how their interrupts are raised from outside."""
+
+from dataclasses import dataclass
+
+# igb: interrupt cause read, cause set, mask set; one of the causes
+IGB_ICR, IGB_ICS, IGB_IMS = 0xc0, 0xc8, 0xd0
+IGB_CAUSE = 1 << 2
+
+# xHCI 1.2 sec 5.4.1 and 5.5.2, where QEMU has them: a command register, and for each message
+# an interrupter, with an event ring. The interrupter is raised when its event handler is no
+# longer busy with an event while the dequeue pointer says that there is another one.
+XHCI_COMMAND, XHCI_COMMAND_INTE = 0x40, 1 << 2
+XHCI_INTERRUPTERS, XHCI_INTERRUPTER_BYTES = 0x1020, 0x20
+XHCI_IMAN, XHCI_IMAN_IE = 0x00, 1 << 1
+XHCI_ERSTSZ, XHCI_ERSTBA, XHCI_ERDP, XHCI_ERDP_EHB = 0x08, 0x10, 0x18, 1 << 3
+XHCI_TRB_BYTES, XHCI_MESSAGES = 16, 16
+
+# Linux leaves the first 64 KiB alone. The table of segments of a ring, and the ring.
+LOW_MEMORY, RING, RING_TRBS = 0x2000, 0x3000, 16
+
+
+def _interrupter(number, register):
+    return XHCI_INTERRUPTERS + number * XHCI_INTERRUPTER_BYTES + register
+
+
+def _xhci_set_up():
+    yield "writel", XHCI_COMMAND, XHCI_COMMAND_INTE
+    for number in range(XHCI_MESSAGES):
+        yield "writel", _interrupter(number, XHCI_IMAN), XHCI_IMAN_IE
+        yield "writel", _interrupter(number, XHCI_ERSTSZ), 1
+        yield "writeq", _interrupter(number, XHCI_ERSTBA), LOW_MEMORY
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device under test; its name is QEMU's.
+
+    options: further options, {vectors} stands for the number of vectors
+    msi: it is used with MSI, not with MSI-X
+    ring: accesses to its registers that raise an interrupt, each a command of QEMU's
+        test protocol, an offset and what is written; none: it is an ivshmem device,
+        or not used by the VMM
+    stride: bytes from these registers of one vector to those of the next
+    set_up: accesses to its registers after a reset, before it can be rung
+    memory: accesses to memory before that
+    cable: it is a network card, see machine/frames.py for the other end
+    """
+
+    options: str = ""
+    msi: bool = False
+    ring: tuple = ()
+    stride: int = 0
+    set_up: tuple = ()
+    memory: tuple = ()
+    cable: bool = False
+
+
+DEVICES = {
+    "ivshmem-doorbell": Device(options=",vectors={vectors},chardev=doorbell"),
+    "edu": Device(msi=True, ring=(("writel", 0x60, 1),)),
+    "igb": Device(options=",romfile=", msi=True,
+                  ring=(("readl", IGB_ICR), ("writel", IGB_IMS, IGB_CAUSE),
+                        ("writel", IGB_ICS, IGB_CAUSE))),
+    "nec-usb-xhci": Device(options=",msi=on,msix=off", msi=True,
+                           ring=(("writel", _interrupter(0, XHCI_ERDP),
+                                  RING + XHCI_TRB_BYTES | XHCI_ERDP_EHB),),
+                           stride=XHCI_INTERRUPTER_BYTES, set_up=tuple(_xhci_set_up()),
+                           memory=(("writeq", LOW_MEMORY, RING),
+                                   ("writeq", LOW_MEMORY + 8, RING_TRBS))),
+    "e1000e": Device(options=",romfile=,netdev=cable", cable=True),
+    "nvme": Device(options=",id=nvme0,serial=lab,max_ioqpairs=5,msix_qsize={vectors}"),
+}

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How many pages KHO hands over, counted in the memory of a machine which stands still.
+
+include/linux/kho/abi/kexec_handover.h: a radix tree with levels of tables above
+bitmaps. A key is the page frame number, shifted by the order, below a bit which
+tells the order.
+"""
+
+import struct
+
+from machine import gdbstub
+
+PAGE_SHIFT = 12
+PAGE_BYTES = 1 << PAGE_SHIFT
+TABLE_BITS = 9
+BITMAP_BITS = PAGE_SHIFT + 3
+TOP_LEVEL = 5
+
+# The variable whose first member points to the device tree which is handed over
+OUTGOING = "kho_out"
+POINTER_BYTES = 8
+
+FDT_PROP = 3
+FDT_NAME_BYTES = 4
+MAP_BYTES = 8
+
+
+def _memory_map(fdt):
+    """Physical address of the radix tree: in KHO's device tree the first property of 8
+    bytes, before which comes a string."""
+    head = struct.pack(">II", FDT_PROP, MAP_BYTES)
+    return struct.unpack_from("<Q", fdt, fdt.index(head) + len(head) + FDT_NAME_BYTES)[0]
+
+
+def _pages_of(key):
+    order = 64 - PAGE_SHIFT - (key.bit_length() - 1)
+    return 1 << order
+
+
+def _pages_in_bitmap(bitmap, key):
+    return sum(_pages_of(key + 8 * n + bit) for n, byte in enumerate(bitmap) if byte
+               for bit in range(8) if byte >> bit & 1)
+
+
+def _pages_in_tree(stub, physical, level=TOP_LEVEL, key=0):
+    """Of the part of the tree at an address; key: of its first leaf."""
+    page = stub.read(gdbstub.DIRECT_MAP + physical, PAGE_BYTES)
+    if not level:
+        return _pages_in_bitmap(page, key)
+    shift = BITMAP_BITS + (level - 1) * TABLE_BITS
+    return sum(_pages_in_tree(stub, child, level - 1, key + (n << shift))
+               for n, child in enumerate(struct.unpack("<512Q", page)) if child)
+
+
+def preserved_pages(stub, symbols):
+    pointer = stub.read(symbols.address(OUTGOING), POINTER_BYTES)
+    fdt = stub.read(int.from_bytes(pointer, "little"), PAGE_BYTES)
+    return _pages_in_tree(stub, _memory_map(fdt))

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One QEMU process: the machine every scenario runs on.
+
+A q35 with interrupt remapping, by VT-d or AMD-Vi. The device under test is behind a PCIe root
+port. Decoys are devices whose drivers take
+irq numbers and remapping entries when they are let loose.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+
+from machine import frames
+from machine import gdbstub
+from machine import ivshmem
+from machine import monitor
+from machine import register_doorbell
+from machine import vmm
+from machine.devices import DEVICES
+from machine.iommu import IOMMUS
+
+ROOT_PORT_SLOT = 4
+DEVICE = "0000:01:00.0"
+ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
+
+SIBLING = "0000:01:00.1"
+
+DECOY = "0000:00:08.0"
+DECOYS = (
+    "-blockdev", "null-co,node-name=null,read-zeroes=on",
+    "-device", "nvme,addr=8.0,serial=decoy,drive=null,msix_qsize=2048",
+    "-device", "e1000e,addr=9.0,romfile=",
+)
+DECOY_INITCALLS = ("nvme_init", "e1000_init_module")
+
+# identify_cpu() clears the boot CPU's features for a moment. A timer interrupt
+# just then finds KASAN using the wrong number of page table levels.
+CPU_MODEL = "max,la57=off"
+
+TRACE_EVENTS = (
+    "pci_cfg_write",
+    "msix_write_config",
+    "memory_region_ops_write",
+    "apic_register_write",
+    "pci_nvme_io_cmd",
+    "pci_nvme_enqueue_req_completion",
+    "pci_nvme_mmio_cfg",
+    "pci_nvme_mmio_start_success",
+    "pci_nvme_mmio_stopped",
+    "pci_nvme_mmio_shutdown_set",
+    "pci_nvme_pci_reset",
+    "e1000e_core_ctrl_sw_reset",
+    "e1000e_cb_qdev_reset_hold",
+)
+
+DISK_BYTES = 1 << 24
+
+CONSOLE_TAIL_LINES = 40
+
+
+def build_plugin(build_dir, name):
+    """Compile a plugin, unless that is done."""
+    source = os.path.join(os.path.dirname(__file__), "plugin", f"{name}.c")
+    target = os.path.join(build_dir, f"{name}.so")
+    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+        subprocess.run(["cc", "-O2", "-Wall", "-fPIC", "-shared", "-fvisibility=hidden",
+                        source, "-o", target], check=True)
+    return target
+
+
+def _named_doorbells(config):
+    """Further devices, each with the name of its doorbell if it has one."""
+    return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
+            for n, each in enumerate(config.devices)]
+
+
+class Machine:
+    """Use as a context manager; QEMU is killed and its sockets removed at the end."""
+
+    @staticmethod
+    def _accelerator(config):
+        # With a thread per CPU, QEMU 10.0 may look up an address space which another CPU has
+        # just replaced: while one sizes BARs, what another writes to its local APIC is lost.
+        return ("-accel", f"tcg,thread={'single' if config.in_xapic_mode() else 'multi'}")
+
+    def __init__(self, binary, plugin, directory, echo=False):
+        self.directory = directory
+        self.console_path = os.path.join(directory, "console.log")
+        self.log_path = os.path.join(directory, "qemu.log")
+        self._stderr_path = os.path.join(directory, "qemu.stderr")
+        self._sockets = tempfile.mkdtemp(prefix="irqlu-")
+        self._binary = binary
+        self._plugin = plugin
+        self._echo = echo
+        self._process = None
+        self.guest = None
+        self.doorbells = []
+        self.sender = None
+
+    def _socket(self, name):
+        return os.path.join(self._sockets, name)
+
+    @staticmethod
+    def _traced(iommu):
+        return TRACE_EVENTS + iommu.trace_events
+
+    def _plugins(self, iommu, call_address):
+        """call_address: of an instruction whose execution is logged, or None."""
+        call = "" if call_address is None else f",call={call_address:#x}"
+        return [f"{self._plugin}{iommu.plugin_options(DEVICE[5:])}{call}"]
+
+    @staticmethod
+    def _devices(config):
+        device = DEVICES[config.device]
+        under_test = f"{config.device},bus=path{device.options.format(vectors=config.vectors)}"
+        if any("bus=path" in other for other in config.devices):
+            under_test += ",multifunction=on"
+        others = [f"{each},vectors={config.vectors},chardev={name}" if name else each
+                  for each, name in _named_doorbells(config)]
+        return [part for each in (under_test, *others) for part in ("-device", each)]
+
+    def _disks(self, config):
+        if not config.iops:
+            return []
+        with open(self._socket("disk"), "wb") as disk:
+            disk.truncate(DISK_BYTES)
+        return ["-object", f"throttle-group,id=slowness,x-iops-total={config.iops}",
+                "-blockdev", f"driver=file,node-name=fast,filename={self._socket('disk')}",
+                "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
+
+    def _cable(self, config):
+        if not DEVICES[config.device].cable:
+            return []
+        return ["-netdev", "dgram,id=cable,local.type=unix,remote.type=unix"
+                f",local.path={self._socket('card')},remote.path={self._socket('sender')}"]
+
+    def _doorbell_arguments(self, config):
+        names = ["doorbell"] + [name for _, name in _named_doorbells(config) if name]
+        chardevs = [part for name in names
+                    for part in ("-chardev", f"socket,id={name},path={self._socket(name)}")]
+        if DEVICES[config.device].ring:
+            chardevs += ["-qtest", "chardev:doorbell", "-qtest-log", "none"]
+        return chardevs
+
+    def _open_doorbells(self, config):
+        """Of the device under test, and of those ivshmem devices which it has with it."""
+        device = DEVICES[config.device]
+        if device.ring:
+            first = register_doorbell.Doorbell(self._socket("doorbell"), device)
+        else:
+            first = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
+        return [first] + [ivshmem.Doorbell(self._socket(name), config.vectors)
+                          for _, name in _named_doorbells(config) if name]
+
+    def _arguments(self, config, kernel, initrd, append, call_address):
+        iommu = IOMMUS[config.iommu]
+        arguments = [
+            self._binary, "-nodefaults", "-display", "none",
+            *(["-no-reboot"] if not config.crashes else []),
+            "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
+            *self._accelerator(config), "-smp", str(max(config.cpus)), "-m", config.memory,
+            *iommu.arguments(config.mode),
+            "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
+            *self._doorbell_arguments(config), *self._devices(config),
+            *(DECOYS if config.decoys else ()), *self._disks(config), *self._cable(config),
+            "-chardev", f"file,id=console,path={self.console_path}",
+            "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
+            "-serial", "chardev:console", "-serial", "chardev:vmm",
+            "-kernel", kernel, "-initrd", initrd, "-append", append,
+            "-D", self.log_path, "-msg", "timestamp=on",
+            "-d", ",".join(["plugin", "cpu_reset"]
+                           + [f"trace:{event}" for event in self._traced(iommu)]),
+            *[part for plugin in self._plugins(iommu, call_address)
+              for part in ("-plugin", plugin)],
+            "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
+            "-monitor", f"unix:{self._socket('monitor')},server=on,wait=off",
+        ]
+        return arguments
+
+    def start(self, config, kernel, initrd, append, call_address=None):
+        self.guest = vmm.Guest(self._socket("vmm"), self.alive)
+        self.doorbells = self._open_doorbells(config)
+        if DEVICES[config.device].cable:
+            self.sender = frames.Sender(self._socket("card"), self._socket("sender"))
+        open(self.console_path, "w").close()
+        with open(self._stderr_path, "w") as stderr:
+            self._process = subprocess.Popen(
+                self._arguments(config, kernel, initrd, append, call_address),
+                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr)
+        if self._echo:
+            threading.Thread(target=self._echo_console, daemon=True).start()
+        self.guest.accept(timeout=10)
+
+    def _echo_console(self):
+        with open(self.console_path, errors="replace") as console:
+            while True:
+                ended = not self.alive()
+                print(console.read(), end="", flush=True)
+                if ended:
+                    return
+                time.sleep(0.05)
+
+    @property
+    def doorbell(self):
+        """Of the device under test."""
+        return self.doorbells[0]
+
+    def stub(self):
+        return gdbstub.Stub(self._socket("gdb"))
+
+    def autopsy(self, symbols):
+        """Of a guest that does not answer: where its CPUs are. Leaves all registers beside
+        the logs."""
+        if not self.alive():
+            return ""
+        lines, everything = monitor.autopsy(self._socket("monitor"), symbols)
+        with open(os.path.join(self.directory, "registers.txt"), "w") as f:
+            f.write(everything)
+        return lines + "\n"
+
+    def alive(self):
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, timeout):
+        """True if QEMU ended by itself."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def console(self):
+        with open(self.console_path, errors="replace") as f:
+            return f.read()
+
+    def console_tail(self):
+        return "\n".join(self.console().splitlines()[-CONSOLE_TAIL_LINES:])
+
+    def stderr(self):
+        with open(self._stderr_path, errors="replace") as f:
+            return f.read().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self.alive():
+            self._process.kill()
+            self._process.wait()
+        for part in (self.guest, *self.doorbells, self.sender):
+            if part:
+                part.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results for people (a table) and for programs (JSON, KTAP)."""
+
+import json
+from dataclasses import asdict
+
+from judge import expectation
+from judge import ring_accounts
+
+RULES = {
+    "remapping": "interrupt remapping never disabled",
+    "table": "remapping table taken over in place",
+    "enable": "MSI or MSI-X Enable never cleared",
+    "one-type": "MSI and MSI-X never enabled together",
+    "bus-master": "bus mastering never cleared, device and path",
+    "message": "no MSI or MSI-X message word changed",
+    "flush": "block: entries closed, cache invalidated, waited for",
+    "blocked": "blocked entries stay closed until armed",
+    "source-id": "no entry present with a wrong source-id",
+    "stray": "no interrupt arrives while blocked",
+    "faults": "no remapping fault",
+    "lost": "each ring followed by a signal",
+    "synthetic": "exactly one synthetic interrupt per vector",
+    "invented": "no message and no signal without a cause",
+    "foreign": "no signal to a vector which is quiet",
+    "drift": "nothing drifts from one update to the next",
+}
+
+HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched", "dropped",
+            "delivered", "adopted", "synthetic", "after", "")
+
+
+def _message(identity):
+    return f"{identity['address']:08x}:{identity['data']:04x}"
+
+
+def _was_is(old, new):
+    return f"{old}" if old == new else f"{old} -> {new}"
+
+
+def _row(vector, rings):
+    number = vector.number
+    old, new = vector.old, vector.new
+    if not old or not new:
+        return (str(number),) + ("-",) * (len(HEADINGS) - 2) + ("did not arrive",)
+    change = expectation.changed(vector)
+    return (str(number), _was_is(old["irq"], new["irq"]),
+            _was_is(_message(old), _message(new)), _was_is(old["irte"], new["irte"]),
+            _was_is(old["cpu"], new["cpu"]), f"{vector.before}/{rings}", str(vector.rung),
+            str(vector.latched), str(vector.rung - min(vector.rung, vector.latched)),
+            str(vector.delivered), f"{vector.adopted}/{rings}", str(vector.synthetic),
+            f"{vector.after}/{rings}", "changed" if change else "same")
+
+
+def _table(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in rows]
+
+
+def vectors_table(result):
+    rows = [HEADINGS] + [_row(v, result.scenario.rings) for v in result.vectors]
+    return _table(rows)
+
+
+def accounts_table(result):
+    columns = ("number", *ring_accounts.COLUMNS)
+    rows = [tuple(str(getattr(a, name)) for name in columns) for a in result.accounts]
+    return _table([columns, *rows])
+
+
+def chain_table(result):
+    rows = [("", "first", "last", "min", "max")]
+    for name in result.chain[0]:
+        values = [row[name] for row in result.chain]
+        rows.append((name, *map(str, (values[0], values[-1], min(values), max(values)))))
+    return _table(rows)
+
+
+def judges_table(*results):
+    lines = []
+    for name, rule in RULES.items():
+        if not any(name in r.judged for r in results):
+            continue
+        verdicts = ["-" if name not in r.judged else "broken" if r.judged[name] else "held"
+                    for r in results]
+        lines.append(f"  {rule:<55}" + "".join(f"{verdict:>10}" for verdict in verdicts))
+    return lines
+
+
+def failures(checks):
+    return [f"  FAIL {check.name}: {check.detail}" for check in checks if not check.ok]
+
+
+def flight(seen):
+    """The I/O of a controller across the jump, in one line."""
+    queues = ", ".join(f"{number} in queue {queue}" for queue, number in seen.queues.items())
+    return f"in flight at the jump: {seen.total()} I/Os ({queues}); " \
+           f"{seen.landed} were over before the vectors were armed"
+
+
+def _lost(result):
+    dropped = sum(v.rung > 0 and v.delivered == 0 for v in result.vectors)
+    moved = sum(bool(v.new) and bool(expectation.changed(v)) for v in result.vectors)
+    return f"{moved} of {len(result.vectors)} vectors changed identity, " \
+           f"{dropped} of {sum(v.rung > 0 for v in result.vectors)} interrupts of the blackout lost"
+
+
+def _leg(title, result):
+    return [f"{title}  ({result.seconds:.1f} s)", *vectors_table(result), ""]
+
+
+LEGEND = """irq, message, IRTE, CPU: old kernel -> next kernel, one value if equal.
+before, adopted, after: counted/rung before FREEZE, from adoption to FINISH, after FINISH.
+blackout: rung while the old kernel was down and the next had not adopted; latched by the device
+or dropped; delivered to the owner. synthetic: counted across FINISH with nothing rung."""
+
+
+def demo(cold, handover, checks):
+    """The demonstration's table; checks: of both runs."""
+    scenario = handover.scenario
+    vectors = "vector" if scenario.vectors == 1 else "vectors"
+    ok = all(check.ok for check in checks)
+    lines = [
+        f"Interrupt live update: {scenario.vectors} MSI-X {vectors}, "
+        f"{scenario.cpus[0]} CPUs -> {scenario.cpus[1]}, {scenario.iommu}, {scenario.mode}, "
+        f"Linux {handover.release or cold.release}, seed {scenario.seed}", "",
+        *_leg("Handover OFF", cold), *_leg("Handover ON", handover), LEGEND, "",
+        f"  {'Seen from outside, from the old kernel-s shutdown on':<55}{'OFF':>10}{'ON':>10}"
+        .replace("-s", "'s"),
+        *judges_table(cold, handover), "",
+        f"  Cold start: {_lost(cold)}.", f"  Handover:   {_lost(handover)}.",
+        *failures(checks), "", f"  {'PASS' if ok else 'FAIL'}"]
+    return "\n".join(lines)
+
+
+def _storm_sums(results):
+    accounts = [one for result in results for one in result.accounts]
+    return {"seeds": len(results)} | ring_accounts.totals(accounts)
+
+
+def storm_line(result):
+    scenario = result.scenario
+    sums = ring_accounts.totals(result.accounts)
+    return (f"seed {scenario.seed}: {scenario.mode}, {scenario.cpus[0]} -> {scenario.cpus[1]} "
+            f"CPUs, {scenario.vectors} vectors, {result.seconds:.1f} s: "
+            + ", ".join(f"{name} {value}" for name, value in sums.items()))
+
+
+def storms_table(results):
+    """Sums over storms which have come to their accounts, by mode, by CPUs and of all."""
+    results = [result for result in results if result.accounts]
+    groups = {}
+    for result in results:
+        scenario = result.scenario
+        old, new = scenario.cpus
+        for group in (scenario.mode, f"{old} -> {new} CPUs"):
+            groups.setdefault(group, []).append(result)
+    rows = [(group, *_storm_sums(groups[group]).values()) for group in sorted(groups)]
+    rows.append(("all", *_storm_sums(results).values()))
+    return _table([("", *_storm_sums([])), *[tuple(map(str, row)) for row in rows]])
+
+
+def as_data(result, checks):
+    return {
+        "scenario": asdict(result.scenario),
+        "release": result.release,
+        "seconds": round(result.seconds, 2),
+        "vectors": [asdict(vector) for vector in result.vectors],
+        "judges": result.judged,
+        "chain": result.chain,
+        "accounts": [asdict(one) for one in result.accounts],
+        "console": result.complaints,
+        "extras": result.extras,
+        "flight": asdict(result.flight) if result.flight else None,
+        "late_calls": result.late_calls,
+        "error": result.error,
+        "checks": [asdict(check) for check in checks],
+        "ok": all(check.ok for check in checks),
+    }
+
+
+def write_json(path, data):
+    with open(path, "w") as f:
+        json.dump(data, f, indent=1)
+        f.write("\n")

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenarios are data: lab/scenarios/*.toml, read into this."""
+
+import os
+import tomllib
+from dataclasses import dataclass, field, replace
+
+DIRECTORY = os.path.dirname(os.path.abspath(__file__))
+
+# A file lists others in "iommus", and in "iommus_full" those of make test-full
+DEFAULT_IOMMU = "intel"
+
+XAPIC_PARAMETERS = ("nox2apic", "intremap=off")
+
+# Points of a run at which a scenario may give the VMM further commands
+HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
+         "next_armed", "next_finishing", "next_finished")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a run is made of; every field can be set in a scenario's file.
+
+    title: one line for people
+    expect: name of the outcome it is held against, see judge/expectation.py
+    course: of the run: an update, a storm, see course/storm.py, or a chain of updates, see
+        course/chain.py
+    device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
+    vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
+    arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
+    devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
+        they are functions of the device under test
+    decoys: whether there are any; without them it can be told from the trace how a device does
+        that is driven by a program of the guest
+    iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
+        so many I/Os a second, and what is in flight at the jump is looked at
+    handover: whether the VMM preserves the device as well as its counters
+    claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
+        session without it, if there is one, and then opens the device as any other
+    end: the VMM's command that ends the update
+    leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
+    kernels: build flavours of the old and the next kernel
+    append: further kernel parameters of the old and the next kernel
+    rings: per vector, in each phase in which rings are counted one by one
+    length: of a chain, in updates
+    ring_into_block: ring on, uncounted, until the old kernel lets go of the device
+    watch_late_changes: whether the old kernel has to try to change entries after the block
+    seed: of the order of the rings in the blackout; of everything in a storm
+    at: further commands to the VMM, by hook
+    debug_only: whether it takes what only the debug kernel has
+    warns: functions of the kernel that may warn
+    tolerates: texts of the console that are right here, although they are complaints elsewhere
+    old_runs, next_runs: programs that each kernel runs instead of what the VMM does
+    patch: function of the old kernel to what it no longer does at the jump, see
+        machine/patching.py; next_patch: of the next kernel at FINISH, in a storm or in the
+        middle of a chain
+    corrupt: alterations of what the old kernel hands over, see course/corruption.py
+    says: lines in which the next kernel says what it refuses
+    crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
+        jump, comes to the function of this name
+    crash_kernel: whether one is loaded then; if not, the machine is reset
+    breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
+        other may, and the run ends after the hook next_ready
+    """
+
+    name: str
+    title: str
+    expect: str = "handover"
+    course: str = "update"
+    device: str = "ivshmem-doorbell"
+    vectors: int = 8
+    arm: tuple = ()
+    cpus: tuple = (3, 4)
+    memory: str = "1G"
+    iommu: str = DEFAULT_IOMMU
+    mode: str = "x2apic"
+    devices: tuple = ()
+    decoys: bool = True
+    iops: int = 0
+    handover: bool = True
+    claims: bool = True
+    end: str = "finish"
+    leaves_msi: bool = False
+    kernels: tuple = ("lab", "lab")
+    append: tuple = ("", "")
+    rings: int = 3
+    length: int = 10
+    ring_into_block: bool = False
+    watch_late_changes: bool = False
+    seed: int = 1
+    at: dict = field(default_factory=dict)
+    old_runs: tuple = ()
+    next_runs: tuple = ()
+    debug_only: bool = False
+    warns: tuple = ()
+    tolerates: tuple = ()
+    patch: dict = field(default_factory=dict)
+    next_patch: dict = field(default_factory=dict)
+    corrupt: tuple = ()
+    says: tuple = ()
+    crashes: str = ""
+    crash_kernel: bool = True
+    breaks: tuple = ()
+
+    def ranges(self):
+        """(first, count) of the vectors that are used."""
+        return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
+
+    def in_xapic_mode(self):
+        """Whether a kernel runs its local APICs in xAPIC mode, as one without remapping does."""
+        return self.mode == "xapic" or any(parameter in append for append in self.append
+                                           for parameter in XAPIC_PARAMETERS)
+
+    def can_run(self):
+        """Whether its kernels have what it is about."""
+        return not self.debug_only or "debug" in self.kernels
+
+    def with_changes(self, **changes):
+        return replace(self, **changes)
+
+
+def _read(name):
+    with open(os.path.join(DIRECTORY, name + ".toml"), "rb") as f:
+        return tomllib.load(f)
+
+
+def load(name):
+    """A file's only scenario, or one of its cases: "file.case". On another machine than the one
+    with VT-d: "file.case@amd", where what the file says in "on.amd" goes before the rest."""
+    scenario, _, iommu = name.partition("@")
+    file, _, case = scenario.partition(".")
+    data = _read(file)
+    cases, machines = data.pop("cases", {}), data.pop("on", {})
+    if case:
+        data |= cases[case] | {"title": f"{data['title']}: {case}"}
+    if iommu:
+        data |= machines.get(iommu, {})
+        data |= {"title": f"{data['title']}; {iommu}", "iommu": iommu}
+    for key in ("iommus", "iommus_full"):
+        data.pop(key, None)
+    unknown = set(data.get("at", {})) - set(HOOKS)
+    if unknown:
+        raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
+    lists = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
+    return Scenario(name=name, **(data | lists))
+
+
+def name_of(file, case, iommu):
+    name = f"{file}.{case}" if case else file
+    return name if iommu == DEFAULT_IOMMU else f"{name}@{iommu}"
+
+
+def _names_in(file, full):
+    data = _read(file)
+    found = []
+    for case, changes in data.get("cases", {"": {}}).items():
+        of_case = data | changes
+        iommus = of_case.get("iommus", [DEFAULT_IOMMU])
+        if full:
+            iommus = dict.fromkeys(iommus + of_case.get("iommus_full", []))
+        found += [name_of(file, case, iommu) for iommu in iommus]
+    return found
+
+
+def names(full=True):
+    """Of all scenarios, or of those of make test."""
+    files = sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))
+    return [name for file in files for name in _names_in(file, full)]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What bench_boot makes of counts."""
+
+import unittest
+from collections import Counter
+
+from cost import boot
+
+LEAST, MOST, UNITS = ((1, 8, 1024), (1, 512, 65536), (8, 512, 65536))
+
+
+def _profiles(step, least, most):
+    """At 1024 and 65536 vectors of one unit, and at another size that has no part in it."""
+    return {boot.Scaled("scale", step, *size, 0):
+            Counter({name: count * size[2] for name, count in counts.items()})
+            for size, counts in ((LEAST, least), (MOST, most), (UNITS, {"other": 1000}))}
+
+
+CONSOLE = """\
+[    0.328526]     # steps: scale: match 1 8 1024 1340
+[    0.516491]     # steps: memory: load 1 8 1024 1048576
+"""
+FAILURE = "[    0.5]     # steps: EXPECTATION FAILED at drivers/iommu/intel/irq_liveupdate_scale_test.c:442\n"
+
+
+class ScaledTest(unittest.TestCase):
+    def test_reads_time_and_memory(self):
+        self.assertEqual(boot._scaled(CONSOLE),
+                         [boot.Scaled("scale", "match", 1, 8, 1024, 1340),
+                          boot.Scaled("memory", "load", 1, 8, 1024, 1048576)])
+
+    def test_is_nothing_of_a_suite_that_fails(self):
+        for console in (CONSOLE + FAILURE, ""):
+            with self.assertRaises(RuntimeError):
+                boot._scaled(console)
+
+
+class ProfileTest(unittest.TestCase):
+    def test_each_ends_with_a_line(self):
+        lines = ["count f 3", "count g.part.0 4", "count g 1", "end", "count f 5", "end"]
+        self.assertEqual(boot._profiles(lines), [{"f": 3, "g": 5}, {"f": 5}])
+
+
+class GrowthTest(unittest.TestCase):
+    def setUp(self):
+        adopt = _profiles("adopt", {"same": 40, "grows": 10, "__irq_liveupdate_irq": 4,
+                                    "irq_lu_ser_find": 3},
+                          {"same": 40, "grows": 30, "new": 5, "__irq_liveupdate_irq": 8})
+        cold = _profiles("cold", {"same": 41, "search": 9}, {"same": 41, "search": 600})
+        self.rows = {name: values for name, *values in
+                     boot.growth(adopt | cold, "adopt", "cold")}
+
+    def test_is_per_vector_and_beside_the_other_step(self):
+        self.assertEqual(self.rows["grows"], [[10, 30], [0, 0]])
+        self.assertEqual(self.rows["same"], [[40, 40], [41, 41]])
+
+    def test_begins_with_what_grows_most(self):
+        self.assertEqual(list(self.rows)[:3], ["grows", "new", "same"])
+
+    def test_sums_ours_and_the_rest(self):
+        self.assertEqual(self.rows["ours"], [[7, 8], [0, 0]])
+        self.assertEqual(self.rows["all others"], [[0, 0], [9, 600]])
+        self.assertEqual(self.rows["sum"], [[57, 83], [50, 641]])
+        self.assertEqual(self.rows["sum without grows"], [[47, 53], [50, 641]])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No run with an image which is not made of the present sources."""
+
+import os
+import tempfile
+import unittest
+
+from machine import builds
+
+FLAVOUR = "lab"
+
+
+class Ready(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.source = os.path.join(directory.name, "source")
+        self.build = builds.Build(os.path.join(directory.name, "build"), self.source)
+        self.init = self._file(self.source, "lab", "guest", "init")
+        self.program = self._file(self.source, builds.IMAGE_SOURCES[0], "vmm.c")
+        self._file(self.source, "scripts", "build-initramfs.sh")
+        for path in (self.build.qemu, self.build.initrd, self.build.kernel(FLAVOUR)):
+            self._file(path)
+
+    def _file(self, *parts, time=1000):
+        path = os.path.join(*parts)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "w").close()
+        os.utime(path, (time, time))
+        return path
+
+    def test_image_is_as_new_as_its_sources(self):
+        self.assertIsNone(self.build.not_ready([FLAVOUR]))
+
+    def test_nothing_is_built(self):
+        os.unlink(self.build.initrd)
+        self.assertEqual(self.build.not_ready([FLAVOUR]), f"not built: {self.build.initrd}")
+
+    def test_image_is_older_than_a_source(self):
+        for path in (self.init, self.program):
+            os.utime(path, (1001, 1001))
+            self.assertEqual(self.build.not_ready([FLAVOUR]),
+                             f"{self.build.initrd} is older than {path}: make image")
+            os.utime(path, (1000, 1000))
+
+
+if __name__ == "__main__":
+    unittest.main()

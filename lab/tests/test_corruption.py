@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A corruption alters what it is told to, and makes the checksums right again."""
+
+import binascii
+import ctypes
+import os
+import re
+import unittest
+
+from course import corruption
+from machine import abi
+
+LAYOUTS = abi.structures()
+MEMORY_BYTES = 0x8000
+ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB = range(0x1000, 0x8000, 0x1000)
+HANDLE = 17
+NR_VECTORS = 2
+
+
+class Memory:
+    """A stub whose memory is a piece of the direct map."""
+
+    def __init__(self):
+        self.bytes = bytearray(MEMORY_BYTES)
+
+    def read(self, address, length):
+        start = address - corruption.DIRECT_MAP
+        return bytes(self.bytes[start:start + length])
+
+    def write(self, address, data):
+        start = address - corruption.DIRECT_MAP
+        self.bytes[start:start + len(data)] = data
+
+    def put(self, address, structure, **fields):
+        self.write(corruption.DIRECT_MAP + address, bytes(LAYOUTS[structure](**fields)))
+
+    def at(self, address, structure):
+        return LAYOUTS[structure].from_buffer_copy(self.bytes, address)
+
+
+def checksum(data):
+    return ~binascii.crc32(data) & 0xffffffff
+
+
+class Layouts(unittest.TestCase):
+    def test_sizes_are_those_the_headers_assert(self):
+        asserted = {}
+        for header in abi.HEADERS:
+            with open(os.path.join(abi.DIRECTORY, header)) as f:
+                asserted |= dict(re.findall(r"static_assert\(sizeof\(struct (\w+)\) == (\d+)\)",
+                                            f.read()))
+        self.assertEqual({name: str(ctypes.sizeof(layout)) for name, layout in LAYOUTS.items()},
+                         asserted)
+
+
+class CorruptionTest(unittest.TestCase):
+    def setUp(self):
+        self.memory = Memory()
+        self.memory.put(ROOT, "irq_lu_root_ser", state=2, nr_units=1, nr_devices=1,
+                        device_table=DEVICE_TABLE)
+        self.memory.put(ROOT + 64, "irq_lu_unit_ser", table=TABLE)
+        self.memory.put(DEVICE_TABLE, "irq_lu_device_ref_ser", blob=DEVICE, len=144)
+        self.memory.put(DEVICE, "irq_lu_device_ser", len=144, nr_vectors=NR_VECTORS)
+        for n in range(NR_VECTORS):
+            self.memory.put(DEVICE + 48 + n * 48, "irq_lu_vector_ser", handle=HANDLE + n)
+        self.memory.put(PCI, "pci_lu_ser", nr_devices=1)
+        self.memory.put(FILE, "vfio_pci_lu_ser", len=64)
+        addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FILE, FLB))
+        self.state = corruption.State(self.memory, *addresses)
+
+    def alter(self, *alterations):
+        for alteration in alterations:
+            self.state.alter(alteration)
+        self.state.seal()
+
+    def assert_sealed(self, structure, address, length):
+        data = bytearray(self.memory.bytes[address:address + length])
+        part = LAYOUTS[structure].checksum
+        sealed = int.from_bytes(data[part.offset:part.offset + part.size], "little")
+        data[part.offset:part.offset + part.size] = bytes(part.size)
+        self.assertEqual(sealed, checksum(data))
+
+    def test_all_is_sealed(self):
+        self.alter("device0.vector1.irq = 5", "ref0.reserved = 1", "unit0.flags = 2",
+                   "pci.device0.vendor = 0x1234", "file.version = 99")
+        vector = self.memory.at(DEVICE + 96, "irq_lu_vector_ser")
+        self.assertEqual((vector.irq, vector.handle), (5, HANDLE + 1))
+        self.assert_sealed("irq_lu_device_ser", DEVICE, 144)
+        self.assert_sealed("irq_lu_root_ser", ROOT, 128)
+        self.assertEqual(self.memory.at(ROOT, "irq_lu_root_ser").table_checksum,
+                         checksum(self.memory.bytes[DEVICE_TABLE:DEVICE_TABLE + 16]))
+        self.assert_sealed("pci_lu_ser", PCI, 96)
+        self.assert_sealed("vfio_pci_lu_ser", FILE, 64)
+
+    def test_altered_checksum_stays(self):
+        self.alter("device0.checksum = 7")
+        self.assertEqual(self.memory.at(DEVICE, "irq_lu_device_ser").checksum, 7)
+
+    def test_value_of_another_field(self):
+        self.alter("device0.vector1.handle = device0.vector0.handle")
+        self.assertEqual(self.memory.at(DEVICE + 96, "irq_lu_vector_ser").handle, HANDLE)
+
+    def test_table_entry(self):
+        self.alter("device0.vector1.entry.high = 0x40200")
+        entry = TABLE + (HANDLE + 1) * 16
+        self.assertEqual(self.memory.bytes[entry:entry + 16],
+                         bytes(8) + (0x40200).to_bytes(8, "little"))
+
+    def test_array_is_altered_in_its_first_element(self):
+        self.alter("device0.vector0.reserved = 0xff")
+        vector = self.memory.at(DEVICE + 48, "irq_lu_vector_ser")
+        self.assertEqual(list(vector.reserved), [0xff] + [0] * 12)
+
+
+if __name__ == "__main__":
+    unittest.main()

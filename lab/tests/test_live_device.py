@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What was in flight is found in a log, and whether the device was left alone."""
+
+import unittest
+
+from judge import live_device
+from judge import rules
+from machine import qemulog
+
+# Queue 1 completes one I/O before the jump, one in the blackout, one after; queue 2 has one left.
+LOG = """\
+1@10.000000:pci_nvme_mmio_cfg wrote MMIO, config controller config=0x460001
+1@11.000000:pci_nvme_io_cmd cid 1 nsid 0x1 sqid 1 opc 0x2 opname 'NVME_NVM_CMD_READ'
+1@11.000000:pci_nvme_io_cmd cid 2 nsid 0x1 sqid 1 opc 0x1 opname 'NVME_NVM_CMD_WRITE'
+1@11.000000:pci_nvme_io_cmd cid 3 nsid 0x1 sqid 1 opc 0x2 opname 'NVME_NVM_CMD_READ'
+1@11.000000:pci_nvme_io_cmd cid 1 nsid 0x1 sqid 2 opc 0x2 opname 'NVME_NVM_CMD_READ'
+1@12.000000:pci_nvme_enqueue_req_completion cid 1 cqid 1 dw0 0x0 dw1 0x0 status 0x0
+1@21.000000:msix_write_config dev nvme enabled 1 masked 1
+1@22.000000:pci_nvme_enqueue_req_completion cid 2 cqid 1 dw0 0x0 dw1 0x0 status 0x0
+1@23.000000:msix_write_config dev nvme enabled 1 masked 0
+1@24.000000:pci_nvme_enqueue_req_completion cid 3 cqid 1 dw0 0x0 dw1 0x0 status 0x0
+"""
+
+
+def observe(log, start=20.0):
+    return rules.Observation(
+        events=[event for event in map(qemulog.parse, log.splitlines()) if event],
+        start=start, rearm=30.0, end=30.0, model="nvme", device="01:00.0", bridges=[],
+        table=0, numbers=[], messages=[], irtes=[])
+
+
+def masks(event):
+    return event.text == "dev nvme enabled 1 masked 1"
+
+
+class Flight(unittest.TestCase):
+    def test_in_flight(self):
+        flight = live_device.flight(observe(LOG), masks)
+        self.assertEqual(flight, live_device.Flight(queues={1: 2, 2: 1}, landed=1))
+
+    def test_never_let_go(self):
+        self.assertEqual(live_device.flight(observe(LOG, start=22.0), masks).total(), 0)
+
+
+class LeftAlone(unittest.TestCase):
+    def noticed(self, *lines):
+        found = live_device.judge(observe(LOG + "\n".join(lines)))
+        return {name for name, wrong in found.items() if wrong}
+
+    def test_left_alone(self):
+        self.assertEqual(self.noticed(), set())
+
+    def test_configured(self):
+        self.assertEqual(self.noticed("1@25.0:pci_nvme_mmio_cfg wrote MMIO, config controller "
+                                      "config=0x460000"), {"reset"})
+
+    def test_reset(self):
+        self.assertEqual(self.noticed("1@25.0:pci_nvme_pci_reset PCI Function Level Reset"),
+                         {"reset"})
+
+    def test_network_card_reset(self):
+        self.assertEqual(self.noticed("1@25.0:e1000e_core_ctrl_sw_reset Doing SW reset"), {"reset"})
+
+    def test_disabled(self):
+        self.assertEqual(self.noticed("1@25.0:msix_write_config dev nvme enabled 0 masked 0"),
+                         {"enable"})
+
+
+if __name__ == "__main__":
+    unittest.main()
