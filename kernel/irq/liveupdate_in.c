@@ -389,6 +389,8 @@ irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 	const struct irq_lu_unit_ser *unit;
 	unsigned int i;
 
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_incoming_unit, backend, segment, reg_base);
+
 	irq_lu_load_once();
 	if (!irq_lu_in.root)
 		return NULL;
@@ -417,6 +419,8 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 	u32 index = unit - irq_lu_in.root->units;
 	struct irq_lu_in_dev *in;
 
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_refuse_unit, unit, reason);
+
 	guard(mutex)(&irq_lu_in.lock);
 
 	list_for_each_entry(in, &irq_lu_in.devices, node) {
@@ -440,6 +444,8 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 {
 	u32 index = unit - irq_lu_in.root->units;
 	struct irq_lu_in_dev *in;
+
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_take_over, unit, domain);
 
 	scoped_guard(mutex, &irq_lu_in.lock) {
 		list_for_each_entry(in, &irq_lu_in.devices, node) {

@@ -32,6 +32,8 @@
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
 #include <linux/crash_dump.h>
@@ -63,13 +65,11 @@
 #define DEV_TABLE_SIZE		GENMASK_ULL(8, 0)
 
 /* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
-#define DTE_FLAG_SA		BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
-#define DTE_IRQ_IGNORE_UNMAPPED	BIT_ULL(5)
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
 				 DTE_INTTABLEN_MASK)
 
 /* Tables which were taken over, by PCI segment and devid */
-static DEFINE_XARRAY(amd_ir_tables);
+VISIBLE_IF_KUNIT DEFINE_XARRAY(amd_ir_tables);
 
 static unsigned long table_key(struct amd_iommu *iommu, u16 devid)
 {
@@ -334,7 +334,7 @@ static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
 }
 
 /* Only what is preserved may still be read by the unit. */
-static void block_segment(struct amd_iommu_pci_seg *pci_seg)
+VISIBLE_IF_KUNIT void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg)
 {
 	u32 devid;
 
@@ -359,7 +359,7 @@ static void amd_ir_shutdown(void)
 
 	for_each_pci_segment(pci_seg) {
 		if (segment_stays(pci_seg))
-			block_segment(pci_seg);
+			amd_ir_block_segment(pci_seg);
 	}
 	for_each_iommu(iommu) {
 		if (iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
@@ -474,11 +474,18 @@ static unsigned int dte_nr_entries(u64 interrupts)
 	}
 }
 
+/* KHO keeps memory of the previous kernel reserved until it is restored. */
+VISIBLE_IF_KUNIT __ref bool amd_ir_is_reserved(phys_addr_t phys)
+{
+	KUNIT_STATIC_STUB_REDIRECT(amd_ir_is_reserved, phys);
+	return memblock_is_reserved(phys);
+}
+
 /* Like any address of the previous kernel: memory which KHO kept aside, or nothing. */
-static __ref void *restore_entries(phys_addr_t phys, size_t size)
+static void *restore_entries(phys_addr_t phys, size_t size)
 {
 	if (!phys || !PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)) ||
-	    !memblock_is_reserved(phys))
+	    !amd_ir_is_reserved(phys))
 		return NULL;
 	return iommu_restore_pages(phys, max(size, PAGE_SIZE));
 }
@@ -638,7 +645,7 @@ struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid)
 	return xa_load(&amd_ir_tables, table_key(iommu, devid));
 }
 
-static void amd_ir_drop_others(struct irq_remap_table *table)
+VISIBLE_IF_KUNIT void amd_ir_drop_others(struct irq_remap_table *table)
 {
 	unsigned int i, nr_entries = table_nr_entries(table);
 
@@ -648,8 +655,9 @@ static void amd_ir_drop_others(struct irq_remap_table *table)
 	}
 }
 
-static void amd_ir_take_over_unit(struct amd_iommu *iommu,
-				  const struct dev_table_entry *fresh, bool x2apic)
+VISIBLE_IF_KUNIT void amd_ir_take_over_unit(struct amd_iommu *iommu,
+					    const struct dev_table_entry *fresh,
+					    bool x2apic)
 {
 	const struct irq_lu_unit_ser *ser = amd_ir_record(iommu);
 	const char *reason;
@@ -666,8 +674,8 @@ static void amd_ir_take_over_unit(struct amd_iommu *iommu,
 }
 
 /* The DTEs are those of a cold boot, but for tables which were taken over. */
-static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
-				      struct dev_table_entry *fresh)
+VISIBLE_IF_KUNIT void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
+						struct dev_table_entry *fresh)
 {
 	u32 devid;
 
@@ -681,7 +689,7 @@ static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
 	}
 }
 
-static void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg)
+VISIBLE_IF_KUNIT void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg)
 {
 	u32 devid;
 

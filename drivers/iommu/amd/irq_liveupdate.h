@@ -12,6 +12,11 @@
 #include "amd_iommu_types.h"
 
 struct pci_dev;
+struct xarray;
+
+/* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
+#define DTE_FLAG_SA			BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
+#define DTE_IRQ_IGNORE_UNMAPPED		BIT_ULL(5)
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
 
@@ -25,6 +30,19 @@ bool amd_ir_incoming(struct amd_iommu *iommu);
 void amd_ir_take_over(bool x2apic);
 void amd_ir_teardown(void);
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+extern struct xarray amd_ir_tables;
+
+bool amd_ir_is_reserved(phys_addr_t phys);
+void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg);
+void amd_ir_drop_others(struct irq_remap_table *table);
+void amd_ir_take_over_unit(struct amd_iommu *iommu, const struct dev_table_entry *fresh,
+			   bool x2apic);
+void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
+			       struct dev_table_entry *fresh);
+void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg);
+#endif
 
 /* The kernel hands over: nothing changes the entry any more. */
 static inline bool amd_ir_is_blocked(struct irq_remap_table *table, int index)

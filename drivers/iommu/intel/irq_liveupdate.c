@@ -34,6 +34,7 @@
 
 #define pr_fmt(fmt) "DMAR-IR: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
 #include <linux/dmar.h>
@@ -51,15 +52,8 @@
 #include "irq_remapping.h"
 #include "../iommu-pages.h"
 
-/* Interrupt remapping table entry, VT-d spec r4.1 sec 9.10 */
-#define IRTE_PRESENT		BIT_ULL(0)
-#define IRTE_FPD		BIT_ULL(1)
-
 /* When the table is looked through */
 #define IRTES_AT_ONCE		64
-
-/* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
-#define IRTA_EIME		BIT_ULL(11)
 
 static struct ir_table *domain_table(struct irq_domain *d)
 {
@@ -417,7 +411,7 @@ static unsigned int intel_ir_drop_others_of(struct intel_iommu *iommu, unsigned 
 }
 
 /* Returns how many entries of the table are held: none of them is unused. */
-static unsigned int intel_ir_drop_others(struct intel_iommu *iommu)
+VISIBLE_IF_KUNIT unsigned int intel_ir_drop_others(struct intel_iommu *iommu)
 {
 	unsigned int i, nr_held = 0;
 

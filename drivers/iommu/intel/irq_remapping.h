@@ -46,8 +46,14 @@ struct ir_preserved {
 	DECLARE_BITMAP(blocked, INTR_REMAP_TABLE_ENTRIES);
 };
 
+/* Interrupt remapping table entry, low half, VT-d spec r4.1 sec 9.10 */
+#define IRTE_FPD		BIT_ULL(1)
+
 /* SID, SQ and SVT in the high half of a table entry, VT-d spec r4.1 sec 9.10, 9.11 */
 #define IRTE_SOURCE		GENMASK_ULL(19, 0)
+
+/* Interrupt remapping table address register, VT-d spec r4.1 sec 11.4.10.1 */
+#define IRTA_EIME		BIT_ULL(11)
 
 int modify_irte(struct irq_2_iommu *irq_iommu, struct irte *irte_modified);
 int set_msi_sid(struct irte *irte, struct pci_dev *dev);
@@ -61,6 +67,10 @@ void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic);
 bool intel_ir_take_over(struct intel_iommu *iommu);
 void intel_ir_free_table(struct intel_iommu *iommu, void *base);
 void intel_ir_teardown(struct intel_iommu *iommu);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+unsigned int intel_ir_drop_others(struct intel_iommu *iommu);
+#endif
 
 /* The kernel hands over: nothing changes the entry any more. */
 static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)

@@ -3,49 +3,25 @@
 /*
  * Tests of interrupt live update on AMD-Vi: the suite for interrupt remapping
  * drivers in both formats of an entry, and what is special of AMD-Vi. The unit
- * is a page of memory, in which a hardware breakpoint processes the commands.
- *
- * The methods are a copy of the code, built here with another core, because what
- * they take over must not be known to the driver of this machine. The entries
- * are written by the driver itself.
+ * is a page of memory, in which a hardware breakpoint processes the commands. For
+ * the take over, which asks the core for the records of the previous kernel, the
+ * core is replaced by static stubs.
  */
 
-#include <linux/irq_liveupdate.h>
-
-static bool fake_handed_over(void);
-static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
-							u64 reg_base);
-static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason);
-static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain);
-
-#define irq_liveupdate_handed_over	fake_handed_over
-#define irq_liveupdate_incoming_unit	fake_incoming_unit
-#define irq_liveupdate_refuse_unit	fake_refuse_unit
-#define irq_liveupdate_take_over	fake_take_over
-#define amd_ir_liveupdate_ops		amd_copy_of_liveupdate_ops
-#define amd_ir_incoming			amd_copy_of_incoming
-#define amd_ir_take_over		amd_copy_of_take_over
-#define amd_ir_teardown			amd_copy_of_teardown
-#define amd_ir_taken_table		amd_copy_of_taken_table
-
 #include <kunit/irq_liveupdate/iommu_suite.h>
+#include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/amd-iommu.h>
-#include <linux/init.h>
-#include <linux/memblock.h>
+#include <linux/bitfield.h>
+#include <linux/pci.h>
+#include <linux/xarray.h>
 #include <asm/hw_irq.h>
+#include <asm/iommu.h>
 
+#include "amd_iommu.h"
+#include "irq_liveupdate.h"
 #include "../iommu-pages.h"
-
-#undef pr_fmt
-#undef late_initcall
-#define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
-static void *fake_restore_pages(phys_addr_t phys, size_t size);
-#define iommu_restore_pages		fake_restore_pages
-static bool fake_is_reserved(phys_addr_t phys);
-#define memblock_is_reserved		fake_is_reserved
-#include "irq_liveupdate.c"
-
 
 #define HANDLE		64
 #define SOURCE		PCI_DEVID(3, PCI_DEVFN(2, 1))
@@ -85,11 +61,6 @@ struct fake_unit {
 
 static struct fake_unit *the_unit;
 
-static bool fake_handed_over(void)
-{
-	return the_unit->record.table;
-}
-
 static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
 							u64 reg_base)
 {
@@ -105,7 +76,7 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 {
 	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
 
-	amd_copy_of_liveupdate_ops.reserve(&the_unit->domain, &rec, 1);
+	amd_ir_liveupdate_ops.reserve(&the_unit->domain, &rec, 1);
 }
 
 /* There is no previous kernel, its memory is here. */
@@ -114,9 +85,14 @@ static bool fake_is_reserved(phys_addr_t phys)
 	return true;
 }
 
-static void *fake_restore_pages(phys_addr_t phys, size_t size)
+static bool has_ga_format(void)
 {
-	return phys_to_virt(phys);
+	return AMD_IOMMU_GUEST_IR_GA(amd_iommu_guest_ir);
+}
+
+static size_t entry_size(void)
+{
+	return has_ga_format() ? sizeof(struct irte_ga) : sizeof(union irte);
 }
 
 /* Runs in NMI context: takes notes, and answers. */
@@ -190,10 +166,15 @@ static void pretend_machine(struct kunit *test, int guest_ir)
 	amd_iommu_efr = FEATURE_IA;
 }
 
+static u64 dte_of(void *entries)
+{
+	return virt_to_phys(entries) | DTE_IRQ_REMAP_INTCTL | DTE_INTTABLEN_512 |
+	       DTE_IRQ_REMAP_ENABLE;
+}
+
 static u64 dte_of_table(struct irq_remap_table *table)
 {
-	return virt_to_phys(table->table) | DTE_IRQ_REMAP_INTCTL | DTE_INTTABLEN_512 |
-	       DTE_IRQ_REMAP_ENABLE;
+	return dte_of(table->table);
 }
 
 static void init_segment(struct kunit *test, struct fake_unit *unit)
@@ -251,6 +232,11 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	init_segment(test, unit);
 	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
 	      unit);
+
+	kunit_activate_static_stub(test, amd_ir_is_reserved, fake_is_reserved);
+	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
+	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
+	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
 }
 
 /*
@@ -273,6 +259,14 @@ static struct irq_domain *amd_domain(struct kunit *test)
 static void *amd_entry(struct kunit *test, u32 handle)
 {
 	return (void *)the_unit->table.table + handle * entry_size();
+}
+
+/* As the driver leaves an entry which it blocks */
+static void close_entry(void *entries, u32 handle)
+{
+	const struct irte_ga closed = { .lo.val = 2, .hi.val = 0xff };
+
+	memcpy(entries + handle * entry_size(), &closed, entry_size());
 }
 
 static void amd_fill(void *entry, unsigned int kind)
@@ -359,7 +353,7 @@ static unsigned int amd_waits(struct kunit *test)
 static struct iommu_fmt amd_fmt = {
 	.source		= SOURCE,
 	.handle		= HANDLE,
-	.ops		= &amd_copy_of_liveupdate_ops,
+	.ops		= &amd_ir_liveupdate_ops,
 	.domain		= amd_domain,
 	.entry		= amd_entry,
 	.fill		= amd_fill,
@@ -476,7 +470,7 @@ static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 		alloc_memory(test, sizeof(struct irq_remap_table));
 	the_unit->table.nr_preserved = 1;
 
-	block_segment(&the_unit->pci_seg);
+	amd_ir_block_segment(&the_unit->pci_seg);
 	expect_no_dma(test, dev_table);
 	KUNIT_EXPECT_EQ(test, dev_table[SOURCE].data[2], dte_of_table(&the_unit->table));
 	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 2, DTE_IRQ_IGNORE_UNMAPPED |
@@ -509,12 +503,24 @@ static const struct dte_change {
 
 KUNIT_ARRAY_PARAM_DESC(dte_change, dte_changes, name);
 
+/* The device has its table in memory which KHO kept for this kernel. */
+static void *leave_table(struct kunit *test)
+{
+	void *entries = alloc_kept(get_order(TABLE_SIZE));
+
+	KUNIT_ASSERT_NOT_NULL(test, entries);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, entries));
+	the_unit->pci_seg.dev_table[SOURCE].data[2] = dte_of(entries);
+	return entries;
+}
+
 static void free_taken_table(void *unused)
 {
 	struct irq_remap_table *table = xa_load(&amd_ir_tables, SOURCE);
 
 	if (!table)
 		return;
+	iommu_free_pages(table->table);
 	bitmap_free(table->held);
 	kfree(table);
 }
@@ -523,11 +529,12 @@ static void table_is_found_by_its_dte(struct kunit *test)
 {
 	const struct dte_change *c = test->param_value;
 	u64 *interrupts = &the_unit->pci_seg.dev_table[SOURCE].data[2];
+	void *entries = leave_table(test);
 
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
 	*interrupts = (*interrupts & ~c->clear) | c->set;
 	if (c->handle < 512)
-		irte_close(&the_unit->table, c->handle);
+		close_entry(entries, c->handle);
 
 	KUNIT_EXPECT_EQ(test, reserve(test, c->handle, 1), c->ret);
 	KUNIT_EXPECT_EQ(test, !!xa_load(&amd_ir_tables, SOURCE), !c->ret);
@@ -548,8 +555,8 @@ static void table_ends_where_its_memory_ends(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pages_of_table, pages));
 	amd_boot(test);
 	the_unit->table.table = pages;
-	irte_close(&the_unit->table, nr_entries - 1);
-	irte_close(&the_unit->table, nr_entries);
+	close_entry(the_unit->table.table, nr_entries - 1);
+	close_entry(the_unit->table.table, nr_entries);
 
 	KUNIT_EXPECT_EQ(test, reserve(test, nr_entries - 1, 1), 0);
 	KUNIT_EXPECT_EQ(test, reserve(test, nr_entries, 1), -EINVAL);
@@ -563,7 +570,7 @@ static void device_of_another_unit_is_refused(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, xa_err(xa_store(&amd_ir_tables, SOURCE + 1, &the_unit->table,
 						 GFP_KERNEL)));
 	the_unit->pci_seg.dev_table[SOURCE + 1].data[2] = dte_of_table(&the_unit->table);
-	irte_close(&the_unit->table, HANDLE);
+	close_entry(the_unit->table.table, HANDLE);
 
 	rec.source++;
 	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
@@ -608,6 +615,7 @@ static void unit_is_compared_with_its_record(struct kunit *test)
 	struct fake_unit *unit = test->priv;
 	u8 __iomem *mmio = unit->iommu.mmio_base;
 
+	leave_table(test);
 	unit->record.table = virt_to_phys(unit->pci_seg.dev_table);
 	unit->record.nr_entries = c->nr_entries;
 	unit->record.flags = c->flags;
@@ -682,7 +690,7 @@ static void entries_nobody_reserved_are_free(struct kunit *test)
 	amd_boot(test);
 	for (i = 0; i < nr_entries; i++)
 		amd_fill(amd_entry(test, i), i % fmt->nr_kinds);
-	irte_close(&the_unit->table, HANDLE);
+	close_entry(the_unit->table.table, HANDLE);
 	KUNIT_ASSERT_EQ(test, reserve(test, HANDLE, 1), 0);
 
 	amd_ir_drop_others(&the_unit->table);

@@ -1,54 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of interrupt live update on VT-d: the real code on an emulated unit,
- * see kunit_fake_vtd.h.
- *
- * Only for the take over, which asks the core for records of the previous
- * kernel, there is a copy of the code, built here with another core.
+ * Tests of interrupt live update on VT-d: the driver on an emulated unit, see
+ * kunit_fake_vtd.h. For the take over, which asks the core for the records of
+ * the previous kernel, the core is replaced by static stubs.
  */
 
-#include <linux/irq_liveupdate.h>
-
-static bool fake_handed_over(void);
-static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
-							u64 reg_base);
-static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason);
-static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain);
-
-#define irq_liveupdate_handed_over	fake_handed_over
-#define irq_liveupdate_incoming_unit	fake_incoming_unit
-#define irq_liveupdate_refuse_unit	fake_refuse_unit
-#define irq_liveupdate_take_over	fake_take_over
-#define intel_ir_liveupdate_ops		copy_of_liveupdate_ops
-#define intel_ir_restore_table		copy_of_restore_table
-#define intel_ir_take_over		copy_of_take_over
-#define intel_ir_free_table		copy_of_free_table
-#define intel_ir_teardown		copy_of_teardown
-
 #include <kunit/irq_liveupdate/iommu_suite.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/interrupt.h>
 #include <linux/kexec_handover.h>
 #include <asm/x86_init.h>
 
 #include "kunit_fake_posting.h"
+#include "kunit_left_unit.h"
 #include "../../pci/pci.h"
-
-#undef pr_fmt
-#undef late_initcall
-#define late_initcall(fn)	static initcall_t copy_of_##fn __initdata __maybe_unused = fn
-static void *fake_restore_pages(phys_addr_t phys, size_t size);
-#define iommu_restore_pages		fake_restore_pages
-#include "irq_liveupdate.c"
-
-/* Everything below calls the core itself. */
-#undef irq_liveupdate_handed_over
-#undef irq_liveupdate_incoming_unit
-#undef irq_liveupdate_refuse_unit
-#undef irq_liveupdate_take_over
-
-#include "../../../kernel/irq/liveupdate.h"
 #include "../../../kernel/irq/liveupdate_ser.h"
 
 #define HANDLE		0x1234
@@ -688,7 +655,7 @@ static void source_of_an_alias_fits_nobody_else(struct kunit *test)
 	}
 }
 
-/* The core of the copy */
+/* What the stubs of the core say, and were told */
 static struct {
 	struct fake_unit	*unit;
 	struct irq_lu_unit_ser	record;
@@ -712,12 +679,6 @@ static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *rea
 	incoming.refused = reason;
 }
 
-/* There is no previous kernel, its table is the one in use. */
-static void *fake_restore_pages(phys_addr_t phys, size_t size)
-{
-	return phys_to_virt(phys);
-}
-
 static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
 {
 	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
@@ -734,6 +695,11 @@ static struct fake_unit *hand_over(struct kunit *test)
 	incoming.handed_over = true;
 	incoming.record.reg_base = unit->iommu.reg_phys;
 	incoming.record.table = virt_to_phys(unit->iommu.ir_table->base);
+
+	kunit_activate_static_stub(test, irq_liveupdate_handed_over, fake_handed_over);
+	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
+	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
+	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
 	return unit;
 }
 
@@ -765,16 +731,19 @@ static void table_is_restored_if_it_fits(struct kunit *test)
 {
 	const struct fit *f = test->param_value;
 	struct fake_unit *unit = hand_over(test);
+	void *left = alloc_table(test);
+	void *restored;
 
 	writel(f->gsts, unit->iommu.reg + DMAR_GSTS_REG);
-	writeq(incoming.record.table | f->irta, unit->iommu.reg + DMAR_IRTA_REG);
-	incoming.record.table += f->table;
+	writeq(virt_to_phys(left) | f->irta, unit->iommu.reg + DMAR_IRTA_REG);
+	incoming.record.table = virt_to_phys(left) + f->table;
 	incoming.record.nr_entries = f->nr_entries;
 	incoming.record.flags = f->flags;
 
-	KUNIT_EXPECT_PTR_EQ(test, intel_ir_restore_table(&unit->iommu, f->x2apic),
-			    f->restored ? unit->iommu.ir_table->base : NULL);
+	restored = intel_ir_restore_table(&unit->iommu, f->x2apic);
+	KUNIT_EXPECT_PTR_EQ(test, restored, f->restored ? left : NULL);
 	KUNIT_EXPECT_EQ(test, !!incoming.refused, f->refused);
+	iommu_free_pages(restored);
 }
 
 static void take_over_leaves_what_is_reserved_and_nothing_else(struct kunit *test)

@@ -45,7 +45,7 @@ static struct irte *alloc_table(struct kunit *test)
 }
 
 /* Writes the record of the unit to @ser. */
-static struct fake_unit *leave_unit(struct kunit *test, struct irq_lu_unit_ser *ser)
+static struct fake_unit __maybe_unused *leave_unit(struct kunit *test, struct irq_lu_unit_ser *ser)
 {
 	struct irte *table = alloc_table(test);
 	struct fake_unit *unit = alloc_unit(test);
@@ -64,7 +64,7 @@ static struct fake_unit *leave_unit(struct kunit *test, struct irq_lu_unit_ser *
 }
 
 /* There are breakpoints for one unit at a time. */
-static void ignore(struct kunit *test, struct fake_unit *unit)
+static void __maybe_unused ignore(struct kunit *test, struct fake_unit *unit)
 {
 	kunit_release_action(test, unwatch, unit->watches[0]);
 	kunit_release_action(test, unwatch, unit->watches[1]);
