@@ -29,18 +29,23 @@ if command -v ccache >/dev/null; then
 	export CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 fi
 
-kmake()
+kmake_aloud()
 {
 	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
-		LOCALVERSION="-$flavour" --no-print-directory -s -j"$JOBS" "$@"
+		LOCALVERSION="-$flavour" --no-print-directory -j"$JOBS" "$@"
 }
 
-# Our own files, and the suite that has a copy of one of them.
+kmake()
+{
+	kmake_aloud -s "$@"
+}
+
+# Our own files, but for the tools and the suites.
 profiled()
 {
 	[ "$flavour" = gcov ] || return 0
 	"$ROOT/scripts/overlay.py" list |
-		sed -n -e '/^tools/d' -e '/_test\.c$/{/vtd_test\|amd_test/!d}' \
+		sed -n -e '/^tools/d' -e '/_test\.c$/d' \
 			-e 's,^\(.*/\)*\(.*\)\.c$,GCOV_PROFILE_\2.o=y,p' | sort -u
 }
 
@@ -147,14 +152,39 @@ install_headers()
 	mv "$BUILD/headers/.next" "$stamp"
 }
 
+# How many files a first build compiles: what make would run, once all is there
+# that it has to look at for that. Not worth the time in a later build.
+nr_files()
+{
+	if [ -e "$out/vmlinux" ]; then
+		echo 0
+		return
+	fi
+	kmake prepare >&2
+	kmake -n bzImage 2>/dev/null | grep -c ' -c -o ' || true
+}
+
+build()
+{
+	say KERNEL "$flavour"
+	total=$(nr_files)
+	rm -f "$out/.built"
+	# The status of the left side of a pipe is lost: it leaves a mark.
+	# shellcheck disable=SC2046
+	{ kmake_aloud $(profiled) bzImage && : >"$out/.built"; } |
+		"$ROOT/scripts/progress.py" "$flavour" "$total"
+	[ -e "$out/.built" ]
+}
+
 for flavour; do
 	[ "$flavour" = lab ] || [ -r "$CONFIGS/$flavour.config" ] ||
 		die "no such flavour: $flavour"
 	out=$BUILD/kernel/$flavour
 	mkdir -p "$out"
+	# Somebody may build it beside: wait, and there is nothing left to do.
+	exec 9>"$out/.lock"
+	flock 9
 	configure
 	install_headers
-	say KERNEL "$flavour"
-	# shellcheck disable=SC2046
-	kmake $(profiled) bzImage
+	build
 done
