@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Write the table of cases in the documentation from the results of "make test".
+"""Write the table of cases in the documentation from the results of "make ci".
 
     cases.py		write Documentation/core-api/irq/irq-liveupdate-cases.csv
     cases.py --check	fail when a test is missing or failed, or the table is stale
 
 The cases and the tests that show them are in scripts/cases.txt; the results are read
-from $BUILD/results/kunit.log and lab.log.
+from $BUILD/results: of the lab kernel, and of the debug kernel, which runs what the lab
+kernel has to skip.
 """
 
 import csv
@@ -30,23 +31,32 @@ SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 
-def results(step):
+def worst(statuses):
+    """The worst of some statuses, none of none."""
+    return next((status for status in WORST_FIRST if status in statuses), "")
+
+
+def results_of_step(step):
     """Status by name of the tests of a step; parameters count for their case."""
-    name = os.path.join(os.environ.get("BUILD", "build"), "results", f"{step}.log")
     statuses = {}
-    with open(name, encoding="utf-8") as log:
-        for result in ktap.parse(log.read().splitlines()):
-            case = ".".join(result.name.split(".")[:2])
-            statuses.setdefault(case, set()).add(result.status)
-            statuses.setdefault(result.name, set()).add(result.status)
-    return statuses
+    with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
+        for result in ktap.parse(log):
+            for name in (result.name, ".".join(result.name.split(".")[:2])):
+                statuses.setdefault(name, set()).add(result.status)
+    return {name: worst(seen) for name, seen in statuses.items()}
+
+
+def results(step):
+    """Status by name on both kernels: one runs what the other one skips."""
+    lab, debug = results_of_step(step), results_of_step(f"{step}-debug")
+    return {name: worst({lab.get(name), debug.get(name)} - {ktap.SKIP}) or ktap.SKIP
+            for name in {*lab, *debug}}
 
 
 def status(statuses, names):
-    """The worst of all, and which are missing."""
-    missing = [name for name in names if name not in statuses]
-    seen = set().union(*(statuses[name] for name in names if name in statuses))
-    return next((one for one in WORST_FIRST if one in seen), ""), missing
+    """The worst of some tests, and which are missing."""
+    return (worst({statuses.get(name) for name in names}),
+            [name for name in names if name not in statuses])
 
 
 def rows():

@@ -1,85 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Read KTAP (Documentation/dev-tools/ktap.rst), also out of a kernel console."""
+"""Read KTAP (Documentation/dev-tools/ktap.rst) with the parser of kunit.py.
 
+The parser is in the kernel tree, which "make prepare" lays.
+"""
+
+import importlib
+import os
 import re
+import sys
+from dataclasses import dataclass
 
-# What printk puts before a line: the time, and with PRINTK_CALLER the caller.
-PRINTK = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
-RESULT = re.compile(
-    r"^(?P<indent> *)(?P<no>not )?ok \d+(?: -)? ?(?P<name>.*?)"
-    r"(?: *# *(?P<directive>SKIP|XFAIL|TODO|TIMEOUT|ERROR)\b(?P<why>.*))?$",
-    re.IGNORECASE)
-PLAN = re.compile(r"^ *1\.\.(\d+)(?: *# *SKIP.*)?$", re.IGNORECASE)
-SUBTEST = re.compile(r"^(?P<indent> *)# Subtest: (?P<name>.*)$")
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+KUNIT_TOOL = os.path.join(BUILD, "linux", "tools", "testing", "kunit")
+
+# One output may have the results of several programs, one behind the other.
+START = re.compile(r"K?TAP version \d+$")
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
+OF_PARSER = {"SUCCESS": PASS, "SKIPPED": SKIP}
 
 
+@dataclass
 class Result:
     """The outcome of one test case."""
-
-    def __init__(self, name, status, why=""):
-        self.name = name
-        self.status = status
-        self.why = why
-
-    def as_dict(self):
-        """For JSON."""
-        return dict(vars(self))
+    name: str
+    status: str
+    why: str = ""
 
 
-def status_of(match):
-    """Pass, fail or skip."""
-    directive = (match["directive"] or "").upper()
-    if directive == "SKIP":
-        return SKIP
-    if directive in ("XFAIL", "TODO"):
-        return PASS
-    return FAIL if match["no"] else PASS
+def _documents(lines):
+    found = []
+    for line in lines:
+        if START.match(line):
+            found.append([])
+        if found:
+            found[-1].append(line)
+    return found
+
+
+def _cases(test, above):
+    """The cases of a test: its leaves, and itself if it failed and none of them did."""
+    name = (*above, test.name)
+    below = [result for sub in test.subtests for result in _cases(sub, name)]
+    status = OF_PARSER.get(test.status.name, FAIL)
+    failed = status == FAIL or test.counts.errors
+    if not below or (failed and counts(below)[1] == 0):
+        return [*below, Result(".".join(name), FAIL if failed else status, test.skip_reason)]
+    return below
+
+
+def _parsed(document):
+    if KUNIT_TOOL not in sys.path:
+        sys.path.insert(0, KUNIT_TOOL)
+    parser = importlib.import_module("kunit_parser")
+    printer = importlib.import_module("kunit_printer")
+    return parser.parse_run_tests(document, printer.null_printer)
 
 
 def parse(lines):
-    """Return the test cases: the leaves, not the suites that sum them up.
-
-    A suite that failed although all its cases passed counts as one more.
-    """
-    results = []
-    # For each depth the cases seen since the last result one level above.
-    open_cases = {}
-    names = {}
-    for line in lines:
-        line = PRINTK.sub("", line.rstrip("\r\n"), count=1)
-        subtest = SUBTEST.match(line)
-        if subtest:
-            names[len(subtest["indent"])] = subtest["name"]
-            continue
-        match = RESULT.match(line)
-        if not match:
-            continue
-        depth = len(match["indent"])
-        below = [case for level in list(open_cases) if level > depth
-                 for case in open_cases.pop(level)]
-        status = status_of(match)
-        if below and (status != FAIL or
-                      any(case.status == FAIL for case in below)):
-            open_cases.setdefault(depth, []).extend(below)
-            continue
-        prefix = [names[level] for level in sorted(names)
-                  if 0 < level <= depth]
-        name = ".".join([*prefix, match["name"].strip()])
-        result = Result(name, status, (match["why"] or "").strip())
-        results.append(result)
-        open_cases.setdefault(depth, []).extend([*below, result])
-    return results
+    """The test cases in the output of a command or on a console."""
+    return [result for document in _documents(line.rstrip() for line in lines)
+            for test in _parsed(document).subtests for result in _cases(test, ())]
 
 
-def plan_of(lines):
-    """The number of tests that the outermost plan announces, or None."""
-    for line in lines:
-        match = PLAN.match(PRINTK.sub("", line.rstrip("\r\n"), count=1))
-        if match:
-            return int(match[1])
-    return None
+def write(results):
+    """Print results as a KTAP document of their own."""
+    print(f"KTAP version 1\n1..{len(results)}")
+    for number, result in enumerate(results, 1):
+        if result.why:
+            print(f"# {result.why}")
+        print(f"{'not ok' if result.status == FAIL else 'ok'} {number} {result.name}", flush=True)
 
 
 def counts(results):

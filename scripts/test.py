@@ -5,7 +5,7 @@
 A step is a command. One that prints KTAP counts by its cases; another counts
 as one case. A step that fails although none of its cases did counts as one
 failed case. Every step's output is kept in $BUILD/results/NAME.log, the whole
-in $BUILD/results/test.json.
+in $BUILD/results/test.json. Where the time went is printed before the counts.
 
     test.py NAME COMMAND [NAME COMMAND]...
 
@@ -13,6 +13,7 @@ COMMAND is one word to the shell. Exit status: 0 when at least one case passed
 and none failed.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -21,29 +22,64 @@ import time
 
 import ktap
 
+RESULTS = os.path.join(ktap.BUILD, "results")
 
-def run(name, command, log_name):
-    """Run one step with its output passed on; return its test cases."""
+
+@dataclasses.dataclass
+class Step:
+    """One command, and what it showed."""
+    name: str
+    log: str
+    tests: list
+    seconds: float
+
+
+def output_of(command, log_name):
+    """Run a command with its output passed on; return its lines and status."""
     lines = []
-    print(f"# {name}: {command}", flush=True)
     with open(log_name, "w", encoding="utf-8") as log, \
             subprocess.Popen(command, shell=True, text=True, errors="replace",
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT) as step:
         for line in step.stdout:
             lines.append(line)
-            log.write(line)
-            log.flush()
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            for out in log, sys.stdout:
+                out.write(line)
+                out.flush()
+    return lines, step.returncode
+
+
+def cases_of(name, lines, status):
+    """The test cases of a step."""
     results = ktap.parse(lines)
-    if not results:
-        status = ktap.FAIL if step.returncode else ktap.PASS
-        return [ktap.Result(name, status, f"exit status {step.returncode}")]
-    if step.returncode and not ktap.counts(results)[1]:
-        results.append(ktap.Result(name, ktap.FAIL,
-                                   f"exit status {step.returncode}"))
+    if not results or (status and not ktap.counts(results)[1]):
+        results.append(ktap.Result(name, ktap.FAIL if status else ktap.PASS,
+                                   f"exit status {status}"))
     return results
+
+
+def run(name, command):
+    """Run one step."""
+    log_name = os.path.join(RESULTS, f"{name}.log")
+    print(f"# {name}: {command}", flush=True)
+    start = time.monotonic()
+    tests = cases_of(name, *output_of(command, log_name))
+    step = Step(name, log_name, tests, round(time.monotonic() - start, 1))
+    print(f"# {name}: {ktap.count_line(tests)} ({step.seconds} s)\n", flush=True)
+    return step
+
+
+def report(steps):
+    """Where the time went, what failed, and how many cases there were."""
+    for step in steps:
+        print(f"{int(step.seconds // 60):4}:{int(step.seconds % 60):02}  {step.name}")
+    for step in steps:
+        for test in step.tests:
+            if test.status == ktap.FAIL:
+                print(f"FAILED {step.name}: {test.name} {test.why} (log: {step.log})")
+    every = [test for step in steps for test in step.tests]
+    print(ktap.count_line(every))
+    return ktap.counts(every)
 
 
 def main():
@@ -51,30 +87,11 @@ def main():
     if len(sys.argv) < 3 or len(sys.argv) % 2 == 0:
         print(__doc__)
         return 2
-    folder = os.path.join(os.environ.get("BUILD", "build"), "results")
-    os.makedirs(folder, exist_ok=True)
-
-    every, report = [], []
-    for name, command in zip(sys.argv[1::2], sys.argv[2::2]):
-        log_name = os.path.join(folder, f"{name}.log")
-        start = time.monotonic()
-        results = run(name, command, log_name)
-        every += results
-        report.append({"step": name, "seconds": round(time.monotonic() - start, 1),
-                       "log": log_name,
-                       "tests": [result.as_dict() for result in results]})
-        print(f"# {name}: {ktap.count_line(results)} "
-              f"({report[-1]['seconds']} s)\n", flush=True)
-
-    with open(os.path.join(folder, "test.json"), "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=1)
-    for step in report:
-        for test in step["tests"]:
-            if test["status"] == ktap.FAIL:
-                print(f"FAILED {step['step']}: {test['name']} {test['why']}"
-                      f" (log: {step['log']})")
-    print(ktap.count_line(every))
-    passed, failed, _ = ktap.counts(every)
+    os.makedirs(RESULTS, exist_ok=True)
+    steps = [run(name, command) for name, command in zip(sys.argv[1::2], sys.argv[2::2])]
+    with open(os.path.join(RESULTS, "test.json"), "w", encoding="utf-8") as file:
+        json.dump([dataclasses.asdict(step) for step in steps], file, indent=1)
+    passed, failed, _ = report(steps)
     return 0 if passed and not failed else 1
 
 

@@ -96,19 +96,30 @@ static bool run_case(struct kunit_suite *suite, struct kunit_case *tc)
 	return passed;
 }
 
+static unsigned int nr_cases(struct kunit_suite *suite)
+{
+	unsigned int nr = 0;
+
+	while (suite->test_cases[nr].run_case)
+		nr++;
+	return nr;
+}
+
 int main(void)
 {
 	struct kunit_suite *suite = kunit_the_suite;
-	unsigned int nr = 0, nr_failed = 0;
+	unsigned int nr = nr_cases(suite), nr_failed = 0;
 
-	printf("KTAP version 1\n# Subtest: %s\n", suite->name);
-	for (struct kunit_case *tc = suite->test_cases; tc->run_case; tc++) {
+	printf("KTAP version 1\n1..1\n");
+	printf("    KTAP version 1\n    # Subtest: %s\n    1..%u\n", suite->name, nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct kunit_case *tc = &suite->test_cases[i];
 		bool passed = run_case(suite, tc);
 
-		printf("%s %u %s\n", passed ? "ok" : "not ok", ++nr, tc->name);
+		printf("    %s %u %s\n", passed ? "ok" : "not ok", i + 1, tc->name);
 		nr_failed += !passed;
 	}
-	printf("1..%u\n", nr);
+	printf("%s 1 %s\n", nr_failed ? "not ok" : "ok", suite->name);
 
 	return nr_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
