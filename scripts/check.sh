@@ -3,7 +3,7 @@
 #
 # The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
 # through before the verdict: checkpatch --strict on every new file and patch,
-# kernel-doc, W=1 with sparse on our C files, shellcheck on the scripts.
+# kernel-doc, W=1 with sparse on our C files, shellcheck and pylint on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
@@ -86,12 +86,19 @@ w1_sparse()
 
 shell_check()
 {
-	(cd "$ROOT" && shellcheck -x scripts/*.sh .ci/run lab/guest/init)
+	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init)
+}
+
+# Its configuration is pyproject.toml.
+python_lint()
+{
+	(cd "$ROOT" && git ls-files -z '*.py' | xargs -0 pylint)
 }
 
 step checkpatch checkpatch
 step kernel-doc kernel_doc
 step W=1+sparse w1_sparse
 step shellcheck shell_check
+step pylint python_lint
 
 [ -z "$failed" ] || die "failed:$failed"

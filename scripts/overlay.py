@@ -73,11 +73,11 @@ class Entry:
         return hashlib.sha256(mark + data).hexdigest()
 
 
-def git(folder, *args, check=True):
+def git(folder, *args):
     """Run git in a folder without taking its index lock; return its output."""
     env = dict(os.environ, GIT_OPTIONAL_LOCKS="0")
     env.pop("GIT_DIR", None)
-    return subprocess.run(["git", "-C", folder, *args], env=env, check=check,
+    return subprocess.run(["git", "-C", folder, *args], env=env, check=True,
                           stdout=subprocess.PIPE).stdout
 
 
@@ -270,6 +270,7 @@ class Sync:
     def __init__(self, build):
         self.record = os.path.join(build, "overlay.laid")
         self.laid = {}
+        self.moved = set()
         if os.path.exists(self.record):
             with open(self.record, encoding="utf-8") as file:
                 for line in file:

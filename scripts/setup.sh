@@ -14,7 +14,7 @@ PACKAGES="
 	libelf-dev libssl-dev make patch perl python3 python3-pytest qemu-system-x86 rsync
 	xz-utils
 "
-CHECK_PACKAGES="python3-git python3-ply shellcheck"
+CHECK_PACKAGES="pylint python3-git python3-ply shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
 
 case ${1:-} in
