@@ -8,10 +8,10 @@ KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
 DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
-IOMMU	?= intel#	## demo, storm: intel or amd
+IOMMU	?= intel#	## demo, storm: intel, amd or another machine of lab/README.md
 MODE	?= x2apic#	## demo: xapic or x2apic
 SEED	?= 1#		## storm: what the storm is made of
-QEMU	?=#		## QEMU 10.0 or newer, instead of the one that is found
+QEMU	?=#		## QEMU 11.1 or newer, instead of the one that is found
 JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
 
 export BUILD KERNEL_SRC QEMU JOBS FORCE

@@ -6,13 +6,19 @@
 # to $BUILD/apt. Mirror, proxy settings and keyring are the machine's. apt
 # verifies the signature of the suite and the hash of every package.
 #
-# usage: apt-private.sh SUITE FOLDER PACKAGE...
-#	puts the newest PACKAGEs of SUITE, as .deb, into FOLDER
+# usage: apt-private.sh [--with-libraries] SUITE FOLDER PACKAGE...
+#	puts the newest PACKAGEs of SUITE, as .deb, into FOLDER; with everything
+#	they depend on, down to the C library, as if nothing were installed here
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-[ $# -ge 3 ] || die "usage: ${0##*/} SUITE FOLDER PACKAGE..."
+with_libraries=0
+if [ "${1:-}" = --with-libraries ]; then
+	with_libraries=1
+	shift
+fi
+[ $# -ge 3 ] || die "usage: ${0##*/} [--with-libraries] SUITE FOLDER PACKAGE..."
 suite=$1 folder=$2
 shift 2
 
@@ -34,6 +40,10 @@ mirror()
 		END { if (!found && other) print other }'
 }
 
+case $suite in
+*-backports) release=${suite%-backports} ;;
+*) release= ;;
+esac
 state=$BUILD/apt/$suite
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -44,7 +54,8 @@ uri=$(mirror)
 {
 	echo "Types: deb"
 	echo "URIs: $uri"
-	echo "Suites: $suite"
+	# What is backported depends on the release it is backported to.
+	echo "Suites: $suite${release:+ $release}"
 	echo "Components: main"
 	[ ! -r "$keyring" ] || echo "Signed-By: $keyring"
 } >"$state/sources/private.sources"
@@ -64,6 +75,8 @@ uri=$(mirror)
 	Dir::State::lists "$state/lists";
 	Dir::State::status "$state/status";
 	Dir::Cache "$state/cache";
+	APT::Default-Release "$suite";
+	APT::Install-Recommends "false";
 	CONF
 } >"$state/apt.conf"
 export APT_CONFIG="$state/apt.conf"
@@ -79,9 +92,26 @@ update()
 	fi
 }
 
-download()
+download_these()
 {
 	(cd "$folder" && apt-get -q download "$@" >"$state/log" 2>&1)
+}
+
+# The status file is empty: for apt, nothing is installed.
+download_with_libraries()
+{
+	apt-get clean &&
+		apt-get -q -y --download-only install "$@" >"$state/log" 2>&1 &&
+		mv "$state"/cache/archives/*.deb "$folder"
+}
+
+download()
+{
+	if [ "$with_libraries" = 1 ]; then
+		download_with_libraries "$@"
+	else
+		download_these "$@"
+	fi
 }
 
 # Lists are taken again when they are missing or a day old, or when the archive

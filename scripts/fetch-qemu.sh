@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave a QEMU that emulates x2APIC interrupt remapping without KVM (10.0 or
-# newer) at $BUILD/qemu/qemu-system-x86_64: $QEMU when given, the system's when
-# new enough, else Debian's backport unpacked beside it. Nothing is installed.
+# Leave a QEMU that has the lab's machines (11.1 or newer) at
+# $BUILD/qemu/qemu-system-x86_64: $QEMU when given, the system's when new enough,
+# else Debian's backport, unpacked beside it with the libraries it was built for.
+# Nothing is installed.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-WANT=10.0
-SUITE=bookworm-backports
-PACKAGES="qemu-system-x86 qemu-system-common qemu-system-data seabios"
+# amd-iommu,dma-remap=on and intel-iommu,fsts=on; version 7 of the plugin API
+WANT=11.1
 
 dir=$BUILD/qemu
 bin=$dir/qemu-system-x86_64
@@ -48,26 +48,24 @@ fi
 
 rm -rf "$dir"
 mkdir -p "$dir/deb" "$dir/root"
-# shellcheck disable=SC2086
-"$ROOT/scripts/apt-private.sh" "$SUITE" "$dir/deb" $PACKAGES
+"$ROOT/scripts/apt-private.sh" --with-libraries "$DEBIAN_SUITE" "$dir/deb" \
+	qemu-system-x86
 for deb in "$dir"/deb/*.deb; do
 	dpkg-deb -x "$deb" "$dir/root"
 done
 rm -rf "$dir/deb"
 
-missing=$(ldd "$dir/root/usr/bin/qemu-system-x86_64" | awk '/not found/ { print $1 }')
-[ -z "$missing" ] ||
-	die "the unpacked QEMU lacks shared libraries: $missing"
-
-# Modules and firmware are the unpacked ones; only the network boot ROMs, in
-# which the versions do not differ, may be the system's.
+# The loader of its own C library finds the other libraries; QEMU its modules and
+# firmware by -L and QEMU_MODULE_DIR.
 cat >"$bin.tmp" <<'WRAPPER'
 #!/bin/sh
 root=$(dirname -- "$(readlink -f -- "$0")")/root
-QEMU_MODULE_DIR=$(echo "$root"/usr/lib/*/qemu)
+lib=$(echo "$root"/usr/lib/*-linux-gnu)
+QEMU_MODULE_DIR=$lib/qemu
 export QEMU_MODULE_DIR
-exec "$root/usr/bin/qemu-system-x86_64" -L "$root/usr/share/qemu" \
-	-L "$root/usr/share/seabios" -L /usr/lib/ipxe/qemu "$@"
+exec "$lib"/ld-linux-*.so.* --library-path "$lib" "$root/usr/bin/qemu-system-x86_64" \
+	-L "$root/usr/share/qemu" -L "$root/usr/share/seabios" \
+	-L "$root/usr/lib/ipxe/qemu" "$@"
 WRAPPER
 chmod +x "$bin.tmp"
 new_enough "$bin.tmp" || die "the unpacked QEMU does not start: $bin.tmp"

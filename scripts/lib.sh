@@ -13,6 +13,9 @@ LINUX=$BUILD/linux
 JOBS=${JOBS:-$(nproc)}
 # The kernel release the overlay is written for.
 LINUX_SERIES=7.3
+# The Debian suite that has this kernel, and the lab's QEMU.
+# shellcheck disable=SC2034
+DEBIAN_SUITE=trixie-backports
 # The selftests of the overlay, built out of tree by their own Makefile.
 # shellcheck disable=SC2034
 SELFTESTS=tools/testing/selftests/irq_liveupdate

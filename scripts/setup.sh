@@ -7,11 +7,9 @@ set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# qemu-system-x86 serves by its shared libraries alone where it is too old
-# itself, see fetch-qemu.sh.
 PACKAGES="
 	bc bison ca-certificates ccache flex gcc git kexec-tools libc6-dev
-	libelf-dev libssl-dev make patch perl python3 python3-pytest qemu-system-x86 rsync
+	libelf-dev libssl-dev make patch perl python3 python3-pytest rsync
 	xz-utils
 "
 CHECK_PACKAGES="pylint python3-git python3-ply shellcheck"

@@ -100,14 +100,13 @@ class Vtd:
 
 class Amdvi:
     """A table for each device, named by its entry in the device table (DTE). The message is
-    the index in it, so that those of two devices can be the same."""
+    the index in it, so that those of two devices can be the same. A unit which does not
+    translate DMA leaves it as it is, whatever the device table says."""
 
     trace_events = ("amdvi_ir_remap_msi_req", "amdvi_ir_remap_msi",
                     "amdvi_ir_irte_val", "amdvi_ir_irte_ga_val", "amdvi_ir_target_abort",
                     "amdvi_intr_inval", "amdvi_all_inval", "amdvi_completion_wait")
 
-    # QEMU 10.0 does not translate DMA, whatever the device table says.
-    parameters = "iommu=pt"
     table_per_device = True
     changes_entry = "irte_ga_set_affinity"
 
@@ -130,9 +129,15 @@ class Amdvi:
     def plugin_options(device):
         return f",amdvi={requester_id(device):#x}"
 
+    def __init__(self, translates=True):
+        self._dma_remap = "on" if translates else "off"
+        self.parameters = "" if translates else "iommu=pt"
+
     def arguments(self, mode):
         xtsup = "on" if mode == "x2apic" else "off"
-        return ["-device", f"amd-iommu,intremap=on,xtsup={xtsup}", *self._SOUTHBRIDGE]
+        return ["-device",
+                f"amd-iommu,intremap=on,dma-remap={self._dma_remap},xtsup={xtsup}",
+                *self._SOUTHBRIDGE]
 
     def _clears(self, event, bit):
         if event.name != "memory_region_ops_write":
@@ -217,4 +222,8 @@ class Amdvi:
                 for event in seen.window("alien_dte_write")]
 
 
-IOMMUS = {"intel": Vtd(), "amd": Amdvi()}
+IOMMUS = {
+    "intel": Vtd(),
+    "amd": Amdvi(),
+    "amd-untranslated": Amdvi(translates=False),
+}

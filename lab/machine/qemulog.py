@@ -3,14 +3,16 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
-LINE = re.compile(r"^\d+@(?P<time>\d+\.\d+):(?P<name>\w+) ?(?P<text>.*)$")
+STAMP = r"^(?P<time>\d+-\d+-\d+T\d+:\d+:\d+\.\d+Z) "
+LINE = re.compile(STAMP + r"(?P<name>\w+) ?(?P<text>.*)$")
 NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
 REMAP = re.compile(r"\(?addr (0x[0-9a-f]+),? data (0x[0-9a-f]+)")
 REGISTER = re.compile(r"register 0x[0-9a-f]+ = (0x[0-9a-f]+)")
 
-CONSOLE = re.compile(r"^\d+@(?P<time>\d+\.\d+):memory_region_ops_write .*"
+CONSOLE = re.compile(STAMP + r"memory_region_ops_write .*"
                      r" addr 0x3f8 value 0x(?P<char>[0-9a-f]+) size 1 name 'serial'$")
 
 # Where the interrupt command register is, in xAPIC mode
@@ -60,6 +62,10 @@ class Event:
         return int(address, 0), int(data, 0)
 
 
+def _time(match):
+    return datetime.fromisoformat(match["time"]).timestamp()
+
+
 def parse(line):
     """The event of a line, or None."""
     if MMIO_WRITE in line and not any(name in line for name in MMIO_OF_INTEREST):
@@ -69,7 +75,7 @@ def parse(line):
     match = LINE.match(line)
     if not match:
         return None
-    return Event(float(match["time"]), match["name"], match["text"])
+    return Event(_time(match), match["name"], match["text"])
 
 
 def read(path):
@@ -83,11 +89,11 @@ def console_time(path, text, since):
     with open(path, errors="replace") as f:
         for line in f:
             match = CONSOLE.match(line)
-            if not match or float(match["time"]) < since:
+            if not match or _time(match) < since:
                 continue
             written = (written + chr(int(match["char"], 16)))[-len(text):]
             if written == text:
-                return float(match["time"])
+                return _time(match)
     return None
 
 

@@ -5,7 +5,7 @@ import unittest
 
 from judge import live_device
 from judge import rules
-from machine import qemulog
+from tests import logs
 
 # Queue 1 completes one I/O before the jump, one in the blackout, one after; queue 2 has one left.
 LOG = """\
@@ -24,7 +24,7 @@ LOG = """\
 
 def observe(log, start=20.0):
     return rules.Observation(
-        events=[event for event in map(qemulog.parse, log.splitlines()) if event],
+        events=[event for event in map(logs.parse, log.splitlines()) if event],
         start=start, rearm=30.0, end=30.0, model="nvme", device="01:00.0", bridges=[],
         table=0, numbers=[], messages=[], irtes=[])
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from course.result import Vector
 from judge import ring_accounts
 from judge import rules
-from machine import qemulog
 from machine.iommu import IOMMUS
+from tests import logs
 
 
 def _command(time, cpu, offset, value):
@@ -61,7 +61,7 @@ GOOD = ring_accounts.Account(number=0, rings=3, sent=2, delivered=3, resent=1, i
 
 def observe(log, **changes):
     return replace(rules.Observation(
-        events=[qemulog.parse(line) for line in log.splitlines()], start=99.0, rearm=103.0,
+        events=[logs.parse(line) for line in log.splitlines()], start=99.0, rearm=103.0,
         end=110.0, model="", device="", bridges=[], table=0, numbers=[0],
         messages=[(0xfee00238, 0)], irtes=[17]), **changes)
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from judge import console
 from judge import rules
-from machine import qemulog
 from machine.iommu import IOMMUS
+from tests import logs
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 
 
 def observe(lines, **changes):
     return replace(rules.Observation(
-        events=[event for event in map(qemulog.parse, lines) if event],
+        events=[event for event in map(logs.parse, lines) if event],
         start=102.0, rearm=106.0, end=110.0,
         model="ivshmem-doorbell", device="01:00.0", bridges=["00:04.0"],
         table=0xfe601000,
@@ -38,7 +38,7 @@ class Altering(unittest.TestCase):
     def add(self, seconds, text):
         """Put a line where its time says."""
         later = [n for n, line in enumerate(self.lines)
-                 if qemulog.parse(line).time > seconds]
+                 if logs.parse(line).time > seconds]
         position = later[0] if later else len(self.lines)
         self.lines.insert(position, f"1@{seconds:.6f}:{text}")
 

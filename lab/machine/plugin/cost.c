@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "qemu_plugin_api.h"
 
@@ -67,16 +66,12 @@ static uint64_t executed;
 static uint64_t executed_inside;
 static bool inside;
 
-/* The same prefix as QEMU's trace lines have with -msg timestamp=on */
 static void log_count(const char *event, const struct watch *watch)
 {
-	struct timeval now;
 	char line[200];
 
-	gettimeofday(&now, NULL);
-	snprintf(line, sizeof(line), "0@%ld.%06ld:%s %s own %" PRIu64 " all %" PRIu64 "\n",
-		 (long)now.tv_sec, (long)now.tv_usec, event, watch->name, executed_inside,
-		 executed);
+	snprintf(line, sizeof(line), "%s %s own %" PRIu64 " all %" PRIu64 "\n", event,
+		 watch->name, executed_inside, executed);
 	qemu_plugin_outs(line);
 }
 
@@ -85,7 +80,7 @@ static uint64_t read_stack_pointer(void)
 	uint64_t value = 0;
 
 	g_byte_array_set_size(buffer, 0);
-	if (qemu_plugin_read_register(stack_pointer, buffer) == sizeof(value))
+	if (qemu_plugin_read_register(stack_pointer, buffer) && buffer->len == sizeof(value))
 		memcpy(&value, buffer->data, sizeof(value));
 
 	return value;
@@ -198,7 +193,7 @@ static void watch_instruction(struct qemu_plugin_insn *insn)
 	qemu_plugin_register_vcpu_insn_exec_cb(insn, on_instruction, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void on_translate(struct qemu_plugin_tb *tb, void *userdata)
 {
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 
@@ -207,7 +202,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		watch_instruction(qemu_plugin_tb_get_insn(tb, i));
 }
 
-static void on_vcpu(qemu_plugin_id_t id, unsigned int vcpu)
+static void on_vcpu(unsigned int vcpu, void *userdata)
 {
 	GArray *registers = qemu_plugin_get_registers();
 	qemu_plugin_reg_descriptor *reg = (void *)registers->data;
@@ -265,8 +260,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	}
 
 	buffer = g_byte_array_new();
-	qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
-	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	qemu_plugin_register_vcpu_init_cb(id, on_vcpu, NULL);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate, NULL);
 
 	return 0;
 }

@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "qemu_plugin_api.h"
 
@@ -78,15 +77,11 @@ static uint64_t dte_interrupts[MAX_DTES];
 static unsigned int device;
 static bool is_amdvi;
 
-/* The same prefix as QEMU's trace lines have with -msg timestamp=on */
 static void log_line(const char *event)
 {
-	struct timeval now;
 	char line[200];
 
-	gettimeofday(&now, NULL);
-	snprintf(line, sizeof(line), "0@%ld.%06ld:%s\n", (long)now.tv_sec, (long)now.tv_usec,
-		 event);
+	snprintf(line, sizeof(line), "%s\n", event);
 	qemu_plugin_outs(line);
 }
 
@@ -277,7 +272,7 @@ static void watch(struct qemu_plugin_insn *insn)
 						       NULL);
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void on_translate(struct qemu_plugin_tb *tb, void *userdata)
 {
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 
@@ -304,7 +299,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 	}
 	if (nr_watched > MAX_ENTRIES)
 		return -1;
-	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate, NULL);
 
 	return 0;
 }

@@ -90,7 +90,7 @@ static struct function *function_at(uint64_t address)
 	return &functions[low];
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void on_translate(struct qemu_plugin_tb *tb, void *userdata)
 {
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 
@@ -173,7 +173,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 		return -1;
 
 	executed = qemu_plugin_scoreboard_new(nr_functions * sizeof(uint64_t));
-	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate, NULL);
 
 	return 0;
 }
