@@ -127,3 +127,4 @@ download "$@" || {
 	cat "$state/log" >&2
 	die "cannot download $* from $suite"
 }
+"$ROOT/scripts/inputs.sh" check "$1" "$folder"

@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Write a pristine Linux source as a tar stream to stdout: from KERNEL_SRC (a
-# tarball, a git tree, a plain tree; it is only read), else from the newest
-# linux-source package of the series that Debian has.
+# tarball, a git tree, a plain tree; it is only read), else from Debian's
+# linux-source package of the series.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-SUITE=${LINUX_SUITE:-trixie-backports}
 PACKAGE=linux-source-$LINUX_SERIES
 
 from_git()
@@ -44,9 +43,10 @@ from_debian()
 	if [ ! -r "$tarball" ]; then
 		rm -rf "$dir"
 		mkdir -p "$dir/deb"
-		"$ROOT/scripts/apt-private.sh" "$SUITE" "$dir/deb" "$PACKAGE" ||
-			die "no $PACKAGE: KERNEL_SRC=<tarball or tree of Linux" \
-			    "$LINUX_SERIES.x> takes another source"
+		"$ROOT/scripts/apt-private.sh" "$DEBIAN_SUITE" "$dir/deb" "$PACKAGE" ||
+			die "no $PACKAGE. If $DEBIAN_SUITE has moved on to another" \
+			    "series: KERNEL_SRC=<tarball or tree of Linux" \
+			    "$LINUX_SERIES.x>"
 		dpkg-deb -x "$dir"/deb/*.deb "$dir/root.tmp"
 		mv "$dir/root.tmp" "$dir/root"
 		rm -rf "$dir/deb"

@@ -10,12 +10,15 @@ set -eu
 
 mkdir -p "$BUILD"
 
-# The series that the kernel tree in a folder belongs to.
+# The series that the kernel tree in a folder belongs to. What is released as -rc
+# is on its way to the series.
 series()
 {
 	awk '$2 != "=" { next }
 	     $1 == "VERSION" { version = $3 }
-	     $1 == "PATCHLEVEL" { print version "." $3; exit }' "$1/Makefile"
+	     $1 == "PATCHLEVEL" { version = version "." $3 }
+	     $1 == "EXTRAVERSION" { print version ($3 ~ /^-rc/ ? $3 : ""); exit }' \
+		"$1/Makefile"
 }
 
 vanilla()
