@@ -200,9 +200,9 @@ def measure_boot(build, flavours):
 def _functions(build, flavour):
     """Function to its instructions."""
     symbols = build.symbols(flavour)
-    (counts,) = _profiles(_boot(build, flavour, SEEDS[0], _profile_option(
+    profiles = _profiles(_boot(build, flavour, SEEDS[0], _profile_option(
         build, flavour, symbols.address(KERNEL), symbols.address(USERSPACE))))
-    return counts
+    return profiles[0]
 
 
 def measure_functions(build, flavours):
@@ -213,7 +213,7 @@ def measure_functions(build, flavours):
     ours, without = (_functions(build, flavour) for flavour in flavours)
     shared = sorted(ours.keys() & without.keys(),
                     key=lambda name: -abs(ours[name] - without[name]))
-    single = [name for name in ours.keys() ^ without.keys()]
+    single = ours.keys() ^ without.keys()
     rows = [("functions of one kernel only", *(sum(counts[name] for name in single)
                                                for counts in (ours, without)))]
     rows += [(name, ours[name], without[name]) for name in shared[:NR_FUNCTIONS]]

@@ -2,8 +2,9 @@
 """Scenarios are data: lab/scenarios/*.toml, read into this."""
 
 import os
-import tomllib
 from dataclasses import dataclass, field, replace
+
+import tomllib
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 

@@ -45,7 +45,8 @@ class Failure(unittest.TestCase):
     def machineless(self, **changes):
         machine = mock.MagicMock()
         machine.guest.reply.return_value = {"ok": True, "role": "old", "release": ""}
-        machine.stub().__enter__().read.return_value = bytes(8)
+        stub = machine.stub.return_value.__enter__.return_value
+        stub.read.return_value = bytes(8)
         for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
             text.return_value = ""
         build = mock.MagicMock()
