@@ -55,14 +55,9 @@ kernel_doc()
 	(cd "$LINUX" && scripts/kernel-doc -none -Werror $files)
 }
 
-# Compile just our objects once more, with all warnings and sparse.
-w1_sparse()
+# Our C files, and those upstream ones with a patch which this kernel has.
+own_objects()
 {
-	"$ROOT/scripts/build-kernel.sh" "$flavour"
-	mkdir -p "$BUILD/results"
-	log=$BUILD/results/check-w1.log
-	: >"$log"
-	rc=0
 	for file in $(overlay_files '\.c(\.patch)?$' | grep -v '^tools/'); do
 		object=${file%.patch}
 		object=${object%.c}.o
@@ -74,12 +69,24 @@ w1_sparse()
 			}
 			;;
 		esac
-		rm -f "$out/$object"
-		make -C "$LINUX" O="$out" ARCH=x86_64 -s --no-print-directory \
-			LOCALVERSION="-$flavour" W=1 C=1 CHECK="$BUILD/sparse/sparse" \
-			"$object" \
-			>>"$log" 2>&1 || rc=1
+		echo "$object"
 	done
+}
+
+# Compile just our objects once more, with all warnings and sparse.
+w1_sparse()
+{
+	"$ROOT/scripts/build-kernel.sh" "$flavour"
+	mkdir -p "$BUILD/results"
+	log=$BUILD/results/check-w1.log
+	rc=0
+	objects=$(own_objects)
+	# shellcheck disable=SC2086
+	(cd "$out" && rm -f $objects)
+	# shellcheck disable=SC2086
+	make -C "$LINUX" O="$out" ARCH=x86_64 -s --no-print-directory \
+		LOCALVERSION="-$flavour" W=1 C=1 CHECK="$BUILD/sparse/sparse" \
+		-k -O -j"$JOBS" $objects >"$log" 2>&1 || rc=1
 	"$ROOT/scripts/own_warnings.py" <"$log" || rc=1
 	return $rc
 }

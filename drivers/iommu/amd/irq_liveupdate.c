@@ -69,7 +69,7 @@
 				 DTE_INTTABLEN_MASK)
 
 /* Tables which were taken over, by PCI segment and devid */
-VISIBLE_IF_KUNIT DEFINE_XARRAY(amd_ir_tables);
+VISIBLE_IF_KUNIT struct xarray amd_ir_tables = XARRAY_INIT(amd_ir_tables, 0);
 
 static unsigned long table_key(struct amd_iommu *iommu, u16 devid)
 {

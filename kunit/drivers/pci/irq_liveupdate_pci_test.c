@@ -18,7 +18,6 @@
 #include <linux/sizes.h>
 #include <linux/xarray.h>
 
-
 /* Two devices behind bridges, of which they share one, and one on a root bus */
 #define UPPER		0
 #define LOWER		1

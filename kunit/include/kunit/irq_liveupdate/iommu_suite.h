@@ -18,7 +18,6 @@
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
 
-
 #define MAX_ENTRY_SIZE	16
 #define MAX_MESSAGES	8
 
