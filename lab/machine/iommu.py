@@ -15,7 +15,8 @@ VECTOR_MASK = 0xff
 
 class Vtd:
     """One table for all devices, named by a register of the unit. The handle is in the
-    message, the source-id of the device in the entry."""
+    message, the source-id of the device in the entry. DMA is translated in legacy mode or,
+    with unit_options, in scalable mode."""
 
     trace_events = ("vtd_reg_write_gcmd", "vtd_reg_ir_root", "vtd_ir_enable", "vtd_ir_remap_msi",
                     "vtd_ir_remap_msi_req",
@@ -36,10 +37,12 @@ class Vtd:
     def plugin_options(device):
         return ""
 
-    @staticmethod
-    def arguments(mode):
+    def __init__(self, unit_options=""):
+        self._unit_options = unit_options
+
+    def arguments(self, mode):
         eim = "on" if mode == "x2apic" else "off"
-        return ["-device", f"intel-iommu,intremap=on,eim={eim}"]
+        return ["-device", f"intel-iommu,intremap=on,eim={eim}{self._unit_options}"]
 
     def switches_remapping_off(self, event):
         if event.name != "vtd_reg_write_gcmd":
@@ -222,8 +225,12 @@ class Amdvi:
                 for event in seen.window("alien_dte_write")]
 
 
+# A unit which can do scalable mode is used in it. It has tables of the second stage, which
+# legacy mode has too, unless it is told to have those of the first stage (FSTS).
 IOMMUS = {
     "intel": Vtd(),
+    "intel-scalable": Vtd(",scalable-mode=on"),
+    "intel-scalable-fsts": Vtd(",scalable-mode=on,fsts=on"),
     "amd": Amdvi(),
     "amd-untranslated": Amdvi(translates=False),
 }
