@@ -68,6 +68,7 @@ class Scaled:
 def _run(build, flavour, append, *options, memory="1G"):
     command = [build.qemu, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
                "-cpu", "max,la57=off,-x2apic", *ACCELERATOR, "-m", memory, "-serial", "stdio",
+               "-msg", "timestamp=on",
                "-kernel", build.kernel(flavour), "-append", f"{COMMON} {append}", *options]
     return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False,
@@ -78,12 +79,12 @@ def _profiles(lines):
     """A Counter of the instructions of each function, for each time that one was made. Copies
     which the compiler has made count as one."""
     found, counts = [], Counter()
-    for line in lines:
-        if line == "end":
+    for match in map(qemulog.LINE.match, lines):
+        if match["name"] == "end":
             found.append(counts)
             counts = Counter()
         else:
-            _, name, count = line.split()
+            name, count = match["text"].split()
             counts[name.split(".")[0]] += int(count)
     return found
 

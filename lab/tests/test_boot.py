@@ -37,7 +37,8 @@ class ScaledTest(unittest.TestCase):
 
 class ProfileTest(unittest.TestCase):
     def test_each_ends_with_a_line(self):
-        lines = ["count f 3", "count g.part.0 4", "count g 1", "end", "count f 5", "end"]
+        lines = [f"2026-11-28T05:46:50.858295Z {text}" for text in (
+            "count f 3", "count g.part.0 4", "count g 1", "end", "count f 5", "end")]
         self.assertEqual(boot._profiles(lines), [{"f": 3, "g": 5}, {"f": 5}])
 
 
