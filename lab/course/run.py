@@ -33,8 +33,9 @@ from scenarios.scenario import HOOKS
 COMMON_PARAMETERS = (
     # earlycon: what a kernel says that panics before there is a console
     "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 oops=panic panic=-1 "
-    # On a busy host an emulated machine's clocks cannot be calibrated against each other
-    "tsc=reliable lpj=4000000 "
+    # On a busy host an emulated machine's clocks cannot be calibrated against each other, and
+    # ticks of its timer come too late for the kernel's check of the IO-APIC
+    "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
     "no_ipi_broadcast=1"
