@@ -23,7 +23,8 @@ SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 STORMS	= 10
 STORMS_AMD = 3
-TESTS	= overlay 'scripts/overlay.py check' \
+TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
+	  overlay 'scripts/overlay.py check' \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
 	  lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)' \
