@@ -18,7 +18,8 @@ export BUILD KERNEL_SRC QEMU JOBS FORCE
 
 FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
 LAB	= python3 lab/lab.py
-SERIALIZER = $(MAKE) -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
+# Not $(MAKE): a line with it is run by "make -n", too.
+SERIALIZER = make -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 STORMS	= 10
@@ -95,11 +96,11 @@ test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
 
 ci:		## what .ci/run runs: check, test, and a part of it on the debug kernel
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer
-	@scripts/test.py setup '$(MAKE) setup && scripts/setup.sh check' \
-		prepare '$(MAKE) prepare' \
+	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
+		prepare 'make -s prepare' \
 		kernel 'scripts/build-kernel.sh lab' \
 		image 'scripts/build-initramfs.sh' \
-		check '$(MAKE) check' \
+		check 'make -s check' \
 		kernel-nolu 'scripts/build-kernel.sh nolu && $(BUILD_DEBUG_BESIDE)' \
 		$(TESTS) $(DEBUG_TESTS) cases 'scripts/cases.py --check'
 

@@ -41,7 +41,7 @@ def _documents(lines):
 
 def _cases(test, above):
     """The cases of a test: its leaves, and itself if it failed and none of them did."""
-    name = (*above, test.name)
+    name = (*above, test.name or "missing")
     below = [result for sub in test.subtests for result in _cases(sub, name)]
     status = OF_PARSER.get(test.status.name, FAIL)
     failed = status == FAIL or test.counts.errors
