@@ -80,12 +80,6 @@ def _named_doorbells(config):
 class Machine:
     """Use as a context manager; QEMU is killed and its sockets removed at the end."""
 
-    @staticmethod
-    def _accelerator(config):
-        # With a thread per CPU, QEMU 10.0 may look up an address space which another CPU has
-        # just replaced: while one sizes BARs, what another writes to its local APIC is lost.
-        return ("-accel", f"tcg,thread={'single' if config.in_xapic_mode() else 'multi'}")
-
     def __init__(self, binary, plugin, directory, echo=False):
         self.directory = directory
         self.console_path = os.path.join(directory, "console.log")
@@ -161,7 +155,7 @@ class Machine:
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
-            *self._accelerator(config), "-smp", str(max(config.cpus)), "-m", config.memory,
+            "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             *iommu.arguments(config.mode),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config),

@@ -11,8 +11,6 @@ DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 # A file lists others in "iommus", and in "iommus_full" those of make test-full
 DEFAULT_IOMMU = "intel"
 
-XAPIC_PARAMETERS = ("nox2apic", "intremap=off")
-
 # Points of a run at which a scenario may give the VMM further commands
 HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
          "next_armed", "next_finishing", "next_finished")
@@ -106,11 +104,6 @@ class Scenario:
     def ranges(self):
         """(first, count) of the vectors that are used."""
         return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
-
-    def in_xapic_mode(self):
-        """Whether a kernel runs its local APICs in xAPIC mode, as one without remapping does."""
-        return self.mode == "xapic" or any(parameter in append for append in self.append
-                                           for parameter in XAPIC_PARAMETERS)
 
     def can_run(self):
         """Whether its kernels have what it is about."""

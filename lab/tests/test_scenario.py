@@ -46,17 +46,6 @@ class Names(unittest.TestCase):
         self.assertEqual(scenario.load("file.third").append, ("", ""))
 
 
-class Mode(unittest.TestCase):
-    def test_of_each_kernel(self):
-        for changes, xapic in (({}, False), ({"mode": "xapic"}, True),
-                               ({"append": ("nox2apic", "")}, True),
-                               ({"append": ("", "quiet nox2apic")}, True),
-                               ({"append": ("intremap=off", "")}, True),
-                               ({"append": ("", "intremap=off quiet")}, True)):
-            with self.subTest(changes):
-                self.assertEqual(scenario.Scenario("n", "t", **changes).in_xapic_mode(), xapic)
-
-
 class Files(unittest.TestCase):
     def test_every_scenario_can_be_loaded(self):
         for name in scenario.names():
