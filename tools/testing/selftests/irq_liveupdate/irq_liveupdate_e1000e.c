@@ -45,6 +45,7 @@
 #define REG_RCTL	0x0100
 #define   RCTL_ENABLE	0x00000002
 #define   RCTL_BROADCAST	0x00008000
+#define   RCTL_STRIP_CRC	0x04000000
 #define REG_RDBAL	0x2800
 #define REG_RDBAH	0x2804
 #define REG_RDLEN	0x2808
@@ -131,7 +132,7 @@ static void start(void)
 	reg_write(REG_RDH, 0);
 	reg_write(REG_RDT, ENTRIES - 1);
 	reg_write(REG_IMS, CAUSE_RX);
-	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST);
+	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST | RCTL_STRIP_CRC);
 }
 
 static void take_frame(const void *frame)
