@@ -65,7 +65,9 @@ def build_plugin(build_dir, name):
     """Compile a plugin, unless that is done."""
     source = os.path.join(os.path.dirname(__file__), "plugin", f"{name}.c")
     target = os.path.join(build_dir, f"{name}.so")
-    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
+    header = os.path.join(os.path.dirname(source), "qemu_plugin_api.h")
+    newest = max(map(os.path.getmtime, (source, header)))
+    if not os.path.exists(target) or os.path.getmtime(target) < newest:
         subprocess.run(["cc", "-O2", "-Wall", "-fPIC", "-shared", "-fvisibility=hidden",
                         source, "-o", target], check=True)
     return target

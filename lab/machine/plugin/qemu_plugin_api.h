@@ -59,6 +59,7 @@ typedef struct {
 	struct qemu_plugin_register *handle;
 	const char *name;
 	const char *feature;
+	bool is_readonly;
 } qemu_plugin_reg_descriptor;
 
 enum qemu_plugin_mem_rw {
