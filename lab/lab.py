@@ -17,27 +17,21 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import running
 from cost import boot
 from cost import coverage
 from cost import cost_report
 from cost import live_update
-from course import chain
-from course import run
+from course import kernels
 from course import storm
-from judge import expectation
 from machine import builds
 from machine.iommu import IOMMUS
 from report import ktap
 from report import tables
+from report import unit_tests
 from scenarios import scenario
 
-COURSES = {"update": run.Run, "storm": storm.Storm, "chain": chain.Chain}
-
-DEBUG_CHANGES = {
-    "memory": "2G",
-    "extra": "kho_scratch=16M,512M,256M",
-    "length": 3,
-}
+DEBUG_LENGTH = 3    # of a chain
 
 
 def _changes(arguments):
@@ -52,10 +46,10 @@ def _changes(arguments):
 
 
 def _for_debug_kernel(chosen):
-    kernels = tuple("debug" if flavour == "lab" else flavour for flavour in chosen.kernels)
-    append = tuple(f"{part} {DEBUG_CHANGES['extra']}" for part in chosen.append)
-    return chosen.with_changes(kernels=kernels, append=append, memory=DEBUG_CHANGES["memory"],
-                               length=min(chosen.length, DEBUG_CHANGES["length"]))
+    flavours = tuple("debug" if flavour == "lab" else flavour for flavour in chosen.kernels)
+    append = tuple(f"{part} {kernels.DEBUG_PARAMETERS}" for part in chosen.append)
+    return chosen.with_changes(kernels=flavours, append=append, memory=kernels.DEBUG_MEMORY,
+                               length=min(chosen.length, DEBUG_LENGTH))
 
 
 def _load(name, arguments):
@@ -72,15 +66,14 @@ def _execute(chosen, build, echo=False):
     reason = build.not_ready(chosen.kernels)
     if reason:
         sys.exit(reason)
-    result = run.execute(chosen, build, echo, COURSES[chosen.course])
-    checks = expectation.check(result)
+    result, checks = running.execute(chosen, build, echo)
     tables.write_json(os.path.join(build.results(), chosen.name + ".json"),
                       tables.as_data(result, checks))
     return result, checks
 
 
 def _print_result(result, checks):
-    if result.vectors[0].old:
+    if result.vectors[0].old and not result.chain:
         print("\n".join(tables.vectors_table(result) + tables.judges_table(result)))
     if result.flight:
         print(tables.flight(result.flight))
@@ -88,8 +81,10 @@ def _print_result(result, checks):
         print("\n".join(tables.chain_table(result) + tables.judges_table(result)))
     if result.accounts:
         print("\n".join(tables.accounts_table(result)))
-    for name, found in result.judged.items():
-        print("\n".join(f"  {name}: {line}" for line in found[:5]))
+    for name, verdict in result.judged.items():
+        print("".join(f"  {name}: {line}\n" for line in verdict.wrong[:5]), end="")
+    if result.attempts > 1:
+        print(f"  {result.attempts} attempts to hit the race")
     print("\n".join(f"  {check.name}: {'ok' if check.ok else 'FAIL ' + check.detail}"
                     for check in checks))
     if result.error:
@@ -123,7 +118,7 @@ def command_demo(arguments):
 
 
 def _test_judges(number):
-    ok = ktap.run_unit_tests(os.path.join(builds.LAB, "tests"))
+    ok = unit_tests.run(os.path.join(builds.LAB, "tests"))
     ktap.case(number, "judges", ok)
     return ok
 
@@ -135,7 +130,8 @@ def _say_scenario(number, chosen, outcome):
 
     result, checks = outcome
     ok = all(check.ok for check in checks)
-    ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s)")
+    attempts = f", {result.attempts} attempts" if result.attempts > 1 else ""
+    ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s{attempts})")
     if result.flight:
         ktap.say(tables.flight(result.flight))
     if not ok:

@@ -16,7 +16,8 @@ import sys
 import ktap
 
 sys.path.insert(0, os.path.join(ktap.ROOT, "lab"))
-# pylint: disable-next=wrong-import-position
+# pylint: disable=wrong-import-position
+from course.kernels import DEBUG_MEMORY, DEBUG_PARAMETERS
 from judge.console import complaints
 
 # Ours, and genirq's own. One glob, since the kernel takes one.
@@ -26,10 +27,6 @@ TIMEOUT = 900
 TAIL_LINES = 40
 
 MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
-# KASAN makes the next kernel too large for KHO's default scratch memory, and KHO
-# then disables itself.
-DEBUG_MEMORY = "-m 2G"
-DEBUG_PARAMETERS = ["kho_scratch=16M,512M,256M"]
 
 
 def command(args):
@@ -37,8 +34,8 @@ def command(args):
     parameters = ["kho=on", "kunit.autorun=1", "loglevel=7", "panic=-1", *args.append]
     machine = MACHINE
     if args.flavour == "debug":
-        machine += " " + DEBUG_MEMORY
-        parameters += DEBUG_PARAMETERS
+        machine += f" -m {DEBUG_MEMORY}"
+        parameters += DEBUG_PARAMETERS.split()
     return [os.path.join(ktap.KUNIT_TOOL, "kunit.py"), "exec", "--arch=x86_64",
             f"--build_dir={build_dir(args)}", f"--timeout={TIMEOUT}", "--raw_output=kunit",
             f"--qemu_args={machine}",

@@ -13,9 +13,9 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 
+from machine import qemu
 from machine import qemulog
 
-ACCELERATOR = ("-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single")
 COMMON = ("console=ttyS0,115200 panic=-1 kho=on liveupdate=on no_timer_check tsc=reliable "
           "lpj=4000000 hpet=disable clocksource=tsc")
 SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale " \
@@ -66,10 +66,8 @@ class Scaled:
 
 
 def _run(build, flavour, append, *options, memory="1G"):
-    command = [build.qemu, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
-               "-cpu", "max,la57=off,-x2apic", *ACCELERATOR, "-m", memory, "-serial", "stdio",
-               "-msg", "timestamp=on",
-               "-kernel", build.kernel(flavour), "-append", f"{COMMON} {append}", *options]
+    command = qemu.bare(build.qemu, build.kernel(flavour), f"{COMMON} {append}", memory,
+                        "-x2apic", *qemu.COUNTING, *options)
     return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False,
                           text=True, errors="replace").stdout

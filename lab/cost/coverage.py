@@ -12,6 +12,7 @@ import os
 import subprocess
 
 from cost import gcov
+import running
 from course import corruption
 from course import run
 from machine import gdbstub
@@ -27,12 +28,10 @@ SUITES = scenario.Scenario(
     kernels=(FLAVOUR, FLAVOUR), append=("kunit.autorun=1 kunit.filter_glob=irq_liveupdate*", ""))
 
 
-class CountingRun(run.Run):
-    """A run that has its kernels' counters taken."""
+class Counting(run.Run):  # pylint: disable=abstract-method
+    """In front of a course: it has its kernels' counters taken."""
 
-    def __init__(self, chosen, machine, build, counters):
-        super().__init__(chosen, machine, build)
-        self._counters = counters
+    counters = None
 
     def _start_kexec(self):
         # The gdb stub has one client, and the old kernel's part is always the same.
@@ -44,13 +43,13 @@ class CountingRun(run.Run):
             stub.start_until(jump)
             super()._start_kexec()
             stub.wait(jump, self._timeout("block"))
-            self._counters.add(stub, self.symbols)
+            self.counters.add(stub, self.symbols)
 
     def execute(self):
         result = super().execute()
         if self.machine.alive() and self.scenario.kernels[1] == FLAVOUR:
             with self.machine.stub() as stub:
-                self._counters.add(stub, self.symbols)
+                self.counters.add(stub, self.symbols)
         return result
 
 
@@ -62,7 +61,9 @@ def _counting(chosen):
 def _run(chosen, build, counters):
     with qemu.Machine(build.qemu, build.plugin(), build.results(chosen.name)) as machine:
         try:
-            result = CountingRun(chosen, machine, build, counters).execute()
+            course = type("Course", (Counting, running.COURSES[chosen.course_kind()]),
+                          {"counters": counters})
+            result = course(chosen, machine, build).execute()
         except gdbstub.StubError as error:
             return f"{error}"
     return result.error.partition("\n")[0]

@@ -12,8 +12,8 @@ import statistics
 import subprocess
 from dataclasses import dataclass, field, replace
 
-from cost import boot
-from course import run
+from course import update
+from course.run import RunFailed
 from machine import qemu
 from machine import qemulog
 from scenarios import scenario
@@ -73,6 +73,10 @@ OPERATIONS = {
 }
 
 
+TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
+          "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
+
+
 @dataclass
 class Step:
     """What the functions of a step have done.
@@ -89,20 +93,18 @@ class Step:
 
 
 class Machine(qemu.Machine):
-    TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
-              "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
-
     @staticmethod
     def _accelerator(config):
-        return boot.ACCELERATOR
+        return qemu.COUNTING
 
     def __init__(self, build, directory, echo=False):
         super().__init__(build.qemu, build.plugin(), directory, echo)
         self._cost = build.plugin("cost")
         self._symbols = build.symbols(FLAVOUR)
 
-    def _traced(self, iommu):
-        return self.TRACED
+    @staticmethod
+    def _traced(iommu):
+        return TRACED
 
     def _plugins(self, iommu, call_address):
         functions = {name for step in STEPS.values() for name in step}
@@ -113,7 +115,7 @@ class Machine(qemu.Machine):
         return [self._plugin + ",entries=65536", self._cost + watched + entries]
 
 
-class Course(run.Run):
+class Course(update.Update):
     """A live update and nothing else."""
 
     TRACED = ""
@@ -136,9 +138,6 @@ class Course(run.Run):
         self._bind(self.device.msi)
         self._arm()
         self._finish()
-
-    def _judge(self):
-        """Rules are judged in the scenarios."""
 
 
 class Reader:
@@ -240,14 +239,14 @@ def _live_update(chosen, build, echo):
     with Machine(build, directory, echo) as machine:
         result = Course(chosen, machine, build).execute()
     if result.error:
-        raise run.RunFailed(result.error)
+        raise RunFailed(result.error)
     return Reader().read(os.path.join(directory, "qemu.log"))
 
 
 def median(runs):
     """Of each number of each step, over steps of some runs."""
-    def middle(name, field):
-        return statistics.median_low(field(steps[name]) for steps in runs)
+    def middle(name, part):
+        return statistics.median_low(part(steps[name]) for steps in runs)
 
     return {name: Step(middle(name, lambda step: step.instructions),
                        middle(name, lambda step: step.machine),

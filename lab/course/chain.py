@@ -7,16 +7,11 @@ FINISH gives each one more. What is measured at every kernel may not drift.
 
 import random
 import time
-from bisect import bisect
-
 from course import run
-from judge import expectation
-from judge import rules
+from course import update
 from machine import abi
 from machine import kho
 from machine import qemu
-from machine import qemulog
-from machine.iommu import IOMMUS
 
 DEVICES = (qemu.DEVICE, "0000:02:00.0", "0000:03:00.0")
 SIGNALS_PER_UPDATE = 3
@@ -29,7 +24,7 @@ READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
 awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo"""
 
 
-class Chain(run.Run):
+class Chain(update.Update):
     """result.chain: per update what was measured, name to number."""
 
     next_initrd = "/sys/firmware/initrd"
@@ -41,7 +36,6 @@ class Chain(run.Run):
         self._first = None
         self._updates = 0
         self._row = {}
-        self._windows = []
 
     def _each(self):
         """(index, doorbell) of each device, which is selected in the VMM."""
@@ -56,7 +50,7 @@ class Chain(run.Run):
 
     def _expect_counts(self, expected, when):
         """All vectors alike, and they stay so."""
-        deadline = time.monotonic() + run.ROUND_TIMEOUT * self.slowness
+        deadline = time.monotonic() + update.ROUND_TIMEOUT * self.slowness
         while min(self._all_counts()) < expected and time.monotonic() < deadline:
             pass
         time.sleep(run.SETTLE * self.slowness)
@@ -70,7 +64,7 @@ class Chain(run.Run):
                  for vector in range(self.scenario.vectors)]
         for doorbell, vector in self._random.sample(rings, len(rings)):
             doorbell.ring(vector)
-            time.sleep(run.RING_GAP)
+            time.sleep(update.RING_GAP)
 
     def _identities(self):
         """Of all vectors of all devices: irq number, message, IRTE."""
@@ -82,7 +76,7 @@ class Chain(run.Run):
             self._command(how)
             bound = self._command("bind")
             if not index:
-                self.bound = bound
+                self.result.bound = bound
             self._command(f"arm 0 {self.scenario.vectors}")
 
     def _measure_handover(self, stub):
@@ -117,11 +111,10 @@ class Chain(run.Run):
     def _take_over(self):
         self._wait_for_vmm("next")
         self._command("session")
-        rearm = time.time()
+        self.result.windows[-1].rearm = time.time()
         self._bind_and_arm("retrieve")
         if self._updates == self.scenario.length // 2:
             self._patch(self.scenario.next_patch)
-        return rearm
 
     def _update(self):
         """One live update; the counts before it are those of the ones before."""
@@ -130,13 +123,13 @@ class Chain(run.Run):
         self._expect_counts(before + 1, "rung")
         self._command("preserve device")
         self._start_jump()
-        time.sleep(self._random.uniform(0, run.BLACKOUT_SPREAD))
+        time.sleep(self._random.uniform(0, update.BLACKOUT_SPREAD))
         self._ring_all()
-        rearm = self._take_over()
+        self._take_over()
         self._expect_counts(before + 2, "rung in the blackout")
         self._command("finish")
         self._command("cancel")
-        self._windows.append((self.marks["start"], rearm, time.time()))
+        self.result.windows[-1].end = time.time()
         self._expect_counts(before + SIGNALS_PER_UPDATE, "finished")
         self._updates += 1
 
@@ -145,27 +138,10 @@ class Chain(run.Run):
         self._command("counters")
         self._bind_and_arm("open")
         self._first = self._identities()
+        self._command("select 0")
+        self._look("old")
         for _ in range(self.scenario.length):
             self._row = {}
             self._update()
             self._measure_kernel()
             self.result.chain.append(self._row)
-
-    def _judge(self):
-        """Drift, and of the first device each update by itself, with what was before it since
-        the last one."""
-        self.result.judged["drift"] = expectation.drift(self.result.chain)
-        log = qemulog.read(self.machine.log_path)
-        times = [event.time for event in log]
-        own = self._first[:self.scenario.vectors] if self._first else []
-        since = 0
-        for start, rearm, end in self._windows:
-            events = log[bisect(times, since):bisect(times, end)]
-            since = start
-            seen = rules.Observation(
-                events=events, start=start, rearm=rearm, end=end, model=self.scenario.device,
-                device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]], table=self.bound["table"],
-                numbers=self.numbers, messages=[message for _, message, _ in own],
-                irtes=[irte for _, _, irte in own], iommu=IOMMUS[self.scenario.iommu])
-            for name, wrong in rules.judge(seen).items():
-                self.result.judged.setdefault(name, []).extend(wrong)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run has shown, before it is held against anything."""
+"""What a run has shown. A course fills in what happened, judge/ what that means."""
 
 from dataclasses import dataclass, field
 
@@ -27,36 +27,83 @@ class Vector:
     counted: int = 0
     seen: int = 0
 
+    def lost(self):
+        """Whether nobody was told of its ring in the blackout, by whatever interrupt."""
+        return self.rung > 0 and not self.delivered and not self.synthetic
+
+
+@dataclass
+class Window:
+    """One live update in time.
+
+    start: of the old kernel's shutdown
+    rearm: when the next kernel's VMM armed the vectors; none: it never did
+    end: of the last thing that counts
+    """
+
+    start: float
+    rearm: float = None
+    end: float = None
+
 
 @dataclass
 class Result:
-    """What a run has shown.
+    """What happened:
 
     release: of the kernel
-    judged: per judge of the trace what it found wrong
-    accounts: per vector what became of its rings, if it has kept its identity
+    online: how many CPUs the last kernel has online
+    log, stderr: what QEMU has written: the path of its trace, and its warnings
+    answered: the log was written up to this instant, at least
+    windows: of the live updates
+    bound: what the VMM says of the device
+    rings: by vector, how often the lab has rung it
+    trace: of the next kernel
     chain: per live update what was measured, name to number
-    complaints: lines of the consoles that must not be there
+    quiet: of a storm, by vector which was not rung any more how often it was signalled
+        across FINISH; never: how often in all of those which were never rung
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
     role: which kernel has booted after a crash
+    error: why the run ended early
+
+    What it means:
+
+    judged: per rule its Verdict, see judge/verdict.py
+    accounts: per vector what became of its rings, if it has kept its identity
+    complaints: lines of the console that must not be there
+    said: lines of the console in which the kernel says what it refuses, or which are errors
+    blind: why the log is no evidence
     flight: the I/Os in flight at the jump, if the scenario is about them
     late_calls: calls of the watched function after the block
-    error: why the run ended early
+    attempts: how often the scenario was run, to hit a race
     """
 
     scenario: object
     vectors: list
     release: str = ""
-    judged: dict = field(default_factory=dict)
+    online: int = 0
+    log: str = ""
+    stderr: str = ""
+    answered: float = 0.0
+    windows: list = field(default_factory=list)
+    bound: dict = field(default_factory=dict)
+    rings: list = field(default_factory=list)
+    trace: str = ""
     chain: list = field(default_factory=list)
-    accounts: list = field(default_factory=list)
-    complaints: list = field(default_factory=list)
+    quiet: dict = field(default_factory=dict)
+    never: dict = field(default_factory=dict)
     extras: list = field(default_factory=list)
     retrieved: bool = False
     role: str = ""
-    flight: object = None
-    late_calls: int = 0
     error: str = ""
     seconds: float = 0.0
     console: str = ""
+
+    judged: dict = field(default_factory=dict)
+    accounts: list = field(default_factory=list)
+    complaints: list = field(default_factory=list)
+    said: list = field(default_factory=list)
+    blind: list = field(default_factory=list)
+    flight: object = None
+    late_calls: int = 0
+    attempts: int = 1

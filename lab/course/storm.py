@@ -11,7 +11,7 @@ import threading
 import time
 
 from course import run
-from judge import ring_accounts
+from course import update
 from machine import gdbstub
 from machine import patching
 
@@ -139,7 +139,7 @@ class HoldUps(threading.Thread):
             raise run.RunFailed(f"a step was not reached: {self._error}")
 
 
-class Storm(run.Run):
+class Storm(update.Update):
     def __init__(self, scenario, machine, build):
         super().__init__(scenario, machine, build)
         self._random = random.Random(f"course {scenario.seed}")
@@ -149,6 +149,9 @@ class Storm(run.Run):
 
     def _pause(self, longest=PAUSE_MAX):
         time.sleep(self._random.uniform(0, longest))
+
+    def _names(self):
+        return super()._names() | {"silent": self._ringer.last_rung_in(SILENT)[0]}
 
     def _enter(self, phase):
         self._ringer.enter(phase)
@@ -196,10 +199,8 @@ class Storm(run.Run):
         self._pause()
         self._retrieve()
         self._bind(False)
-        pending = self._command("pending")["pending"]
-        for vector in self.result.vectors:
-            vector.latched = pending[vector.number]
-        self.marks["rearm"] = time.time()
+        self._look_for_pending()
+        self.result.windows[-1].rearm = time.time()
         self._enter(ADOPTING)
         self._arm_at_random()
         self._enter(ADOPTED)
@@ -215,7 +216,7 @@ class Storm(run.Run):
 
     def _wait_for_rings(self, vectors):
         """Until the owner was signalled after the last ring of each, or never will be."""
-        deadline = time.monotonic() + run.ROUND_TIMEOUT * self.slowness
+        deadline = time.monotonic() + update.ROUND_TIMEOUT * self.slowness
         rings = self.machine.doorbell.rings
         while time.monotonic() < deadline:
             seen = self._command("counts")["seen"]
@@ -225,11 +226,7 @@ class Storm(run.Run):
     def _wait_for_quiet(self, vectors):
         """The counts of vectors which are not rung any more."""
         self._wait_for_rings(vectors)
-        counts, again = None, self._counts_of(vectors)
-        while counts != again:
-            time.sleep(QUIET * self.slowness)
-            counts, again = again, self._counts_of(vectors)
-        return counts
+        return self._until_settled(lambda: self._counts_of(vectors), QUIET)
 
     def _finish_in_storm(self):
         """Those which are quiet by now get the synthetic interrupt and nothing else."""
@@ -243,14 +240,12 @@ class Storm(run.Run):
         self._hold_ups.end()
         self._pause(TAIL_MAX)
 
-    def _foreign(self):
-        """What is quiet hears nothing of the storm around it."""
-        signals = {vector.number: vector.counted for vector in self.result.vectors}
-        wrong = [f"vector {n}: {signals[n]} signals, although never rung"
-                 for n in self._ringer.last_rung_in(SILENT) if signals[n] != 1]
-        return wrong + [f"vector {n}: {signals[n] - self._before_finish[n]} signals across FINISH"
-                        for n in self._ringer.last_rung_in(*range(FINISHED))
-                        if signals[n] - self._before_finish[n] != 1]
+    def _take_final_counts(self):
+        super()._take_final_counts()
+        counted = {vector.number: vector.counted for vector in self.result.vectors}
+        self.result.never = {n: counted[n] for n in self._ringer.last_rung_in(SILENT)}
+        self.result.quiet = {n: counted[n] - self._before_finish[n]
+                             for n in self._ringer.last_rung_in(*range(FINISHED))}
 
     def _course(self):
         try:
@@ -260,9 +255,3 @@ class Storm(run.Run):
         finally:
             if self._ringer:
                 self._ringer.stop()
-
-    def _judge(self):
-        super()._judge()
-        if self.result.accounts:
-            self.result.judged |= ring_accounts.judge(self.result.accounts)
-            self.result.judged["foreign"] = self._foreign()

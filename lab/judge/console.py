@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What must not be on any console."""
+"""What must not be on any console, of scenarios and of KUnit alike."""
 
 import re
 
@@ -8,24 +8,35 @@ COMPLAINTS = re.compile("|".join((
     r"\bBUG:",
     r"\bOops\b",
     r"\bKASAN\b.*:",
+    r"\bUBSAN:",
+    r"\bODEBUG:",
+    r"general protection",
     r"Kernel panic",
+    r"Call Trace",
     r"INFO: possible",
     r"possible .* detected",
     r"inconsistent lock state",
     r"suspicious RCU usage",
+    r"rcu: INFO: .* stall",
     r"self-detected stall",
     r"blocked for more than",
+    r"nobody cared",
     r"No irq handler",
     r"DRHD: handling fault",
     r"\[INTR-REMAP\]",
+    r"Completion-Wait loop timed out",
+    r"Invalidation Queue Error",
     r"unreferenced object",
     r"kmemleak: \d+ new",
 )))
 
+# What comes with a warning, and is no complaint of its own
+PART_OF_A_WARNING = r"Tainted: .*=WARN|Call Trace"
+
 
 def _expected(line, warns, tolerates):
     return (any(text in line for text in tolerates) or
-            any(re.search(rf"WARNING: \S+ at {name}\+|Tainted: .*=WARN", line)
+            any(re.search(rf"WARNING: \S+ at {name}\+|{PART_OF_A_WARNING}", line)
                 for name in warns))
 
 

@@ -7,8 +7,10 @@ There are no decoys in the machine, because the events do not say whose they are
 from dataclasses import dataclass, field
 
 from judge import rules
+from judge.verdict import Verdict
+from machine.qemulog import Release
 
-# Rules of judge/rules.py for which it is enough to know the device
+# Those of judge/rules.py for which it is enough to know the device
 RULES = ("remapping", "enable", "bus-master", "faults")
 
 RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
@@ -47,10 +49,10 @@ def _in_flight(events):
     return flying
 
 
-def flight(seen, lets_go):
-    """lets_go: whether an event is that the old kernel lets go of the device."""
+def flight(seen):
+    release = Release(seen.model)
     block = next((n for n, event in enumerate(seen.events)
-                  if event.time >= seen.start and lets_go(event)), None)
+                  if event.time >= seen.start and release.seen_in(event)), None)
     if block is None:
         return Flight()
     armed = next((n for n, event in enumerate(seen.events[block:], block)
@@ -62,10 +64,11 @@ def flight(seen, lets_go):
                   landed=len(flying - _in_flight(seen.events[:armed])))
 
 
-def _not_reset(seen):
+def not_reset(seen):
     """Nobody configures, starts, stops or resets the device."""
-    return [f"{event.name} {event.text}" for event in seen.window(*RESETS)]
+    return Verdict([f"{event.name} {event.text}" for event in seen.window(*RESETS)],
+                   len(seen.before(*RESETS)))
 
 
 def judge(seen):
-    return {name: rules.JUDGES[name](seen) for name in RULES} | {"reset": _not_reset(seen)}
+    return {name: rules.RULES[name](seen) for name in RULES} | {"reset": not_reset(seen)}

@@ -9,6 +9,7 @@ rings in the device's memory, and the owner looks there when it is signalled.
 import re
 from dataclasses import dataclass
 
+from judge.verdict import Verdict
 from machine.iommu import VECTOR_MASK
 from machine.qemulog import APIC_WRITE, ICR_HIGH, IRTE_PRESENT, MMIO_WRITE
 
@@ -19,9 +20,16 @@ X2APIC_DESTINATION_SHIFT = 32
 INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pending=(\d) how=(\w+)")
 
 
+IDENTITY = ("irq", "address", "data", "irte")
+
 # Of an account, what can be summed up, in the order of tables
 COLUMNS = ("rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent", "pending",
            "late", "lost", "doubled", "invented")
+
+
+def changed(vector):
+    """The parts of a vector's identity that differ after the update."""
+    return [part for part in IDENTITY if vector.old[part] != vector.new[part]]
 
 
 @dataclass
@@ -97,7 +105,7 @@ class _Resends:
                 self._entry(event.numbers())
                 continue
             sends = self._x2apic_sends(event) if x2apic else self._xapic_sends(event)
-            if sends and event.time >= seen.rearm:
+            if sends and event.time >= seen.armed():
                 self._send(*sends)
 
     def _entry(self, entry):
@@ -179,5 +187,15 @@ LAWS = {"lost": lost, "synthetic": synthetic, "invented": invented}
 
 
 def judge(found):
-    """Name of every law to what was found against it."""
-    return {name: law(found) for name, law in LAWS.items()}
+    """Name of every law to its verdict."""
+    return {name: Verdict(law(found), len(found)) for name, law in LAWS.items()}
+
+
+def foreign(never, across_finish):
+    """What is quiet hears nothing of the storm around it: by vector how often it was signalled,
+    of those which are never rung, and across FINISH of those which are not rung any more."""
+    wrong = [f"vector {n}: {count} signals, although never rung"
+             for n, count in never.items() if count != 1]
+    wrong += [f"vector {n}: {count} signals across FINISH"
+              for n, count in across_finish.items() if count != 1]
+    return Verdict(wrong, min(len(never), len(across_finish)))

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Judges a run from outside the guest, by QEMU's trace.
 
-Every judge is a function of an Observation and returns what it found wrong, as
-a list of sentences; an empty list means that its rule held.
+Every rule is a function of an Observation and returns a Verdict: what was found wrong, as
+sentences, and how much was seen of what the rule is about. That remapping was never disabled
+means little in a log in which it was not enabled before.
 """
 
 from dataclasses import dataclass, field
 
+from judge.verdict import Verdict
 from machine.iommu import IOMMUS
-from machine.qemulog import IRTE_PRESENT
-
-COMMAND = 4
-COMMAND_BUS_MASTER = 1 << 2
+from machine.qemulog import COMMAND, COMMAND_BUS_MASTER, IRTE_PRESENT
 
 TABLE_ENTRY_BYTES = 16
 TABLE_MESSAGE_BYTES = 12
@@ -28,7 +27,7 @@ class Observation:
 
     events: all events, from power-on
     start, rearm, end: times of the old kernel's shutdown, of the next kernel's
-        VMM arming its vectors, and of the last thing that counts
+        VMM arming its vectors (none: it did not), and of the last thing that counts
     model, device, bridges: QEMU's name of the device, its address, the
         addresses of the bridges on its path (bus:slot.function)
     table: physical address of the MSI-X table
@@ -54,9 +53,19 @@ class Observation:
     msi: dict = field(default_factory=dict)
     iommu: object = IOMMUS["intel"]
 
-    def config_writes(self, until=None):
-        """(event, offset, value) of the writes to the device's configuration space."""
-        for event in self.window("pci_cfg_write", until=until):
+    def armed(self):
+        """When the vectors were armed again, or until when they were not."""
+        return self.rearm or self.end
+
+    def before(self, *names):
+        """Events of the given names from power-on until the shutdown."""
+        return [e for e in self.events if e.name in names and e.time < self.start]
+
+    def config_writes(self, events):
+        """(event, offset, value) of those which write to the device's configuration space."""
+        for event in events:
+            if event.name != "pci_cfg_write":
+                continue
             _, address, offset, value = event.config_write()
             if address == self.device:
                 yield event, offset, value
@@ -70,46 +79,66 @@ class Observation:
 
 def remapping_stays_enabled(seen):
     """Interrupt remapping is never disabled."""
-    return [f"interrupt remapping off: {event.name} {event.text}" for event in seen.window()
-            if seen.iommu.switches_remapping_off(event)]
+    return Verdict(
+        wrong=[f"interrupt remapping off: {event.name} {event.text}" for event in seen.window()
+               if seen.iommu.switches_remapping_off(event)],
+        evidence=sum(map(seen.iommu.switches_remapping_on,
+                         (event for event in seen.events if event.time < seen.start))))
+
+
+def _msi_control(seen, events):
+    return [value for _, offset, value in seen.config_writes(events)
+            if offset == seen.msi["pos"] + MSI_CONTROL]
+
+
+def _msi_stays_enabled(seen):
+    wrong = [f"MSI control of {seen.device} written: {value:#x}"
+             for value in _msi_control(seen, seen.window()) if not value & MSI_CONTROL_ENABLE]
+    before = _msi_control(seen, seen.before("pci_cfg_write"))
+    return Verdict(wrong, sum(value & MSI_CONTROL_ENABLE for value in before))
 
 
 def msi_stays_enabled(seen):
     """MSI Enable, or MSI-X Enable, of the device is never cleared."""
     if seen.msi:
-        return [f"MSI control of {seen.device} written: {value:#x}"
-                for _, offset, value in seen.config_writes()
-                if offset == seen.msi["pos"] + MSI_CONTROL and not value & MSI_CONTROL_ENABLE]
-    return [f"MSI-X control of {seen.device} written: {event.text}"
-            for event in seen.window("msix_write_config")
-            if event.text.startswith(f"dev {seen.model} enabled 0")]
+        return _msi_stays_enabled(seen)
+    wrong = [f"MSI-X control of {seen.device} written: {event.text}"
+             for event in seen.window("msix_write_config")
+             if event.text.startswith(f"dev {seen.model} enabled 0")]
+    before = seen.before("msix_write_config")
+    return Verdict(wrong, sum(e.text.startswith(f"dev {seen.model} enabled 1") for e in before))
 
 
 def one_type_at_a_time(seen):
     """MSI-X is never enabled and unmasked while MSI is enabled, as it is at first."""
-    wrong = []
-    msi = bool(seen.msi)
+    if not seen.msi:
+        return Verdict(not_judged="the device is used with MSI-X alone")
+    wrong, msi = [], True
     for event in seen.window("pci_cfg_write", "msix_write_config"):
         if event.name == "msix_write_config":
             if msi and event.text == f"dev {seen.model} enabled 1 masked 0":
                 wrong.append(f"MSI-X of {seen.device} enabled while MSI is enabled")
             continue
-        _, address, offset, value = event.config_write()
-        if seen.msi and address == seen.device and offset == seen.msi["pos"] + MSI_CONTROL:
+        for value in _msi_control(seen, [event]):
             msi = bool(value & MSI_CONTROL_ENABLE)
-    return wrong
+    before = _msi_control(seen, seen.before("pci_cfg_write"))
+    return Verdict(wrong, sum(value & MSI_CONTROL_ENABLE for value in before))
+
+
+def _bus_mastering(seen, events):
+    """(address, whether it is on) of each write to COMMAND of the device and the bridges."""
+    for event in events:
+        _, address, offset, value = event.config_write()
+        if address in (seen.device, *seen.bridges) and offset == COMMAND:
+            yield address, bool(value & COMMAND_BUS_MASTER)
 
 
 def bus_mastering_stays_on(seen):
     """Bus mastering is never cleared on the device or a bridge above it."""
-    wrong = []
-    for event in seen.window("pci_cfg_write"):
-        _, address, offset, value = event.config_write()
-        if address not in (seen.device, *seen.bridges) or offset != COMMAND:
-            continue
-        if not value & COMMAND_BUS_MASTER:
-            wrong.append(f"COMMAND of {address} written {value:#x}: bus mastering off")
-    return wrong
+    wrong = [f"COMMAND of {address}: bus mastering off"
+             for address, on in _bus_mastering(seen, seen.window("pci_cfg_write")) if not on]
+    was_on = {address for address, on in _bus_mastering(seen, seen.before("pci_cfg_write")) if on}
+    return Verdict(wrong, len(was_on) if len(was_on) == 1 + len(seen.bridges) else 0)
 
 
 def _table_words(event):
@@ -124,17 +153,19 @@ def _msi_message_stays(seen):
     words = {seen.msi["pos"] + MSI_ADDRESS_LOW: address & 0xffffffff,
              seen.msi["pos"] + MSI_ADDRESS_HIGH: address >> 32,
              seen.msi["data"]: data}
-    return [f"message word at {offset:#x} written {value:#x}, was {words[offset]:#x}"
-            for _, offset, value in seen.config_writes()
-            if value != words.get(offset, value)]
+    wrong = [f"message word at {offset:#x} written {value:#x}, was {words[offset]:#x}"
+             for _, offset, value in seen.config_writes(seen.window())
+             if value != words.get(offset, value)]
+    before = [offset for _, offset, value in seen.config_writes(seen.before("pci_cfg_write"))
+              if words.get(offset) == value]
+    return Verdict(wrong, len(before))
 
 
 def messages_stay(seen):
     """No write changes an address or data word of an armed vector."""
     if seen.msi:
         return _msi_message_stays(seen)
-    wrong = []
-    words = {}
+    wrong, words, written = [], {}, set()
     table_end = seen.table + (max(seen.numbers) + 1) * TABLE_ENTRY_BYTES
     for event in seen.events:
         if event.name != "memory_region_ops_write" or event.time > seen.end:
@@ -145,13 +176,14 @@ def messages_stay(seen):
             vector, offset = divmod(address - seen.table, TABLE_ENTRY_BYTES)
             before = words.get(address)
             words[address] = value
-            if event.time < seen.start or offset >= TABLE_MESSAGE_BYTES or value == before:
+            if vector not in seen.numbers or offset >= TABLE_MESSAGE_BYTES:
                 continue
-            if vector not in seen.numbers:
-                continue
-            wrong.append(f"vector {vector}: message word {offset // 4} "
-                         f"written {value:#x}, was {before or 0:#x}")
-    return wrong
+            if event.time < seen.start:
+                written.add(vector)
+            elif value != before:
+                wrong.append(f"vector {vector}: message word {offset // 4} "
+                             f"written {value:#x}, was {before or 0:#x}")
+    return Verdict(wrong, len(written) if written == set(seen.numbers) else 0)
 
 
 class _Block:
@@ -169,7 +201,7 @@ class _Block:
 
     def __init__(self, seen):
         self.until = min((e.time for e in seen.window()
-                          if seen.iommu.switches_queue_off(e)), default=seen.rearm)
+                          if seen.iommu.switches_queue_off(e)), default=seen.armed())
         self.masked = max(self._masked(seen), default=None)
         self.closing = {}
         for position, event in enumerate(seen.events):
@@ -182,7 +214,8 @@ class _Block:
     def _masked(self, seen):
         if seen.msi:
             every = (1 << len(seen.messages)) - 1
-            return [event.time for event, offset, value in seen.config_writes(self.until)
+            return [event.time for event, offset, value
+                    in seen.config_writes(seen.window(until=self.until))
                     if offset == seen.msi["mask"] and value & every == every]
         return [e.time for e in seen.window("msix_write_config", until=self.until)
                 if e.text == f"dev {seen.model} enabled 1 masked 1"]
@@ -204,8 +237,9 @@ def table_stays(seen):
     tables = [(event, event.numbers()["table"]) for event in seen.events
               if event.name == "irta_write" and event.time <= seen.end]
     old = [table for event, table in tables if event.time < seen.start]
-    return [f"remapping table at {table:#x}, was at {old[-1]:#x}" for event, table in tables
-            if event.time >= seen.start and table != old[-1]]
+    return Verdict([f"remapping table at {table:#x}, was at {old[-1]:#x}"
+                    for event, table in tables if old and event.time >= seen.start
+                    and table != old[-1]], len(old))
 
 
 def _entry_writes(seen, until):
@@ -230,7 +264,7 @@ def block_is_flushed(seen):
             wrong.append(f"IRTE {index}: not invalidated after it was closed")
         elif not any(seen.iommu.waits(e) for e in rest[flushed:]):
             wrong.append(f"IRTE {index}: its invalidation was not waited for")
-    return wrong
+    return Verdict(wrong, len(block.closing))
 
 
 def blocked_stays_blocked(seen):
@@ -238,14 +272,14 @@ def blocked_stays_blocked(seen):
     block = _Block(seen)
     can_mask = not seen.msi or seen.msi["mask"]
     if can_mask and block.masked is None:
-        return ["the device was not masked before the jump"]
+        return Verdict(["the device was not masked before the jump"])
     wrong = [f"IRTE {index}: closed before the device was masked"
              for index, position in block.closing.items()
              if can_mask and seen.events[position].time < block.masked]
-    for position, index, low, _ in _entry_writes(seen, seen.rearm):
+    for position, index, low, _ in _entry_writes(seen, seen.armed()):
         if low & IRTE_PRESENT and position > block.closing.get(index, position):
             wrong.append(f"IRTE {index}: opened before its vector was armed")
-    return wrong
+    return Verdict(wrong, len(block.closing))
 
 
 def entries_are_whole(seen):
@@ -253,29 +287,36 @@ def entries_are_whole(seen):
     block = _Block(seen)
     opened = [(index, high) for position, index, low, high in _entry_writes(seen, seen.end)
               if low & IRTE_PRESENT and position > block.closing.get(index, 0)]
-    return seen.iommu.wrong_sources(seen, opened)
+    wrong = seen.iommu.wrong_sources(seen, opened)
+    if not opened and not wrong and not seen.rearm:
+        return Verdict(not_judged="no vector was armed again")
+    return Verdict(wrong, len(opened))
 
 
 def nothing_stray(seen):
     """From the block until the vectors are armed again no interrupt of the device arrives.
 
     Where all devices share a table, a next kernel with another one gives the same message to
-    other devices.
+    other devices. Evidence are those which arrived before.
     """
     block = _Block(seen)
     if not block.closing:
-        return ["nothing was blocked before the jump"]
+        return Verdict()
     closed = max(seen.events[position].time for position in block.closing.values())
     events = (seen.events if seen.iommu.table_per_device
               else (event for _, event in _of_this_table(seen)))
-    return [f"message {event.text}" for event, message in seen.iommu.arrivals(events, seen.device)
-            if closed < event.time <= seen.rearm and message in seen.messages]
+    arrivals = [event for event, message in seen.iommu.arrivals(events, seen.device)
+                if message in seen.messages]
+    return Verdict([f"message {event.text}" for event in arrivals
+                    if closed < event.time <= seen.armed()],
+                   sum(event.time <= closed for event in arrivals))
 
 
 def no_faults(seen):
-    """The remapping unit reports no fault."""
-    return [f"{event.name} {event.text}"
-            for event in seen.iommu.faults(seen.window(), seen.device)]
+    """The remapping unit reports no fault of all the messages which it gets."""
+    return Verdict([f"{event.name} {event.text}"
+                    for event in seen.iommu.faults(seen.window(), seen.device)],
+                   sum(1 for _ in seen.iommu.requests(seen.events, seen.device)))
 
 
 def late_calls(seen):
@@ -286,7 +327,7 @@ def late_calls(seen):
     return sum(closed < event.time < block.until for event in seen.window("call"))
 
 
-JUDGES = {
+RULES = {
     "remapping": remapping_stays_enabled,
     "table": table_stays,
     "enable": msi_stays_enabled,
@@ -302,5 +343,5 @@ JUDGES = {
 
 
 def judge(seen):
-    """Name of every rule to what was found against it."""
-    return {name: rule(seen) for name, rule in JUDGES.items()}
+    """Name of every rule to its verdict."""
+    return {name: rule(seen) for name, rule in RULES.items()}

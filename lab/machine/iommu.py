@@ -50,6 +50,10 @@ class Vtd:
         numbers = event.numbers()
         return bool(numbers["status"] & ~numbers["value"] & self._REMAPPING)
 
+    def switches_remapping_on(self, event):
+        return (event.name == "vtd_reg_write_gcmd"
+                and bool(event.numbers()["value"] & self._REMAPPING))
+
     @staticmethod
     def switches_queue_off(event):
         return event.name == "vtd_inv_qi_enable" and event.numbers()["enabled"] == 0
@@ -97,8 +101,8 @@ class Vtd:
         for event in seen.events:
             if event.name == "irte_write" and event.time < seen.start:
                 source[event.numbers()["index"]] = event.numbers()["high"] & self._SOURCE
-        return [f"IRTE {index}: present with source {high:#x}, not {source[index]:#x}"
-                for index, high in closed if high & self._SOURCE != source[index]]
+        return [f"IRTE {index}: present with source {high:#x}, not {source.get(index, 0):#x}"
+                for index, high in closed if high & self._SOURCE != source.get(index)]
 
 
 class Amdvi:
@@ -142,15 +146,23 @@ class Amdvi:
                 f"amd-iommu,intremap=on,dma-remap={self._dma_remap},xtsup={xtsup}",
                 *self._SOUTHBRIDGE]
 
-    def _clears(self, event, bit):
+    def _control(self, event):
+        """What is written to the control register, or None."""
         if event.name != "memory_region_ops_write":
-            return False
+            return None
         numbers = event.numbers()
-        return numbers["addr"] == self._CONTROL and not numbers["value"] & bit
+        return numbers["value"] if numbers["addr"] == self._CONTROL else None
+
+    def _clears(self, event, bit):
+        value = self._control(event)
+        return value is not None and not value & bit
 
     def switches_remapping_off(self, event):
         return (self._clears(event, self._CONTROL_ENABLE)
                 or event.name == "dte_write" and not event.numbers()["remapped"])
+
+    def switches_remapping_on(self, event):
+        return bool((self._control(event) or 0) & self._CONTROL_ENABLE)
 
     def entries_to_take(self, events):
         """Nobody but the device itself takes entries of its table, so that vector 0 has entry

@@ -7,6 +7,7 @@ irq numbers and remapping entries when they are let loose.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -59,6 +60,22 @@ TRACE_EVENTS = (
 DISK_BYTES = 1 << 24
 
 CONSOLE_TAIL_LINES = 40
+
+# What QEMU may say: of messages which a closed entry stops, for one. Anything else fails a run,
+# as that it does not know a trace event does.
+HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE")
+
+
+# One instruction after the other, and time is their number
+COUNTING = ("-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single")
+
+
+def bare(binary, kernel, append, memory, features, *options):
+    """The command of a machine which boots a kernel and has nothing but a console."""
+    return [binary, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
+            "-cpu", f"{CPU_MODEL},{features}", "-m", memory, "-serial", "stdio",
+            "-msg", "timestamp=on",
+            "-kernel", kernel, "-append", append, *options]
 
 
 def build_plugin(build_dir, name):

@@ -2,10 +2,11 @@
 """The log of QEMU's trace events and of the plugin, as a list of events in order."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-STAMP = r"^(?P<time>\d+-\d+-\d+T\d+:\d+:\d+\.\d+Z) "
+# A whole second has no fraction.
+STAMP = r"^(?P<time>\d+-\d+-\d+T\d+:\d+:\d+(?:\.\d+)?Z) "
 LINE = re.compile(STAMP + r"(?P<name>\w+) ?(?P<text>.*)$")
 NUMBER = re.compile(r"(\w+) (0x[0-9a-f]+|\d+)")
 CONFIG_WRITE = re.compile(r"(\S+) (\S+) @(0x[0-9a-f]+) <- (0x[0-9a-f]+)")
@@ -28,6 +29,13 @@ MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'", f"addr {ICR_LOW:#x
 # In x2APIC mode the interrupt command register is one, and there is no such write.
 APIC_WRITE = "apic_register_write"
 APIC_SENDS = "register 0x30 "
+
+# "cpu_reset" leaves all registers of a CPU in between.
+REGISTERS = re.compile(r"CPU Reset \(CPU \d+\)$|[A-Z][A-Z0-9]{1,4} ?=|$")
+
+# In the configuration space of each device
+COMMAND = 4
+COMMAND_BUS_MASTER = 1 << 2
 
 IRTE_PRESENT = 1 << 0
 IRTE_FPD = 1 << 1
@@ -67,7 +75,7 @@ def _time(match):
 
 
 def parse(line):
-    """The event of a line, or None."""
+    """The event of a line, or None if it is of no interest."""
     if MMIO_WRITE in line and not any(name in line for name in MMIO_OF_INTEREST):
         return None
     if APIC_WRITE in line and APIC_SENDS not in line:
@@ -78,9 +86,37 @@ def parse(line):
     return Event(_time(match), match["name"], match["text"])
 
 
+@dataclass
+class Log:
+    """events: of interest, in order
+    until: time of the last line, of whatever event
+    broken: lines which are neither an event nor part of a CPU's registers
+    """
+
+    events: list
+    until: float = 0.0
+    broken: list = field(default_factory=list)
+
+
+def of_lines(lines):
+    log = Log([])
+    last = ""
+    for line in lines:
+        event = parse(line)
+        if event:
+            log.events.append(event)
+        if LINE.match(line):
+            last = line
+        elif not REGISTERS.match(line):
+            log.broken.append(line.rstrip("\n")[:200])
+    if last:
+        log.until = _time(LINE.match(last))
+    return log
+
+
 def read(path):
     with open(path, errors="replace") as f:
-        return [event for event in map(parse, f) if event]
+        return of_lines(f)
 
 
 def console_time(path, text, since):
@@ -112,3 +148,24 @@ class Tail:
 
     def close(self):
         self._file.close()
+
+
+class Release:
+    """That the old kernel lets go of a device: MSI-X Function Mask set or the entry of MSI
+    closed (a handover), or bus mastering cleared (an ordinary shutdown)."""
+
+    def __init__(self, model, msi_entry=None):
+        """msi_entry: of a device that is used with MSI, its remapping entry."""
+        self._model = model
+        self._msi_entry = msi_entry
+
+    def seen_in(self, event):
+        if event.name == "msix_write_config":
+            return event.text == f"dev {self._model} enabled 1 masked 1"
+        if event.name == "irte_write":
+            return (self._msi_entry is not None and event.closes_entry()
+                    and event.numbers()["index"] == self._msi_entry)
+        if event.name != "pci_cfg_write":
+            return False
+        model, _, offset, value = event.config_write()
+        return (model == self._model and offset == COMMAND and not value & COMMAND_BUS_MASTER)

@@ -20,9 +20,26 @@ class CommandFailed(Exception):
     """The guest answered that the command did not succeed."""
 
 
+class NotUnderstood(Exception):
+    """What the guest answered is no answer."""
+
+
+def _object(text):
+    try:
+        found = json.loads(text)
+        if "ok" not in found:
+            raise ValueError('no "ok"')
+        return found
+    except (ValueError, TypeError) as error:
+        raise NotUnderstood(f"the guest answered {text[:200]!r}: {error}") from None
+
+
 class Guest:
+    """answered: when the last command was given which the guest has answered."""
+
     def __init__(self, path, alive):
         """alive: callable, false once QEMU has ended."""
+        self.answered = 0.0
         self._alive = alive
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
@@ -56,11 +73,14 @@ class Guest:
             line = self._read_line(max(0, deadline - time.monotonic()))
             start = line.find(b"{")
             if start >= 0:
-                return json.loads(line[start:])
+                return _object(line[start:])
 
     def try_command(self, command, timeout=20):
+        given = time.time()
         self._connection.sendall(command.encode() + b"\n")
-        return self.reply(timeout)
+        answer = self.reply(timeout)
+        self.answered = given
+        return answer
 
     def command(self, command, timeout=20):
         answer = self.try_command(command, timeout)

@@ -1,39 +1,101 @@
-# SPDX-License-Identifier: GPL-2.0-only
-"""Test results in KTAP (Documentation/dev-tools/ktap.rst)."""
+# SPDX-License-Identifier: GPL-2.0
+"""KTAP (Documentation/dev-tools/ktap.rst): read with the parser of kunit.py, and written.
 
+The parser is in the kernel tree, which "make prepare" lays.
+"""
+
+import importlib
 import os
-import shutil
-import subprocess
-import tempfile
-import xml.etree.ElementTree
+import re
+import sys
+from dataclasses import dataclass
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+KUNIT_TOOL = os.path.join(BUILD, "linux", "tools", "testing", "kunit")
+
+# One output may have the results of several programs, one behind the other.
+START = re.compile(r"K?TAP version \d+$")
+
+PASS, FAIL, SKIP = "pass", "fail", "skip"
+OF_PARSER = {"SUCCESS": PASS, "SKIPPED": SKIP}
+
+
+@dataclass
+class Result:
+    """The outcome of one test case."""
+    name: str
+    status: str
+    why: str = ""
+
+
+def _documents(lines):
+    found = []
+    for line in lines:
+        if START.match(line):
+            found.append([])
+        if found:
+            found[-1].append(line)
+    return found
+
+
+def _cases(test, above):
+    """The cases of a test: its leaves, and itself if it failed and none of them did."""
+    name = (*above, test.name or "missing")
+    below = [result for sub in test.subtests for result in _cases(sub, name)]
+    status = OF_PARSER.get(test.status.name, FAIL)
+    failed = status == FAIL or test.counts.errors
+    if not below or (failed and counts(below)[1] == 0):
+        return [*below, Result(".".join(name), FAIL if failed else status, test.skip_reason)]
+    return below
+
+
+def _parsed(document):
+    if KUNIT_TOOL not in sys.path:
+        sys.path.insert(0, KUNIT_TOOL)
+    parser = importlib.import_module("kunit_parser")
+    printer = importlib.import_module("kunit_printer")
+    return parser.parse_run_tests(document, printer.null_printer)
+
+
+def parse(lines):
+    """The test cases in the output of a command or on a console."""
+    return [result for document in _documents(line.rstrip() for line in lines)
+            for test in _parsed(document).subtests for result in _cases(test, ())]
 
 
 def plan(count, indent=""):
+    """Begin."""
     print(f"{indent}KTAP version 1\n{indent}1..{count}", flush=True)
 
 
 def case(number, name, ok, indent=""):
+    """One result."""
     print(f"{indent}{'ok' if ok else 'not ok'} {number} {name}", flush=True)
 
 
 def say(text, indent=""):
+    """Lines for people."""
     for line in text.splitlines():
         print(f"{indent}# {line}", flush=True)
 
 
-def run_unit_tests(directory):
-    """Run the tests of a directory with pytest, as one KTAP subtest."""
-    indent = "    "
-    with tempfile.TemporaryDirectory() as scratch:
-        report = os.path.join(scratch, "report.xml")
-        pytest = shutil.which("pytest-3") or "pytest"
-        run = subprocess.run([pytest, "-q", "-p", "no:cacheprovider", "--junitxml", report,
-                              directory], stdout=subprocess.PIPE, text=True, check=False)
-        if run.returncode:
-            say(run.stdout, indent)
-        cases = list(xml.etree.ElementTree.parse(report).iter("testcase"))
-    plan(len(cases), indent)
-    for number, found in enumerate(cases, 1):
-        name = found.get("name").replace("[", ".").rstrip("]")
-        case(number, name, not found.findall("failure") + found.findall("error"), indent)
-    return not run.returncode
+def write(results):
+    """Print results as a KTAP document of their own."""
+    plan(len(results))
+    for number, result in enumerate(results, 1):
+        say(result.why)
+        case(number, result.name, result.status != FAIL)
+
+
+def counts(results):
+    """(passed, failed, skipped)"""
+    statuses = [result.status for result in results]
+    return tuple(statuses.count(status) for status in (PASS, FAIL, SKIP))
+
+
+def count_line(results):
+    """The line that ends every test run."""
+    passed, failed, skipped = counts(results)
+    line = f"{passed} passed, {failed} failed"
+    return line + (f", {skipped} skipped" if skipped else "")

@@ -4,30 +4,11 @@
 import json
 from dataclasses import asdict
 
-from judge import expectation
+from judge import names
 from judge import ring_accounts
 
-RULES = {
-    "remapping": "interrupt remapping never disabled",
-    "table": "remapping table taken over in place",
-    "enable": "MSI or MSI-X Enable never cleared",
-    "one-type": "MSI and MSI-X never enabled together",
-    "bus-master": "bus mastering never cleared, device and path",
-    "message": "no MSI or MSI-X message word changed",
-    "flush": "block: entries closed, cache invalidated, waited for",
-    "blocked": "blocked entries stay closed until armed",
-    "source-id": "no entry present with a wrong source-id",
-    "stray": "no interrupt arrives while blocked",
-    "faults": "no remapping fault",
-    "lost": "each ring followed by a signal",
-    "synthetic": "exactly one synthetic interrupt per vector",
-    "invented": "no message and no signal without a cause",
-    "foreign": "no signal to a vector which is quiet",
-    "drift": "nothing drifts from one update to the next",
-}
-
-HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched", "dropped",
-            "delivered", "adopted", "synthetic", "after", "")
+HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched",
+            "delivered", "adopted", "synthetic", "after", "lost", "")
 
 
 def _message(identity):
@@ -43,13 +24,13 @@ def _row(vector, rings):
     old, new = vector.old, vector.new
     if not old or not new:
         return (str(number),) + ("-",) * (len(HEADINGS) - 2) + ("did not arrive",)
-    change = expectation.changed(vector)
+    change = ring_accounts.changed(vector)
     return (str(number), _was_is(old["irq"], new["irq"]),
             _was_is(_message(old), _message(new)), _was_is(old["irte"], new["irte"]),
             _was_is(old["cpu"], new["cpu"]), f"{vector.before}/{rings}", str(vector.rung),
-            str(vector.latched), str(vector.rung - min(vector.rung, vector.latched)),
-            str(vector.delivered), f"{vector.adopted}/{rings}", str(vector.synthetic),
-            f"{vector.after}/{rings}", "changed" if change else "same")
+            str(vector.latched), str(vector.delivered), f"{vector.adopted}/{rings}",
+            str(vector.synthetic), f"{vector.after}/{rings}", str(int(vector.lost())),
+            "changed" if change else "same")
 
 
 def _table(rows):
@@ -79,12 +60,11 @@ def chain_table(result):
 
 def judges_table(*results):
     lines = []
-    for name, rule in RULES.items():
+    for name, rule in names.RULES.items():
         if not any(name in r.judged for r in results):
             continue
-        verdicts = ["-" if name not in r.judged else "broken" if r.judged[name] else "held"
-                    for r in results]
-        lines.append(f"  {rule:<55}" + "".join(f"{verdict:>10}" for verdict in verdicts))
+        words = [r.judged[name].word() if name in r.judged else "-" for r in results]
+        lines.append(f"  {rule:<55}" + "".join(f"{word:>12}" for word in words))
     return lines
 
 
@@ -100,10 +80,10 @@ def flight(seen):
 
 
 def _lost(result):
-    dropped = sum(v.rung > 0 and v.delivered == 0 for v in result.vectors)
-    moved = sum(bool(v.new) and bool(expectation.changed(v)) for v in result.vectors)
+    lost = sum(v.lost() for v in result.vectors)
+    moved = sum(bool(v.new) and bool(ring_accounts.changed(v)) for v in result.vectors)
     return f"{moved} of {len(result.vectors)} vectors changed identity, " \
-           f"{dropped} of {sum(v.rung > 0 for v in result.vectors)} interrupts of the blackout lost"
+           f"{lost} of {sum(v.rung > 0 for v in result.vectors)} interrupts of the blackout lost"
 
 
 def _leg(title, result):
@@ -112,8 +92,9 @@ def _leg(title, result):
 
 LEGEND = """irq, message, IRTE, CPU: old kernel -> next kernel, one value if equal.
 before, adopted, after: counted/rung before FREEZE, from adoption to FINISH, after FINISH.
-blackout: rung while the old kernel was down and the next had not adopted; latched by the device
-or dropped; delivered to the owner. synthetic: counted across FINISH with nothing rung."""
+blackout: rung while the old kernel was down and the next had not adopted; latched by the device;
+delivered to the owner. synthetic: counted across FINISH with nothing rung. lost: the owner was not
+told of the ring in the blackout by any interrupt."""
 
 
 def demo(cold, handover, checks):
@@ -126,7 +107,7 @@ def demo(cold, handover, checks):
         f"{scenario.cpus[0]} CPUs -> {scenario.cpus[1]}, {scenario.iommu}, {scenario.mode}, "
         f"Linux {handover.release or cold.release}, seed {scenario.seed}", "",
         *_leg("Handover OFF", cold), *_leg("Handover ON", handover), LEGEND, "",
-        f"  {'Seen from outside, from the old kernel-s shutdown on':<55}{'OFF':>10}{'ON':>10}"
+        f"  {'Seen from outside, from the old kernel-s shutdown on':<55}{'OFF':>12}{'ON':>12}"
         .replace("-s", "'s"),
         *judges_table(cold, handover), "",
         f"  Cold start: {_lost(cold)}.", f"  Handover:   {_lost(handover)}.",
@@ -167,10 +148,15 @@ def as_data(result, checks):
         "release": result.release,
         "seconds": round(result.seconds, 2),
         "vectors": [asdict(vector) for vector in result.vectors],
-        "judges": result.judged,
+        "online": result.online,
+        "attempts": result.attempts,
+        "judges": {name: asdict(one) | {"verdict": one.word()}
+                   for name, one in result.judged.items()},
         "chain": result.chain,
         "accounts": [asdict(one) for one in result.accounts],
         "console": result.complaints,
+        "said": result.said,
+        "blind": result.blind,
         "extras": result.extras,
         "flight": asdict(result.flight) if result.flight else None,
         "late_calls": result.late_calls,

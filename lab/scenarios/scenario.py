@@ -29,8 +29,10 @@ class Scenario:
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
-    decoys: whether there are any; without them it can be told from the trace how a device does
-        that is driven by a program of the guest
+    decoys: whether there are any; without them an event which does not say whose it is belongs
+        to the device under test
+    watch_device: whether the trace is to tell how a device does that is driven by a program of
+        the guest, see judge/live_device.py; needs a machine without decoys
     iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
         so many I/Os a second, and what is in flight at the jump is looked at
     handover: whether the VMM preserves the device as well as its counters
@@ -54,12 +56,14 @@ class Scenario:
         machine/patching.py; next_patch: of the next kernel at FINISH, in a storm or in the
         middle of a chain
     corrupt: alterations of what the old kernel hands over, see course/corruption.py
-    says: lines in which the next kernel says what it refuses
+    says: the lines in which the kernels say what they refuse, and other errors of ours, in
+        order; errors: patterns of further ones, each of which is said at least once
+    skips: reasons for which the kselftests of the scenario skip a case
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
         jump, comes to the function of this name
     crash_kernel: whether one is loaded then; if not, the machine is reset
     breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
-        other may, and the run ends after the hook next_ready
+        other may, and an update ends after the hook next_ready
     """
 
     name: str
@@ -75,6 +79,7 @@ class Scenario:
     mode: str = "x2apic"
     devices: tuple = ()
     decoys: bool = True
+    watch_device: bool = False
     iops: int = 0
     handover: bool = True
     claims: bool = True
@@ -97,6 +102,8 @@ class Scenario:
     next_patch: dict = field(default_factory=dict)
     corrupt: tuple = ()
     says: tuple = ()
+    errors: tuple = ()
+    skips: tuple = ()
     crashes: str = ""
     crash_kernel: bool = True
     breaks: tuple = ()
@@ -104,6 +111,16 @@ class Scenario:
     def ranges(self):
         """(first, count) of the vectors that are used."""
         return [tuple(map(int, text.split())) for text in self.arm] or [(0, self.vectors)]
+
+    def course_kind(self):
+        """Name of the course."""
+        if self.old_runs:
+            return "programs"
+        return "crash" if self.crashes else self.course
+
+    def numbers(self):
+        """Of the vectors that are used."""
+        return [number for first, count in self.ranges() for number in range(first, first + count)]
 
     def can_run(self):
         """Whether its kernels have what it is about."""

@@ -14,6 +14,11 @@ def _stamp(match):
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ ")
 
 
+def stamped(line):
+    """As QEMU writes it."""
+    return SHORT.sub(_stamp, line)
+
+
 def parse(line):
     """The event of a line with a short time."""
-    return qemulog.parse(SHORT.sub(_stamp, line))
+    return qemulog.parse(stamped(line))

@@ -20,7 +20,8 @@ CONSOLE = """\
 [    0.328526]     # steps: scale: match 1 8 1024 1340
 [    0.516491]     # steps: memory: load 1 8 1024 1048576
 """
-FAILURE = "[    0.5]     # steps: EXPECTATION FAILED at irq_liveupdate_scale_test.c:442\n"
+FAILURE = ("[    0.5]     # steps: EXPECTATION FAILED at "
+           "drivers/iommu/intel/irq_liveupdate_scale_test.c:442\n")
 
 
 class ScaledTest(unittest.TestCase):

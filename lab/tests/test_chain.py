@@ -3,7 +3,7 @@
 
 import unittest
 
-from judge import expectation
+from judge import drift
 
 ROW = {"pages preserved": 275, "memory in use, KiB": 32000, "vectors with another IRTE": 0}
 
@@ -11,7 +11,7 @@ ROW = {"pages preserved": 275, "memory in use, KiB": 32000, "vectors with anothe
 class Drift(unittest.TestCase):
     def drift(self, **changes):
         last = ROW | {name.replace("_", " "): value for name, value in changes.items()}
-        return [line.partition(":")[0] for line in expectation.drift([ROW, ROW, last])]
+        return [line.partition(":")[0] for line in drift.judge([ROW, ROW, last]).wrong]
 
     def test_none(self):
         self.assertEqual(self.drift(), [])
@@ -20,15 +20,15 @@ class Drift(unittest.TestCase):
         self.assertEqual(self.drift(pages_preserved=276), ["pages preserved"])
 
     def test_memory_in_use_within_limits(self):
-        self.assertEqual(expectation.drift([ROW, ROW | {"memory in use, KiB": 32500}]), [])
+        self.assertEqual(drift.judge([ROW, ROW | {"memory in use, KiB": 32500}]).wrong, [])
 
     def test_memory_in_use(self):
-        self.assertEqual(expectation.drift([ROW, ROW | {"memory in use, KiB": 33000}]),
+        self.assertEqual(drift.judge([ROW, ROW | {"memory in use, KiB": 33000}]).wrong,
                          ["memory in use, KiB: 32000 to 33000"])
 
     def test_other_identity_from_the_first_on(self):
         row = ROW | {"vectors with another IRTE": 1}
-        self.assertEqual(expectation.drift([row, row]), ["vectors with another IRTE: 1"])
+        self.assertEqual(drift.judge([row, row]).wrong, ["vectors with another IRTE: 1"])
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class FromLogOfAmdvi(FromLog):
 class Laws(unittest.TestCase):
     def noticed(self, **changes):
         found = ring_accounts.judge([GOOD, replace(GOOD, **changes)])
-        return {name for name, wrong in found.items() if wrong}
+        return {name for name, verdict in found.items() if verdict.broken()}
 
     def test_good(self):
         self.assertEqual(self.noticed(), set())

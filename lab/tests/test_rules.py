@@ -33,7 +33,12 @@ class Altering(unittest.TestCase):
     def noticed(self):
         """The judges that find something wrong with the log as it is now."""
         found = rules.judge(observe(self.lines, **self.changes))
-        return {name for name, wrong in found.items() if wrong}
+        return {name for name, verdict in found.items() if verdict.broken()}
+
+    def blind(self):
+        """The judges that see nothing of what they are about in the log as it is now."""
+        found = rules.judge(observe(self.lines, **self.changes))
+        return {name for name, verdict in found.items() if verdict.blind()}
 
     def add(self, seconds, text):
         """Put a line where its time says."""
@@ -209,6 +214,8 @@ class AlteredLogOfMsi(Altering):
         super().setUp()
         self.remove("msix_write_config")
         self.remove("name 'msix-table'")
+        self.config(101.5, 0x54, 0xfee00238)
+        self.config(101.6, 0x52, 0x193)
         self.config(102.9, 0x60, 0x3)
         self.config(107.6, 0x54, 0xfee00238)
         self.config(107.7, 0x58, 0)

@@ -5,6 +5,9 @@ import os
 import tempfile
 import unittest
 
+from judge import names
+from judge import ring_accounts
+from judge import rules
 from scenarios import scenario
 
 FILE = """
@@ -47,6 +50,10 @@ class Names(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
+    def test_every_rule_has_a_name(self):
+        known = {*rules.RULES, *ring_accounts.LAWS, "foreign", "drift", "reset"}
+        self.assertEqual(known, set(names.RULES))
+
     def test_every_scenario_can_be_loaded(self):
         for name in scenario.names():
             self.assertEqual(scenario.load(name).name, name)

@@ -44,9 +44,8 @@ class Failure(unittest.TestCase):
 
     def machineless(self, **changes):
         machine = mock.MagicMock()
-        machine.guest.reply.return_value = {"ok": True, "role": "old", "release": ""}
-        stub = machine.stub.return_value.__enter__.return_value
-        stub.read.return_value = bytes(8)
+        machine.guest.reply.return_value = {"ok": True, "role": "old", "release": "", "cpus": 2}
+        machine.stub.return_value.__enter__.return_value.read.return_value = bytes(8)
         for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
             text.return_value = ""
         build = mock.MagicMock()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernels of a run are told on their command lines, and how slow they are."""
+
+from machine.iommu import IOMMUS
+
+COMMON_PARAMETERS = (
+    # earlycon: what a kernel says that panics before there is a console
+    "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 oops=panic panic=-1 "
+    # On a busy host an emulated machine's clocks cannot be calibrated against each other, and
+    # ticks of its timer come too late for the kernel's check of the IO-APIC
+    "no_timer_check tsc=reliable lpj=4000000 "
+    # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
+    # which the next kernel leaves out is in memory of somebody else then, see README.md
+    "no_ipi_broadcast=1"
+)
+
+LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
+
+# KHO would make its scratch memory too large: it counts what is reserved for the crash kernel.
+CRASH_SCRATCH = "kho_scratch=16M,256M,256M"
+CRASH_KERNEL = "crashkernel=192M"
+SLOW_CRASH_KERNEL = "crashkernel=512M"
+
+# KASAN makes the next kernel too large for KHO's default scratch memory, and KHO then
+# disables itself.
+DEBUG_MEMORY = "2G"
+DEBUG_PARAMETERS = "kho_scratch=16M,512M,256M"
+
+SLOW_KERNELS = ("debug", "gcov")
+SLOWNESS = 10
+
+
+def slowness(scenario):
+    return SLOWNESS if set(SLOW_KERNELS) & set(scenario.kernels) else 1
+
+
+def has_crash_kernel(scenario, leg):
+    """Not without need: the next kernel would take its memory out of the scratch memory."""
+    crashes = scenario.crashes
+    return crashes and scenario.crash_kernel and leg == crashes.startswith("next_")
+
+
+def _crash_parameters(scenario, leg):
+    slow = slowness(scenario) > 1    # such kernels have their scratch memory said already
+    memory = SLOW_CRASH_KERNEL if slow else CRASH_KERNEL
+    return " ".join(([memory] if has_crash_kernel(scenario, leg) else []) +
+                    ([CRASH_SCRATCH] if scenario.crashes and not slow else []))
+
+
+def of_role(scenario, role, devices, traced):
+    return (f"{COMMON_PARAMETERS} {traced} {IOMMUS[scenario.iommu].parameters} "
+            f"lab.device={','.join(devices)} lab.role={role}")
+
+
+def of_leg(scenario, leg, devices, traced):
+    """leg: 0 is the old kernel, 1 the next one."""
+    return " ".join((of_role(scenario, ("old", "next")[leg], devices, traced),
+                     LIVE_UPDATE_PARAMETERS, _crash_parameters(scenario, leg),
+                     f"nr_cpus={scenario.cpus[leg]}", scenario.append[leg]))

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a result can be held against, one thing at a time."""
+
+from dataclasses import dataclass
+
+from judge import ring_accounts
+from judge.ring_accounts import changed
+from judge.verdict import Verdict
+from machine.devices import DEVICES
+
+
+@dataclass(frozen=True)
+class Check:
+    """race: whether it fails when a race was not hit, and nothing else is wrong."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    race: bool = False
+
+
+def all_of(name, wrong, race=False):
+    """A check that lists what is wrong, in short."""
+    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return Check(name, not wrong, "; ".join(map(str, wrong[:3])) + more, race)
+
+
+def numbered(result):
+    return [(vector.number, vector) for vector in result.vectors]
+
+
+def counted(result, phase):
+    wrong = [f"vector {n}: {getattr(v, phase)} of {result.scenario.rings}"
+             for n, v in numbered(result) if getattr(v, phase) != result.scenario.rings]
+    return all_of(f"rings {phase}: counted one by one", wrong)
+
+
+def synthetic(result, expected):
+    wrong = [f"vector {n}: {v.synthetic}" for n, v in numbered(result)
+             if v.synthetic != expected]
+    return all_of(f"FINISH: exactly {expected} synthetic interrupts per vector", wrong)
+
+
+def rule_held(result, name):
+    """Whether a rule which applies has held."""
+    verdict = result.judged.get(name, Verdict())
+    return all_of(f"seen from outside: {name}",
+                verdict.failure() or [verdict.not_judged] * bool(verdict.not_judged))
+
+
+def rules_held(result, names):
+    return [rule_held(result, name) for name in names]
+
+
+def all_rules_held(result):
+    """All that apply, of which there are some."""
+    names = [name for name, verdict in result.judged.items() if not verdict.not_judged]
+    return rules_held(result, names) or [Check("seen from outside", False, "nothing was judged")]
+
+
+def same_identity(result):
+    wrong = [f"vector {n}: {', '.join(changed(v))}" for n, v in numbered(result) if changed(v)]
+    return all_of("identity: irq number, message, IRTE index unchanged", wrong)
+
+
+def cpu_is_right(vector, online):
+    """The recorded CPU if it is online in the next kernel, else any that is."""
+    old, new = vector.old["cpu"], vector.new["cpu"]
+    return new == old if old < online else 0 <= new < online
+
+
+def same_cpu(result):
+    online = result.online
+    wrong = [f"vector {n}: {v.old['cpu']} -> {v.new['cpu']}" for n, v in numbered(result)
+             if not cpu_is_right(v, online)]
+    return all_of("CPU: the recorded one where it is online", wrong)
+
+
+def blackout_delivered(result):
+    wrong = [f"vector {n}: rung {v.rung}, delivered {v.delivered}" for n, v in numbered(result)
+             if not v.rung or v.delivered != 1]
+    return all_of("blackout: every vector that was rung is delivered", wrong)
+
+
+def blackout_latched(result):
+    wrong = [f"vector {n}" for n, v in numbered(result) if not v.latched]
+    return all_of("blackout: every ring is latched by the device", wrong)
+
+
+def account_taken(result):
+    return Check("account: taken of every vector", len(result.accounts) == len(result.vectors))
+
+
+def accounts_fit(result):
+    """Of a device that numbers its rings, that is not registers which are written."""
+    if DEVICES[result.scenario.device].ring:
+        return []
+    return [account_taken(result)] + [
+        all_of(f"account: {name}", verdict.failure())
+        for name, verdict in ring_accounts.judge(result.accounts).items()]

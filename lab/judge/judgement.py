@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Completes a Result: what the logs of the run say of the rules."""
+
+from bisect import bisect
+
+from course.result import Window
+from judge import console
+from judge import drift
+from judge import error_lines
+from judge import live_device
+from judge import ring_accounts
+from judge import rules
+from judge import verdict
+from machine import qemu
+from machine import qemulog
+from machine.devices import DEVICES
+from machine.iommu import IOMMUS
+
+FROZEN = "irq_liveupdate: frozen:"
+
+
+def _observe(result, window, events):
+    scenario, bound = result.scenario, result.bound
+    known = [v.old for v in result.vectors if v.old]
+    return rules.Observation(
+        events=events, start=window.start, rearm=window.rearm, end=window.end,
+        model=scenario.device, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
+        table=bound.get("table", 0), msi=bound.get("msi", {}),
+        numbers=[v.number for v in result.vectors if v.old],
+        messages=[(old["address"], old["data"]) for old in known],
+        irtes=[old["irte"] for old in known], iommu=IOMMUS[scenario.iommu])
+
+
+def _can_account(result):
+    """By the messages, if they are the same in both kernels."""
+    return (result.trace and not DEVICES[result.scenario.device].ring
+            and not any(ring_accounts.changed(v) for v in result.vectors))
+
+
+def _judge_update(result, log):
+    window = result.windows[0]
+    # Up to FREEZE the owner of the device may do with its vectors what it likes.
+    start = qemulog.console_time(result.log, FROZEN, window.start) or window.start
+    seen = _observe(result, Window(start, window.rearm, window.end), log.events)
+    result.judged = rules.judge(seen)
+    result.late_calls = rules.late_calls(seen)
+    if _can_account(result):
+        result.accounts = ring_accounts.accounts(
+            seen, result.scenario.mode == "x2apic", result.rings, result.vectors, result.trace)
+
+
+def _judge_storm(result, log):
+    _judge_update(result, log)
+    if result.accounts:
+        result.judged |= ring_accounts.judge(result.accounts)
+        result.judged["foreign"] = ring_accounts.foreign(result.never, result.quiet)
+
+
+def _judge_chain(result, log):
+    """Of the first device each update by itself, with what was before it since the last one."""
+    times = [event.time for event in log.events]
+    found, since = {}, 0
+    for window in result.windows:
+        events = log.events[bisect(times, since):bisect(times, window.end)]
+        since = window.start
+        for name, one in rules.judge(_observe(result, window, events)).items():
+            found.setdefault(name, []).append(one)
+    result.judged = {name: verdict.merge(each) for name, each in found.items()}
+    result.judged["drift"] = drift.judge(result.chain)
+
+
+def _judge_programs(result, log):
+    """Little is known of the vectors of a device which a program of the guest drives."""
+    if not result.scenario.watch_device:
+        return
+    seen = _observe(result, result.windows[0], log.events)
+    result.judged = live_device.judge(seen)
+    if result.scenario.iops:
+        result.flight = live_device.flight(seen)
+
+
+JUDGES = {"update": _judge_update, "crash": _judge_update, "storm": _judge_storm,
+          "chain": _judge_chain, "programs": _judge_programs}
+
+
+def blind(log, stderr, answered):
+    """Why a log is no evidence: QEMU does not know an event and has only warned, lines are
+    damaged, or they end before the guest's last answer, the writing of which is in the log."""
+    found = [line for line in stderr.splitlines() if not qemu.HARMLESS.search(line)]
+    found += [f"not a line of the log: {line}" for line in log.broken]
+    if not log.until:
+        found.append("the log is empty")
+    elif log.until < answered:
+        found.append(f"the log ends {answered - log.until:.3f} s before the guest's last answer")
+    return found
+
+
+def judge(result):
+    scenario = result.scenario
+    result.complaints = console.complaints(result.console, scenario.warns, scenario.tolerates)
+    result.said = error_lines.error_lines(result.console)
+    log = qemulog.read(result.log)
+    result.blind = blind(log, result.stderr, result.answered)
+    if result.windows and (result.bound or scenario.course_kind() == "programs"):
+        JUDGES[scenario.course_kind()](result, log)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The outcomes which a scenario can expect, each a function from a result to checks."""
+
+from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
+    blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
+    synthetic)
+from judge.ring_accounts import changed
+from judge.verdict import Verdict
+from machine import qemu
+
+# A next kernel that takes no interrupt over still has to leave these alone.
+RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
+RULES_OF_A_LOSS = ("remapping", "flush", "faults")
+
+# And these too if it gives the device back: it is not reset either.
+RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
+
+# I/O in flight at the jump
+MIN_IOS, MIN_QUEUES = 64, 4
+
+# Seen broken where nothing is handed over, or a handover would be no achievement
+RULES_OF_A_COLD_START = ("remapping", "enable", "bus-master")
+
+
+def _handed_over(result, *blackout):
+    return [_retrieved(result, True), same_identity(result), same_cpu(result),
+            counted(result, "before"), *blackout,
+            counted(result, "adopted"), synthetic(result, 1), counted(result, "after"),
+            *accounts_fit(result), *all_rules_held(result)]
+
+
+def _handover(result):
+    return _handed_over(result, blackout_latched(result), blackout_delivered(result))
+
+
+def _blackout_dropped(result):
+    wrong = [f"vector {n}: rung {v.rung}, latched {v.latched}, delivered {v.delivered}"
+             for n, v in numbered(result) if not v.rung or v.latched or v.delivered]
+    return all_of("blackout: what the device cannot latch waits for the synthetic interrupt", wrong)
+
+
+def _dropped(result):
+    """Without mask bits the synthetic interrupt is all there is, and it is there."""
+    return _handed_over(result, _blackout_dropped(result))
+
+
+def _hammer_hit(result):
+    """The next kernel finds in the counters what the hammer did until the old one was gone."""
+    stats = result.extras[-1]
+    wrong = [f"{what}: {stats[what]}" for what in ("moved", "armed", "arm_busy")
+             if not stats[what]]
+    wrong += [f"{what}: {stats[what]}" for what in ("move_errors", "arm_errors") if stats[what]]
+    late = [] if result.late_calls else ["nobody did"]
+    return [all_of("hammer: at work before FREEZE and at the gate, and nothing failed", wrong),
+            all_of("hammer: wanted to change an entry after the block", late, race=True)]
+
+
+def _hammered(result):
+    return _hammer_hit(result) + [c for c in _handover(result) if not c.name.startswith("CPU")]
+
+
+def _storm(result):
+    return [_retrieved(result, True), same_identity(result), same_cpu(result),
+            account_taken(result), *all_rules_held(result)]
+
+
+def _chain(result):
+    return [Check("all updates were done", len(result.chain) == result.scenario.length),
+            *all_rules_held(result)]
+
+
+def _moved(result):
+    """The owner's choice of CPUs goes before the recorded ones."""
+    return [c for c in _handover(result) if not c.name.startswith("CPU")]
+
+
+def _requested_late(result):
+    """A vector which nobody has at FINISH gets its interrupt when it is requested. Its
+    message is cleared by its owner meanwhile."""
+    rings = result.scenario.rings
+    wrong = [f"vector {n}: {v.synthetic} at FINISH, {v.after} of {rings} after it"
+             for n, v in numbered(result) if v.synthetic + v.after != rings + 1]
+    late = [v.number for v in result.vectors if not v.synthetic]
+    return [all_of("FINISH: one synthetic interrupt per vector, then or at the request", wrong),
+            Check("FINISH: some vectors are requested after it", bool(late)),
+            *(c for c in _handover(result)
+              if not c.name.startswith(("FINISH", "rings after"))
+              and c.name != "seen from outside: message")]
+
+
+def _cycled(result):
+    """The owner itself disables MSI-X, which clears Enable and all messages."""
+    owners = {f"seen from outside: {rule}" for rule in ("enable", "message")}
+    return [c for c in _handover(result) if c.name not in owners]
+
+
+def _numbers_differ(result):
+    wrong = [f"vector {n}: the same {part}" for n, v in numbered(result)
+             for part in ("irq", "irte") if part not in changed(v)]
+    return all_of("negative control: irq number and IRTE index differ", wrong)
+
+
+def _blackout_lost(result):
+    wrong = [f"vector {n}: delivered {v.delivered}" for n, v in numbered(result) if v.delivered]
+    return all_of("negative control: rings in the blackout are lost", wrong)
+
+
+def _broken(result, names):
+    """What is known of a cold start, and has been seen."""
+    wrong = [f"{name} {result.judged.get(name, Verdict()).word()}" for name in names
+             if not result.judged.get(name, Verdict()).broken()]
+    return all_of("negative control: remapping, Enable and bus mastering went off", wrong)
+
+
+def _cold(result):
+    return [_numbers_differ(result), _blackout_lost(result),
+            _broken(result, RULES_OF_A_COLD_START), *_cold_start_works(result)]
+
+
+def _cold_start_works(result):
+    return [counted(result, "before"), counted(result, "adopted"), synthetic(result, 0),
+            counted(result, "after")]
+
+
+def _retrieved(result, expected):
+    name = "the device is given back" if expected else "the device is not given back"
+    return Check(name, result.retrieved == expected)
+
+
+def _refused(result):
+    return [_retrieved(result, True), *_cold_start_works(result),
+            *rules_held(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL)]
+
+
+def _unremapped(result):
+    """A unit of AMD-Vi which does not remap is switched off."""
+    return [c for c in _refused(result) if c.name != "seen from outside: remapping"]
+
+
+def _disabled(result):
+    """MSI which can not be masked must not send what is no message without the unit."""
+    return [c for c in _unremapped(result) if c.name != "seen from outside: enable"]
+
+
+def _msi_left(result):
+    """MSI has to be disabled before MSI-X is enabled."""
+    return [_retrieved(result, True), *_cold_start_works(result),
+            *rules_held(result, RULES_OF_A_REFUSAL + ("one-type", "bus-master"))]
+
+
+def _not_retrieved(result):
+    return [_retrieved(result, False), *_cold_start_works(result),
+            *rules_held(result, RULES_OF_A_REFUSAL)]
+
+
+def _given_up_early(result):
+    """What nobody can claim starts cold, its bus mastering went off, that of the path did not.
+
+    Others get its remapping entries before it is armed, so no rule about those can be judged.
+    """
+    lines = result.judged["bus-master"].wrong
+    off = [line for line in lines if qemu.DEVICE[5:] in line]
+    path = [line for line in lines if line not in off]
+    return _cold_start_works(result) + rules_held(result, RULES_OF_A_LOSS) + [
+        Check("seen from outside: bus mastering of the device went off", bool(off)),
+        all_of("seen from outside: bus mastering of the path stayed on", path)]
+
+
+def _given_up(result):
+    """The same at FINISH, until which nobody else gets its entries."""
+    return _given_up_early(result) + rules_held(result, ("blocked", "stray"))
+
+
+def _crashed(result, role):
+    """Nothing of the live update is left, and what boots starts the device cold."""
+    return [Check(f"the {role} kernel has booted", result.role == role, result.role),
+            counted(result, "before"), counted(result, "after")]
+
+
+def _crash_kernel(result):
+    return _crashed(result, "crash")
+
+
+def _reset(result):
+    return _crashed(result, "old")
+
+
+def _programs(result):
+    """The run ends at the first that fails, so all have to be there."""
+    wanted = len(result.scenario.old_runs) + len(result.scenario.next_runs)
+    return [Check("programs in the guest: all were run", len(result.extras) == wanted)]
+
+
+def _took_off(result):
+    """Of the I/O there is much in flight, over several queues."""
+    flight = result.flight
+    detail = f"{flight.total()} over {len(flight.queues)} queues"
+    return Check(f"at least {MIN_IOS} I/Os over {MIN_QUEUES} queues in flight at the jump",
+                 flight.total() >= MIN_IOS and len(flight.queues) >= MIN_QUEUES, detail)
+
+
+def _hung(result):
+    return [*_programs(result), _took_off(result)]
+
+
+def _left_alone(result):
+    return _programs(result) + all_rules_held(result)
+
+
+def _in_flight(result):
+    flight = result.flight
+    return [*_left_alone(result), _took_off(result),
+            Check("all of them completed in the blackout", flight.landed == flight.total(),
+                  f"{flight.landed} of {flight.total()}")]
+
+
+EXPECTED = {
+    "programs": _programs,
+    "in-flight": _in_flight,
+    "left-alone": _left_alone,
+    "hung": _hung,
+    "handover": _handover,
+    "dropped": _dropped,
+    "hammered": _hammered,
+    "cycled": _cycled,
+    "moved": _moved,
+    "requested-late": _requested_late,
+    "storm": _storm,
+    "chain": _chain,
+    "cold": _cold,
+    "refused": _refused,
+    "unremapped": _unremapped,
+    "disabled": _disabled,
+    "msi-left": _msi_left,
+    "not-retrieved": _not_retrieved,
+    "foreign": _cold_start_works,
+    "crash-kernel": _crash_kernel,
+    "reset": _reset,
+    "given-up": _given_up,
+    "given-up-early": _given_up_early,
+}

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kselftests which a run has started in the guest say of themselves."""
+
+import re
+from dataclasses import dataclass
+
+from report import ktap
+
+# Named after their folder; the plan; the last line
+NAME = re.compile(r"\birq_liveupdate_\w+")
+PLAN = re.compile(r"1\.\.(\d+)")
+ENDED = "# Totals: "
+
+
+@dataclass
+class Outcome:
+    """Of one program: what is wrong with its results, why it has skipped, how many there are."""
+
+    wrong: list
+    skipped: list
+    count: int
+
+
+def _outcome(name, output):
+    lines = output.splitlines()
+    results = ktap.parse(lines)
+    wrong = [f"{name}: {one.name} {one.why}" for one in results if one.status == ktap.FAIL]
+    # A stage which only prepares for the next kernel has no plan.
+    planned = sum(int(match[1]) for match in map(PLAN.match, lines) if match)
+    if planned != len(results) or not any(line.startswith(ENDED) for line in lines):
+        wrong.append(f"{name}: {len(results)} results, plan {planned}")
+    return Outcome(wrong, [one.why or one.name for one in results if one.status == ktap.SKIP],
+                   len(results))
+
+
+def of(extras):
+    """An Outcome for each command which starts a selftest. Its exit status is no result."""
+    return [_outcome(name[0], extra["output"]) for extra in extras
+            if (name := NAME.search(extra["command"]))]

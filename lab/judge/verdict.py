@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a rule has come to."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Verdict:
+    """wrong: what was found against the rule, in sentences
+    evidence: how much of what the rule is about was seen at all; without any, nothing has held
+    not_judged: why the rule does not apply
+    """
+
+    wrong: list = field(default_factory=list)
+    evidence: int = 0
+    not_judged: str = ""
+
+    def broken(self):
+        return bool(self.wrong)
+
+    def blind(self):
+        """Whether nothing is known, although the rule applies."""
+        return not self.wrong and not self.evidence and not self.not_judged
+
+    def word(self):
+        if self.wrong:
+            return "broken"
+        if self.not_judged:
+            return "not judged"
+        return "held" if self.evidence else "not seen"
+
+    def failure(self):
+        """Sentences why the rule can not be said to have held."""
+        return self.wrong or (["nothing of what it is about was seen"] if self.blind() else [])
+
+
+def merge(verdicts):
+    """Of one rule over several live updates, each of which needs evidence of its own."""
+    judged = [verdict for verdict in verdicts if not verdict.not_judged]
+    return Verdict(wrong=[line for verdict in judged for line in verdict.wrong],
+                   evidence=min((verdict.evidence for verdict in judged), default=0),
+                   not_judged="" if judged or not verdicts else verdicts[0].not_judged)

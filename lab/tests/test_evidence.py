@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Nothing holds which was not seen: what is missing in a log is no pass."""
+
+import os
+
+import pytest
+
+from judge import judgement
+from judge import live_device
+from judge import rules
+from judge import verdict
+from judge.verdict import Verdict
+from machine import qemulog
+
+from tests import logs
+from tests.test_rules import observe
+
+LINE = "1@100.000000:vtd_ir_enable enable 1"
+
+
+def good_log():
+    with open(os.path.join(os.path.dirname(__file__), "handover.log")) as f:
+        return f.read().splitlines()
+
+
+def test_empty_log_holds_nothing():
+    held = {name for name, one in rules.judge(observe([])).items() if not one.failure()}
+    assert held == {"one-type"}
+    assert rules.judge(observe([]))["one-type"].word() == "not judged"
+
+
+def test_empty_log_holds_nothing_of_a_live_device():
+    assert {one.word() for one in live_device.judge(observe([])).values()} == {"not seen"}
+
+
+# What each rule needs to be seen before the jump
+NEEDED = {
+    "remapping": ("vtd_reg_write_gcmd",),
+    "table": ("irta_write",),
+    "enable": ("msix_write_config",),
+    "bus-master": ("pci_cfg_write pcie-root-port", "pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 "),
+    "message": ("addr 0xfe60101", "msix-table"),
+    "stray": ("vtd_ir_remap_msi ",),
+    "faults": ("vtd_ir_remap_msi_req",),
+}
+
+
+@pytest.mark.parametrize("rule,text", [(rule, text) for rule, texts in NEEDED.items()
+                                       for text in texts])
+def test_rule_needs_its_evidence(rule, text):
+    lines = [line for line in good_log() if text not in line]
+    assert rules.judge(observe(lines))[rule].failure()
+    assert not rules.judge(observe(good_log()))[rule].failure()
+
+
+def test_source_id_is_not_judged_when_nothing_was_armed_again():
+    lines = [line for line in good_log() if not line.startswith("1@107")]
+    assert rules.judge(observe(lines, rearm=None))["source-id"].word() == "not judged"
+    assert rules.judge(observe(lines))["source-id"].word() == "not seen"
+
+
+def test_each_update_of_a_chain_needs_evidence():
+    assert verdict.merge([Verdict([], 2), Verdict([], 0)]).blind()
+    assert verdict.merge([Verdict([], 2), Verdict([], 1)]).word() == "held"
+    assert verdict.merge([Verdict(["wrong"], 2), Verdict([], 1)]).broken()
+
+
+def blind(lines, stderr="", answered=0):
+    return judgement.blind(qemulog.of_lines(map(logs.stamped, lines)), stderr, answered)
+
+
+def test_event_which_qemu_does_not_know():
+    assert blind([LINE], "qemu-system-x86_64: warning: trace event 'vtd_x' does not exist")
+    assert not blind([LINE], "qemu-system-x86_64: warning: nic e1000e.0 has no peer")
+
+
+def test_log_is_empty():
+    assert blind([]) == ["the log is empty"]
+
+
+def test_log_ends_before_the_last_answer():
+    assert blind([LINE], answered=100.5)
+    assert not blind([LINE], answered=99.9)
+
+
+def test_lines_of_no_interest_count_as_well():
+    lines = [LINE, "1@101.000000:memory_region_ops_write cpu 0 mr 0x1 addr 0x2f8 value 0x6f size 1 "
+                   "name 'serial'"]
+    assert not blind(lines, answered=100.5)
+
+
+@pytest.mark.parametrize("line", ("1@100.0000", "vtd_ir_enable enable 1", "1@100.000000"))
+def test_damaged_line(line):
+    assert blind([LINE, line]) == [f"not a line of the log: {line}"]
+
+
+def test_registers_are_no_damage():
+    assert not blind([LINE, "CPU Reset (CPU 0)", "EAX=00000000 EBX=00000000", "ES =0000 00000000",
+                      "YMM00=0000", "DR6=0000"])

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an outcome demands, and what every outcome does."""
+
+from dataclasses import fields
+
+import pytest
+
+from course.result import Result, Vector
+from judge import checks
+from judge import expectation
+from judge import outcomes
+from judge.verdict import Verdict
+from report import tables
+from scenarios.scenario import Scenario
+
+IDENTITY = {"irq": 26, "address": 0xfee00238, "data": 0, "irte": 17, "cpu": 1}
+
+
+def result(vectors=(), **parts):
+    keys = {field.name for field in fields(Scenario)}
+    scenario = {name: parts.pop(name) for name in list(parts) if name in keys}
+    return Result(Scenario("name", "title", **scenario), list(vectors), **parts)
+
+
+def failed(found):
+    return {check.name for check in found if not check.ok}
+
+
+def checked(outcome, **parts):
+    return failed(expectation.check(result(expect=outcome, **parts)))
+
+
+LOG = "the log is whole, and QEMU knows all events"
+CONSOLE = "console: no complaint"
+SAID = "console: what is refused, and why"
+PASSED = "programs in the guest: all cases passed"
+SKIPPED = "programs in the guest: skipped what is expected"
+AUDIT = "vfio-pci 0000:01:00.0: irq_liveupdate: irq 29: device and kernel disagree: -EIO"
+
+
+# Every outcome, those of sabotage too
+
+@pytest.mark.parametrize("breaks", ((), ("enable",)))
+@pytest.mark.parametrize("what,check", (("blind", LOG), ("complaints", CONSOLE), ("said", SAID)))
+def test_log_and_console_count_always(breaks, what, check):
+    judged = {"enable": Verdict(["cleared"])} if breaks else {}
+    parts = {"breaks": breaks, "judged": judged, "old_runs": ("true",), "extras": [
+        {"command": "shell true", "output": ""}]}
+    assert checked("programs", **parts) == set()
+    assert checked("programs", **parts, **{what: [AUDIT]}) == {check}
+
+
+def test_error_which_is_expected():
+    parts = {"said": [AUDIT, "other"], "says": ("other",)}
+    assert SAID in checked("programs", **parts)
+    assert SAID not in checked("programs", **parts, errors=("device and kernel disagree",))
+
+
+def test_error_which_is_expected_and_missing():
+    assert SAID in checked("programs", errors=("device and kernel disagree",))
+    assert SAID in checked("programs", says=("refused",))
+
+
+def test_error_said_twice():
+    assert SAID in checked("programs", said=["refused", "refused"], says=("refused",))
+
+
+# Selftests of the guest
+
+def tap(output, **parts):
+    extras = [{"command": "shell irq_liveupdate_x BDF", "output": output}]
+    return checked("programs", old_runs=("irq_liveupdate_x",), extras=extras, **parts)
+
+
+GOOD = "TAP version 13\n1..2\nok 1 one\nok 2 two\n# Totals: pass:2 fail:0\n"
+
+
+def test_selftest():
+    assert tap(GOOD) == set()
+
+
+def test_selftest_which_prepares_for_the_next_stage_only():
+    nothing = {"command": "shell irq_liveupdate_x -s 1",
+               "output": "TAP version 13\n# Totals: pass:0"}
+    some = {"command": "shell irq_liveupdate_x -s 2", "output": GOOD}
+    assert checked("programs", old_runs=("x", "x"), extras=[nothing, some]) == set()
+    assert checked("programs", old_runs=("x",), extras=[nothing]) == {PASSED}
+
+
+@pytest.mark.parametrize("output", (
+    "", "TAP version 13\n", GOOD.replace("ok 2 two\n", ""), GOOD.replace("1..2\n", ""),
+    GOOD.replace("ok 2", "not ok 2"), GOOD.partition("# Totals")[0]))
+def test_exit_status_is_not_enough(output):
+    assert PASSED in tap(output)
+
+
+def test_skip():
+    output = GOOD.replace("ok 2 two", "ok 2 # SKIP INTx in use: the device has none")
+    assert tap(output) == {SKIPPED}
+    assert tap(output, skips=("INTx in use: the device has none",)) == set()
+    assert tap(GOOD, skips=("INTx in use: the device has none",)) == {SKIPPED}
+
+
+# The hammer
+
+STATS = {"command": "hammer", "moved": 5, "armed": 5, "arm_busy": 1, "move_errors": 0,
+         "arm_errors": 0}
+
+
+def hammer(late_calls=1, **changes):
+    seen = result(extras=[STATS | changes], late_calls=late_calls)
+    return failed(outcomes._hammer_hit(seen))
+
+
+def test_hammer():
+    assert hammer() == set()
+
+
+@pytest.mark.parametrize("what", ("move_errors", "arm_errors"))
+def test_errors_of_the_hammer(what):
+    assert hammer(**{what: 1})
+
+
+def test_race_which_was_missed():
+    one = checks.Check("a", True)
+    missed = checks.Check("race", False, race=True)
+    wrong = checks.Check("b", False)
+    assert expectation.race_was_missed([one, missed])
+    assert not expectation.race_was_missed([one, missed, wrong])
+    assert not expectation.race_was_missed([one])
+    assert hammer(late_calls=0) == {"hammer: wanted to change an entry after the block"}
+
+
+# A cold start
+
+def cold(**words):
+    vector = Vector(0, old=IDENTITY, new=IDENTITY | {"irq": 30, "irte": 20}, before=3, rung=1,
+                    adopted=3, after=3)
+    judged = {name: Verdict(["off"]) for name in ("remapping", "enable", "bus-master")} | words
+    return checked("cold", vectors=[vector], judged=judged)
+
+
+def test_cold_start():
+    assert cold() == set()
+
+
+@pytest.mark.parametrize("rule", ("remapping", "enable", "bus-master"))
+def test_cold_start_which_is_none(rule):
+    assert cold(**{rule: Verdict([], 1)}) == {
+        "negative control: remapping, Enable and bus mastering went off"}
+
+
+# Rules
+
+def test_sabotage_may_leave_no_judge_blind():
+    judged = {"enable": Verdict(["cleared"]), "message": Verdict()}
+    assert checked("", breaks=("enable",), judged=judged) == {"sabotage: no other judge is blind"}
+
+
+def test_nothing_judged_is_nothing_held():
+    assert "seen from outside" in checked("left-alone")
+
+
+def test_rule_which_does_not_apply_is_named_in_the_table():
+    judged = {"one-type": Verdict(not_judged="MSI-X alone"), "message": Verdict([], 1)}
+    table = tables.judges_table(result(judged=judged))
+    assert [line.split("  ")[-1].strip() for line in table] == ["not judged", "held"]
+
+
+def test_rule_which_has_to_apply():
+    seen = result(judged={"one-type": Verdict(not_judged="MSI-X alone")})
+    assert failed(checks.rules_held(seen, ["one-type", "table"])) == {
+        "seen from outside: one-type", "seen from outside: table"}
+
+
+# CPUs are asked of the guest
+
+def test_recorded_cpu_is_not_online():
+    seen = result([Vector(0, old=IDENTITY | {"cpu": 2}, new=IDENTITY | {"cpu": 0})], cpus=(3, 4),
+                  online=1)
+    assert checks.same_cpu(seen).ok
+    seen.online = 4
+    assert not checks.same_cpu(seen).ok
+
+
+def test_lost_is_what_nobody_was_told_of():
+    assert Vector(0, rung=1).lost()
+    for told in ({"delivered": 1}, {"synthetic": 1}):
+        assert not Vector(0, rung=1, **told).lost()
+    assert not Vector(0).lost()

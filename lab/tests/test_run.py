@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs which go wrong end, and fail by themselves; attempts are all looked at."""
+
+from unittest import mock
+
+import pytest
+
+import running
+from course import run
+from course import update
+from course.result import Result
+from judge.checks import Check
+from machine import vmm
+from scenarios.scenario import Scenario
+
+CLEAN = Check("clean", True)
+WRONG = Check("wrong", False)
+MISSED = Check("race", False, race=True)
+HIT = Check("race", True, race=True)
+
+
+def attempts(*outcomes):
+    """How many attempts are made, and the checks of the last."""
+    made = [(mock.Mock(), list(checks)) for checks in outcomes]
+    with mock.patch.object(running, "execute_once", side_effect=made):
+        result, checks = running.execute(None, None)
+    return result.attempts, checks
+
+
+def test_race_which_is_hit():
+    assert attempts([CLEAN, HIT]) == (1, [CLEAN, HIT])
+
+
+def test_race_is_tried_again():
+    assert attempts([CLEAN, MISSED], [CLEAN, MISSED], [CLEAN, HIT]) == (3, [CLEAN, HIT])
+
+
+def test_failure_is_not_tried_again():
+    assert attempts([WRONG, MISSED], [CLEAN, HIT]) == (1, [WRONG, MISSED])
+    assert attempts([CLEAN, MISSED], [WRONG, HIT], [CLEAN, HIT]) == (2, [WRONG, HIT])
+
+
+def test_race_is_not_tried_for_ever():
+    number, checks = attempts(*[[CLEAN, MISSED]] * 20)
+    assert (number, checks) == (running.ATTEMPTS, [CLEAN, MISSED])
+
+
+def test_result_which_no_judge_understands_fails_the_run():
+    result = Result(Scenario("name", "title"), [], windows=["no window"], bound={"table": 0},
+                    log="/dev/null")
+    assert [check.ok for check in running.judged(result)] == [False]
+    assert "Error" in result.error
+
+
+def machineless(kind=update.Update, **changes):
+    machine = mock.MagicMock()
+    for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
+        text.return_value = ""
+    return kind(Scenario(name="name", title="", **changes), machine, mock.MagicMock())
+
+
+@pytest.mark.parametrize("answer", (b"{\n", b"{}\n", b'{"counts": [1, 2\n'))
+def test_answer_which_is_none(answer):
+    guest = vmm.Guest.__new__(vmm.Guest)
+    with mock.patch.object(guest, "_read_line", lambda timeout: answer, create=True):
+        with pytest.raises(vmm.NotUnderstood):
+            guest.reply(1)
+
+
+@pytest.mark.parametrize("answer", ({"ok": True}, {"ok": True, "counts": None}))
+def test_answer_without_what_it_should_have_fails_the_run(answer):
+    one = machineless()
+    one.machine.guest.command.return_value = answer
+    with mock.patch.object(one, "_course", one._settled_counts):
+        assert "Error" in one.execute().error
+
+
+def test_counts_which_never_settle():
+    one = machineless()
+    counts = iter(range(10 ** 9))
+    with mock.patch.object(run, "SETTLE_TIMEOUT", 0.1):
+        with pytest.raises(run.RunFailed):
+            one._until_settled(lambda: next(counts), 0.01)
+
+
+def test_counts_which_settle():
+    counts = iter((1, 2, 3, 3, 4))
+    assert machineless()._until_settled(lambda: next(counts), 0) == 3
+
+
+def test_cpus_are_those_of_the_guest():
+    one = machineless(cpus=(3, 4))
+    one.machine.guest.reply.return_value = {"ok": True, "role": "next", "release": "7.3",
+                                            "cpus": 1}
+    one._wait_for_vmm("next")
+    assert one.result.online == 1
