@@ -21,7 +21,9 @@ import running
 from cost import boot
 from cost import coverage
 from cost import cost_report
+from cost import limits
 from cost import live_update
+from cost import plot
 from course import kernels
 from course import storm
 from machine import builds
@@ -227,13 +229,12 @@ def command_bench(arguments):
     found = cost_report.Findings(
         updates, serializer, scaled, boot.growth(profiles, "adopt", "cold"),
         boot.measure_boot(build, live_update.FLAVOURS),
-        boot.measure_functions(build, live_update.FLAVOURS),
+        *boot.measure_functions(build, live_update.FLAVOURS),
         boot.seams(build, live_update.FLAVOUR))
     print(cost_report.tables(found))
     tables.write_json(os.path.join(build.results(), "bench.json"), cost_report.as_data(found))
-    with open(os.path.join(build.results(), "bench.svg"), "w") as f:
-        f.write(cost_report.plot(updates))
-    return True
+    plot.draw(updates, os.path.join(build.results(), "bench.svg"))
+    return all(one.met() or one.is_known() for one in limits.check(found))
 
 
 def command_coverage(arguments):

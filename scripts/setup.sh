@@ -8,7 +8,7 @@ set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 PACKAGES="
-	bc bison ca-certificates ccache flex gcc git kexec-tools libc6-dev
+	bc bison ca-certificates ccache flex gcc git gnuplot-nox kexec-tools libc6-dev
 	libelf-dev libssl-dev make patch perl python3 python3-pytest rsync
 	xz-utils
 "

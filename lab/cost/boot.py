@@ -44,8 +44,12 @@ NR_FUNCTIONS = 16
 # Of those which grow most
 NR_GROWING = 12
 
-# In the names of our functions which an allocation calls
-OURS = re.compile("liveupdate|irq_lu_")
+# The sizes of the suite
+SIZES = "1024-65536"
+
+# In the names of our functions
+OURS = re.compile("liveupdate|(?:irq|pci|vfio_pci)_lu_|"
+                  "(?:intel|amd)_ir_(?:block|shutdown|take|restore)")
 
 TIMEOUT = 3600
 
@@ -205,11 +209,17 @@ def _functions(build, flavour):
 
 
 def measure_functions(build, flavours):
+    """Where boots differ, see different_functions(); instructions in functions of ours"""
+    ours, without = (_functions(build, flavour) for flavour in flavours)
+    return different_functions(ours, without), sum(
+        count for name, count in ours.items() if OURS.search(name))
+
+
+def different_functions(ours, without):
     """(function, instructions, those without) of the functions which differ most.
 
     The first is the sum of those functions which only one of the kernels runs.
     """
-    ours, without = (_functions(build, flavour) for flavour in flavours)
     shared = sorted(ours.keys() & without.keys(),
                     key=lambda name: -abs(ours[name] - without[name]))
     single = ours.keys() ^ without.keys()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a live update may cost: limits which were set before anything was measured."""
+
+import ctypes
+from dataclasses import dataclass
+
+from cost import boot
+from cost import live_update
+from machine import abi
+
+# (what, figure of a measurement, its limit, from how many vectors on)
+TARGETS = (
+    ("whole handover / cold path", "handover", 1.10, 64),
+    ("adoption / cold path", "adopt", 1.0, 1),
+    ("adoption + finish / cold path, hardware operations", "adopt_operations", 1.0, 1),
+    ("freeze + block, instructions per vector", "before_jump", 2000, 64),
+    ("freeze, device reads per vector", "freeze_reads", 5, 1),
+    ("freeze, device and config writes", "freeze_writes", 0, 1),
+    ("block, invalidation waits", "block_waits", 1, 1),
+    ("block, config writes per device", "block_config", 1, 1),
+    ("take-over, invalidation waits", "take_over_waits", 1, 1),
+)
+
+# Of serializing and of validating, each
+SERIALIZER_LIMIT = 2
+
+# IRQ_LU_ROOT_SIZE, which holds all units
+ROOT_SIZE = 4096
+
+EXPONENT_LIMIT = 1.05
+
+# Of a boot which nothing was handed over to, in functions of ours
+BOOT_LIMIT = 1000
+
+# Limits which are known to be missed, and why
+KNOWN = {
+    "exponent of adopt": "the allocator of per-CPU memory searches longer; 1.024 without it",
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """where: at which size, or of what, the value is the worst"""
+
+    what: str
+    limit: float
+    value: float
+    where: str
+
+    def met(self):
+        return self.value <= self.limit
+
+    def is_known(self):
+        return not self.met() and self.what in KNOWN
+
+    def word(self):
+        return "met" if self.met() else "missed, known" if self.is_known() else "MISSED"
+
+
+def figures(measurement):
+    """What is held against a target."""
+    steps, vectors = measurement.steps, measurement.vectors
+    cold, freeze, block = (steps[name] for name in ("cold", "freeze", "block"))
+
+    def operations(name):
+        return sum(steps[name].operations.values())
+
+    return {
+        "handover": sum(steps[name].instructions for name in live_update.HANDOVER_STEPS)
+        / cold.instructions,
+        "adopt": steps["adopt"].instructions / cold.instructions,
+        "adopt_operations": (operations("adopt") + operations("finish")) / operations("cold"),
+        "before_jump": (freeze.instructions + block.instructions) / vectors,
+        "freeze_reads": freeze.operations["device reads"] / vectors,
+        "freeze_writes": freeze.operations["device writes"] + freeze.operations["config writes"],
+        "block_waits": block.operations["waits"],
+        "block_config": block.operations["config writes"] / measurement.devices,
+        "take_over_waits": steps["take-over"].operations["waits"],
+    }
+
+
+def _targets(measurements):
+    for what, name, limit, least in TARGETS:
+        value, vectors = max((figures(m)[name], m.vectors) for m in measurements
+                             if m.vectors >= least)
+        yield Limit(what, limit, value, f"{vectors} vectors")
+
+
+def sizes():
+    """Bytes of what is handed over."""
+    found = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
+    return {"vector": found["irq_lu_vector_ser"],
+            "device": found["irq_lu_device_ser"] + found["irq_lu_device_ref_ser"],
+            "unit": found["irq_lu_unit_ser"],
+            "root": ROOT_SIZE}
+
+
+def _format():
+    found = sizes()
+    yield Limit("handed over, bytes per vector", 64, found["vector"], "the format")
+    yield Limit("handed over, bytes per device", 64, found["device"], "the format")
+    yield Limit("handed over, bytes for one unit besides its table", 4096, found["root"],
+                "the format")
+
+
+def _serializer(measured):
+    for name in ("serialize", "validate"):
+        yield Limit(f"to {name} / (memcpy + checksum), user space", SERIALIZER_LIMIT,
+                    measured[name] / (measured["memcpy"] + measured["checksum"]),
+                    f"{measured['records']} records")
+
+
+def _scale(scaled):
+    value, vectors = max((value, n) for n, value in
+                         boot.ratios(scaled, "adopt", "cold").items())
+    yield Limit("adoption / cold allocation, emulated units", 1, value, f"{vectors} vectors")
+    exponents = boot.exponents(scaled)
+    cold = exponents.pop("cold")
+    for step, value in exponents.items():
+        beside = f", cold {cold:.2f}" if step == "adopt" else ""
+        yield Limit(f"exponent of {step}", EXPONENT_LIMIT, value,
+                    f"{boot.SIZES} vectors{beside}")
+    for step, value in boot.exponents(scaled, "memory").items():
+        yield Limit(f"exponent of the memory of {step}", EXPONENT_LIMIT, value,
+                    f"{boot.SIZES} vectors")
+
+
+def check(found):
+    """Each limit beside what was measured; found: cost_report.Findings"""
+    return [*_targets(found.updates), *_format(), *_serializer(found.serializer),
+            *_scale(found.scaled),
+            Limit("boot without a handover, instructions of ours", BOOT_LIMIT, found.boot_of_ours,
+                  f"seed {boot.SEEDS[0]}")]
