@@ -50,6 +50,10 @@ class Names(unittest.TestCase):
 
 
 class Files(unittest.TestCase):
+    def test_every_rule_is_broken_by_a_scenario_and_no_other_name_is(self):
+        broken = {rule for name in scenario.names() for rule in scenario.load(name).breaks}
+        self.assertEqual(broken, set(names.RULES))
+
     def test_every_rule_has_a_name(self):
         known = {*rules.RULES, *ring_accounts.LAWS, "foreign", "drift", "reset"}
         self.assertEqual(known, set(names.RULES))

@@ -13,6 +13,9 @@
  *	sabotage source BDF INDEX	make it present for another requester
  *	sabotage report BDF INDEX	let a remapping entry report its faults
  *	sabotage unmask BDF		clear MSI-X Function Mask
+ *	sabotage both-types BDF		enable MSI-X beside MSI
+ *	sabotage reset BDF		reset the function
+ *	sabotage ring BDF VECTOR	ring an ivshmem device's own doorbell
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +40,10 @@
 
 #define AMDVI_CONTROL		0x18
 #define AMDVI_CONTROL_ENABLE	_BITULL(0)
+
+/* QEMU docs/specs/ivshmem-spec.rst; the lab's server gives QEMU this id */
+#define IVSHMEM_DOORBELL	12
+#define IVSHMEM_OWN_ID		1
 
 #define IRTE_PRESENT		_BITULL(0)
 #define IRTE_FPD		_BITULL(1)
@@ -108,12 +115,13 @@ static void flicker_config(const char *bdf, unsigned int id, unsigned int pos, _
 	config_write_word(fd, pos, value);
 }
 
-static void clear_function_mask(const char *bdf)
+static void change_config(const char *bdf, unsigned int id, unsigned int pos, __u16 set,
+			  __u16 clear)
 {
 	int fd = open_config(bdf);
-	unsigned int pos = msix_capability(fd) + PCI_MSIX_FLAGS;
 
-	config_write_word(fd, pos, config_read(fd, pos, 2) & ~PCI_MSIX_FLAGS_MASKALL);
+	pos += find_capability(fd, id);
+	config_write_word(fd, pos, (config_read(fd, pos, 2) | set) & ~clear);
 }
 
 static void *map(const char *path, off_t offset, size_t size)
@@ -130,22 +138,35 @@ static void *map(const char *path, off_t offset, size_t size)
 	return p;
 }
 
+static void *map_bar(const char *bdf, unsigned int bar)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", bdf, bar);
+	return map(path, 0, PAGE_BYTES);
+}
+
 static void flicker_message(const char *bdf, unsigned int vector)
 {
 	int fd = open_config(bdf);
 	__u32 table = config_read(fd, msix_capability(fd) + PCI_MSIX_TABLE, 4);
 	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
-	char path[64];
-	void *data;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", bdf,
-		 table & PCI_MSIX_TABLE_BIR);
-	data = map(path, 0, PAGE_BYTES) + (table & PCI_MSIX_TABLE_OFFSET) +
-	       vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_DATA;
+	void *data = map_bar(bdf, table & PCI_MSIX_TABLE_BIR) + (table & PCI_MSIX_TABLE_OFFSET) +
+		     vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_DATA;
 
 	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	mmio_write32(data, mmio_read32(data) ^ 1);
 	mmio_write32(data, mmio_read32(data) ^ 1);
+	config_write_word(fd, PCI_COMMAND, command);
+}
+
+static void ring(const char *bdf, unsigned int vector)
+{
+	int fd = open_config(bdf);
+	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
+
+	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	mmio_write32(map_bar(bdf, 0) + IVSHMEM_DOORBELL, IVSHMEM_OWN_ID << 16 | vector);
 	config_write_word(fd, PCI_COMMAND, command);
 }
 
@@ -260,7 +281,14 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "bus-master"))
 		flicker_config(arg, 0, PCI_COMMAND, PCI_COMMAND_MASTER);
 	else if (!strcmp(rule, "unmask"))
-		clear_function_mask(arg);
+		change_config(arg, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, 0, PCI_MSIX_FLAGS_MASKALL);
+	else if (!strcmp(rule, "both-types"))
+		change_config(arg, PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE,
+			      PCI_MSIX_FLAGS_MASKALL);
+	else if (!strcmp(rule, "reset"))
+		change_config(arg, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 0);
+	else if (!strcmp(rule, "ring") && argc > 3)
+		ring(arg, index);
 	else if (!strcmp(rule, "message") && argc > 3)
 		flicker_message(arg, index);
 	else if (!strcmp(rule, "remapping"))
