@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Build $BUILD/initrd.img, the whole user space of a lab guest: busybox, kexec
-# with the libraries it wants, the static programs of our selftests in /bin, and
-# lab/guest/init as /init. Not compressed: unpacking costs guest time. The same
-# input makes the same bytes, and no root is needed.
+# with the libraries it wants, our selftests as "make install" leaves them in
+# /kselftest, the programs of lab/guest in /bin, and lab/guest/init as /init. All
+# programs are static. Not compressed: unpacking costs guest time. The same input
+# makes the same bytes, and no root is needed.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -14,9 +15,19 @@ OUT=$BUILD/initrd.img
 LIST=$OUT.list
 GEN=$BUILD/gen_init_cpio
 
-mkdir -p "$BUILD/selftests"
-make -s -C "$ROOT/$SELFTESTS" OUTPUT="$BUILD/selftests" \
-	KHDR_INCLUDES="-isystem $BUILD/headers/include -I $LINUX/tools/testing/selftests"
+HEADERS="-isystem $BUILD/headers/include"
+KSELFTEST=$BUILD/selftests/installed
+
+# The kernel's own way to build and install selftests, out of its tree.
+rm -rf "$KSELFTEST"
+make -s -C "$LINUX/tools/testing/selftests" TARGETS="$SELFTESTS" \
+	O="$BUILD/selftests" INSTALL_PATH="$KSELFTEST" CC="gcc -static" \
+	KHDR_INCLUDES="$HEADERS" install >"$BUILD/selftests.log" 2>&1 ||
+	{ cat "$BUILD/selftests.log" >&2; die "the selftests do not build"; }
+
+mkdir -p "$BUILD/guest"
+make -s -C "$ROOT/lab/guest" OUTPUT="$BUILD/guest" CC="gcc -static" \
+	KHDR_INCLUDES="$HEADERS"
 
 KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 [ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"
@@ -32,9 +43,22 @@ program()
 	echo "file /bin/${1##*/} $1 0755 0 0"
 }
 
+kselftest()
+{
+	(cd "$KSELFTEST" && find . -mindepth 1) | LC_ALL=C sort | while read -r name; do
+		path=$KSELFTEST/${name#./}
+		if [ -d "$path" ]; then
+			echo "dir /kselftest/${name#./} 0755 0 0"
+		else
+			echo "file /kselftest/${name#./} $path $(stat -c %a "$path") 0 0"
+		fi
+	done
+}
+
 cpio_list()
 {
-	for dir in /bin /sbin /dev /etc /proc /sys /tmp /root /lib /lib64; do
+	for dir in /bin /sbin /dev /etc /proc /sys /tmp /root /lib /lib64 \
+		/kselftest; do
 		echo "dir $dir 0755 0 0"
 	done
 	echo "nod /dev/console 0600 0 0 c 5 1"
@@ -56,10 +80,9 @@ cpio_list()
 		esac
 	done
 
-	find "$BUILD/selftests" -maxdepth 1 -type f -perm -u+x |
-		LC_ALL=C sort | while read -r file; do
-		program "$file"
-	done
+	program "$BUILD/guest/vmm"
+	program "$BUILD/guest/sabotage"
+	kselftest
 	echo "file /init $ROOT/lab/guest/init 0755 0 0"
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
-# through before the verdict: checkpatch --strict on every new file and patch,
-# kernel-doc, W=1 with sparse on our C files, shellcheck and pylint on the scripts.
+# through before the verdict: checkpatch --strict on every new file, every patch and
+# the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, shellcheck
+# and pylint on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
@@ -30,13 +31,20 @@ overlay_files()
 	"$ROOT/scripts/overlay.py" list | grep -E "$1" || true
 }
 
+# The programs that only the lab drives.
+guest_files()
+{
+	(cd "$ROOT" && ls lab/guest/*.[ch])
+}
+
 checkpatch()
 {
 	rc=0
-	for file in $(overlay_files '\.(c|h|S|rst|sh|patch)$'); do
+	for file in $(overlay_files '\.(c|h|S|rst|sh|patch)$') $(guest_files); do
 		case $file in
 		*.patch) set -- --no-signoff --ignore MISSING_SIGN_OFF \
 				"$ROOT/$file" ;;
+		lab/*)	set -- --file "$ROOT/$file" ;;
 		*)	set -- --file "$file" ;;
 		esac
 		(cd "$LINUX" && scripts/checkpatch.pl --strict --terse --no-summary \

@@ -16,9 +16,9 @@ LINUX_SERIES=7.3
 # The Debian suite that has this kernel, and the lab's QEMU.
 # shellcheck disable=SC2034
 DEBIAN_SUITE=trixie-backports
-# The selftests of the overlay, built out of tree by their own Makefile.
+# The selftests of the overlay, as tools/testing/selftests calls them.
 # shellcheck disable=SC2034
-SELFTESTS=tools/testing/selftests/irq_liveupdate
+SELFTESTS=irq_liveupdate
 
 export ROOT BUILD LINUX JOBS LINUX_SERIES
 
