@@ -10,7 +10,7 @@
 
 int msi_cap_read(const char *bdf, struct msi_cap *cap)
 {
-	__u8 config[PCI_CFG_SPACE_SIZE];
+	__u8 config[PCI_CFG_SPACE_EXP_SIZE];
 	__u16 control;
 	__u64 high;
 	bool is_64;
@@ -18,7 +18,7 @@ int msi_cap_read(const char *bdf, struct msi_cap *cap)
 
 	memset(cap, 0, sizeof(*cap));
 	ret = pci_config_read(bdf, config);
-	if (ret)
+	if (ret < 0)
 		return ret;
 
 	cap->pos = pci_config_capability(config, PCI_CAP_ID_MSI);

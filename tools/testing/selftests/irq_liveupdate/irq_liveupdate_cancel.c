@@ -4,12 +4,13 @@
  * device and its interrupts as they were: config space, MSI-X table and
  * interrupt remapping entries byte for byte, and no interrupt is lost or made up.
  *
- *	irq_liveupdate_cancel BDF OTHER SIBLING
+ *	irq_liveupdate_cancel [BDF [OTHER [SIBLING]]]
  *
  * BDF is an ivshmem-doorbell, which rings itself all the time, SIBLING another
  * function of it, and OTHER an MSI-X device elsewhere. All of them are bound to
- * vfio-pci and not in use, and a kexec kernel is loaded: a freeze which does not
- * fail as it should ends the test.
+ * vfio-pci and not in use. Steps which need a device that is not given are
+ * skipped, and so are those which let a freeze fail if no kexec kernel is loaded:
+ * there the machine would go on into that kernel if the freeze succeeded.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +18,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,7 +31,9 @@
 
 #include "kmsg.h"
 #include "luo.h"
+#include "signals.h"
 #include "state.h"
+#include "test.h"
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_cancel"
@@ -40,16 +42,19 @@
 #define VECTORS		8
 
 /* QEMU, docs/specs/ivshmem-spec */
+#define IVSHMEM_ID		0x11101af4
 #define IVSHMEM_IVPOSITION	8
 #define IVSHMEM_DOORBELL	12
 
 #define RING_TIMEOUT_MS	2000
 #define RING_GAP_US	2000
 
+#define MAX_STATES	2
+
 static struct vfio_dev device, other;
 static const char *sibling;
-static struct device_state before;
-static int eventfds[VECTORS];
+static struct device_state before[MAX_STATES];
+static int eventfds[VECTORS], other_eventfds[VECTORS];
 static off_t registers;
 static __u32 self;
 
@@ -61,12 +66,6 @@ static struct {
 	unsigned int wrong;
 } ringer;
 
-static void check(int ret, const char *what)
-{
-	if (ret < 0)
-		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
-}
-
 static void open_device(struct vfio_dev *dev, const char *bdf)
 {
 	memset(dev, 0, sizeof(*dev));
@@ -74,7 +73,7 @@ static void open_device(struct vfio_dev *dev, const char *bdf)
 	check(vfio_dev_bind(dev), bdf);
 }
 
-/* It need not have MSI-X, but it is in the IOMMU group of the device. */
+/* It is in the IOMMU group of the device, and so with the same iommufd. */
 static int open_sibling(void)
 {
 	struct vfio_device_bind_iommufd bind = {
@@ -90,14 +89,14 @@ static int open_sibling(void)
 	return dev.fd;
 }
 
-static void arm(void)
+static void arm(struct vfio_dev *dev, int fds[VECTORS])
 {
 	int i;
 
 	for (i = 0; i < VECTORS; i++)
-		eventfds[i] = eventfd(0, EFD_NONBLOCK);
-	check(vfio_dev_set_bus_master(&device), "bus master");
-	check(vfio_dev_arm(&device, 0, VECTORS, eventfds), "arm");
+		fds[i] = signals_create();
+	check(vfio_dev_set_bus_master(dev), "bus master");
+	check(vfio_dev_arm(dev, 0, VECTORS, fds), "arm");
 }
 
 static void find_doorbell(void)
@@ -159,17 +158,37 @@ static bool gate_is_open(void)
 	       !vfio_dev_config_write(&device, PCI_COMMAND, &command, sizeof(command));
 }
 
+static bool has_other(void)
+{
+	return other.fd > 0;
+}
+
+static void read_states(struct device_state state[MAX_STATES])
+{
+	state_read(device.bdf, &state[0]);
+	if (has_other())
+		state_read(other.bdf, &state[1]);
+}
+
+static bool states_same(void)
+{
+	static struct device_state now[MAX_STATES];
+
+	read_states(now);
+
+	return state_same(&before[0], &now[0]) &&
+	       (!has_other() || state_same(&before[1], &now[1]));
+}
+
 static void expect_unchanged(bool cancelled, const char *step)
 {
-	static struct device_state now;
 	unsigned int wrong;
 
 	wait_for_rings();
-	state_read(device.bdf, &now);
 	wrong = __atomic_exchange_n(&ringer.wrong, 0, __ATOMIC_RELAXED);
 	if (!cancelled || wrong)
 		ksft_print_msg("cancelled: %d, wrong interrupts: %u\n", cancelled, wrong);
-	ksft_test_result(state_same(&before, &now) && gate_is_open() && cancelled && !wrong,
+	ksft_test_result(states_same() && gate_is_open() && cancelled && !wrong,
 			 "cancelled %s: nothing has changed\n", step);
 }
 
@@ -230,14 +249,6 @@ static void map_dma(struct vfio_dev *dev)
 	check(vfio_dev_map_dma(dev, page, PAGE_BYTES), "map DMA");
 }
 
-static void detach_dma(struct vfio_dev *dev)
-{
-	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
-
-	if (ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach))
-		ksft_exit_fail_perror("detach");
-}
-
 static void test_own_freeze(void)
 {
 	int session = preserve(SESSION, &device, TOKEN);
@@ -245,7 +256,7 @@ static void test_own_freeze(void)
 
 	map_dma(&device);
 	failed = freeze_fails(EOPNOTSUPP, device.bdf);
-	detach_dma(&device);
+	check(vfio_dev_detach(&device), "detach");
 	expect_unchanged(failed, "as its freeze fails");
 	close(session);
 }
@@ -263,12 +274,22 @@ static void test_later_freeze(bool same_session)
 
 	map_dma(&other);
 	failed = freeze_fails(EOPNOTSUPP, other.bdf);
-	detach_dma(&other);
+	check(vfio_dev_detach(&other), "detach");
 	expect_unchanged(failed, same_session ? "as the freeze of a later file fails" :
 			 "as the freeze of a later session fails");
 	if (second >= 0)
 		close(second);
 	close(session);
+}
+
+static void test_later_file(void)
+{
+	test_later_freeze(true);
+}
+
+static void test_later_session(void)
+{
+	test_later_freeze(false);
 }
 
 static void test_left_out(void)
@@ -283,27 +304,63 @@ static void test_left_out(void)
 	close(session);
 }
 
+static void test_freeze(const char *missing, void (*test)(void), const char *name)
+{
+	if (!missing && !next_kernel_loaded())
+		missing = "no kexec kernel is loaded";
+	if (missing)
+		ksft_test_result_skip("%s: %s\n", name, missing);
+	else
+		test();
+}
+
+static void require_doorbell(const char *bdf)
+{
+	struct device_state state;
+
+	state_read_config(bdf, &state);
+	if (pci_config_get(state.config, PCI_VENDOR_ID, sizeof(__u32)) != IVSHMEM_ID)
+		ksft_exit_skip("%s: no ivshmem-doorbell\n", bdf);
+}
+
+static void open_devices(int argc, char *argv[])
+{
+	const char *bdf = require_device(argv[1]);
+
+	require_doorbell(bdf);
+	open_device(&device, bdf);
+	arm(&device, eventfds);
+	if (argc > 2) {
+		open_device(&other, require_device(argv[2]));
+		arm(&other, other_eventfds);
+	}
+	if (argc > 3)
+		sibling = require_device(argv[3]);
+}
+
 int main(int argc, char *argv[])
 {
+	const char *no_other, *no_sibling;
+
 	ksft_print_header();
-	if (argc != 4)
-		ksft_exit_skip("usage: %s BDF OTHER SIBLING\n", argv[0]);
-	sibling = argv[3];
-	open_device(&device, argv[1]);
-	open_device(&other, argv[2]);
-	arm();
+	if (argc > 4)
+		ksft_exit_fail_msg("usage: %s [BDF [OTHER [SIBLING]]]\n", argv[0]);
+	require_liveupdate();
+	open_devices(argc, argv);
+	no_other = has_other() ? NULL : "no other device is given";
+	no_sibling = sibling ? NULL : "no sibling is given";
 	find_doorbell();
-	state_read(device.bdf, &before);
+	read_states(before);
 	if (pthread_create(&ringer.thread, NULL, ringer_thread, NULL))
 		ksft_exit_fail_msg("no thread\n");
 
 	ksft_set_plan(6);
 	test_close();
 	test_kill();
-	test_own_freeze();
-	test_later_freeze(true);
-	test_later_freeze(false);
-	test_left_out();
+	test_freeze(NULL, test_own_freeze, "its freeze fails");
+	test_freeze(no_other, test_later_file, "the freeze of a later file fails");
+	test_freeze(no_other, test_later_session, "the freeze of a later session fails");
+	test_freeze(no_sibling, test_left_out, "a function with the same reset is left out");
 
 	__atomic_store_n(&ringer.stop, true, __ATOMIC_RELAXED);
 	pthread_join(ringer.thread, NULL);

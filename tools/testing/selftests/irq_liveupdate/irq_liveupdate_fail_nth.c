@@ -3,7 +3,7 @@
  * Every allocation on the way into a live update, and on the way back, fails
  * once, with an MSI-X device that is bound to vfio-pci and not in use:
  *
- *	irq_liveupdate_fail_nth BDF		needs no kexec
+ *	irq_liveupdate_fail_nth [BDF]		needs no kexec
  *
  *	irq_liveupdate_kexec -s 1 BDF
  *	kexec -e
@@ -18,10 +18,8 @@
  * irq_liveupdate_core and irq_liveupdate_vtd_units.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -29,7 +27,9 @@
 #include "fail_nth.h"
 #include "irqinfo.h"
 #include "luo.h"
+#include "signals.h"
 #include "state.h"
+#include "test.h"
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_fail_nth"
@@ -41,23 +41,12 @@
 
 #define VECTORS		2
 #define MAX_ALLOCATIONS	2000
-#define TIMEOUT_MS	10000
 
 #define KHO_SUBTREE	"/sys/kernel/debug/kho/out/sub_fdts/irq-liveupdate"
 
 static struct vfio_dev dev;
 static int eventfds[VECTORS];
 static int session;
-
-/* The interrupt may go to another CPU, and take its time. */
-static bool is_signalled_once(int fd)
-{
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-	__u64 count;
-
-	return poll(&poll_fd, 1, TIMEOUT_MS) == 1 &&
-	       read(fd, &count, sizeof(count)) == sizeof(count) && count == 1;
-}
 
 static bool delivers(void)
 {
@@ -67,7 +56,7 @@ static bool delivers(void)
 		return false;
 
 	for (i = 0; i < VECTORS; i++) {
-		if (irq_trigger(irqs[i]) || !is_signalled_once(eventfds[i]))
+		if (!signals_exactly(eventfds[i], irqs[i], 0))
 			return false;
 	}
 
@@ -106,12 +95,6 @@ static int arm(void)
 static int disarm(void)
 {
 	return vfio_dev_disarm(&dev);
-}
-
-static void check(int ret, const char *what)
-{
-	if (ret < 0)
-		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
 }
 
 static void open_and_preserve(void)
@@ -217,10 +200,8 @@ static void make_eventfds(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < VECTORS; i++) {
-		eventfds[i] = eventfd(0, EFD_NONBLOCK);
-		check(eventfds[i], "eventfd");
-	}
+	for (i = 0; i < VECTORS; i++)
+		eventfds[i] = signals_create();
 }
 
 static void test_preserve(const char *bdf)
@@ -305,17 +286,16 @@ static void test_adoption(const char *bdf)
 int main(int argc, char *argv[])
 {
 	ksft_print_header();
-	if (argc != 2 && (argc != 3 || strcmp(argv[1], "adopt")))
-		ksft_exit_skip("usage: %s [adopt] BDF\n", argv[0]);
-	if (access("/dev/liveupdate", F_OK))
-		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+	if (argc > 2 && (argc != 3 || strcmp(argv[1], "adopt")))
+		ksft_exit_fail_msg("usage: %s [[adopt] BDF]\n", argv[0]);
+	require_liveupdate();
 	if (fail_nth_init())
 		ksft_exit_skip("no fault injection: see config\n");
 
 	make_eventfds();
-	if (argc == 2)
-		test_preserve(argv[1]);
-	else
+	if (argc == 3)
 		test_adoption(argv[2]);
+	else
+		test_preserve(require_device(argv[1]));
 	ksft_finished();
 }

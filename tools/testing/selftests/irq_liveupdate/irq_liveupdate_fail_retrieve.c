@@ -13,11 +13,9 @@
  * start. The others are adopted, which their synthetic interrupts show.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -25,6 +23,8 @@
 #include "fail_nth.h"
 #include "irqinfo.h"
 #include "luo.h"
+#include "signals.h"
+#include "test.h"
 #include "vfio_dev.h"
 
 /* Of irq_liveupdate_kexec */
@@ -35,7 +35,6 @@
 
 #define VECTORS		2
 #define MAX_DEVICES	32
-#define TIMEOUT_MS	10000
 
 struct device {
 	const char *bdf;
@@ -47,54 +46,30 @@ struct device {
 static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
 
-static void check(int ret, const char *what)
+static bool is_signalled(struct device *device, __u64 times)
 {
-	if (ret < 0)
-		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
-}
-
-/* How often the vectors were signalled, if all of them were as often, or -1. */
-static int signals(struct device *device)
-{
-	__u64 first = 0, count;
-	unsigned int i;
-
-	for (i = 0; i < VECTORS; i++) {
-		if (read(device->eventfds[i], &count, sizeof(count)) != sizeof(count))
-			count = 0;
-		if (i && count != first)
-			return -1;
-		first = count;
-	}
-
-	return first;
-}
-
-static bool delivers(struct device *device)
-{
-	struct pollfd poll_fd = { .events = POLLIN };
 	int irqs[VECTORS], i;
 
-	if (irq_of_vectors(device->dev.bdf, irqs, 0, VECTORS))
-		return false;
-
+	check(irq_of_vectors(device->dev.bdf, irqs, 0, VECTORS), "/proc/interrupts");
 	for (i = 0; i < VECTORS; i++) {
-		poll_fd.fd = device->eventfds[i];
-		if (irq_trigger(irqs[i]) || poll(&poll_fd, 1, TIMEOUT_MS) != 1)
+		if (!signals_exactly(device->eventfds[i], irqs[i], times))
 			return false;
 	}
 
-	return signals(device) == 1;
+	return true;
+}
+
+static bool is_silent(struct device *device)
+{
+	return !signals_read(device->eventfds[0]) && !signals_read(device->eventfds[1]);
 }
 
 static void arm(struct device *device)
 {
 	unsigned int i;
 
-	for (i = 0; i < VECTORS; i++) {
-		device->eventfds[i] = eventfd(0, EFD_NONBLOCK);
-		check(device->eventfds[i], "eventfd");
-	}
+	for (i = 0; i < VECTORS; i++)
+		device->eventfds[i] = signals_create();
 	check(vfio_dev_arm(&device->dev, 0, VECTORS, device->eventfds), "arm");
 }
 
@@ -178,7 +153,7 @@ static void test_adopted(void)
 			continue;
 		check(vfio_dev_bind(&device->dev), "bind");
 		arm(device);
-		wrong += signals(device) != 0;
+		wrong += !is_silent(device);
 	}
 	ksft_test_result(!wrong, "nothing arrives before FINISH\n");
 }
@@ -191,7 +166,6 @@ static void test_finish(int session)
 	fail_nth(1);
 	ret = luo_finish(session);
 	ksft_test_result(!stop_failing() && !ret, "FINISH allocates nothing\n");
-	sleep(1);
 }
 
 static void test_synthetic(void)
@@ -199,7 +173,7 @@ static void test_synthetic(void)
 	unsigned int i, wrong = 0;
 
 	for (i = 0; i < nr_devices; i++)
-		wrong += devices[i].retrieved && signals(&devices[i]) != 1;
+		wrong += devices[i].retrieved && !is_signalled(&devices[i], 1);
 	ksft_test_result(!wrong, "each vector of the others is adopted, and gets one interrupt\n");
 }
 
@@ -215,9 +189,8 @@ static void test_works(void)
 			check(vfio_dev_bind(&device->dev), "bind");
 			check(vfio_dev_set_bus_master(&device->dev), "bus master");
 			arm(device);
-			wrong += signals(device) != 0;
 		}
-		wrong += !delivers(device);
+		wrong += !is_signalled(device, 0);
 	}
 	ksft_test_result(!wrong, "all devices work, those which were not retrieved cold\n");
 }
@@ -228,9 +201,8 @@ int main(int argc, char *argv[])
 
 	ksft_print_header();
 	if (argc < 2 || argc - 1 > MAX_DEVICES)
-		ksft_exit_skip("usage: %s BDF...\n", argv[0]);
-	if (access("/dev/liveupdate", F_OK))
-		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+		ksft_exit_fail_msg("usage: %s BDF...\n", argv[0]);
+	require_liveupdate();
 	if (fail_nth_init())
 		ksft_exit_skip("no fault injection: see config\n");
 

@@ -35,10 +35,10 @@ int main(int argc, char *argv[])
 
 	ksft_print_header();
 	if (argc != 2 && argc != 3)
-		ksft_exit_skip("usage: %s BDF [INDEX]\n", argv[0]);
+		ksft_exit_fail_msg("usage: %s BDF [INDEX]\n", argv[0]);
 
 	ksft_set_plan(1 + argc);
-	state_read(argv[1], &state);
+	state_read_config(argv[1], &state);
 	ksft_test_result(!(state_command(&state) & PCI_COMMAND_MASTER), "it is no bus master\n");
 	ksft_test_result(!(state_msix_control(&state) & PCI_MSIX_FLAGS_ENABLE),
 			 "its MSI-X is disabled\n");

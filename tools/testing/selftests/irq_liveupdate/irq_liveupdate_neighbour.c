@@ -7,6 +7,11 @@
  *
  * SIBLING is another function of the device, of which vfio-pci cannot reset the
  * one without the other. Both are bound to vfio-pci, and PORT is above them.
+ *
+ *	irq_liveupdate_neighbour -f BDF SIBLING PORT
+ *
+ * is the positive control: after FINISH, with nobody using the device any more,
+ * the same resets are done.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +25,7 @@
 #include "kselftest.h"
 
 #include "state.h"
+#include "test.h"
 #include "vfio_dev.h"
 
 #define HANDED_OVER	(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)
@@ -38,15 +44,9 @@ static bool unchanged(void)
 
 static void open_sibling(struct vfio_dev *dev)
 {
-	int ret;
-
 	memset(dev, 0, sizeof(*dev));
-	ret = vfio_dev_open_cdev(dev, sibling);
-	if (!ret)
-		ret = vfio_dev_bind(dev);
-	/* It need not have MSI-X. */
-	if (ret && ret != -ENOENT)
-		ksft_exit_fail_msg("%s: cannot be opened: %s\n", sibling, strerror(-ret));
+	check(vfio_dev_open_cdev(dev, sibling), sibling);
+	check(vfio_dev_bind_plain(dev), sibling);
 }
 
 static void test_close(void)
@@ -59,19 +59,31 @@ static void test_close(void)
 	ksft_test_result(unchanged(), "closing a sibling does not reset it\n");
 }
 
-static void test_hot_reset(void)
+/* What must come of the resets: 0, or the error with which they are refused. */
+static void expect_reset(int ret, int wanted, const char *what)
+{
+	if (ret != wanted)
+		ksft_print_msg("%s\n", ret ? strerror(-ret) : "done");
+	if (wanted)
+		ksft_test_result(ret == wanted && unchanged(), "%s is refused with %s\n", what,
+				 strerrorname_np(-wanted));
+	else
+		ksft_test_result(!ret, "%s is done\n", what);
+}
+
+static void test_hot_reset(int wanted)
 {
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
 	struct vfio_dev dev;
 	int ret;
 
 	open_sibling(&dev);
-	ret = ioctl(dev.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
-	ksft_test_result(ret && unchanged(), "a hot reset of a sibling is refused\n");
+	ret = ioctl(dev.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset) ? -errno : 0;
+	expect_reset(ret, wanted, "a hot reset of a sibling");
 	vfio_dev_close(&dev);
 }
 
-static void test_reset_subordinate(void)
+static void test_reset_subordinate(int wanted)
 {
 	char path[80];
 	int fd, ret;
@@ -80,27 +92,44 @@ static void test_reset_subordinate(void)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		ksft_exit_fail_perror(path);
-	ret = write(fd, "1", 1);
-	ksft_test_result(ret < 0 && unchanged(), "a reset of the bus is refused\n");
+	ret = write(fd, "1", 1) < 0 ? -errno : 0;
+	expect_reset(ret, wanted, "a reset of the bus");
 	close(fd);
 }
 
-int main(int argc, char *argv[])
+static void test_incoming(void)
 {
-	ksft_print_header();
-	if (argc != 4)
-		ksft_exit_skip("usage: %s BDF SIBLING PORT\n", argv[0]);
-	bdf = argv[1];
-	sibling = argv[2];
-	port = argv[3];
-
 	ksft_set_plan(5);
 	state_read(bdf, &before);
 	ksft_test_result((state_msix_control(&before) & HANDED_OVER) == HANDED_OVER &&
 			 state_command(&before) & PCI_COMMAND_MASTER,
 			 "it is masked, enabled and a bus master\n");
 	test_close();
-	test_hot_reset();
-	test_reset_subordinate();
+	test_hot_reset(-ENODEV);
+	test_reset_subordinate(-ENOTTY);
+}
+
+static void test_finished(void)
+{
+	ksft_set_plan(2);
+	test_hot_reset(0);
+	test_reset_subordinate(0);
+}
+
+int main(int argc, char *argv[])
+{
+	bool finished = argc == 5 && !strcmp(argv[1], "-f");
+
+	ksft_print_header();
+	if (argc != 4 && !finished)
+		ksft_exit_fail_msg("usage: %s [-f] BDF SIBLING PORT\n", argv[0]);
+	bdf = require_device(argv[argc - 3]);
+	sibling = require_device(argv[argc - 2]);
+	port = argv[argc - 1];
+
+	if (finished)
+		test_finished();
+	else
+		test_incoming();
 	ksft_finished();
 }

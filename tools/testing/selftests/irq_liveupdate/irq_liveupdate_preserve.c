@@ -3,9 +3,10 @@
  * What can be preserved, what is refused, and that a cancelled live update
  * leaves a device as it was. Needs no kexec:
  *
- *	irq_liveupdate_preserve BDF
+ *	irq_liveupdate_preserve [BDF]
  *
- * with an MSI-X device that is bound to vfio-pci and not in use, and
+ * with an MSI-X device that is bound to vfio-pci and not in use. What is refused
+ * is preserved once the reason is gone. And
  *
  *	irq_liveupdate_preserve BDF ERROR
  *
@@ -16,23 +17,23 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
 #include "kselftest.h"
 
 #include "kmsg.h"
 #include "luo.h"
+#include "signals.h"
+#include "state.h"
+#include "test.h"
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_preserve"
 #define TOKEN		1
 #define VECTORS		2
-#define PAGE_BYTES	4096
 
 static const char *bdf;
 
@@ -50,7 +51,7 @@ static void arm_vectors(struct vfio_dev *dev)
 	int eventfds[VECTORS], i;
 
 	for (i = 0; i < VECTORS; i++)
-		eventfds[i] = eventfd(0, EFD_NONBLOCK);
+		eventfds[i] = signals_create();
 	if (vfio_dev_arm(dev, 0, VECTORS, eventfds))
 		ksft_exit_fail_msg("%s: vectors cannot be armed\n", bdf);
 }
@@ -80,6 +81,18 @@ static void expect_refused(int fd, const char *error, const char *reason)
 	close(session);
 }
 
+/* The positive control of a refusal: without its reason the same device is preserved. */
+static void expect_preserved(int fd, const char *why)
+{
+	int session = open_session(SESSION);
+	int ret = luo_preserve_fd(session, fd, TOKEN);
+
+	if (ret)
+		ksft_print_msg("%s\n", strerror(-ret));
+	ksft_test_result(!ret, "%s is preserved\n", why);
+	close(session);
+}
+
 static void test_unbound_file(void)
 {
 	struct vfio_dev dev = { };
@@ -87,6 +100,8 @@ static void test_unbound_file(void)
 	if (vfio_dev_open_cdev(&dev, bdf))
 		ksft_exit_fail_msg("%s: no cdev\n", bdf);
 	expect_refused(dev.fd, "EBADFD", "a file that is not bound to an iommufd");
+	check(vfio_dev_bind(&dev), "bind");
+	expect_preserved(dev.fd, "a file that is bound");
 	vfio_dev_close(&dev);
 }
 
@@ -129,10 +144,14 @@ static void test_intx(void)
 	struct vfio_dev dev;
 
 	open_device(&dev);
-	if (vfio_dev_arm_intx(&dev, eventfd(0, EFD_NONBLOCK)))
+	if (vfio_dev_arm_intx(&dev, signals_create())) {
 		ksft_test_result_skip("INTx in use: the device has none\n");
-	else
+		ksft_test_result_skip("INTx not in use: the device has none\n");
+	} else {
 		expect_refused(dev.fd, "ENOMSG", "INTx in use");
+		check(vfio_dev_disarm_intx(&dev), "disarm INTx");
+		expect_preserved(dev.fd, "INTx not in use");
+	}
 	vfio_dev_close(&dev);
 }
 
@@ -146,22 +165,21 @@ static void test_mapped_dma(void)
 	if (vfio_dev_map_dma(&dev, page, PAGE_BYTES))
 		ksft_exit_fail_msg("%s: DMA cannot be mapped\n", bdf);
 	expect_refused(dev.fd, "EOPNOTSUPP", "mapped DMA");
+	check(vfio_dev_detach(&dev), "detach");
+	expect_preserved(dev.fd, "a device without DMA");
 	vfio_dev_close(&dev);
 	free(page);
 }
 
 static void test_low_power(void)
 {
-	struct vfio_device_feature feature = {
-		.argsz = sizeof(feature),
-		.flags = VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
-	};
 	struct vfio_dev dev;
 
 	open_device(&dev);
-	if (ioctl(dev.fd, VFIO_DEVICE_FEATURE, &feature))
-		ksft_exit_fail_perror("VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY");
+	check(vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY), "low power entry");
 	expect_refused(dev.fd, "EAGAIN", "a device which sleeps");
+	check(vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), "low power exit");
+	expect_preserved(dev.fd, "a device which is awake");
 	vfio_dev_close(&dev);
 }
 
@@ -182,51 +200,33 @@ static void test_preserved_twice(void)
 	ksft_test_result(!ret && again == -EBUSY,
 			 "a device that is preserved already is refused with EBUSY\n");
 
-	close(second);
 	close(first);
+	again = luo_preserve_fd(second, dev.fd, TOKEN);
+	ksft_test_result(!again, "once the first session is closed it is preserved in the second\n");
+
+	close(second);
 	vfio_dev_close(&dev);
-}
-
-struct device_state {
-	struct msix_entry entries[VECTORS];
-	__u16 command;
-	__u16 control;
-};
-
-static struct device_state device_state(struct vfio_dev *dev)
-{
-	struct device_state state;
-	int i;
-
-	memset(&state, 0, sizeof(state));
-	for (i = 0; i < VECTORS; i++)
-		state.entries[i] = vfio_dev_msix_entry(dev, i);
-	vfio_dev_config_read(dev, PCI_COMMAND, &state.command, sizeof(state.command));
-	vfio_dev_config_read(dev, dev->msix_cap + PCI_MSIX_FLAGS, &state.control,
-			     sizeof(state.control));
-
-	return state;
 }
 
 static void test_cancel(void)
 {
-	struct device_state before, during, after;
+	static struct device_state before, during, after;
 	struct vfio_dev dev;
 	int session, ret;
 
 	open_device(&dev);
 	arm_vectors(&dev);
 
-	before = device_state(&dev);
+	state_read(bdf, &before);
 	session = open_session(SESSION);
 	ret = luo_preserve_fd(session, dev.fd, TOKEN);
-	during = device_state(&dev);
+	state_read(bdf, &during);
 	close(session);
-	after = device_state(&dev);
+	state_read(bdf, &after);
 
-	ksft_test_result(!ret && !memcmp(&before, &during, sizeof(before)),
+	ksft_test_result(!ret && state_same(&before, &during),
 			 "to preserve changes nothing in the device\n");
-	ksft_test_result(!ret && !memcmp(&before, &after, sizeof(before)),
+	ksft_test_result(!ret && state_same(&before, &after),
 			 "to cancel changes nothing in the device\n");
 	vfio_dev_close(&dev);
 }
@@ -261,19 +261,19 @@ static void test_device(const char *error)
 int main(int argc, char *argv[])
 {
 	ksft_print_header();
-	if (argc != 2 && argc != 3)
-		ksft_exit_skip("usage: %s BDF [ERROR]\n", argv[0]);
-	bdf = argv[1];
-	if (access("/dev/liveupdate", F_OK))
-		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+	if (argc > 3)
+		ksft_exit_fail_msg("usage: %s [BDF [ERROR]]\n", argv[0]);
+	require_liveupdate();
 
 	if (argc == 3) {
+		bdf = argv[1];
 		ksft_set_plan(1);
 		test_device(argv[2]);
 		ksft_finished();
 	}
 
-	ksft_set_plan(10);
+	bdf = require_device(argv[1]);
+	ksft_set_plan(15);
 	test_unbound_file();
 	test_group();
 	test_low_power();

@@ -7,7 +7,8 @@
 
 #include "pci_config.h"
 
-int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_SIZE])
+/* Returns how much there is: all of it, as the kernel knows it. */
+int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_EXP_SIZE])
 {
 	char path[64];
 	ssize_t n;
@@ -17,10 +18,10 @@ int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_SIZE])
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	n = read(fd, config, PCI_CFG_SPACE_SIZE);
+	n = read(fd, config, PCI_CFG_SPACE_EXP_SIZE);
 	close(fd);
 
-	return n == PCI_CFG_SPACE_SIZE ? 0 : -EIO;
+	return n < PCI_CFG_SPACE_SIZE ? -EIO : n;
 }
 
 __u32 pci_config_get(const __u8 *config, unsigned int pos, size_t size)

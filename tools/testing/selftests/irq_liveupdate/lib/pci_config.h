@@ -10,7 +10,7 @@
 #include <linux/pci_regs.h>
 #include <linux/types.h>
 
-int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_SIZE]);
+int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_EXP_SIZE]);
 __u32 pci_config_get(const __u8 *config, unsigned int pos, size_t size);
 unsigned int pci_config_capability(const __u8 *config, unsigned int id);
 __u64 pci_bar_address(const char *bdf, unsigned int bar);

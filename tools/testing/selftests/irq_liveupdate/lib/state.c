@@ -32,31 +32,44 @@ __u16 state_msix_control(const struct device_state *state)
 	return pci_config_get(state->config, msix_cap(state) + PCI_MSIX_FLAGS, sizeof(__u16));
 }
 
-static void *map_memory(int mem, __u64 address)
-{
-	off_t start = address & ~(PAGE_BYTES - 1);
-	void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, mem, start);
+struct mapping {
+	void *start;
+	size_t size;
+};
 
-	if (page == MAP_FAILED)
+/* Returns where in the mapping the address is. */
+static void *map_memory(int mem, __u64 address, size_t size, struct mapping *mapping)
+{
+	size_t offset = address & (PAGE_BYTES - 1);
+
+	mapping->size = offset + size;
+	mapping->start = mmap(NULL, mapping->size, PROT_READ, MAP_SHARED, mem, address - offset);
+	if (mapping->start == MAP_FAILED)
 		ksft_exit_fail_perror("/dev/mem");
 
-	return page;
+	return mapping->start + offset;
+}
+
+static __u64 table_address(const char *bdf, const struct device_state *state)
+{
+	__u32 table = pci_config_get(state->config, msix_cap(state) + PCI_MSIX_TABLE,
+				     sizeof(table));
+	__u64 bar = pci_bar_address(bdf, table & PCI_MSIX_TABLE_BIR);
+
+	if (!bar)
+		ksft_exit_fail_msg("%s: where its MSI-X table is can not be found\n", bdf);
+
+	return bar + (table & PCI_MSIX_TABLE_OFFSET);
 }
 
 static void read_table(const char *bdf, int mem, struct device_state *state)
 {
-	__u32 table = pci_config_get(state->config, msix_cap(state) + PCI_MSIX_TABLE,
-				     sizeof(table));
-	__u64 address = pci_bar_address(bdf, table & PCI_MSIX_TABLE_BIR);
-	void *page, *entry;
+	struct mapping mapping;
 	unsigned int i;
+	void *entry;
 
-	if (!address)
-		ksft_exit_fail_msg("%s: where its MSI-X table is can not be found\n", bdf);
-	address += table & PCI_MSIX_TABLE_OFFSET;
-	page = map_memory(mem, address);
-	entry = page + (address & (PAGE_BYTES - 1));
-
+	entry = map_memory(mem, table_address(bdf, state), state->nr_vectors * PCI_MSIX_ENTRY_SIZE,
+			   &mapping);
 	for (i = 0; i < state->nr_vectors; i++, entry += PCI_MSIX_ENTRY_SIZE) {
 		state->entry[i] = (struct msix_entry) {
 			.address = mmio_read32(entry + PCI_MSIX_ENTRY_LOWER_ADDR) |
@@ -65,7 +78,7 @@ static void read_table(const char *bdf, int mem, struct device_state *state)
 			.control = mmio_read32(entry + PCI_MSIX_ENTRY_VECTOR_CTRL),
 		};
 	}
-	munmap(page, PAGE_BYTES);
+	munmap(mapping.start, mapping.size);
 }
 
 /* All zero if the device has no table. */
@@ -113,20 +126,29 @@ bool state_irte_names(int index, const char *bdf)
 	return irte_is_of(&irte, bdf);
 }
 
+/* Configuration space alone: the memory of the device may be off. */
+void state_read_config(const char *bdf, struct device_state *state)
+{
+	int size;
+
+	memset(state, 0, sizeof(*state));
+	size = pci_config_read(bdf, state->config);
+	if (size < 0)
+		ksft_exit_fail_msg("%s: no configuration space\n", bdf);
+	state->config_size = size;
+}
+
+/* Ends the test if the device does not decode its memory: there is no table to compare. */
 void state_read(const char *bdf, struct device_state *state)
 {
 	int mem = open_memory();
 
-	memset(state, 0, sizeof(*state));
-	if (pci_config_read(bdf, state->config))
-		ksft_exit_fail_msg("%s: no configuration space\n", bdf);
+	state_read_config(bdf, state);
+	if (!(state_command(state) & PCI_COMMAND_MEMORY))
+		ksft_exit_fail_msg("%s: its memory is off\n", bdf);
 	state->nr_vectors = (state_msix_control(state) & PCI_MSIX_FLAGS_QSIZE) + 1;
-	if (state->nr_vectors > STATE_VECTORS)
-		state->nr_vectors = STATE_VECTORS;
-	if (state_command(state) & PCI_COMMAND_MEMORY) {
-		read_table(bdf, mem, state);
-		read_irtes(bdf, mem, state);
-	}
+	read_table(bdf, mem, state);
+	read_irtes(bdf, mem, state);
 	close(mem);
 }
 
@@ -135,7 +157,7 @@ bool state_same(const struct device_state *a, const struct device_state *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < sizeof(a->config); i++) {
+	for (i = 0; i < a->config_size; i++) {
 		if (a->config[i] != b->config[i])
 			ksft_print_msg("config byte %#x: %02x -> %02x\n", i,
 				       a->config[i], b->config[i]);

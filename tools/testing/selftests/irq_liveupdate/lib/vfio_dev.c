@@ -57,14 +57,14 @@ int vfio_dev_config_read(struct vfio_dev *dev, unsigned int pos, void *value, si
 {
 	ssize_t n = pread(dev->fd, value, size, dev->config_offset + pos);
 
-	return n == (ssize_t)size ? 0 : -EIO;
+	return n < 0 ? -errno : n == (ssize_t)size ? 0 : -EIO;
 }
 
 int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *value, size_t size)
 {
 	ssize_t n = pwrite(dev->fd, value, size, dev->config_offset + pos);
 
-	return n == (ssize_t)size ? 0 : -EIO;
+	return n < 0 ? -errno : n == (ssize_t)size ? 0 : -EIO;
 }
 
 static int bind_iommufd(struct vfio_dev *dev)
@@ -154,7 +154,8 @@ static int find_msix_table(struct vfio_dev *dev)
 	return vfio_dev_map_bar(dev, dev->table_bar, &dev->msix_bar, &dev->msix_bar_size);
 }
 
-static int bind_config(struct vfio_dev *dev)
+/* For a device of whose interrupts nothing is wanted; it need not have MSI-X. */
+int vfio_dev_bind_plain(struct vfio_dev *dev)
 {
 	struct vfio_region_info info;
 	int ret;
@@ -173,7 +174,7 @@ static int bind_config(struct vfio_dev *dev)
 
 int vfio_dev_bind(struct vfio_dev *dev)
 {
-	int ret = bind_config(dev);
+	int ret = vfio_dev_bind_plain(dev);
 
 	dev->irq_index = VFIO_PCI_MSIX_IRQ_INDEX;
 
@@ -202,7 +203,7 @@ int vfio_dev_bind_msi(struct vfio_dev *dev)
 {
 	dev->irq_index = VFIO_PCI_MSI_IRQ_INDEX;
 
-	return bind_config(dev);
+	return vfio_dev_bind_plain(dev);
 }
 
 void vfio_dev_close(struct vfio_dev *dev)
@@ -267,15 +268,36 @@ int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd)
 	return set_irqs(dev, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &eventfd);
 }
 
-int vfio_dev_disarm(struct vfio_dev *dev)
+static int disarm(struct vfio_dev *dev, unsigned int index)
 {
 	struct vfio_irq_set set = {
 		.argsz = sizeof(set),
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = dev->irq_index,
+		.index = index,
 	};
 
 	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+}
+
+int vfio_dev_disarm(struct vfio_dev *dev)
+{
+	return disarm(dev, dev->irq_index);
+}
+
+int vfio_dev_disarm_intx(struct vfio_dev *dev)
+{
+	return disarm(dev, VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+/* Of VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY and VFIO_DEVICE_FEATURE_LOW_POWER_EXIT */
+int vfio_dev_low_power(struct vfio_dev *dev, __u32 feature)
+{
+	struct vfio_device_feature set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_DEVICE_FEATURE_SET | feature,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_FEATURE, &set) ? -errno : 0;
 }
 
 struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index)
@@ -297,26 +319,73 @@ int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index)
 	return mmio_read32(word) >> (index % 32) & 1;
 }
 
-/* Map a page of memory for the device's DMA. */
-int vfio_dev_map_dma(struct vfio_dev *dev, void *page, size_t size)
+int vfio_dev_alloc_ioas(struct vfio_dev *dev, __u32 *ioas)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
+
+	if (ioctl(dev->iommufd, IOMMU_IOAS_ALLOC, &alloc))
+		return -errno;
+	*ioas = alloc.out_ioas_id;
+
+	return 0;
+}
+
+int vfio_dev_attach(struct vfio_dev *dev, __u32 ioas)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.pt_id = ioas,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? -errno : 0;
+}
+
+int vfio_dev_detach(struct vfio_dev *dev)
+{
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
+
+	return ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) ? -errno : 0;
+}
+
+int vfio_dev_attach_pasid(struct vfio_dev *dev, __u32 pasid, __u32 ioas)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pt_id = ioas,
+		.pasid = pasid,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) ? -errno : 0;
+}
+
+int vfio_dev_detach_pasid(struct vfio_dev *dev, __u32 pasid)
+{
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+		.flags = VFIO_DEVICE_DETACH_PASID,
+		.pasid = pasid,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) ? -errno : 0;
+}
+
+/* Map memory for the device's DMA. */
+int vfio_dev_map_dma(struct vfio_dev *dev, void *page, size_t size)
+{
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
 		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
 		.user_va = (__u64)page,
 		.length = size,
 	};
+	int ret;
 
-	if (ioctl(dev->iommufd, IOMMU_IOAS_ALLOC, &alloc))
-		return -errno;
-
-	attach.pt_id = alloc.out_ioas_id;
-	if (ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach))
-		return -errno;
-
-	map.ioas_id = alloc.out_ioas_id;
+	ret = vfio_dev_alloc_ioas(dev, &map.ioas_id);
+	if (!ret)
+		ret = vfio_dev_attach(dev, map.ioas_id);
+	if (ret)
+		return ret;
 
 	return ioctl(dev->iommufd, IOMMU_IOAS_MAP, &map) ? -errno : 0;
 }

@@ -33,6 +33,7 @@ struct msix_entry {
 
 int vfio_dev_open_cdev(struct vfio_dev *dev, const char *bdf);
 int vfio_dev_bind(struct vfio_dev *dev);
+int vfio_dev_bind_plain(struct vfio_dev *dev);
 const __u32 *vfio_dev_map_rings(struct vfio_dev *dev);
 int vfio_dev_bind_msi(struct vfio_dev *dev);
 int vfio_dev_map_bar(struct vfio_dev *dev, unsigned int bar, void **map, size_t *size);
@@ -43,6 +44,13 @@ int vfio_dev_set_bus_master(struct vfio_dev *dev);
 int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, const int *eventfds);
 int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd);
 int vfio_dev_disarm(struct vfio_dev *dev);
+int vfio_dev_disarm_intx(struct vfio_dev *dev);
+int vfio_dev_low_power(struct vfio_dev *dev, __u32 feature);
+int vfio_dev_alloc_ioas(struct vfio_dev *dev, __u32 *ioas);
+int vfio_dev_attach(struct vfio_dev *dev, __u32 ioas);
+int vfio_dev_detach(struct vfio_dev *dev);
+int vfio_dev_attach_pasid(struct vfio_dev *dev, __u32 pasid, __u32 ioas);
+int vfio_dev_detach_pasid(struct vfio_dev *dev, __u32 pasid);
 int vfio_dev_map_dma(struct vfio_dev *dev, void *page, size_t size);
 struct msix_entry vfio_dev_msix_entry(struct vfio_dev *dev, unsigned int index);
 int vfio_dev_msix_pending(struct vfio_dev *dev, unsigned int index);
