@@ -47,8 +47,8 @@ NR_GROWING = 12
 # The sizes of the suite
 SIZES = "1024-65536"
 
-# In the names of our functions
-OURS = re.compile("liveupdate|(?:irq|pci|vfio_pci)_lu_|"
+# In the names of our functions, and not of LUO's
+OURS = re.compile("(?:irq|pci|msi|vector)_liveupdate|(?:irq|pci|vfio_pci)_lu_|"
                   "(?:intel|amd)_ir_(?:block|shutdown|take|restore)")
 
 TIMEOUT = 3600

@@ -57,12 +57,14 @@ def _judge_storm(result, log):
 
 
 def _judge_chain(result, log):
-    """Of the first device each update by itself, with what was before it since the last one."""
+    """Of the first device each update by itself, with what was before it since the last one, and
+    with the table which it has from then."""
     times = [event.time for event in log.events]
-    found, since = {}, 0
+    found, since, table = {}, 0, []
     for window in result.windows:
-        events = log.events[bisect(times, since):bisect(times, window.end)]
+        events = table + log.events[bisect(times, since):bisect(times, window.end)]
         since = window.start
+        table = [e for e in events if e.name == "irta_write" and e.time < since][-1:]
         for name, one in rules.judge(_observe(result, window, events)).items():
             found.setdefault(name, []).append(one)
     result.judged = {name: verdict.merge(each) for name, each in found.items()}

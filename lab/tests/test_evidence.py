@@ -2,15 +2,18 @@
 """Nothing holds which was not seen: what is missing in a log is no pass."""
 
 import os
+import re
 
 import pytest
 
+from course.result import Result, Vector, Window
 from judge import judgement
 from judge import live_device
 from judge import rules
 from judge import verdict
 from judge.verdict import Verdict
 from machine import qemulog
+from scenarios.scenario import Scenario
 
 from tests import logs
 from tests.test_rules import observe
@@ -97,3 +100,14 @@ def test_damaged_line(line):
 def test_registers_are_no_damage():
     assert not blind([LINE, "CPU Reset (CPU 0)", "EAX=00000000 EBX=00000000", "ES =0000 00000000",
                       "YMM00=0000", "DR6=0000"])
+
+
+def test_table_of_a_chain_is_known_from_the_update_before():
+    table, *rest = good_log()
+    rest = [line for line in rest if "irta_write" not in line]
+    first, later = [table, *rest], [re.sub(r"@1(\d\d)\.", r"@2\1.", line) for line in rest]
+    vector = Vector(0, old={"address": 0xfee00238, "data": 0, "irte": 17})
+    seen = Result(Scenario("chain", "title", vectors=1), [vector], bound={"table": 0xfe601000},
+                  windows=[Window(102, 106, 110), Window(202, 206, 210)])
+    judgement._judge_chain(seen, qemulog.of_lines(map(logs.stamped, first + later)))
+    assert seen.judged["table"].word() == "held"

@@ -23,7 +23,8 @@ def test_boot_counts_functions_of_ours_alone():
     for name in ("irq_liveupdate_take_over", "pci_lu_probe", "irq_lu_ser_find",
                  "intel_ir_take_over"):
         assert boot.OURS.search(name)
-    for name in ("trace_event_update_all", "pci_lookup", "irq_create_mapping"):
+    for name in ("trace_event_update_all", "pci_lookup", "irq_create_mapping",
+                 "liveupdate_register_flb", "early_liveupdate_param"):
         assert not boot.OURS.search(name)
 
 
