@@ -80,8 +80,9 @@ cpio_list()
 		esac
 	done
 
-	program "$BUILD/guest/vmm"
-	program "$BUILD/guest/sabotage"
+	for name in vmm sabotage scatter; do
+		program "$BUILD/guest/$name"
+	done
 	kselftest
 	echo "file /init $ROOT/lab/guest/init 0755 0 0"
 }

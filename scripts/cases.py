@@ -27,7 +27,8 @@ SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
           "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio",
           "amd": "irq_liveupdate_amd", "amd_ga": "irq_liveupdate_amd_ga_fmt",
           "amd_legacy": "irq_liveupdate_amd_legacy_fmt", "vtd_fmt": "irq_liveupdate_vtd_fmt",
-          "mock": "irq_liveupdate_mock"}
+          "mock": "irq_liveupdate_mock", "ioapic": "irq_ioapic", "irq": "irq_test_cases",
+          "luo": "luo_flb"}
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 

@@ -4,8 +4,8 @@
 #define _LINUX_IRQ_LIVEUPDATE_H
 
 #include <linux/errno.h>
-#include <linux/jump_label.h>
 #include <linux/kho/abi/irq.h>
+#include <linux/list.h>
 #include <linux/types.h>
 
 struct device;
@@ -103,7 +103,8 @@ struct irq_liveupdate_dev_ops {
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
 
-DECLARE_STATIC_KEY_FALSE(irq_liveupdate_placing);
+/* Devices of the previous kernel which are not released yet. Private to kernel/irq. */
+extern struct list_head irq_liveupdate_incoming;
 
 /* The kernel which hands over */
 int irq_liveupdate_preserve(struct device *dev,
@@ -128,6 +129,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 void irq_liveupdate_match(struct device *dev,
 			  const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_finish(struct device *dev);
+void irq_liveupdate_release(struct device *dev);
 void irq_liveupdate_finish_rest(void);
 
 /* The kernel which takes over: allocators */
@@ -136,6 +138,7 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
 int __irq_liveupdate_handle(unsigned int irq);
 int __irq_liveupdate_target(unsigned int irq, u32 *target);
 bool __irq_liveupdate_skip(int *start, unsigned int cnt);
+void __irq_liveupdate_requested(unsigned int irq);
 
 /**
  * irq_liveupdate_placed - Are places reserved for the interrupts of a device?
@@ -143,11 +146,12 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt);
  *
  * Context: May sleep.
  * Return: True when the device has the messages already which its driver will
- * get. Then it need not, and must not, be kept from sending them.
+ * get, until irq_liveupdate_release(). Then it need not, and must not, be kept
+ * from sending them.
  */
 static inline bool irq_liveupdate_placed(struct device *dev)
 {
-	if (!static_branch_unlikely(&irq_liveupdate_placing))
+	if (list_empty(&irq_liveupdate_incoming))
 		return false;
 	return __irq_liveupdate_placed(dev);
 }
@@ -162,7 +166,7 @@ static inline bool irq_liveupdate_placed(struct device *dev)
  */
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
-	if (!static_branch_unlikely(&irq_liveupdate_placing))
+	if (list_empty(&irq_liveupdate_incoming))
 		return -1;
 	return __irq_liveupdate_irq(dev, desc);
 }
@@ -176,7 +180,7 @@ static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
  */
 static inline int irq_liveupdate_handle(unsigned int irq)
 {
-	if (!static_branch_unlikely(&irq_liveupdate_placing))
+	if (list_empty(&irq_liveupdate_incoming))
 		return -1;
 	return __irq_liveupdate_handle(irq);
 }
@@ -193,7 +197,7 @@ static inline int irq_liveupdate_handle(unsigned int irq)
  */
 static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
 {
-	if (!static_branch_unlikely(&irq_liveupdate_placing))
+	if (list_empty(&irq_liveupdate_incoming))
 		return -ENOENT;
 	return __irq_liveupdate_target(irq, target);
 }
@@ -208,9 +212,24 @@ static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
  */
 static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 {
-	if (!static_branch_unlikely(&irq_liveupdate_placing))
+	if (list_empty(&irq_liveupdate_incoming))
 		return false;
 	return __irq_liveupdate_skip(start, cnt);
+}
+
+/**
+ * irq_liveupdate_requested - An interrupt has got its first handler
+ * @irq:	Irq number
+ *
+ * If its device is finished already, now it gets its synthetic interrupt.
+ *
+ * Context: May sleep. The caller keeps @irq from being freed, and has no MSI
+ * descriptors locked.
+ */
+static inline void irq_liveupdate_requested(unsigned int irq)
+{
+	if (!list_empty(&irq_liveupdate_incoming))
+		__irq_liveupdate_requested(irq);
 }
 
 #else /* !CONFIG_IRQ_LIVEUPDATE */
@@ -219,6 +238,9 @@ static inline bool irq_liveupdate_handed_over(void)
 {
 	return false;
 }
+
+static inline void irq_liveupdate_finish(struct device *dev) { }
+static inline void irq_liveupdate_release(struct device *dev) { }
 
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
@@ -239,6 +261,8 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 {
 	return false;
 }
+
+static inline void irq_liveupdate_requested(unsigned int irq) { }
 
 #endif /* CONFIG_IRQ_LIVEUPDATE */
 #endif /* _LINUX_IRQ_LIVEUPDATE_H */

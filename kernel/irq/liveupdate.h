@@ -29,9 +29,10 @@ bool irq_lu_is_incoming(struct device *dev);
 void irq_lu_show_out(struct seq_file *m);
 
 #if IS_ENABLED(CONFIG_KUNIT)
+extern const struct irq_lu_memory irq_lu_kho_memory;
 const struct irq_lu_root_ser *irq_lu_block(void);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
-void irq_lu_break(unsigned int cpu);
+void irq_lu_wait_until_freed(void);
 #endif
 
 /* The interrupt remapping unit at or above @d, NULL when there is none. */

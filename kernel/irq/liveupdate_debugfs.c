@@ -18,6 +18,8 @@ static const char *irq_lu_in_state(struct irq_lu_in_dev *in)
 		return "refused";
 	if (!in->dev)
 		return "missing";
+	if (in->finished)
+		return "finished";
 	return in->checked ? "adopted" : "matched";
 }
 
@@ -29,7 +31,7 @@ static int irq_lu_devices_show(struct seq_file *m, void *p)
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry(in, &irq_lu_in.devices, node)
+	list_for_each_entry(in, &irq_liveupdate_incoming, node)
 		seq_printf(m, "%04x:%02x:%02x.%d incoming %s vectors %u\n", in->ser->segment,
 			   PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
 			   PCI_FUNC(in->ser->devid), irq_lu_in_state(in),
@@ -46,7 +48,7 @@ static struct device *irq_lu_get_matched_nth(unsigned int n,
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
+	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
 		if (in->dev && !n--) {
 			*ops = in->ops;
 			return get_device(in->dev);

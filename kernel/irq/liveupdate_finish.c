@@ -2,12 +2,12 @@
 
 /*
  * Interrupt live update, its end in the kernel which has taken over: synthetic
- * interrupts, what nobody came for is revoked, the memory of the previous
+ * interrupts, unclaimed reservations are revoked, the memory of the previous
  * kernel is freed. See liveupdate_in.c.
  */
 
-#include <kunit/static_stub.h>
-#include <kunit/visibility.h>
+#define pr_fmt(fmt) "irq_liveupdate: " fmt
+
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -15,25 +15,18 @@
 #include <linux/io.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
-#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
-#include <linux/stop_machine.h>
+#include <linux/workqueue.h>
 
 #include <trace/events/irq_liveupdate.h>
 
 #include "internals.h"
 #include "liveupdate_in.h"
-
-/* Synthetic interrupts which a CPU gets without a break */
-#define IRQ_LU_BURST	16
-
-/* Those which were sent to a CPU since boot, protected by irq_lu_in.lock */
-static DEFINE_PER_CPU(unsigned int, irq_lu_nr_sent);
+#include "liveupdate_ser.h"
 
 const char * const irq_lu_injections[] = {
 	[IRQ_LU_SENT]		= "sent",
@@ -44,8 +37,8 @@ const char * const irq_lu_injections[] = {
 /*
  * An interrupt which is not started has no vector to which it could be sent,
  * and a disabled one must not reach its handler: it is left pending, for the
- * request or the enable to come. Where a resend is already on its way the
- * handler runs for that one, which is as good.
+ * request or the enable to come. Where a resend is already on its way the handler
+ * runs for that one, which is as good.
  */
 static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 {
@@ -64,126 +57,63 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 	return IRQ_LU_PENDING;
 }
 
-/* Returns how, or %IRQ_LU_INJECTIONS when there is no such interrupt. */
-static enum irq_lu_injection irq_lu_inject_irq(unsigned int irq, unsigned int *cpu)
+/*
+ * Returns whether it was given. Without a handler it is only if this is the last
+ * chance, because it would go with the descriptor of a vector that is freed.
+ */
+static bool irq_lu_inject(unsigned int irq, bool last)
 {
 	scoped_irqdesc_get_and_buslock(irq, 0) {
-		struct irq_data *irqd = &scoped_irqdesc->irq_data;
 		bool was_pending = scoped_irqdesc->istate & IRQS_PENDING;
-		enum irq_lu_injection how = irq_lu_inject_locked(scoped_irqdesc);
+		enum irq_lu_injection how;
 
+		if (!scoped_irqdesc->action && !last)
+			return false;
+
+		how = irq_lu_inject_locked(scoped_irqdesc);
 		irq_lu_in.counters.was_pending += was_pending;
 		irq_lu_in.counters.injected[how]++;
 		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
 					    irq_lu_injections[how]);
-		*cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
-		return how;
+		return true;
 	}
-	return IRQ_LU_INJECTIONS;
-}
-
-static int irq_lu_nothing(void *unused)
-{
-	return 0;
+	return false;
 }
 
 /*
- * Until the CPU has handled what it has got: its stopper does not run while an
- * interrupt is pending, and does not wait for any task.
+ * Whether a synthetic interrupt is due to a vector: to each one which was handed
+ * over. Of a device which starts cold nobody knows what became of its vectors, so
+ * that whatever its driver uses instead gets one.
  */
-VISIBLE_IF_KUNIT void irq_lu_break(unsigned int cpu)
+static bool irq_lu_is_owed(struct irq_lu_in_dev *in, unsigned int msi_index)
 {
-	KUNIT_STATIC_STUB_REDIRECT(irq_lu_break, cpu);
-	stop_one_cpu(cpu, irq_lu_nothing, NULL);
+	if (msi_index >= IRQ_LU_MAX_VECTORS || test_bit(msi_index, in->given))
+		return false;
+	return in->refused || irq_lu_ser_find_vector(in->ser, msi_index);
 }
 
-/*
- * Sending is faster than handling, and all of them may go to one CPU, which then
- * does nothing else. Returns whether there is such an interrupt.
- */
-static bool irq_lu_inject(unsigned int irq)
+static bool irq_lu_give(struct irq_lu_in_dev *in, struct msi_desc *msi, unsigned int i,
+			bool last)
 {
-	unsigned int cpu = nr_cpu_ids;
-	enum irq_lu_injection how = irq_lu_inject_irq(irq, &cpu);
+	unsigned int msi_index = msi->msi_index + i;
 
-	if (how == IRQ_LU_SENT && cpu < nr_cpu_ids &&
-	    ++per_cpu(irq_lu_nr_sent, cpu) % IRQ_LU_BURST == 0)
-		irq_lu_break(cpu);
-	return how < IRQ_LU_INJECTIONS;
+	if (!irq_lu_is_owed(in, msi_index) || !irq_lu_inject(msi->irq + i, last))
+		return false;
+	set_bit(msi_index, in->given);
+	return true;
 }
 
-static void irq_lu_finish_device(struct irq_lu_in_dev *in)
+/* The MSI descriptors are locked, so that the numbers in them are those of the device. */
+static unsigned int irq_lu_give_all(struct irq_lu_in_dev *in, bool last)
 {
-	unsigned int i, nr, injected = 0, revoked = 0;
-	const struct irq_lu_vector_ser *rec;
+	unsigned int i, nr = 0;
+	struct msi_desc *msi;
 
-	while ((rec = irq_lu_pop_vectors(in, &nr))) {
-		/*
-		 * Nobody but the vector it is reserved for can have the number,
-		 * and vectors which are allocated at once are freed at once.
-		 */
-		bool in_use = irq_lu_inject(rec->irq);
-
-		for (i = 1; in_use && i < nr; i++)
-			irq_lu_inject(rec[i].irq);
-		irq_lu_release_vectors(in, rec, nr, !in_use);
-		if (in_use)
-			injected += nr;
-		else
-			revoked += nr;
+	msi_for_each_desc(msi, in->dev, MSI_DESC_ASSOCIATED) {
+		for (i = 0; i < msi->nvec_used; i++)
+			nr += irq_lu_give(in, msi, i, last);
 	}
-	dev_info(in->dev, "irq_liveupdate: finished: %u synthetic interrupts, %u vectors revoked\n",
-		 injected, revoked);
-}
-
-static void irq_lu_free_device(struct irq_lu_in_dev *in)
-{
-	list_del(&in->node);
-	hash_del(&in->hash);
-	put_device(in->dev);
-	kfree(in);
-}
-
-static void irq_lu_free_reserved(void)
-{
-	irq_lock_sparse();
-	bitmap_free(irq_lu_in.reserved);
-	irq_lu_in.reserved = NULL;
-	irq_unlock_sparse();
-}
-
-static void irq_lu_free_memory(void)
-{
-	const struct irq_lu_vector_ser **records = irq_lu_in.records;
-	unsigned int i;
-
-	/* The allocators may still look at a record. */
-	WRITE_ONCE(irq_lu_in.records, NULL);
-	synchronize_rcu();
-	irq_lu_in.nr_irqs = 0;
-	kvfree(records);
-
-	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
-		if (irq_lu_in.table[i].blob)
-			irq_lu_in.free(phys_to_virt(irq_lu_in.table[i].blob));
-	}
-	irq_lu_in.free(irq_lu_in.table);
-	irq_lu_in.free(irq_lu_in.root);
-	irq_lu_in.table = NULL;
-	irq_lu_in.root = NULL;
-}
-
-/* The live update ends with its last device. */
-static void irq_lu_end(void)
-{
-	scoped_guard(mutex, &irq_lu_in.lock) {
-		if (!irq_lu_in.root || !list_empty(&irq_lu_in.devices))
-			return;
-		irq_lu_free_reserved();
-		irq_lu_free_memory();
-	}
-	/* Takes the lock of CPU hotplug, and therefore not inside of ours. */
-	static_branch_disable(&irq_liveupdate_placing);
+	return nr;
 }
 
 /* Before FINISH, while all is as it was handed over and adopted. Says itself what differs. */
@@ -201,29 +131,145 @@ static void irq_lu_audit_incoming(struct device *dev)
 		irq_liveupdate_audit(dev, ops);
 }
 
-static void irq_lu_finish_locked(struct device *dev)
+static void irq_lu_finish_locked(struct device *dev, bool has_descs)
 {
 	struct irq_lu_in_dev *in;
+	unsigned int nr = 0;
 
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	if (!in)
+	if (!in || in->finished)
 		return;
 
-	if (!in->refused)
-		irq_lu_finish_device(in);
+	if (has_descs)
+		nr = irq_lu_give_all(in, false);
+	in->finished = true;
+	dev_info(dev, "irq_liveupdate: finished: %u synthetic interrupts\n", nr);
+}
+
+/* Vectors in use belong to their user alone. */
+static void irq_lu_release_used(struct irq_lu_in_dev *in)
+{
+	const struct irq_lu_vector_ser *rec;
+	struct msi_desc *msi;
+
+	msi_for_each_desc(msi, in->dev, MSI_DESC_ASSOCIATED) {
+		rec = irq_lu_ser_find_vector(in->ser, msi->msi_index);
+		if (rec && rec->irq == msi->irq && irq_lu_is_reserved(rec))
+			irq_lu_release_vectors(in, rec, irq_lu_nr_at_once(in->ser), false);
+	}
+}
+
+static void irq_lu_free_device(struct irq_lu_in_dev *in)
+{
+	list_del(&in->node);
+	hash_del(&in->hash);
+	put_device(in->dev);
+	kfree(in);
+}
+
+/* All vectors which were handed over are in use: there is nothing to wait for. */
+static bool irq_lu_is_done(struct irq_lu_in_dev *in)
+{
+	return !in->refused &&
+	       bitmap_weight(in->given, IRQ_LU_MAX_VECTORS) == in->ser->nr_vectors;
+}
+
+static void irq_lu_release_locked(struct device *dev, bool has_descs, bool gone)
+{
+	struct irq_lu_in_dev *in;
+	unsigned int nr;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	in = irq_lu_find_matched(dev);
+	if (!in || !in->finished || !(gone || irq_lu_is_done(in)))
+		return;
+
+	in->ops->disable(dev);
+	if (has_descs) {
+		irq_lu_give_all(in, true);
+		irq_lu_release_used(in);
+	}
+	nr = irq_lu_revoke_device(in);
+	if (nr)
+		dev_info(dev, "irq_liveupdate: released: %u vectors which nobody uses\n", nr);
 	irq_lu_free_device(in);
 }
 
+/* What the live update of this kernel has left: there is one in a life. */
+static struct irq_lu_left *irq_lu_past;
+
+static void irq_lu_free_past(struct work_struct *work)
+{
+	struct irq_lu_left *left = irq_lu_past;
+	unsigned int i;
+
+	for (i = 0; i < left->root->nr_devices; i++) {
+		if (left->table[i].blob)
+			left->free(phys_to_virt(left->table[i].blob));
+	}
+	left->free(left->table);
+	left->free(left->root);
+	kvfree(left->records);
+	kfree(left);
+}
+
+static struct rcu_work irq_lu_free_work = {
+	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_past),
+};
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Several lives. */
+void irq_lu_wait_until_freed(void)
+{
+	flush_rcu_work(&irq_lu_free_work);
+}
+#endif
+
+/*
+ * The live update ends with its last device. There may be a lot of memory, and the
+ * allocators may still look at a record.
+ */
+static void irq_lu_end(void)
+{
+	struct irq_lu_left *left;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	left = irq_lu_get_left();
+	if (!left || !list_empty(&irq_liveupdate_incoming))
+		return;
+
+	rcu_assign_pointer(irq_lu_in.left, NULL);
+	irq_lu_past = left;
+	queue_rcu_work(system_dfl_wq, &irq_lu_free_work);
+}
+
+static void irq_lu_release(struct device *dev, bool gone)
+{
+	if (dev->msi.data) {
+		/* What is in use stays in use, and the other way round. */
+		guard(msi_descs_lock)(dev);
+		irq_lu_release_locked(dev, true, gone);
+	} else {
+		irq_lu_release_locked(dev, false, gone);
+	}
+	irq_lu_end();
+}
+
 /**
- * irq_liveupdate_finish - End the live update of a device
+ * irq_liveupdate_finish - FINISH of a device
  * @dev:	Device
  *
  * One synthetic interrupt is delivered for each interrupt which was handed over
- * and is in use, because nobody knows whether the device raised one when it
- * could not be delivered. Interrupts nobody asked for are revoked: table entry
- * and number are free for others.
+ * and is requested, because nobody knows whether the device raised one when it
+ * could not be delivered. One which is not requested yet gets it when it is, and
+ * its irq number and table entry stay reserved, until irq_liveupdate_release().
+ * When there is none of those the device is released at once.
+ *
+ * Does nothing for a device which is not incoming, or is finished.
  *
  * Context: May sleep. The driver may use the device at the same time. The caller
  * makes sure that it is neither bound nor unbound. The MSI descriptors of @dev
@@ -235,23 +281,63 @@ void irq_liveupdate_finish(struct device *dev)
 		irq_lu_audit_incoming(dev);
 
 	if (dev->msi.data) {
-		/* What is in use stays in use, and the other way round. */
 		guard(msi_descs_lock)(dev);
-		irq_lu_finish_locked(dev);
+		irq_lu_finish_locked(dev, true);
 	} else {
-		irq_lu_finish_locked(dev);
+		irq_lu_finish_locked(dev, false);
 	}
-	irq_lu_end();
+	irq_lu_release(dev, false);
 }
 
-static struct device *irq_lu_get_matched(void)
+static bool irq_lu_give_requested(struct msi_desc *msi, unsigned int i)
 {
 	struct irq_lu_in_dev *in;
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
-		if (in->dev)
+	in = irq_lu_find_matched(msi->dev);
+	return in && in->finished && irq_lu_give(in, msi, i, false);
+}
+
+/**
+ * __irq_liveupdate_requested - An interrupt has got its first handler
+ * @irq:	Irq number
+ *
+ * Context: See irq_liveupdate_requested().
+ */
+void __irq_liveupdate_requested(unsigned int irq)
+{
+	struct msi_desc *msi = irq_get_msi_desc(irq);
+
+	if (msi && irq_lu_give_requested(msi, irq - msi->irq))
+		irq_lu_release(msi->dev, false);
+}
+
+/**
+ * irq_liveupdate_release - The owner of a finished device has gone
+ * @dev:	Device
+ *
+ * Interrupts which nobody uses are revoked: table entry and number are free for
+ * others, and MSI or MSI-X is disabled if the driver has not enabled it. For those
+ * which are allocated and not requested yet the synthetic interrupt is left pending.
+ *
+ * Does nothing for a device which is not incoming, not finished, or released.
+ *
+ * Context: As irq_liveupdate_finish().
+ */
+void irq_liveupdate_release(struct device *dev)
+{
+	irq_lu_release(dev, true);
+}
+
+static struct device *irq_lu_get_unfinished(void)
+{
+	struct irq_lu_in_dev *in;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
+		if (in->dev && !in->finished)
 			return get_device(in->dev);
 	}
 	return NULL;
@@ -263,18 +349,21 @@ static void irq_lu_free_missing(void)
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry_safe(in, next, &irq_lu_in.devices, node) {
+	list_for_each_entry_safe(in, next, &irq_liveupdate_incoming, node) {
+		if (in->dev)
+			continue;
 		irq_lu_refuse(in, "nobody has claimed them");
 		irq_lu_free_device(in);
 	}
 }
 
 /**
- * irq_liveupdate_finish_rest - End the live update of all devices
+ * irq_liveupdate_finish_rest - End the live update of all devices without an owner
  *
  * For the bus, when it knows that no further device can be claimed. Devices
- * which were found but not finished are finished, the interrupts of all others
- * are revoked.
+ * which were found but not finished are finished and released, the interrupts of
+ * those which were not found are revoked. A device which is finished waits for its
+ * irq_liveupdate_release().
  *
  * Context: May sleep. Neither devices nor their MSI descriptors may be locked.
  */
@@ -282,10 +371,12 @@ void irq_liveupdate_finish_rest(void)
 {
 	struct device *dev;
 
-	while ((dev = irq_lu_get_matched())) {
+	while ((dev = irq_lu_get_unfinished())) {
 		/* Against its driver, whose MSI descriptors end with it */
-		scoped_guard(device, dev)
+		scoped_guard(device, dev) {
 			irq_liveupdate_finish(dev);
+			irq_liveupdate_release(dev);
+		}
 		put_device(dev);
 	}
 	irq_lu_free_missing();

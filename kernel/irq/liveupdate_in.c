@@ -20,20 +20,26 @@
  *    which the device has already. Activation opens the entry, unmasking lets
  *    the device send what it latched.
  *
- * 4. irq_liveupdate_finish(): exactly one synthetic interrupt for each vector
- *    in use, for what could not be latched. What nobody came for is revoked.
- *    Until then a number or an entry that is freed stays reserved for its
- *    vector.
+ * 4. irq_liveupdate_finish(): one synthetic interrupt for each vector which is
+ *    requested, for what could not be latched. A vector which nobody has
+ *    requested yet gets it when it is: irq_liveupdate_requested(). A number or an
+ *    entry that is freed stays reserved for its vector.
  *
- * 5. The last device, or irq_liveupdate_finish_rest() when the bus knows that
+ * 5. irq_liveupdate_release(): the owner has gone. What is not in use then is
+ *    revoked. A device of which all vectors are in use needs no release.
+ *
+ * 6. The last device, or irq_liveupdate_finish_rest() when the bus knows that
  *    nobody can claim a device any more, ends the live update: the memory of
  *    the previous kernel is freed, but for records which did not pass the
  *    validator. They are lost until the next reboot.
  *
- * The last two are in liveupdate_finish.c.
+ * The last three are in liveupdate_finish.c.
  *
  * What was handed over is not trusted. When anything is wrong with a record,
- * the device starts cold, and everything else goes on: irq_lu_refuse().
+ * the device starts cold, and everything else goes on: irq_lu_refuse(). What the
+ * device raised since the block was dropped all the same, so that at FINISH
+ * each vector which its driver uses gets a synthetic interrupt, whichever
+ * vectors that are.
  *
  * Locks: irq_lu_in.lock protects everything, and nests inside of the MSI
  * descriptor lock. The allocators run in any context and find the records of
@@ -52,7 +58,6 @@
 #include <linux/irqdesc.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
-#include <linux/memblock.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -70,38 +75,30 @@
 
 struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
-	.devices	= LIST_HEAD_INIT(irq_lu_in.devices),
 };
+
+/* Of struct irq_lu_in_dev, protected by irq_lu_in.lock. Most of the time it is empty. */
+LIST_HEAD(irq_liveupdate_incoming);
 
 static DEFINE_HASHTABLE(irq_lu_unmatched, 8);
 static DEFINE_HASHTABLE(irq_lu_matched, 8);
-
-DEFINE_STATIC_KEY_FALSE(irq_liveupdate_placing);
 
 /*
  * Loading
  */
 
-/* An address of the previous kernel: memory which KHO kept aside, or nothing. */
-static __init void *irq_lu_map(u64 phys, size_t len)
+/* An address of the previous kernel: memory which KHO kept for this one, or nothing. */
+static void *irq_lu_map(u64 phys, size_t len)
 {
-	u64 last = phys + len - 1;
-
-	if (!phys || last < phys || !PAGE_ALIGNED(phys))
-		return NULL;
-	if (!memblock_is_region_memory(phys, len))
-		return NULL;
-	if (!memblock_is_reserved(phys) || !memblock_is_reserved(last))
-		return NULL;
-	return phys_to_virt(phys);
+	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
 }
 
-static const struct irq_lu_memory irq_lu_kho_memory __initconst = {
+VISIBLE_IF_KUNIT const struct irq_lu_memory irq_lu_kho_memory = {
 	.map	= irq_lu_map,
 	.free	= kho_restore_free,
 };
 
-static const char *irq_lu_load_root(u64 phys, size_t size,
+static const char *irq_lu_load_root(struct irq_lu_left *left, u64 phys, size_t size,
 				    const struct irq_lu_memory *memory)
 {
 	struct irq_lu_device_ref_ser *table;
@@ -123,14 +120,14 @@ static const char *irq_lu_load_root(u64 phys, size_t size,
 	if (irq_lu_ser_check_root(root, table, &reason))
 		return reason;
 
-	irq_lu_in.root = root;
-	irq_lu_in.table = table;
-	irq_lu_in.free = memory->free;
+	left->root = root;
+	left->table = table;
+	left->free = memory->free;
 	return NULL;
 }
 
 static const struct irq_lu_device_ser *
-irq_lu_map_device(const struct irq_lu_device_ref_ser *ref,
+irq_lu_map_device(struct irq_lu_left *left, const struct irq_lu_device_ref_ser *ref,
 		  const struct irq_lu_memory *memory, const char **reason)
 {
 	const struct irq_lu_device_ser *ser = memory->map(ref->blob, ref->len);
@@ -139,7 +136,7 @@ irq_lu_map_device(const struct irq_lu_device_ref_ser *ref,
 		*reason = "invalid address of its record";
 		return NULL;
 	}
-	return irq_lu_ser_check_device(ser, ref->len, irq_lu_in.root, reason) ? NULL : ser;
+	return irq_lu_ser_check_device(ser, ref->len, left->root, reason) ? NULL : ser;
 }
 
 /* Where a device is in the machine */
@@ -148,24 +145,25 @@ static u64 irq_lu_place(const struct irq_lu_device_ser *ser)
 	return (u64)ser->segment << 16 | ser->devid;
 }
 
-static void irq_lu_count_irqs(const struct irq_lu_device_ser *ser)
+static void irq_lu_count_irqs(struct irq_lu_left *left, const struct irq_lu_device_ser *ser)
 {
 	unsigned int i;
 
 	for (i = 0; i < ser->nr_vectors; i++) {
 		if (ser->vectors[i].irq < IRQ_LU_NR_IRQS)
-			irq_lu_in.nr_irqs = max(irq_lu_in.nr_irqs, ser->vectors[i].irq + 1);
+			left->nr_irqs = max(left->nr_irqs, ser->vectors[i].irq + 1);
 	}
 }
 
-static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
+static const char *irq_lu_load_device(struct irq_lu_left *left,
+				      struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
 	const struct irq_lu_device_ser *ser;
 	struct irq_lu_in_dev *in;
 	const char *reason;
 
-	ser = irq_lu_map_device(ref, memory, &reason);
+	ser = irq_lu_map_device(left, ref, memory, &reason);
 	if (!ser) {
 		/* Whatever is there may belong to somebody else: it is not freed. */
 		ref->blob = 0;
@@ -177,8 +175,8 @@ static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 		return "out of memory";
 
 	in->ser = ser;
-	irq_lu_count_irqs(ser);
-	list_add_tail(&in->node, &irq_lu_in.devices);
+	irq_lu_count_irqs(left, ser);
+	list_add_tail(&in->node, &irq_liveupdate_incoming);
 	hash_add(irq_lu_unmatched, &in->hash, irq_lu_place(ser));
 	return NULL;
 }
@@ -194,26 +192,28 @@ static const char *irq_lu_load_device(struct irq_lu_device_ref_ser *ref,
 VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 				  const struct irq_lu_memory *memory)
 {
+	struct irq_lu_left *left = kzalloc_obj(*left);
 	const char *reason;
 	unsigned int i;
 
-	reason = irq_lu_load_root(phys, size, memory);
+	reason = left ? irq_lu_load_root(left, phys, size, memory) : "out of memory";
 	if (reason) {
 		pr_err("interrupts not taken over: %s\n", reason);
+		kfree(left);
 		return;
 	}
 
-	for (i = 0; i < irq_lu_in.root->nr_devices; i++) {
-		reason = irq_lu_load_device(&irq_lu_in.table[i], memory);
+	for (i = 0; i < left->root->nr_devices; i++) {
+		reason = irq_lu_load_device(left, &left->table[i], memory);
 		if (reason)
 			pr_err("device %u not taken over: %s\n", i, reason);
 	}
-	irq_lu_in.records = kvcalloc(irq_lu_in.nr_irqs, sizeof(*irq_lu_in.records), GFP_KERNEL);
-	irq_lu_in.reserved = bitmap_zalloc(irq_lu_in.nr_irqs, GFP_KERNEL);
+	left->records = kvcalloc(left->nr_irqs, sizeof(*left->records), GFP_KERNEL);
+	rcu_assign_pointer(irq_lu_in.left, left);
 }
 
 /* From the first interrupt remapping unit, if there is none from an initcall: single threaded. */
-static __ref void irq_lu_load_once(void)
+static void irq_lu_load_once(void)
 {
 	phys_addr_t phys;
 	size_t size;
@@ -236,25 +236,40 @@ static __ref void irq_lu_load_once(void)
  * Reserving and refusing
  */
 
+/**
+ * irq_lu_is_reserved - Has a vector its irq number and table entry reserved?
+ * @rec:	Record of the vector
+ *
+ * Context: Called with irq_lu_in.lock held.
+ * Return: True until its reservation is released.
+ */
+bool irq_lu_is_reserved(const struct irq_lu_vector_ser *rec)
+{
+	struct irq_lu_left *left = irq_lu_get_left();
+
+	return left && left->records && rec->irq < left->nr_irqs &&
+	       left->records[rec->irq] == rec;
+}
+
 static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 {
+	struct irq_lu_left *left = irq_lu_get_left();
+
 	if (rec->irq >= IRQ_LU_NR_IRQS || rec->irq < arch_dynirq_lower_bound(0))
 		return -ERANGE;
-	if (!irq_lu_in.records || !irq_lu_in.reserved)
+	if (!left->records)
 		return -ENOMEM;
-	if (irq_to_desc(rec->irq) || test_bit(rec->irq, irq_lu_in.reserved))
+	if (irq_to_desc(rec->irq) || left->records[rec->irq])
 		return -EEXIST;
 
-	WRITE_ONCE(irq_lu_in.records[rec->irq], rec);
-	set_bit(rec->irq, irq_lu_in.reserved);
+	WRITE_ONCE(left->records[rec->irq], rec);
 	return 0;
 }
 
 /* The number is free for all, or belongs to its user alone. */
 static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 {
-	clear_bit(rec->irq, irq_lu_in.reserved);
-	WRITE_ONCE(irq_lu_in.records[rec->irq], NULL);
+	WRITE_ONCE(irq_lu_get_left()->records[rec->irq], NULL);
 }
 
 static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
@@ -282,6 +297,15 @@ release:
 	return ret;
 }
 
+/**
+ * irq_lu_release_vectors - End the reservation of vectors which are allocated at once
+ * @in:		Their device
+ * @rec:	The first of their records
+ * @nr:		How many there are
+ * @revoke:	Nobody uses them: free number and table entry
+ *
+ * Context: May sleep, called with irq_lu_in.lock held.
+ */
 void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec,
 			    unsigned int nr, bool revoke)
 {
@@ -297,27 +321,36 @@ void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector
 	in->unit->ops->liveupdate->release(in->unit, rec, nr, revoke);
 }
 
-/* The last vectors of the device which are still reserved, and from now on are not. */
-const struct irq_lu_vector_ser *irq_lu_pop_vectors(struct irq_lu_in_dev *in, unsigned int *nr)
+/**
+ * irq_lu_revoke_device - Revoke all vectors of a device which are still reserved
+ * @in:		The device, which uses none of them
+ *
+ * Context: May sleep, called with irq_lu_in.lock held.
+ * Return: How many those were.
+ */
+unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
 {
-	if (!in->nr_reserved)
-		return NULL;
+	unsigned int nr = irq_lu_nr_at_once(in->ser);
+	unsigned int i, revoked = 0;
 
-	*nr = irq_lu_nr_at_once(in->ser);
-	in->nr_reserved -= *nr;
-	return &in->ser->vectors[in->nr_reserved];
+	for (i = 0; i < in->ser->nr_vectors; i += nr) {
+		if (!irq_lu_is_reserved(&in->ser->vectors[i]))
+			continue;
+		irq_lu_release_vectors(in, &in->ser->vectors[i], nr, true);
+		revoked += nr;
+	}
+	return revoked;
 }
 
-static void irq_lu_revoke_device(struct irq_lu_in_dev *in)
-{
-	const struct irq_lu_vector_ser *rec;
-	unsigned int nr;
-
-	while ((rec = irq_lu_pop_vectors(in, &nr)))
-		irq_lu_release_vectors(in, rec, nr, true);
-}
-
-/* Never a part of a device: all of its interrupts are placed, or none. */
+/**
+ * irq_lu_refuse - Let a device start cold
+ * @in:		The device, which uses none of its reserved vectors
+ * @reason:	Why
+ *
+ * Never a part of a device: all of its interrupts are placed, or none.
+ *
+ * Context: May sleep, called with irq_lu_in.lock held.
+ */
 void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 {
 	lockdep_assert_held(&irq_lu_in.lock);
@@ -347,8 +380,17 @@ static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 					  "table entry does not match its record");
 			return;
 		}
-		in->nr_reserved += nr;
 	}
+}
+
+/*
+ * MSI-X waits with all of its vectors masked, MSI need not have mask bits. Without
+ * a unit its messages would be taken for vectors.
+ */
+static void irq_lu_silence(struct irq_lu_in_dev *in)
+{
+	if (in->dev && !in->unit && in->ser->msi_type == IRQ_LU_MSI)
+		in->ops->disable(in->dev);
 }
 
 static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
@@ -387,16 +429,18 @@ const struct irq_lu_unit_ser *
 irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 {
 	const struct irq_lu_unit_ser *unit;
+	struct irq_lu_left *left;
 	unsigned int i;
 
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_incoming_unit, backend, segment, reg_base);
 
 	irq_lu_load_once();
-	if (!irq_lu_in.root)
-		return NULL;
 
-	for (i = 0; i < irq_lu_in.root->nr_units; i++) {
-		unit = &irq_lu_in.root->units[i];
+	guard(mutex)(&irq_lu_in.lock);
+
+	left = irq_lu_get_left();
+	for (i = 0; left && i < left->root->nr_units; i++) {
+		unit = &left->root->units[i];
 		if (unit->backend == backend && unit->segment == segment &&
 		    unit->reg_base == reg_base)
 			return unit;
@@ -404,28 +448,37 @@ irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 	return NULL;
 }
 
+static u32 irq_lu_unit_number(const struct irq_lu_unit_ser *unit)
+{
+	return unit - irq_lu_get_left()->root->units;
+}
+
 /**
- * irq_liveupdate_refuse_unit - Do not take a unit over
+ * irq_liveupdate_refuse_unit - Do not take a unit over, or give it up
  * @unit:	Record of the unit
  * @reason:	Why
  *
- * All devices behind it start cold.
+ * All devices behind it start cold. Its irq domain is not used any more.
  *
  * Context: May sleep.
  */
 void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 				const char *reason)
 {
-	u32 index = unit - irq_lu_in.root->units;
 	struct irq_lu_in_dev *in;
+	u32 number;
 
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_refuse_unit, unit, reason);
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
-		if (irq_lu_is_behind(in, index))
-			irq_lu_refuse(in, reason);
+	number = irq_lu_unit_number(unit);
+	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
+		if (!irq_lu_is_behind(in, number))
+			continue;
+		irq_lu_refuse(in, reason);
+		in->unit = NULL;
+		irq_lu_silence(in);
 	}
 }
 
@@ -442,20 +495,20 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 			      struct irq_domain *domain)
 {
-	u32 index = unit - irq_lu_in.root->units;
 	struct irq_lu_in_dev *in;
+	u32 number;
 
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_take_over, unit, domain);
 
-	scoped_guard(mutex, &irq_lu_in.lock) {
-		list_for_each_entry(in, &irq_lu_in.devices, node) {
-			if (!irq_lu_is_behind(in, index) || in->refused)
-				continue;
-			in->unit = domain;
-			irq_lu_reserve_device(in);
-		}
+	guard(mutex)(&irq_lu_in.lock);
+
+	number = irq_lu_unit_number(unit);
+	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
+		if (!irq_lu_is_behind(in, number) || in->refused)
+			continue;
+		in->unit = domain;
+		irq_lu_reserve_device(in);
 	}
-	static_branch_enable(&irq_liveupdate_placing);
 }
 
 /* Units are set up long before, those which did not ask are not there. */
@@ -467,7 +520,7 @@ static int __init irq_lu_refuse_missing(void)
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	list_for_each_entry(in, &irq_lu_in.devices, node) {
+	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
 		if (!in->unit && in->ser->nr_vectors)
 			irq_lu_refuse(in, "its interrupt remapping unit is missing");
 	}
@@ -509,14 +562,27 @@ struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 /* Whether @dev was handed over to this kernel, and is not finished yet. */
 bool irq_lu_is_incoming(struct device *dev)
 {
+	struct irq_lu_in_dev *in;
+
 	guard(mutex)(&irq_lu_in.lock);
-	return irq_lu_find_matched(dev);
+
+	in = irq_lu_find_matched(dev);
+	return in && !in->finished;
 }
 
-/* MSI-X waits with all of its vectors masked, MSI need not have mask bits. */
-static bool irq_lu_may_send(struct irq_lu_in_dev *in)
+/* Why it has no valid record was said when the records were loaded. */
+static struct irq_lu_in_dev *irq_lu_add_unrecorded(const struct irq_lu_device_ser *found)
 {
-	return in->ser->nr_vectors && in->ser->msi_type == IRQ_LU_MSI;
+	struct irq_lu_in_dev *in = kzalloc_obj(*in);
+
+	if (!in)
+		return NULL;
+
+	in->none = *found;
+	in->ser = &in->none;
+	in->refused = true;
+	list_add_tail(&in->node, &irq_liveupdate_incoming);
+	return in;
 }
 
 static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
@@ -534,9 +600,13 @@ static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 }
 
 /**
- * irq_liveupdate_match - Find the record of a device
- * @dev:	Device which was found on its bus, and has no driver yet
+ * irq_liveupdate_match - Find the record of a device which was handed over
+ * @dev:	Device which the bus knows to have been handed over, and which has
+ *		no driver yet
  * @ops:	Methods of its bus
+ *
+ * Without a valid record the device starts cold. It is incoming until
+ * irq_liveupdate_release() in any case.
  *
  * Context: May sleep.
  */
@@ -549,10 +619,10 @@ void irq_liveupdate_match(struct device *dev,
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	if (list_empty(&irq_lu_in.devices) || ops->identify(dev, &found))
+	if (ops->identify(dev, &found))
 		return;
 
-	in = irq_lu_find_unmatched(irq_lu_place(&found));
+	in = irq_lu_find_unmatched(irq_lu_place(&found)) ?: irq_lu_add_unrecorded(&found);
 	if (!in)
 		return;
 
@@ -563,9 +633,7 @@ void irq_liveupdate_match(struct device *dev,
 	reason = irq_lu_compare(&found, in->ser);
 	if (reason)
 		irq_lu_refuse(in, reason);
-	/* Nobody may remap its messages any more: they would be taken for vectors. */
-	if (!in->unit && irq_lu_may_send(in))
-		ops->disable(dev);
+	irq_lu_silence(in);
 }
 
 /* A driver may disable its interrupts, and enable others. */
@@ -581,11 +649,25 @@ static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_des
 	return NULL;
 }
 
+/* Somebody may have asked for a reserved number by its value. */
+static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!irq_lu_is_reserved(&rec[i]) || irq_to_desc(rec[i].irq))
+			return false;
+	}
+	return true;
+}
+
 /* Only now all parties are there: device, unit, and a driver. */
 static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 {
 	if (in->checked)
 		return NULL;
+	if (!irq_lu_is_free(in->ser->vectors, in->ser->nr_vectors))
+		return "irq number is taken";
 	if (irq_lu_find_unit(dev_get_msi_domain(in->dev)) != in->unit)
 		return "device is behind another interrupt remapping unit";
 	if (!in->unit->ops->liveupdate->check(in->unit, in->dev, &in->ser->vectors[0]))
@@ -601,7 +683,7 @@ bool __irq_liveupdate_placed(struct device *dev)
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	return in && in->nr_reserved;
+	return in && !in->refused && in->ser->nr_vectors;
 }
 
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
@@ -613,28 +695,30 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	if (!in || !in->ser->nr_vectors)
+	if (!in)
 		return -1;
 
-	reason = in->refused ? NULL : irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
-	if (reason)
-		irq_lu_refuse(in, reason);
+	if (!in->refused && in->ser->nr_vectors) {
+		reason = irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
+		if (reason)
+			irq_lu_refuse(in, reason);
+	}
 	if (in->refused) {
 		in->ops->disable(dev);
 		return -1;
 	}
 
 	rec = irq_lu_ser_find_vector(in->ser, desc->msi_index);
-	return rec ? rec->irq : -1;
+	return rec && irq_lu_is_free(rec, desc->nvec_used) ? rec->irq : -1;
 }
 
 static const struct irq_lu_vector_ser *irq_lu_find_record(unsigned int irq)
 {
-	const struct irq_lu_vector_ser **records = READ_ONCE(irq_lu_in.records);
+	struct irq_lu_left *left = rcu_dereference(irq_lu_in.left);
 
-	lockdep_assert_in_rcu_read_lock();
-
-	return records && irq < irq_lu_in.nr_irqs ? READ_ONCE(records[irq]) : NULL;
+	if (!left || !left->records || irq >= left->nr_irqs)
+		return NULL;
+	return READ_ONCE(left->records[irq]);
 }
 
 int __irq_liveupdate_handle(unsigned int irq)
@@ -660,16 +744,22 @@ int __irq_liveupdate_target(unsigned int irq, u32 *target)
 
 bool __irq_liveupdate_skip(int *start, unsigned int cnt)
 {
-	unsigned long last;
+	unsigned int irq = *start;
 
-	if (*start < 0 || !irq_lu_in.reserved)
+	guard(rcu)();
+
+	if (*start < 0)
 		return false;
 
-	last = min_t(unsigned long, (unsigned long)*start + cnt, irq_lu_in.nr_irqs);
-	if (find_next_bit(irq_lu_in.reserved, last, *start) >= last)
+	while (cnt && !irq_lu_find_record(irq)) {
+		irq++;
+		cnt--;
+	}
+	if (!cnt)
 		return false;
 
-	*start = find_next_zero_bit(irq_lu_in.reserved, irq_lu_in.nr_irqs,
-				    find_next_bit(irq_lu_in.reserved, last, *start));
+	while (irq_lu_find_record(irq))
+		irq++;
+	*start = irq;
 	return true;
 }

@@ -7,8 +7,10 @@
 #ifndef _KERNEL_IRQ_LIVEUPDATE_IN_H
 #define _KERNEL_IRQ_LIVEUPDATE_IN_H
 
+#include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 #include "liveupdate.h"
@@ -40,18 +42,20 @@ struct irq_lu_counters {
 };
 
 /**
- * struct irq_lu_in_dev - A device whose interrupts were handed over
- * @node:	Entry in the list of all these devices
+ * struct irq_lu_in_dev - A device which was handed over
+ * @node:	Entry in %irq_liveupdate_incoming
  * @hash:	Entry in the hash of devices, by its place before the match, and by
  *		@dev after it
- * @ser:	Its record
- * @unit:	Its interrupt remapping unit, NULL before take over
+ * @ser:	Its record, or @none
+ * @unit:	Its interrupt remapping unit, NULL before take over and when the unit
+ *		does not remap any more
  * @dev:	The device, NULL before the match
  * @ops:	Methods of its bus
- * @nr_reserved: How many vectors have their number and entry reserved. That is
- *		all of them, or none when the device was refused.
- * @refused:	The device starts cold
+ * @refused:	The device starts cold. None of its vectors is reserved.
  * @checked:	@dev and @unit were found to belong together
+ * @finished:	FINISH was there, vectors which are not used yet are still owed theirs
+ * @given:	Vectors which have got their synthetic interrupt, by MSI index
+ * @none:	Stands in for a record which is missing or did not pass its checks
  */
 struct irq_lu_in_dev {
 	struct list_head			node;
@@ -60,9 +64,28 @@ struct irq_lu_in_dev {
 	struct irq_domain			*unit;
 	struct device				*dev;
 	const struct irq_liveupdate_dev_ops	*ops;
-	unsigned int				nr_reserved;
 	bool					refused;
 	bool					checked;
+	bool					finished;
+	DECLARE_BITMAP(given, IRQ_LU_MAX_VECTORS);
+	struct irq_lu_device_ser		none;	/* must be last */
+};
+
+/**
+ * struct irq_lu_left - Memory which the previous kernel left, and the way into it
+ * @root:	The root
+ * @table:	The device table. A record which did not pass its checks has
+ *		address zero.
+ * @free:	Frees one block of this memory
+ * @nr_irqs:	Size of @records, above all numbers of the records
+ * @records:	By irq number the record for which it is reserved
+ */
+struct irq_lu_left {
+	struct irq_lu_root_ser		*root;
+	struct irq_lu_device_ref_ser	*table;
+	void				(*free)(void *mem);
+	unsigned int			nr_irqs;
+	const struct irq_lu_vector_ser	**records;
 };
 
 /**
@@ -70,37 +93,30 @@ struct irq_lu_in_dev {
  * @lock:	Nests inside of the MSI descriptor lock
  * @loaded:	The state was looked for
  * @handed_over: The previous kernel left state, useful or not
- * @root:	The root, NULL when there is none or it was refused
- * @table:	The device table. A record which did not pass its checks has
- *		address zero.
- * @free:	Frees what the previous kernel left
- * @devices:	List of struct irq_lu_in_dev
- * @nr_irqs:	Size of @records and @reserved, above all numbers of the records
- * @records:	Records which have their places reserved, by irq number. NULL when
- *		nothing is taken over
- * @reserved:	Reserved irq numbers, NULL when nothing is taken over
+ * @left:	The state, NULL when there is none or it was refused
  * @counters:	Of all live updates since boot
  */
 struct irq_lu_in {
 	struct mutex			lock;	/* protects everything */
 	bool				loaded;
 	bool				handed_over;
-	struct irq_lu_root_ser		*root;
-	struct irq_lu_device_ref_ser	*table;
-	void				(*free)(void *mem);
-	struct list_head		devices;
-	unsigned int			nr_irqs;
-	const struct irq_lu_vector_ser	**records;
-	unsigned long			*reserved;
+	struct irq_lu_left __rcu	*left;
 	struct irq_lu_counters		counters;
 };
 
 extern struct irq_lu_in irq_lu_in;
 extern const char * const irq_lu_injections[];
 
+/* The state, for those who hold the lock. */
+static inline struct irq_lu_left *irq_lu_get_left(void)
+{
+	return rcu_dereference_protected(irq_lu_in.left, lockdep_is_held(&irq_lu_in.lock));
+}
+
+bool irq_lu_is_reserved(const struct irq_lu_vector_ser *rec);
 void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec,
 			    unsigned int nr, bool revoke);
-const struct irq_lu_vector_ser *irq_lu_pop_vectors(struct irq_lu_in_dev *in, unsigned int *nr);
+unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in);
 void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason);
 struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev);
 

@@ -231,10 +231,10 @@ def different_functions(ours, without):
     return rows
 
 
-# Functions which ask for a place: a branch on the static key, or a load and a test of it
-# in a kernel without jump labels
-KEY = "irq_liveupdate_placing"
-SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "intel_irq_remapping_alloc",
+# Functions which ask for a place: a load and a test of the list of what is incoming
+KEY = "irq_liveupdate_incoming"
+SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "__setup_irq",
+         "intel_irq_remapping_alloc",
          "vector_liveupdate_hint", "pci_msi_liveupdate_placed")
 SEAM_LINES = 3
 
@@ -244,7 +244,7 @@ def _seam(vmlinux, function):
                            vmlinux], check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = [" ".join(line.split()[1:]) for line in text.splitlines()]
     at = next((i for i, line in enumerate(lines) if KEY in line), None)
-    return lines[at:at + SEAM_LINES] if at is not None else ["a jump label"]
+    return lines[at:at + SEAM_LINES] if at is not None else ["not found"]
 
 
 def seams(build, flavour):

@@ -117,9 +117,14 @@ def _cold(result):
             _broken(result, RULES_OF_A_COLD_START), *_cold_start_works(result)]
 
 
-def _cold_start_works(result):
-    return [counted(result, "before"), counted(result, "adopted"), synthetic(result, 0),
-            counted(result, "after")]
+def _cold_start_works(result, injected=0):
+    return [counted(result, "before"), counted(result, "adopted"),
+            synthetic(result, injected), counted(result, "after")]
+
+
+def _refused_start_works(result):
+    """What the device raised since the block was dropped, so its new vectors get one each."""
+    return _cold_start_works(result, injected=1)
 
 
 def _retrieved(result, expected):
@@ -128,7 +133,7 @@ def _retrieved(result, expected):
 
 
 def _refused(result):
-    return [_retrieved(result, True), *_cold_start_works(result),
+    return [_retrieved(result, True), *_refused_start_works(result),
             *rules_held(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL)]
 
 
@@ -142,9 +147,15 @@ def _disabled(result):
     return [c for c in _unremapped(result) if c.name != "seen from outside: enable"]
 
 
+def _rearmed(result):
+    """The owner itself disables MSI, and comes back with messages of its own."""
+    return [_blackout_dropped(result),
+            *(c for c in _refused(result) if c.name != "seen from outside: enable")]
+
+
 def _msi_left(result):
     """MSI has to be disabled before MSI-X is enabled."""
-    return [_retrieved(result, True), *_cold_start_works(result),
+    return [_retrieved(result, True), *_refused_start_works(result),
             *rules_held(result, RULES_OF_A_REFUSAL + ("one-type", "bus-master"))]
 
 
@@ -231,6 +242,7 @@ EXPECTED = {
     "refused": _refused,
     "unremapped": _unremapped,
     "disabled": _disabled,
+    "rearmed": _rearmed,
     "msi-left": _msi_left,
     "not-retrieved": _not_retrieved,
     "foreign": _cold_start_works,

@@ -274,16 +274,17 @@ int pci_msi_liveupdate_audit(struct pci_dev *pdev)
  * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
  * @pdev:	PCI device
  *
- * When no driver uses MSI or MSI-X by now, it is disabled.
+ * What its driver does not use by now is revoked. A device whose owner may still
+ * come for its vectors is to be finished with irq_liveupdate_finish(), and released
+ * with irq_liveupdate_release() when the owner has gone.
  *
  * Context: May sleep. The caller makes sure that the driver does not enable or
  * disable MSI or MSI-X at the same time.
  */
 void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
-	/* Nobody came for them, and nobody will open their remapping entries. */
-	pci_msi_liveupdate_disable(&pdev->dev);
 	irq_liveupdate_finish(&pdev->dev);
+	irq_liveupdate_release(&pdev->dev);
 }
 
 /**

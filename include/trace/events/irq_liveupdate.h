@@ -8,9 +8,9 @@
 #include <linux/tracepoint.h>
 
 /*
- * At FINISH, for each interrupt in use. What became of the synthetic one is a
- * word: "sent", "pending" (left for the request or the enable to come), or
- * "replay" (another one is on its way, and stands for both).
+ * For each interrupt which was handed over, at FINISH or when it is requested after
+ * that. What became of the synthetic one is a word: "sent", "pending" (left for the
+ * request or the enable to come), or "replay" (another one is on its way, and stands for both).
  */
 TRACE_EVENT(irq_liveupdate_inject,
 	    TP_PROTO(unsigned int irq, unsigned long arrivals, bool was_pending, const char *how),
@@ -27,7 +27,7 @@ TRACE_EVENT(irq_liveupdate_inject,
 		      __entry->arrivals, __entry->was_pending, __get_str(how))
 );
 
-/* At FINISH, or when a device is refused, for each interrupt nobody has. */
+/* When a device is released or refused, for each interrupt nobody has. */
 TRACE_EVENT(irq_liveupdate_revoke,
 	    TP_PROTO(unsigned int irq),
 	    TP_ARGS(irq),

@@ -176,6 +176,7 @@ static int scale_test_init(struct kunit *test)
 static void finish_rest(void *unused)
 {
 	irq_liveupdate_finish_rest();
+	irq_lu_wait_until_freed();
 }
 
 /*
@@ -298,8 +299,10 @@ static void cold(struct kunit *test)
 
 static void finish(struct kunit *test)
 {
-	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++)
+	for (unsigned int dev = 0; dev < previous.size->nr_devices; dev++) {
 		irq_liveupdate_finish(found(dev));
+		irq_liveupdate_release(found(dev));
+	}
 }
 
 static void preserve(struct kunit *test)

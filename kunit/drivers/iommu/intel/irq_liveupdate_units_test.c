@@ -118,6 +118,7 @@ static int units_test_init(struct kunit *test)
 static void finish(void *unused)
 {
 	irq_liveupdate_finish_rest();
+	irq_lu_wait_until_freed();
 }
 
 static void jump(struct kunit *test)

@@ -925,6 +925,7 @@ static struct irq_lu_device_ser *record_messages(struct kunit *test, struct irq_
 static void end_live_update(void *unused)
 {
 	irq_liveupdate_finish_rest();
+	irq_lu_wait_until_freed();
 }
 
 static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
