@@ -147,11 +147,8 @@ static struct irq_lu_out_dev *irq_lu_find_out(struct device *dev)
 }
 
 /* Each domain saves its own level, from the device towards the CPU. */
-static int irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser *rec)
+static void irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser *rec)
 {
-	if (irqd_affinity_is_managed(irqd))
-		return -EPROTOTYPE;
-
 	rec->irq = irqd->irq;
 	rec->flags = irqd_is_activated(irqd) ? IRQ_LU_VECTOR_ACTIVATED : 0;
 	rec->disposition = IRQ_LU_BLOCKED;
@@ -162,27 +159,39 @@ static int irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_ser
 		if (ops && ops->save)
 			ops->save(irqd->domain, irqd, rec);
 	}
-	return 0;
+}
+
+static int irq_lu_capture_locked(const struct irq_liveupdate_dev_ops *ops,
+				 struct msi_desc *msi, unsigned int i, struct irq_data *irqd,
+				 struct irq_lu_vector_ser *rec, const char **reason)
+{
+	int ret;
+
+	if (irqd_affinity_is_managed(irqd)) {
+		*reason = "managed affinity";
+		return -EOPNOTSUPP;
+	}
+
+	irq_lu_capture_levels(irqd, rec);
+	ret = ops->capture(msi, i, rec);
+	*reason = ret == -EIO ? "device and kernel disagree" : "can not be captured";
+	return ret;
 }
 
 static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 				 struct msi_desc *msi, unsigned int i,
 				 struct irq_lu_vector_ser *rec)
 {
+	const char *reason = "no descriptor";
 	int ret = -ENOENT;
 
 	memset(rec, 0, sizeof(*rec));
 	rec->msi_index = msi->msi_index + i;
 
-	scoped_irqdesc_get_and_lock(msi->irq + i, 0) {
-		ret = irq_lu_capture_levels(&scoped_irqdesc->irq_data, rec);
-		if (!ret)
-			ret = ops->capture(msi, i, rec);
-	}
+	scoped_irqdesc_get_and_lock(msi->irq + i, 0)
+		ret = irq_lu_capture_locked(ops, msi, i, &scoped_irqdesc->irq_data, rec, &reason);
 	if (ret)
-		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i,
-			ret == -EIO ? "device and kernel disagree" :
-			ret == -EPROTOTYPE ? "managed affinity" : "can not be captured",
+		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i, reason,
 			ERR_PTR(ret));
 	return ret;
 }
@@ -405,7 +414,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 
 	guard(mutex)(&irq_lu_out.lock);
 
-	ret = irq_lu_find_out(out->dev) ? -EALREADY : irq_lu_get_root();
+	ret = irq_lu_find_out(out->dev) ? -EBUSY : irq_lu_get_root();
 	if (ret)
 		goto refuse;
 
@@ -455,12 +464,12 @@ refuse:
  * interrupts work as ever, and can be allocated and freed.
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
- * Return: 0, or a negative errno when the interrupts can not be handed over:
- * -EPROTONOSUPPORT without interrupt remapping, -EPROTOTYPE with managed
- * affinity, -EPERM when switched off on the command line, -EALREADY when it is
- * preserved already, -EBUSY when the last live update is not finished, -EIO when
- * the device does not have the messages which the kernel has, -ENOSPC when there
- * are too many devices or units, -ENOMEM, or what the unit or the bus says.
+ * Return: 0, or a negative errno when the interrupts can not be handed over; a
+ * line in the log says why: -EOPNOTSUPP without interrupt remapping, with managed
+ * affinity, or when switched off on the command line, -EBUSY when it is preserved
+ * already or the last live update is not finished, -EIO when the device does not
+ * have the messages which the kernel has, -ENOSPC when there are too many devices
+ * or units, -ENOMEM, or what the unit or the bus says.
  */
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
@@ -470,7 +479,7 @@ int irq_liveupdate_preserve(struct device *dev,
 
 	if (!irq_lu_enabled) {
 		dev_err(dev, "irq_liveupdate: not preserved: switched off on the command line\n");
-		return -EPERM;
+		return -EOPNOTSUPP;
 	}
 
 	if (irq_lu_is_incoming(dev)) {
@@ -487,7 +496,7 @@ int irq_liveupdate_preserve(struct device *dev,
 	out->unit = irq_lu_find_unit(dev_get_msi_domain(dev));
 	if (!out->unit) {
 		dev_err(dev, "irq_liveupdate: not preserved: no interrupt remapping\n");
-		return -EPROTONOSUPPORT;
+		return -EOPNOTSUPP;
 	}
 
 	if (dev->msi.data) {

@@ -2407,9 +2407,9 @@ static void preserve_needs_a_unit(struct kunit *test)
 	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
 
 	dev_set_msi_domain(fake->dev, fake->machine->cpus);
-	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EPROTONOSUPPORT);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
 	dev_set_msi_domain(fake->dev, NULL);
-	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EPROTONOSUPPORT);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
 	dev_set_msi_domain(fake->dev, fake->unit->domain);
 	KUNIT_EXPECT_NULL(test, irq_lu_block());
 }
@@ -2420,7 +2420,7 @@ static void preserve_refuses_managed_affinity(struct kunit *test)
 	struct irq_data *irqd = irq_get_irq_data(irq_of(fake, 1));
 
 	irqd_set(irqd, IRQD_AFFINITY_MANAGED);
-	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EPROTOTYPE);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
 	irqd_clear(irqd, IRQD_AFFINITY_MANAGED);
 	KUNIT_EXPECT_NULL(test, irq_lu_block());
 	KUNIT_EXPECT_NULL(test, fake->unit->ser);
@@ -2547,7 +2547,7 @@ static void preserve_twice_is_refused(struct kunit *test)
 	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
 
 	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
-	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EALREADY);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EBUSY);
 	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
 }
 
