@@ -303,9 +303,7 @@ static int irq_lu_get_root(void)
 	if (IS_ERR(root))
 		return PTR_ERR(root);
 
-	root->magic = IRQ_LU_MAGIC;
-	root->version = IRQ_LU_VERSION;
-	root->features = IRQ_LU_FEATURES;
+	strscpy(root->compatible, IRQ_LU_COMPATIBLE);
 	root->state = IRQ_LU_STATE_PREPARED;
 
 	ret = kho_add_subtree(IRQ_LU_KHO_NODE, root, IRQ_LU_ROOT_SIZE);

@@ -24,7 +24,7 @@ void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 
 int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason);
 int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-			  const struct irq_lu_device_ref_ser *table,
+			  struct irq_lu_device_ref_ser *table,
 			  const char **reason);
 int irq_lu_ser_check_device(const void *blob, size_t len,
 			    const struct irq_lu_root_ser *root,

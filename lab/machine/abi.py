@@ -11,13 +11,15 @@ HEADERS = ("irq.h", "pci.h", "vfio_pci.h")
 
 STRUCT = re.compile(r"^struct (\w+) \{\n(.*?)^\};", re.MULTILINE | re.DOTALL)
 # An array without a size is what follows the structure, and no part of it.
-MEMBER = re.compile(r"^\t__u(\d+)\s+(\w+)(?:\[(\d+)\])?;", re.MULTILINE)
+MEMBER = re.compile(r"^\t(?:__u(\d+)|char)\s+(\w+)(?:\[(\d+)\])?;", re.MULTILINE)
 
+CHAR = "8"
 WORDS = {"8": ctypes.c_uint8, "16": ctypes.c_uint16, "32": ctypes.c_uint32, "64": ctypes.c_uint64}
 
 
 def _member(bits, name, count):
-    return (name, WORDS[bits] * int(count) if count else WORDS[bits])
+    word = WORDS[bits or CHAR]
+    return (name, word * int(count) if count else word)
 
 
 def _structures_of(header):

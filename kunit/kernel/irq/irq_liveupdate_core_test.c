@@ -864,8 +864,7 @@ static void image_init(struct kunit *test)
 	struct fake_machine *m = test->priv;
 
 	m->root = add_box(test, IRQ_LU_ROOT_SIZE);
-	m->root->magic = IRQ_LU_MAGIC;
-	m->root->version = IRQ_LU_VERSION;
+	strscpy(m->root->compatible, IRQ_LU_COMPATIBLE);
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		m->root->units[i].backend = IRQ_LU_BACKEND_VTD;
 		m->root->units[i].reg_base = m->units[i].reg_base;

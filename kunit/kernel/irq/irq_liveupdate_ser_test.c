@@ -18,10 +18,11 @@
 #include <linux/vmalloc.h>
 
 #include "liveupdate_ser.h"
+#include "kunit_ser_frozen.h"
 #include "kunit_ser_image.h"
 
 /* Computed outside of the kernel, from the text of the ABI alone. */
-#define ROOT_CHECKSUM	0x7e072623
+#define ROOT_CHECKSUM	0xf047e807
 #define TABLE_CHECKSUM	0x3186cb25
 #define DEVICE_CHECKSUM	0xd278cb7d
 
@@ -149,7 +150,7 @@ static void seal_keeps_what_was_written(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, img->table, image_table, sizeof(image_table));
 }
 
-/* Fails when layout or checksum change: then IRQ_LU_VERSION has to change too. */
+/* Fails when layout or checksum change: then IRQ_LU_COMPATIBLE has to change too. */
 static void checksum_is_that_of_the_abi(struct kunit *test)
 {
 	struct ser_image *img = test->priv;
@@ -157,6 +158,35 @@ static void checksum_is_that_of_the_abi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, img->root->checksum, ROOT_CHECKSUM);
 	KUNIT_EXPECT_EQ(test, img->root->table_checksum, TABLE_CHECKSUM);
 	KUNIT_EXPECT_EQ(test, img->msix->checksum, DEVICE_CHECKSUM);
+}
+
+KUNIT_ARRAY_PARAM_DESC(frozen_image, frozen_images, desc);
+
+/* As it was written then. Where the format is the present one, it is the same bytes. */
+static void each_released_format_is_read(struct kunit *test)
+{
+	const struct frozen_image *frozen = test->param_value;
+	struct irq_lu_device_ref_ser *table;
+	struct ser_image *img = test->priv;
+	struct irq_lu_device_ser *dev[2];
+	struct irq_lu_root_ser *root;
+	const char *reason = "none";
+
+	root = guarded_copy(test, frozen->root, frozen->root_len);
+	table = guarded_copy(test, frozen->table, frozen->table_len);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, frozen->root_len, &reason), 0);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root(root, table, &reason), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(dev); i++) {
+		dev[i] = guarded_copy(test, frozen->devices[i], frozen->device_len);
+		KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(dev[i], frozen->device_len, root,
+							      &reason), 0);
+	}
+	KUNIT_EXPECT_STREQ(test, reason, "none");
+
+	KUNIT_EXPECT_MEMEQ(test, root, img->root, ROOT_LEN);
+	KUNIT_EXPECT_MEMEQ(test, table, img->table, sizeof(image_table));
+	KUNIT_EXPECT_MEMEQ(test, dev[0], img->msix, DEVICE_LEN);
+	KUNIT_EXPECT_MEMEQ(test, dev[1], img->msi, DEVICE_LEN);
 }
 
 static void root_without_units_and_devices_is_accepted(struct kunit *test)
@@ -283,12 +313,10 @@ static void reseal_root_head(struct irq_lu_root_ser *root)
 	       _value, _ret, _reason)
 
 static const struct ser_change bad_root_head[] = {
-	BAD_ROOT(magic, 0, -EINVAL, "bad magic"),
-	BAD_ROOT(magic, IRQ_LU_MAGIC ^ 1, -EINVAL, "bad magic"),
-	BAD_ROOT(version, 0, -EOPNOTSUPP, "unknown version"),
-	BAD_ROOT(version, IRQ_LU_VERSION + 1, -EOPNOTSUPP, "unknown version"),
-	BAD_ROOT(features, 1, -EOPNOTSUPP, "unknown feature"),
-	BAD_ROOT(features, BIT_ULL(63), -EOPNOTSUPP, "unknown feature"),
+	BAD_ROOT(compatible[0], 0, -EOPNOTSUPP, "unknown format"),
+	BAD_ROOT(compatible[16], '0', -EOPNOTSUPP, "unknown format"),
+	BAD_ROOT(compatible[16], '2', -EOPNOTSUPP, "unknown format"),
+	BAD_ROOT(compatible[17], '0', -EOPNOTSUPP, "unknown format"),
 	BAD_ROOT(state, IRQ_LU_STATE_PREPARED, -ENOENT, "not frozen"),
 	BAD_ROOT(state, 0, -EINVAL, "unknown state"),
 	BAD_ROOT(state, IRQ_LU_STATE_FROZEN + 1, -EINVAL, "unknown state"),
@@ -301,7 +329,7 @@ static const struct ser_change bad_root_head[] = {
 	BAD_ROOT(device_table, 0x102000004, -EINVAL, "bad address of device table"),
 	BAD_ROOT(device_table, U64_MAX - 15, -EINVAL, "bad address of device table"),
 	BAD_ROOT(reserved[0], 1, -EINVAL, "reserved field of root not zero"),
-	BAD_ROOT(reserved[4], BIT(31), -EINVAL, "reserved field of root not zero"),
+	BAD_ROOT(reserved[2], BIT(31), -EINVAL, "reserved field of root not zero"),
 	BAD_ROOT(units[1].segment, 0, -EINVAL, "duplicate unit"),
 	BAD_ROOT(units[1].reg_base, 0, -EINVAL, "unit without registers"),
 	BAD_ROOT(units[1].table, 0, -EINVAL, "bad address of remapping table"),
@@ -873,6 +901,7 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(valid_image_is_accepted),
 	KUNIT_CASE(seal_keeps_what_was_written),
 	KUNIT_CASE(checksum_is_that_of_the_abi),
+	KUNIT_CASE_PARAM(each_released_format_is_read, frozen_image_gen_params),
 	KUNIT_CASE(root_without_units_and_devices_is_accepted),
 	KUNIT_CASE(full_root_is_accepted),
 	KUNIT_CASE(device_without_vectors_is_accepted),

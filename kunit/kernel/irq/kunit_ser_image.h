@@ -43,8 +43,7 @@ static const struct irq_lu_unit_ser image_units[NR_UNITS] = {
 };
 
 static const struct irq_lu_root_ser image_root = {
-	.magic		= IRQ_LU_MAGIC,
-	.version	= IRQ_LU_VERSION,
+	.compatible	= IRQ_LU_COMPATIBLE,
 	.state		= IRQ_LU_STATE_PREPARED,
 	.nr_units	= NR_UNITS,
 	.nr_devices	= NR_DEVICES,
@@ -204,7 +203,7 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 {
 	const char *broken;
 
-	if (root->magic != 0x4c515249 || root->version != 1 || root->features ||
+	if (memcmp(root->compatible, "irq-liveupdate-v1", 18) ||
 	    root->state != IRQ_LU_STATE_FROZEN)
 		return "format";
 	if (root->nr_units > 63 || 64 + 64 * root->nr_units > size)

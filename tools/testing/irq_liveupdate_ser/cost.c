@@ -21,8 +21,7 @@
 #define STRIDE		1021
 
 static const struct irq_lu_root_ser root = {
-	.magic		= IRQ_LU_MAGIC,
-	.version	= IRQ_LU_VERSION,
+	.compatible	= IRQ_LU_COMPATIBLE,
 	.state		= IRQ_LU_STATE_FROZEN,
 	.nr_units	= 1,
 };

@@ -12,14 +12,17 @@
  * This header is the contract between the kernel that hands its message
  * signaled interrupts over and the kernel that takes them over. Any change of
  * a layout, of the meaning of a field or of a constant needs a new
- * %IRQ_LU_VERSION, or a new bit in the features word when an old reader must
- * refuse the state and nothing else changes. A reader refuses what it does not
- * know, and then starts cold.
+ * %IRQ_LU_COMPATIBLE, which is the version of all that is described here. A
+ * kernel writes the newest format it knows and reads that one and the one
+ * before. What it does not know it refuses, and then starts cold.
+ *
+ * Formats: "irq-liveupdate-v1" is the first one, there is none before. A test keeps
+ * an image of each (kernel/irq/kunit_ser_frozen.h).
  *
  * All fields are in the byte order of the machine and of fixed width. Nothing
  * in here depends on the configuration of either kernel.
  *
- * The KHO subtree %IRQ_LU_KHO_NODE names the root. Each of the four boxes is
+ * The KHO subtree %IRQ_LU_KHO_NODE names the root. Each of the four blocks is
  * physically contiguous, preserved memory::
  *
  *   root (one page)          device table          device blob
@@ -60,11 +63,8 @@
 /* The name of the KHO subtree which holds the root. */
 #define IRQ_LU_KHO_NODE		"irq-liveupdate"
 
-#define IRQ_LU_MAGIC		0x4c515249	/* "IRQL" */
-#define IRQ_LU_VERSION		1
-
-/* All feature bits which this version knows. */
-#define IRQ_LU_FEATURES		0ULL
+/* The format of the root and of all that it leads to. */
+#define IRQ_LU_COMPATIBLE	"irq-liveupdate-v1"
 
 /* irq_lu_root_ser::state */
 #define IRQ_LU_STATE_PREPARED	1
@@ -114,9 +114,7 @@ static_assert(sizeof(struct irq_lu_unit_ser) == 64);
 
 /**
  * struct irq_lu_root_ser - Root of the interrupt state
- * @magic:		%IRQ_LU_MAGIC
- * @version:		%IRQ_LU_VERSION
- * @features:		What a reader must understand to use the state
+ * @compatible:		%IRQ_LU_COMPATIBLE, filled up with zeros
  * @state:		IRQ_LU_STATE_*. Only a root in the state
  *			%IRQ_LU_STATE_FROZEN is valid for the next kernel. It is
  *			written last.
@@ -130,20 +128,19 @@ static_assert(sizeof(struct irq_lu_unit_ser) == 64);
  * @units:		The units
  */
 struct irq_lu_root_ser {
-	__u32			magic;
-	__u32			version;
-	__u64			features;
+	char			compatible[24];
 	__u32			state;
 	__u32			checksum;
 	__u32			nr_units;
 	__u32			nr_devices;
 	__u64			device_table;
 	__u32			table_checksum;
-	__u32			reserved[5];
+	__u32			reserved[3];
 	struct irq_lu_unit_ser	units[];
 };
 
 static_assert(sizeof(struct irq_lu_root_ser) == 64);
+static_assert(sizeof(IRQ_LU_COMPATIBLE) <= 24);
 
 /* The root and its units fill one page of this size. */
 #define IRQ_LU_ROOT_SIZE	4096

@@ -156,8 +156,7 @@ static int scale_test_init(struct kunit *test)
 	previous.found = alloc_array(test, sizeof(*previous.found));
 	owned = alloc_array(test, sizeof(*owned));
 	cold_irqs = alloc_array(test, DEVICE_VECTORS * sizeof(*cold_irqs));
-	previous.root->magic = IRQ_LU_MAGIC;
-	previous.root->version = IRQ_LU_VERSION;
+	strscpy(previous.root->compatible, IRQ_LU_COMPATIBLE);
 	previous.root->nr_units = previous.size->nr_units;
 	previous.root->nr_devices = previous.size->nr_devices;
 	previous.root->device_table = virt_to_phys(previous.refs);

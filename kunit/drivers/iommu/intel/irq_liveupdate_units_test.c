@@ -100,8 +100,7 @@ static int units_test_init(struct kunit *test)
 	previous.refs = kunit_kcalloc(test, NR_DEVICES, sizeof(*previous.refs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, previous.root);
 	KUNIT_ASSERT_NOT_NULL(test, previous.refs);
-	previous.root->magic = IRQ_LU_MAGIC;
-	previous.root->version = IRQ_LU_VERSION;
+	strscpy(previous.root->compatible, IRQ_LU_COMPATIBLE);
 	previous.root->nr_units = NR_UNITS;
 	previous.root->nr_devices = NR_DEVICES;
 	previous.root->device_table = virt_to_phys(previous.refs);

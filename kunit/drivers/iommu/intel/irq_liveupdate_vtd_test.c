@@ -939,8 +939,7 @@ static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 	iommu->ir_table->preserved = NULL;
 	alloc_held(test, iommu->ir_table);
 
-	root->magic = IRQ_LU_MAGIC;
-	root->version = IRQ_LU_VERSION;
+	strscpy(root->compatible, IRQ_LU_COMPATIBLE);
 	root->nr_units = 1;
 	root->units[0].backend = IRQ_LU_BACKEND_VTD;
 	root->units[0].reg_base = iommu->reg_phys;
