@@ -63,7 +63,8 @@ CONSOLE_TAIL_LINES = 40
 
 # What QEMU may say: of messages which a closed entry stops, for one. Anything else fails a run,
 # as that it does not know a trace event does.
-HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE")
+HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE|"
+                      r"failed to remap interrupt from devid")
 
 
 # One instruction after the other, and time is their number
