@@ -31,7 +31,8 @@ MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
 
 def command(args):
     """kunit.py, with the QEMU that it is to find first."""
-    parameters = ["kho=on", "kunit.autorun=1", "loglevel=7", "panic=-1", *args.append]
+    parameters = ["kho=on", "liveupdate=on", "kunit.autorun=1", "loglevel=7", "panic=-1",
+                  *args.append]
     machine = MACHINE
     if args.flavour == "debug":
         machine += f" -m {DEBUG_MEMORY}"

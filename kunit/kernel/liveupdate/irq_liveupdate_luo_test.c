@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of what a LUO file handler can learn of the session of its file. The
+ * real code of luo_file.c, with a handler of files that have an id and no state.
+ */
+
+#include <kunit/test.h>
+#include <linux/anon_inodes.h>
+#include <linux/fcntl.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/liveupdate.h>
+#include <linux/mutex.h>
+
+#include "luo_internal.h"
+
+/* What the handler was called with, and what it then found. */
+static struct luo_session *seen_session;
+static struct file *wanted;
+static bool found;
+
+static const struct file_operations fake_fops;
+
+static bool fake_can_preserve(struct liveupdate_file_handler *handler, struct file *file)
+{
+	return file->f_op == &fake_fops;
+}
+
+static unsigned long fake_get_id(struct file *file)
+{
+	return (unsigned long)file->private_data;
+}
+
+static int fake_preserve(struct liveupdate_file_op_args *args)
+{
+	seen_session = args->session;
+	found = wanted && liveupdate_session_has_file(args->session, wanted);
+	return 0;
+}
+
+static void fake_unpreserve(struct liveupdate_file_op_args *args)
+{
+	seen_session = args->session;
+}
+
+static int fake_retrieve(struct liveupdate_file_op_args *args)
+{
+	return -EOPNOTSUPP;
+}
+
+static void fake_finish(struct liveupdate_file_op_args *args)
+{
+}
+
+static const struct liveupdate_file_ops fake_ops = {
+	.can_preserve	= fake_can_preserve,
+	.get_id		= fake_get_id,
+	.preserve	= fake_preserve,
+	.unpreserve	= fake_unpreserve,
+	.retrieve	= fake_retrieve,
+	.finish		= fake_finish,
+	.owner		= THIS_MODULE,
+};
+
+static struct liveupdate_file_handler fake_handler = {
+	.ops		= &fake_ops,
+	.compatible	= "irq_liveupdate_luo_test",
+};
+
+static void forget_session(void *priv)
+{
+	struct luo_session *session = priv;
+
+	guard(mutex)(&session->mutex);
+	luo_file_unpreserve_files(&session->file_set);
+}
+
+static struct luo_session *new_session(struct kunit *test)
+{
+	struct luo_session *session = kunit_kzalloc(test, sizeof(*session), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, session);
+	mutex_init(&session->mutex);
+	luo_file_set_init(&session->file_set);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_session, session), 0);
+	return session;
+}
+
+static void forget_fd(void *fd)
+{
+	close_fd((unsigned long)fd);
+}
+
+/* A file of the object @id. */
+static int new_fd(struct kunit *test, unsigned long id)
+{
+	int fd = anon_inode_getfd("[fake]", &fake_fops, (void *)id, O_RDWR);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_fd,
+							(void *)(unsigned long)fd), 0);
+	return fd;
+}
+
+static void preserve(struct kunit *test, struct luo_session *session, u64 token, int fd)
+{
+	guard(mutex)(&session->mutex);
+	KUNIT_ASSERT_EQ(test, luo_preserve_file(&session->file_set, token, fd), 0);
+}
+
+/* Does the handler of a further file of the session find this one? */
+static bool finds(struct kunit *test, struct luo_session *session, int fd)
+{
+	static unsigned long id = 1000;
+	struct file *file = fget(fd);
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	wanted = file;
+	preserve(test, session, id, new_fd(test, id));
+	wanted = NULL;
+	id++;
+	fput(file);
+	return found;
+}
+
+static void handler_knows_session(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+
+	seen_session = NULL;
+	preserve(test, session, 1, new_fd(test, 1));
+	KUNIT_EXPECT_PTR_EQ(test, seen_session, session);
+	seen_session = NULL;
+	kunit_release_action(test, forget_session, session);
+	KUNIT_EXPECT_PTR_EQ(test, seen_session, session);
+}
+
+static void file_preserved_before_is_found(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	int fd = new_fd(test, 1);
+
+	KUNIT_EXPECT_FALSE(test, finds(test, session, fd));
+	preserve(test, session, 1, fd);
+	KUNIT_EXPECT_TRUE(test, finds(test, session, fd));
+}
+
+static void other_file_of_same_object_is_found(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+
+	preserve(test, session, 1, new_fd(test, 1));
+	KUNIT_EXPECT_TRUE(test, finds(test, session, new_fd(test, 1)));
+	KUNIT_EXPECT_FALSE(test, finds(test, session, new_fd(test, 2)));
+}
+
+static void file_of_other_session_is_not_found(struct kunit *test)
+{
+	struct luo_session *session = new_session(test), *other = new_session(test);
+	int fd = new_fd(test, 1);
+
+	preserve(test, other, 1, fd);
+	KUNIT_EXPECT_FALSE(test, finds(test, session, fd));
+}
+
+static void file_which_no_handler_knows_is_not_found(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	struct file *file = anon_inode_getfile("[alien]", &def_chr_fops, NULL, O_RDWR);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	preserve(test, session, 1, new_fd(test, 0));
+	scoped_guard(mutex, &session->mutex)
+		KUNIT_EXPECT_FALSE(test, liveupdate_session_has_file(session, file));
+	fput(file);
+}
+
+/* A file which is being preserved is not there yet. */
+static void file_does_not_find_itself(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	int fd = new_fd(test, 1);
+	struct file *file = fget(fd);
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	wanted = file;
+	preserve(test, session, 1, fd);
+	wanted = NULL;
+	fput(file);
+	KUNIT_EXPECT_FALSE(test, found);
+}
+
+static int luo_test_suite_init(struct kunit_suite *suite)
+{
+	return liveupdate_enabled() ? liveupdate_register_file_handler(&fake_handler) : 0;
+}
+
+static void luo_test_suite_exit(struct kunit_suite *suite)
+{
+	liveupdate_unregister_file_handler(&fake_handler);
+}
+
+static int luo_test_init(struct kunit *test)
+{
+	if (!liveupdate_enabled())
+		kunit_skip(test, "needs liveupdate=on");
+	return 0;
+}
+
+static struct kunit_case luo_test_cases[] = {
+	KUNIT_CASE(handler_knows_session),
+	KUNIT_CASE(file_preserved_before_is_found),
+	KUNIT_CASE(other_file_of_same_object_is_found),
+	KUNIT_CASE(file_of_other_session_is_not_found),
+	KUNIT_CASE(file_which_no_handler_knows_is_not_found),
+	KUNIT_CASE(file_does_not_find_itself),
+	{}
+};
+
+static struct kunit_suite luo_test_suite = {
+	.name		= "irq_liveupdate_luo",
+	.suite_init	= luo_test_suite_init,
+	.suite_exit	= luo_test_suite_exit,
+	.init		= luo_test_init,
+	.test_cases	= luo_test_cases,
+};
+
+kunit_test_suite(luo_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of what a LUO file handler knows of its session");
+MODULE_LICENSE("GPL");
