@@ -10,14 +10,20 @@
  *   vfio_liveupdate_cdev_bound() tell whether the file can be handed over at
  *   all, vfio_liveupdate_dma_mapped() whether the device has DMA mappings, which
  *   cannot;
- * - in retrieve(), vfio_liveupdate_cdev_open() returns a file in the state in
- *   which an open() of /dev/vfio/devices/vfioN leaves it. It is then bound to an
- *   iommufd in the ordinary way. The node in /dev need not be there yet.
+ * - in retrieve(), vfio_liveupdate_get_device() finds the VFIO device of a device
+ *   and keeps its driver bound, without the lock of the device: who unbinds it may
+ *   hold that for as long as a user has the device open.
+ *   vfio_liveupdate_cdev_open() then returns a file in the state in which an
+ *   open() of /dev/vfio/devices/vfioN leaves it, whether or not the device may be
+ *   opened in any other way. It is then bound to an iommufd in the ordinary way.
+ *   The node in /dev need not be there yet. The driver learns from its
+ *   release_retrieved() that the last reference on that file is gone.
  */
 
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/lockdep.h>
@@ -41,6 +47,7 @@ struct vfio_device *vfio_liveupdate_device(struct file *file)
 
 	return file->f_op == &vfio_device_fops ? df->device : NULL;
 }
+EXPORT_SYMBOL_GPL(vfio_liveupdate_device);
 
 /**
  * vfio_liveupdate_cdev_bound() - Is a device file a cdev bound to an iommufd?
@@ -57,6 +64,7 @@ bool vfio_liveupdate_cdev_bound(struct file *file)
 	/* Paired with smp_store_release() in vfio_df_ioctl_bind_iommufd() */
 	return !df->group && smp_load_acquire(&df->access_granted);
 }
+EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 
 /**
  * vfio_liveupdate_dma_mapped() - Can a device have DMA mappings?
@@ -77,13 +85,53 @@ bool vfio_liveupdate_dma_mapped(struct vfio_device *device)
 
 	return device->iommufd_attached || !ida_is_empty(&device->pasids);
 }
+EXPORT_SYMBOL_GPL(vfio_liveupdate_dma_mapped);
+
+static int vfio_liveupdate_match_parent(struct device *dev, const void *parent)
+{
+	return dev->parent == parent;
+}
+
+/**
+ * vfio_liveupdate_get_device() - Find the VFIO device of a device
+ * @dev: The device
+ *
+ * Context: Process context, sleeps.
+ * Return: The VFIO device, whose driver stays bound to @dev until
+ *         vfio_liveupdate_put_device(). NULL if @dev is not bound to a VFIO
+ *         driver, or is being unbound from it.
+ */
+struct vfio_device *vfio_liveupdate_get_device(struct device *dev)
+{
+	struct device *found __free(put_device) =
+		class_find_device(&vfio_device_class, NULL, dev, vfio_liveupdate_match_parent);
+	struct vfio_device *device;
+
+	if (!found)
+		return NULL;
+
+	device = container_of(found, struct vfio_device, device);
+	return vfio_device_try_get_registration(device) ? device : NULL;
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_get_device);
+
+/**
+ * vfio_liveupdate_put_device() - End of vfio_liveupdate_get_device()
+ * @device: What it has returned
+ *
+ * Context: Any.
+ */
+void vfio_liveupdate_put_device(struct vfio_device *device)
+{
+	vfio_device_put_registration(device);
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_put_device);
 
 /**
  * vfio_liveupdate_cdev_open() - Open the cdev of a device from within the kernel
  * @device: The device
  *
- * Context: Process context, sleeps. The caller keeps the driver of @device bound
- *          during the call.
+ * Context: Process context, sleeps. Within vfio_liveupdate_get_device().
  * Return: A new file, or an error pointer:
  *
  *         * -ENODEV if @device is being unregistered,
@@ -96,7 +144,8 @@ struct file *vfio_liveupdate_cdev_open(struct vfio_device *device)
 	struct file *file;
 
 	/* Paired with the put in vfio_device_fops_release() */
-	if (!vfio_device_try_get_registration(device))
+	if (WARN_ON_ONCE(!device->ops->release_retrieved) ||
+	    !vfio_device_try_get_registration(device))
 		return ERR_PTR(-ENODEV);
 
 	if (vfio_device_is_noiommu(device) && !capable(CAP_SYS_RAWIO)) {
@@ -115,6 +164,7 @@ struct file *vfio_liveupdate_cdev_open(struct vfio_device *device)
 	if (IS_ERR(file))
 		goto err_free;
 
+	df->retrieved = true;
 	/* As in vfio_device_fops_cdev_open(): all mmaps in one address space */
 	file->f_mapping = device->inode->i_mapping;
 	return file;
@@ -125,3 +175,4 @@ err_put_registration:
 	vfio_device_put_registration(device);
 	return file;
 }
+EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_open);

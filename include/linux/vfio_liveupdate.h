@@ -5,12 +5,15 @@
 
 #include <linux/types.h>
 
+struct device;
 struct file;
 struct vfio_device;
 
 struct vfio_device *vfio_liveupdate_device(struct file *file);
 bool vfio_liveupdate_cdev_bound(struct file *file);
 bool vfio_liveupdate_dma_mapped(struct vfio_device *device);
+struct vfio_device *vfio_liveupdate_get_device(struct device *dev);
+void vfio_liveupdate_put_device(struct vfio_device *device);
 struct file *vfio_liveupdate_cdev_open(struct vfio_device *device);
 
 #endif /* _LINUX_VFIO_LIVEUPDATE_H */
