@@ -9,7 +9,7 @@ array the first element is altered. Places:
     device0.vector0.entry                           its remapping table entry: low, high
     device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
     pci, pci.device0                                pci.h
-    file                                            vfio_pci.h
+    file                                            LUO's file: data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
 
 Checksums are made right again, unless they are what is altered.
@@ -26,9 +26,6 @@ from machine.gdbstub import DIRECT_MAP
 FREEZE = "vfio_pci_liveupdate_freeze"
 SEAL = "irq_lu_ser_seal_root"
 JUMP = "machine_kexec"
-
-# In struct liveupdate_file_op_args
-SERIALIZED_DATA = 24
 
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
@@ -56,6 +53,14 @@ class DeviceTableEntry(ctypes.LittleEndianStructure):
                 ("reserved", ctypes.c_uint64)]
 
 
+class FileArguments(ctypes.LittleEndianStructure):
+    """struct liveupdate_file_op_args"""
+
+    _fields_ = [("handler", ctypes.c_uint64), ("session", ctypes.c_uint64),
+                ("retrieve_status", ctypes.c_int32), ("file", ctypes.c_uint64),
+                ("data", ctypes.c_uint64)]
+
+
 class FlbEntry(ctypes.LittleEndianStructure):
     """struct luo_flb_ser"""
 
@@ -63,14 +68,21 @@ class FlbEntry(ctypes.LittleEndianStructure):
                 ("count", ctypes.c_uint64)]
 
 
+def alter_file(stub, arguments, alteration):
+    """LUO goes on with what freeze() leaves in its arguments."""
+    field, value = alteration.removeprefix("file.").split(" = ")
+    offset = getattr(FileArguments, field).offset
+    stub.write(arguments + offset, int(value, 0).to_bytes(POINTER_BYTES, "little"))
+
+
 class State:
     """What the old kernel hands over: named places in its memory.
 
-    root, devices, file, flb: virtual addresses of the root of the interrupt state, of the
-        list of PCI devices, of the file's record and of LUO's entry of that list
+    root, devices, flb: virtual addresses of the root of the interrupt state, of the
+        list of PCI devices and of LUO's entry of that list
     """
 
-    def __init__(self, stub, root, devices, file, flb):
+    def __init__(self, stub, root, devices, flb):
         self._stub = stub
         self._layouts = abi.structures()
         self._places = {}
@@ -78,7 +90,6 @@ class State:
         self._find_interrupts(root)
         self._place("pci", "pci_lu_ser", devices)
         self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
-        self._place("file", "vfio_pci_lu_ser", file)
         self._places["flb0"] = (FlbEntry, flb)
 
     def _size(self, structure):
@@ -166,7 +177,6 @@ class State:
                    nr_devices * self._size("irq_lu_device_ref_ser"))
         self._seal_with_array("root", "irq_lu_unit_ser", "nr_units")
         self._seal_with_array("pci", "pci_lu_dev_ser", "nr_devices")
-        self._seal("file.checksum", "file", self._size("vfio_pci_lu_ser"))
 
 
 class Visit:
@@ -191,12 +201,16 @@ class Visit:
         return int.from_bytes(self._stub.read(address, POINTER_BYTES), "little")
 
     def alter(self, alterations):
-        file = self._pointer(self._wait(FREEZE) + SERIALIZED_DATA)
+        arguments = self._wait(FREEZE)
+        of_file = [alteration for alteration in alterations if alteration.startswith("file.")]
+        for alteration in of_file:
+            alter_file(self._stub, arguments, alteration)
         root = self._go_on(SEAL)
         self._go_on(JUMP)
         devices = self._pointer(self._symbols.address(PCI_LIST))
         flb = self._pointer(self._symbols.address(FLB_GLOBAL) + FLB_OUTGOING)
-        state = State(self._stub, root, devices, DIRECT_MAP + file, flb)
+        state = State(self._stub, root, devices, flb)
         for alteration in alterations:
-            state.alter(alteration)
+            if alteration not in of_file:
+                state.alter(alteration)
         state.seal()

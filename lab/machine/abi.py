@@ -7,7 +7,7 @@ import re
 
 DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "include",
                          "linux", "kho", "abi")
-HEADERS = ("irq.h", "pci.h", "vfio_pci.h")
+HEADERS = ("irq.h", "pci.h")
 
 STRUCT = re.compile(r"^struct (\w+) \{\n(.*?)^\};", re.MULTILINE | re.DOTALL)
 # An array without a size is what follows the structure, and no part of it.

@@ -64,8 +64,7 @@ class CorruptionTest(unittest.TestCase):
         for n in range(NR_VECTORS):
             self.memory.put(DEVICE + 48 + n * 48, "irq_lu_vector_ser", handle=HANDLE + n)
         self.memory.put(PCI, "pci_lu_ser", nr_devices=1)
-        self.memory.put(FILE, "vfio_pci_lu_ser", len=64)
-        addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FILE, FLB))
+        addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FLB))
         self.state = corruption.State(self.memory, *addresses)
 
     def alter(self, *alterations):
@@ -82,7 +81,7 @@ class CorruptionTest(unittest.TestCase):
 
     def test_all_is_sealed(self):
         self.alter("device0.vector1.irq = 5", "ref0.reserved = 1", "unit0.flags = 2",
-                   "pci.device0.vendor = 0x1234", "file.version = 99")
+                   "pci.device0.vendor = 0x1234")
         vector = self.memory.at(DEVICE + 96, "irq_lu_vector_ser")
         self.assertEqual((vector.irq, vector.handle), (5, HANDLE + 1))
         self.assert_sealed("irq_lu_device_ser", DEVICE, 144)
@@ -90,7 +89,11 @@ class CorruptionTest(unittest.TestCase):
         self.assertEqual(self.memory.at(ROOT, "irq_lu_root_ser").table_checksum,
                          checksum(self.memory.bytes[DEVICE_TABLE:DEVICE_TABLE + 16]))
         self.assert_sealed("pci_lu_ser", PCI, 96)
-        self.assert_sealed("vfio_pci_lu_ser", FILE, 64)
+
+    def test_data_of_file(self):
+        corruption.alter_file(self.memory, corruption.DIRECT_MAP + FILE, "file.data = 0x1ff00")
+        data = FILE + corruption.FileArguments.data.offset
+        self.assertEqual(self.memory.bytes[data:data + 8], (0x1ff00).to_bytes(8, "little"))
 
     def test_altered_checksum_stays(self):
         self.alter("device0.checksum = 7")

@@ -5,10 +5,10 @@
  *
  * The file of a vfio-pci device, as opened from /dev/vfio/devices/ and bound to
  * an iommufd, can be handed over to the next kernel with LUO. The device goes on
- * being a bus master, is not reset, and keeps its interrupts. This file is the
- * LUO file handler. Which devices are handed over, and what becomes of their
- * interrupts, is the business of the PCI core (drivers/pci/liveupdate.c,
- * drivers/pci/msi/liveupdate.c).
+ * being a bus master, is not reset, and keeps its interrupts. This file has the
+ * methods of the LUO file handler, which is vfio_pci_luo.c. Which devices are
+ * handed over, and what becomes of their interrupts, is the business of the PCI
+ * core (drivers/pci/liveupdate.c, drivers/pci/msi/liveupdate.c).
  *
  * Only plain vfio-pci is supported: a variant driver has state of its own. So
  * is only the cdev: a file which was got from a VFIO group is refused.
@@ -17,29 +17,31 @@
  *
  * 1. preserve() refuses a device with DMA mappings, because nobody carries them
  *    over and DMA translation is off during the kexec; a device without an IOMMU
- *    is the business of its user. It refuses INTx, a device which sleeps, and a
- *    physical function with virtual functions enabled, because the next kernel
- *    turns those off. Then the device and its interrupts are preserved. Nothing
- *    changes for the user.
+ *    is the business of its user. It refuses INTx, a device which sleeps, one
+ *    that is being unbound from vfio-pci, and a physical function with virtual
+ *    functions enabled, because the next kernel turns those off. Then the device
+ *    and its interrupts are preserved. From then on it cannot be attached to
+ *    another address space, nor detached. Nothing else changes for the user.
  *
- * 2. freeze() closes a gate: from then on whatever would change the set of
- *    vectors, reset the device, put it to sleep or map DMA fails with -EBUSY,
- *    and what was under way is over. What preserve() has checked is checked
- *    again, and the state of the interrupts is captured. A freeze that fails
- *    opens the gate itself, because LUO calls unfreeze() only for the files
- *    whose freeze has succeeded.
+ * 2. freeze() marks the device as frozen: from then on whatever would change the
+ *    set of vectors, reset the device, put it to sleep or write to its config
+ *    space fails with -EBUSY, and what was under way is over. The mark is
+ *    tested under the locks which these operations hold anyway, igate and
+ *    memory_lock, and after the memory of the user was copied: nobody who holds
+ *    one of them waits for a user. Only a write to a register of config space that is
+ *    not emulated takes no lock. One that is under way at that instant may still
+ *    reach the device, as may what the user writes to memory that he has mapped;
+ *    no register that matters here is written in this way.
+ *
+ *    What preserve() has checked is checked again, and the state of the
+ *    interrupts is captured. A freeze that fails undoes itself, because LUO calls
+ *    unfreeze() only for the files whose freeze has succeeded.
  *
  *    Devices which can only be reset together (a device set of VFIO) are handed
  *    over together: freeze() fails if another device of the set is open but not
  *    preserved. Not preserve(), because the other one may be preserved next, and
  *    in any session. A device of the set which nobody has open, or which is not
  *    bound to VFIO, has no user whose device could be reset by a hot reset.
- *
- *    All writes to config space are held up, not only those to the MSI and MSI-X
- *    capabilities: the Command register, the power state and the two ways to
- *    request a function level reset are there as well, and the user has paused
- *    the device anyway. Memory of the device which the user has mapped cannot be
- *    held up, and need not.
  *
  * 3. unfreeze() and unpreserve() undo that when the update is cancelled.
  *
@@ -51,128 +53,53 @@
  *    not the same. Interrupts which could not be taken over are no reason: the
  *    user gets new ones.
  *
- *    An incoming device cannot be opened in any other way before it is finished,
- *    and VFIO_DEVICE_PCI_HOT_RESET, which hits its neighbours, has to wait until
- *    then, as has the reset which follows the last close of a neighbour.
+ *    An incoming device cannot be opened in any other way, and
+ *    VFIO_DEVICE_PCI_HOT_RESET, which hits its neighbours, has to wait until it is
+ *    finished, as has the reset which follows the last close of a neighbour.
  *
- * 5. finish() makes it an ordinary device. If nobody has opened it until then,
- *    its bus mastering is turned off first, and its next open resets it. LUO
- *    holds a reference on the file until then: when the user dies between
- *    retrieve() and finish(), the device stays open until the session is
- *    finished, and then sees an ordinary close with an ordinary reset. Only a
- *    VFIO_DEVICE_BIND_IOMMUFD which fails in its very last step, writing its
- *    result to the user, closes and resets the device earlier.
+ * 5. finish() ends the live update. Whoever comes first, finish() or the owner's
+ *    VFIO_DEVICE_BIND_IOMMUFD, leaves the device incoming for the other one: a
+ *    session may be finished before the device is bound. A file that nobody has
+ *    retrieved ends there, as does one which is closed for the last time without
+ *    ever having been bound: the device is stopped, and its next open resets it.
  *
- * LUO fails all incoming files when it does not know the handler of one of them.
- * So the handler is built in, registered at device_initcall, and its compatible
- * string never changes: versions are told by the data.
+ * When the user dies before VFIO_DEVICE_BIND_IOMMUFD, the next one gets the same
+ * file from the session and binds it. When he dies later, the file stays bound to
+ * his iommufd: LUO holds a reference on it until the session is finished, and then
+ * the device sees an ordinary close with an ordinary reset, and starts cold. So
+ * does a VFIO_DEVICE_BIND_IOMMUFD which fails in its very last step, writing its
+ * result to the user.
+ *
+ * Unbinding the device from its driver waits for its user, as ever. Nobody else
+ * waits for that: who unbinds holds the lock of the device, and so nothing here takes
+ * it. An unbind which begins before freeze() makes freeze() fail, and one
+ * that begins later does not keep the kernel from going down, because
+ * device_shutdown() leaves a frozen device alone.
  */
 
-#define pr_fmt(fmt) KBUILD_MODNAME ": live update: " fmt
+#define pr_fmt(fmt) "vfio_pci: live update: " fmt
 
-#include <kunit/visibility.h>
 #include <linux/cleanup.h>
-#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/file.h>
-#include <linux/init.h>
-#include <linux/io.h>
-#include <linux/kexec_handover.h>
-#include <linux/kho/abi/vfio_pci.h>
-#include <linux/list.h>
 #include <linux/liveupdate.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/string.h>
 #include <linux/vfio_liveupdate.h>
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
 
-/**
- * struct vfio_pci_lu_file - A preserved file
- * @list: On vfio_pci_lu_frozen_list from freeze() to unfreeze()
- * @vdev: The device
- */
-struct vfio_pci_lu_file {
-	struct list_head		list;
-	struct vfio_pci_core_device	*vdev;
-};
-
-/* The driver whose devices can be preserved. NULL without live update. */
+/* The driver whose devices can be preserved */
 static struct pci_driver *vfio_pci_lu_driver;
-
-/*
- * The files whose gate is closed. A gated operation holds vfio_pci_lu_gate for
- * reading while it looks at the list and while it runs, so that taking the gate
- * for writing, with the file on the list, waits for those under way.
- *
- * The operations which map DMA hold the lock of the device set instead, which is
- * taken inside the gate by others.
- */
-static DECLARE_RWSEM(vfio_pci_lu_gate);
-static DEFINE_SPINLOCK(vfio_pci_lu_lock);
-static LIST_HEAD(vfio_pci_lu_frozen_list);
 
 static struct vfio_pci_core_device *vfio_pci_lu_vdev(struct vfio_device *device)
 {
 	return container_of(device, struct vfio_pci_core_device, vdev);
-}
-
-static bool vfio_pci_lu_frozen(struct vfio_device *device)
-{
-	struct vfio_pci_lu_file *lu;
-
-	guard(spinlock)(&vfio_pci_lu_lock);
-
-	list_for_each_entry(lu, &vfio_pci_lu_frozen_list, list) {
-		if (&lu->vdev->vdev == device)
-			return true;
-	}
-
-	return false;
-}
-
-/* A hot reset hits every device of the set. */
-static bool vfio_pci_lu_set_frozen(struct vfio_device *device)
-{
-	struct vfio_pci_lu_file *lu;
-
-	guard(spinlock)(&vfio_pci_lu_lock);
-
-	list_for_each_entry(lu, &vfio_pci_lu_frozen_list, list) {
-		if (lu->vdev->vdev.dev_set == device->dev_set)
-			return true;
-	}
-
-	return false;
-}
-
-static int vfio_pci_lu_close_gate(struct vfio_pci_lu_file *lu)
-{
-	int err;
-
-	scoped_guard(spinlock, &vfio_pci_lu_lock)
-		list_add_tail(&lu->list, &vfio_pci_lu_frozen_list);
-
-	/* An operation can wait for its user's memory for as long as it likes. */
-	err = down_write_killable(&vfio_pci_lu_gate);
-	if (!err)
-		up_write(&vfio_pci_lu_gate);
-
-	return err;
-}
-
-static void vfio_pci_lu_open_gate(struct vfio_pci_lu_file *lu)
-{
-	guard(spinlock)(&vfio_pci_lu_lock);
-
-	list_del(&lu->list);
 }
 
 /* The MSI-X table is in memory of the device, which the user may have disabled. */
@@ -194,210 +121,32 @@ static int vfio_pci_lu_with_memory(struct vfio_pci_core_device *vdev,
 	return err;
 }
 
-/*
- * The owner has armed vectors, or taken some away: what the device has now must
- * be what the kernel believes. Says itself what differs.
- */
-static void vfio_pci_lu_audit(struct vfio_pci_core_device *vdev)
-{
-	if (!IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG) || !pci_liveupdate_incoming(vdev->pdev))
-		return;
-
-	guard(mutex)(&vdev->igate);
-	vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_audit);
-}
-
-static long vfio_pci_lu_set_irqs(struct vfio_device *core_vdev, unsigned long arg)
-{
-	long ret = vfio_pci_core_ioctl(core_vdev, VFIO_DEVICE_SET_IRQS, arg);
-
-	if (!ret)
-		vfio_pci_lu_audit(vfio_pci_lu_vdev(core_vdev));
-
-	return ret;
-}
-
 /**
- * vfio_pci_liveupdate_ioctl() - vfio_pci_core_ioctl() behind the gate
- * @core_vdev:	The device
- * @cmd:	The ioctl
- * @arg:	Its argument
+ * vfio_pci_liveupdate_audit() - Compare the vectors of an incoming device
+ * @vdev: The device
  *
- * Context: Process context, sleeps.
- * Return: -EBUSY if the device is frozen and @cmd would change its vectors or
- *         reset it, else what vfio_pci_core_ioctl() says.
- */
-long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
-			       unsigned long arg)
-{
-	bool frozen;
-
-	if (cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_RESET &&
-	    cmd != VFIO_DEVICE_PCI_HOT_RESET)
-		return vfio_pci_core_ioctl(core_vdev, cmd, arg);
-
-	guard(rwsem_read)(&vfio_pci_lu_gate);
-
-	if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
-		frozen = vfio_pci_lu_set_frozen(core_vdev);
-	else
-		frozen = vfio_pci_lu_frozen(core_vdev);
-
-	if (frozen)
-		return -EBUSY;
-	if (cmd == VFIO_DEVICE_SET_IRQS)
-		return vfio_pci_lu_set_irqs(core_vdev, arg);
-
-	return vfio_pci_core_ioctl(core_vdev, cmd, arg);
-}
-
-/**
- * vfio_pci_liveupdate_ioctl_feature() - vfio_pci_core_ioctl_feature() behind the gate
- * @core_vdev:	The device
- * @flags:	The feature, and what to do with it
- * @arg:	Its argument
- * @argsz:	Size of the argument
+ * After its owner has armed vectors, or taken some away: what the device has now
+ * must be what the kernel believes. Logs what differs. Does nothing without
+ * CONFIG_IRQ_LIVEUPDATE_DEBUG.
  *
- * Context: Process context, sleeps.
- * Return: -EBUSY if the device is frozen and would be put to sleep, else what
- *         vfio_pci_core_ioctl_feature() says.
+ * Context: With igate held. Sleeps.
  */
-int vfio_pci_liveupdate_ioctl_feature(struct vfio_device *core_vdev, u32 flags,
-				      void __user *arg, size_t argsz)
+void vfio_pci_liveupdate_audit(struct vfio_pci_core_device *vdev)
 {
-	u32 feature = flags & VFIO_DEVICE_FEATURE_MASK;
+	lockdep_assert_held(&vdev->igate);
 
-	if (feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY &&
-	    feature != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
-		return vfio_pci_core_ioctl_feature(core_vdev, flags, arg, argsz);
-
-	guard(rwsem_read)(&vfio_pci_lu_gate);
-
-	if (vfio_pci_lu_frozen(core_vdev))
-		return -EBUSY;
-
-	return vfio_pci_core_ioctl_feature(core_vdev, flags, arg, argsz);
-}
-
-/**
- * vfio_pci_liveupdate_write() - vfio_pci_core_write() behind the gate
- * @core_vdev:	The device
- * @buf:	What to write
- * @count:	Number of bytes
- * @ppos:	Where to
- *
- * Context: Process context, sleeps.
- * Return: -EBUSY if the device is frozen and the write goes to its config space,
- *         else what vfio_pci_core_write() says.
- */
-ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos)
-{
-	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) != VFIO_PCI_CONFIG_REGION_INDEX)
-		return vfio_pci_core_write(core_vdev, buf, count, ppos);
-
-	guard(rwsem_read)(&vfio_pci_lu_gate);
-
-	if (vfio_pci_lu_frozen(core_vdev))
-		return -EBUSY;
-
-	return vfio_pci_core_write(core_vdev, buf, count, ppos);
-}
-
-/**
- * vfio_pci_liveupdate_attach_ioas() - Attach behind the gate
- * @core_vdev:	The device
- * @pt_id:	The address space
- *
- * Context: With the lock of the device set held.
- * Return: -EBUSY if the device is frozen, else what
- *         vfio_iommufd_physical_attach_ioas() says.
- */
-int vfio_pci_liveupdate_attach_ioas(struct vfio_device *core_vdev, u32 *pt_id)
-{
-	if (vfio_pci_lu_frozen(core_vdev))
-		return -EBUSY;
-
-	return vfio_iommufd_physical_attach_ioas(core_vdev, pt_id);
-}
-
-/**
- * vfio_pci_liveupdate_pasid_attach_ioas() - Attach a PASID behind the gate
- * @core_vdev:	The device
- * @pasid:	The PASID
- * @pt_id:	The address space
- *
- * Context: With the lock of the device set held.
- * Return: -EBUSY if the device is frozen, else what
- *         vfio_iommufd_physical_pasid_attach_ioas() says.
- */
-int vfio_pci_liveupdate_pasid_attach_ioas(struct vfio_device *core_vdev,
-					  u32 pasid, u32 *pt_id)
-{
-	if (vfio_pci_lu_frozen(core_vdev))
-		return -EBUSY;
-
-	return vfio_iommufd_physical_pasid_attach_ioas(core_vdev, pasid, pt_id);
-}
-
-/**
- * vfio_pci_liveupdate_enable() - vfio_pci_core_enable() for any device
- * @vdev: The device, which is being opened
- *
- * Context: With the lock of the device set held.
- * Return: -EBUSY if the device was taken over from the previous kernel and waits
- *         to be retrieved, else what vfio_pci_core_enable() says.
- */
-int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
-{
-	struct pci_dev *pdev = vdev->pdev;
-	int err;
-
-	if (!pci_liveupdate_incoming(pdev))
-		return vfio_pci_core_enable(vdev);
-
-	if (!pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev, "live update: not opened: waits to be retrieved or finished\n");
-		return -EBUSY;
-	}
-
-	err = vfio_pci_core_enable(vdev);
-	if (err)
-		return err;
-
-	/* The state which close restores must not include bus mastering. */
-	pdev->saved_config_space[PCI_COMMAND / sizeof(u32)] &= ~PCI_COMMAND_MASTER;
-	kfree(vdev->pci_saved_state);
-	vdev->pci_saved_state = pci_store_saved_state(pdev);
-
-	return 0;
+	if (IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG) && pci_liveupdate_incoming(vdev->pdev))
+		vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_audit);
 }
 
 /* ---- The old kernel ---- */
-
-static u32 vfio_pci_lu_checksum(const struct vfio_pci_lu_ser *ser)
-{
-	struct vfio_pci_lu_ser tmp = *ser;
-
-	tmp.checksum = 0;
-	return crc32(~0, &tmp, sizeof(tmp));
-}
 
 static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *handler,
 					     struct file *file)
 {
 	struct vfio_device *device = vfio_liveupdate_device(file);
 
-	if (!device || !dev_is_pci(device->dev))
-		return false;
-
-	if (device->dev->driver == &vfio_pci_lu_driver->driver)
-		return true;
-
-	dev_err(device->dev, "live update: not preserved: driver is not %s\n",
-		vfio_pci_lu_driver->name);
-	return false;
+	return device && device->dev->driver == &vfio_pci_lu_driver->driver;
 }
 
 /* Is there anything that keeps an open device from being handed over? */
@@ -405,18 +154,16 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
-	scoped_guard(mutex, &vdev->vdev.dev_set->lock) {
-		if (vfio_liveupdate_dma_mapped(&vdev->vdev)) {
-			pci_err(pdev, "live update: not preserved: DMA is mapped\n");
-			return -EOPNOTSUPP;
-		}
+	lockdep_assert_held(&vdev->igate);
+
+	if (vdev->unregistering) {
+		pci_err(pdev, "live update: not preserved: being unbound from its driver\n");
+		return -ENODEV;
 	}
 
-	scoped_guard(mutex, &vdev->igate) {
-		if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX) {
-			pci_err(pdev, "live update: not preserved: INTx in use\n");
-			return -ENOMSG;
-		}
+	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX) {
+		pci_err(pdev, "live update: not preserved: INTx in use\n");
+		return -EOPNOTSUPP;
 	}
 
 	scoped_guard(rwsem_read, &vdev->memory_lock) {
@@ -428,59 +175,81 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
 
 	if (pci_num_vf(pdev)) {
 		pci_err(pdev, "live update: not preserved: virtual functions enabled\n");
-		return -EMLINK;
+		return -EBUSY;
 	}
 
 	return 0;
+}
+
+/*
+ * From here on the device stays attached to what it is attached to. A user who
+ * attaches holds the lock of the device set, and may do so for as long as he
+ * likes: until he provides the memory that he maps. So nobody waits for it here.
+ */
+static int vfio_pci_lu_keep_attachment(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_device *device = &vdev->vdev;
+
+	if (!mutex_trylock(&device->dev_set->lock)) {
+		pci_err(vdev->pdev,
+			"live update: not preserved: a device of its set is being opened, closed or attached\n");
+		return -EBUSY;
+	}
+
+	device->preserved = !vfio_liveupdate_dma_mapped(device);
+	mutex_unlock(&device->dev_set->lock);
+	if (device->preserved)
+		return 0;
+
+	pci_err(vdev->pdev, "live update: not preserved: DMA is mapped\n");
+	return -EOPNOTSUPP;
+}
+
+static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
+{
+	struct vfio_device *cur;
+
+	lockdep_assert_held(&dev_set->lock);
+
+	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
+		if (cur->open_count && !cur->preserved)
+			return dev_name(cur->dev);
+	}
+
+	return NULL;
 }
 
 /* What can only be reset together, and is in use, is handed over together. */
 static int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
-	struct vfio_device *cur;
+	const char *left_out;
 
-	guard(mutex)(&dev_set->lock);
-
-	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
-		if (!cur->open_count || pci_liveupdate_outgoing(to_pci_dev(cur->dev)))
-			continue;
-
-		pci_err(vdev->pdev, "live update: not frozen: %s shares its reset and is not preserved\n",
-			dev_name(cur->dev));
-		return -EXDEV;
+	if (!mutex_trylock(&dev_set->lock)) {
+		pci_err(vdev->pdev,
+			"live update: not frozen: a device of its set is being opened, closed or attached\n");
+		return -EBUSY;
 	}
 
-	return 0;
-}
+	left_out = vfio_pci_lu_left_out(dev_set);
+	if (left_out)
+		pci_err(vdev->pdev, "live update: not frozen: %s shares its reset and is not preserved\n",
+			left_out);
+	mutex_unlock(&dev_set->lock);
 
-static struct vfio_pci_lu_ser *vfio_pci_lu_serialize(struct pci_dev *pdev)
-{
-	struct vfio_pci_lu_ser *ser;
-
-	ser = kho_alloc_preserve(sizeof(*ser));
-	if (IS_ERR(ser))
-		return ser;
-
-	*ser = (struct vfio_pci_lu_ser) {
-		.magic		= VFIO_PCI_LU_MAGIC,
-		.version	= VFIO_PCI_LU_VERSION,
-		.features	= VFIO_PCI_LU_FEATURES,
-		.len		= sizeof(*ser),
-		.segment	= pci_domain_nr(pdev->bus),
-		.devid		= pci_dev_id(pdev),
-		.vendor		= pdev->vendor,
-		.device		= pdev->device,
-	};
-	ser->checksum = vfio_pci_lu_checksum(ser);
-
-	return ser;
+	return left_out ? -EBUSY : 0;
 }
 
 static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 	int err;
+
+	guard(mutex)(&vdev->igate);
+
+	err = vfio_pci_lu_check(vdev);
+	if (err)
+		return err;
 
 	err = pci_liveupdate_preserve(pdev);
 	if (err)
@@ -498,151 +267,91 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	struct vfio_device *device = vfio_liveupdate_device(args->file);
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
 	struct pci_dev *pdev = vdev->pdev;
-	struct vfio_pci_lu_ser *ser;
 	int err;
 
 	if (!vfio_liveupdate_cdev_bound(args->file)) {
 		pci_err(pdev, "live update: not preserved: not a cdev bound to an iommufd\n");
-		return -EBADFD;
+		return -EINVAL;
 	}
 
-	err = vfio_pci_lu_check(vdev);
+	err = vfio_pci_lu_keep_attachment(vdev);
 	if (err)
 		return err;
 
-	struct vfio_pci_lu_file *lu __free(kfree) = kzalloc_obj(*lu);
-
-	ser = lu ? vfio_pci_lu_serialize(pdev) : ERR_PTR(-ENOMEM);
-	if (IS_ERR(ser)) {
-		pci_err(pdev, "live update: not preserved: %pe\n", ser);
-		return PTR_ERR(ser);
-	}
-	lu->vdev = vdev;
-
 	err = vfio_pci_lu_preserve_device(vdev);
 	if (err) {
-		kho_unpreserve_free(ser);
+		device->preserved = false;
 		return err;
 	}
 
-	args->serialized_data = virt_to_phys(ser);
-	args->private_data = no_free_ptr(lu);
+	args->serialized_data = vfio_pci_luo_name(pdev);
 	return 0;
 }
 
 static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_lu_file *lu = args->private_data;
-	struct pci_dev *pdev = lu->vdev->pdev;
+	struct vfio_device *device = vfio_liveupdate_device(args->file);
+	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
 
 	pci_msi_liveupdate_unpreserve(pdev);
 	pci_liveupdate_unpreserve(pdev);
-	kho_unpreserve_free(phys_to_virt(args->serialized_data));
-	kfree(lu);
+	device->preserved = false;
+}
+
+/* Whoever unbinds the device from here on must not keep the kernel from going down. */
+static void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen)
+{
+	lockdep_assert_held(&vdev->igate);
+
+	scoped_guard(rwsem_write, &vdev->memory_lock)
+		WRITE_ONCE(vdev->frozen, frozen);
+	dev_assign_skip_shutdown(&vdev->pdev->dev, frozen);
 }
 
 static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_lu_file *lu = args->private_data;
+	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(vfio_liveupdate_device(args->file));
 	int err;
 
-	err = vfio_pci_lu_close_gate(lu);
+	guard(mutex)(&vdev->igate);
+
+	vfio_pci_lu_set_frozen(vdev, true);
+	err = vfio_pci_lu_check(vdev);
 	if (!err)
-		err = vfio_pci_lu_check(lu->vdev);
+		err = vfio_pci_lu_check_set(vdev);
 	if (!err)
-		err = vfio_pci_lu_check_set(lu->vdev);
-	if (!err)
-		err = vfio_pci_lu_with_memory(lu->vdev, pci_msi_liveupdate_freeze);
+		err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_freeze);
 	if (err)
-		vfio_pci_lu_open_gate(lu);
+		vfio_pci_lu_set_frozen(vdev, false);
 
 	return err;
 }
 
 static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_lu_file *lu = args->private_data;
+	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(vfio_liveupdate_device(args->file));
 
-	pci_msi_liveupdate_unfreeze(lu->vdev->pdev);
-	vfio_pci_lu_open_gate(lu);
+	guard(mutex)(&vdev->igate);
+
+	pci_msi_liveupdate_unfreeze(vdev->pdev);
+	vfio_pci_lu_set_frozen(vdev, false);
 }
 
 /* ---- The next kernel ---- */
 
-/* Returns why the record of a file is refused, or NULL. It may say anything. */
-VISIBLE_IF_KUNIT const char *vfio_pci_lu_refuse(u64 pa)
+static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **filep)
 {
-	struct vfio_pci_lu_ser *ser;
-
-	/* Only in memory which exists is reading safe whatever is in there. */
-	if (!pa || !PAGE_ALIGNED(pa) || !pfn_valid(PHYS_PFN(pa)) ||
-	    !page_is_ram(PHYS_PFN(pa)))
-		return "bad address";
-
-	ser = phys_to_virt(pa);
-	if (ser->magic != VFIO_PCI_LU_MAGIC)
-		return "bad magic";
-	if (ser->version != VFIO_PCI_LU_VERSION)
-		return "unknown version";
-	if (ser->features & ~VFIO_PCI_LU_FEATURES)
-		return "unknown features";
-	if (ser->len != sizeof(*ser))
-		return "bad length";
-	if (ser->checksum != vfio_pci_lu_checksum(ser))
-		return "bad checksum";
-	if (memchr_inv(ser->reserved, 0, sizeof(ser->reserved)))
-		return "reserved field not zero";
-
-	return NULL;
-}
-
-/* The device which a record names, with a reference, or NULL. */
-static struct pci_dev *vfio_pci_lu_find(const struct vfio_pci_lu_ser *ser)
-{
-	struct pci_dev *pdev;
-
-	pdev = pci_get_domain_bus_and_slot(ser->segment, PCI_BUS_NUM(ser->devid),
-					   ser->devid & 0xff);
-	if (pdev && pdev->vendor == ser->vendor && pdev->device == ser->device)
-		return pdev;
-
-	pci_dev_put(pdev);
-	return NULL;
-}
-
-static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
-{
-	struct vfio_pci_core_device *vdev;
-	struct vfio_pci_lu_ser *ser;
-	const char *reason;
+	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
 	struct file *file;
 	int err;
 
-	reason = vfio_pci_lu_refuse(args->serialized_data);
-	if (reason) {
-		pr_err("file not retrieved: %s\n", reason);
-		return -EINVAL;
-	}
-
-	ser = phys_to_virt(args->serialized_data);
-	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_lu_find(ser);
-	if (!pdev) {
-		pr_err("file not retrieved: no device %04x:%04x at %04x:%02x:%02x.%d\n",
-		       ser->vendor, ser->device, ser->segment, PCI_BUS_NUM(ser->devid),
-		       PCI_SLOT(ser->devid), PCI_FUNC(ser->devid));
-		return -ENODEV;
-	}
-
-	guard(device)(&pdev->dev);
-
-	if (pdev->driver != vfio_pci_lu_driver) {
+	if (device->dev->driver != &vfio_pci_lu_driver->driver) {
 		pci_err(pdev, "live update: not retrieved: not bound to %s\n",
 			vfio_pci_lu_driver->name);
 		return -ENODEV;
 	}
 
-	vdev = dev_get_drvdata(&pdev->dev);
-	file = vfio_liveupdate_cdev_open(&vdev->vdev);
+	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
 		pci_err(pdev, "live update: not retrieved: %pe\n", file);
 		return PTR_ERR(file);
@@ -655,48 +364,126 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 		return err;
 	}
 
-	args->file = file;
+	*filep = file;
 	return 0;
 }
 
-/* The interrupts first: those of a device that is not open are turned off. */
-static void vfio_pci_lu_finish(struct pci_dev *pdev, bool opened)
+static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 {
-	if (!opened) {
-		pci_err(pdev, "live update: stopped: nobody has opened it\n");
-		pci_clear_master(pdev);
+	struct vfio_device *device;
+	int err;
+
+	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
+	if (!pdev) {
+		pr_err("file not retrieved: no such device: %#llx\n", args->serialized_data);
+		return -ENODEV;
 	}
 
-	pci_msi_liveupdate_finish(pdev);
-	pci_liveupdate_finish(pdev);
+	device = vfio_liveupdate_get_device(&pdev->dev);
+	if (!device) {
+		pci_err(pdev, "live update: not retrieved: not bound to %s\n",
+			vfio_pci_lu_driver->name);
+		return -ENODEV;
+	}
+
+	err = vfio_pci_lu_retrieve_from(device, &args->file);
+	vfio_liveupdate_put_device(device);
+
+	return err;
 }
 
+/**
+ * vfio_pci_liveupdate_may_open() - May a device be opened?
+ * @device: The device
+ *
+ * Context: Any.
+ * Return: 0, or -EBUSY if @device was taken over from the previous kernel and is
+ *         not finished: the file which its owner gets back alone can be used.
+ */
+int vfio_pci_liveupdate_may_open(struct vfio_device *device)
+{
+	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
+
+	if (!pci_liveupdate_incoming(pdev))
+		return 0;
+
+	pci_err(pdev, "live update: not opened: waits to be retrieved or finished\n");
+	return -EBUSY;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
+
+/* Its owner has it, and LUO is done with it. */
+static void vfio_pci_lu_end(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->igate);
+
+	if (vdev->claimed && vdev->finished)
+		pci_liveupdate_finish(vdev->pdev);
+}
+
+static void vfio_pci_lu_claim(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	/* The state which close restores must not include bus mastering. */
+	pdev->saved_config_space[PCI_COMMAND / sizeof(u32)] &= ~PCI_COMMAND_MASTER;
+	kfree(vdev->pci_saved_state);
+	vdev->pci_saved_state = pci_store_saved_state(pdev);
+
+	guard(mutex)(&vdev->igate);
+
+	vdev->claimed = true;
+	vfio_pci_lu_end(vdev);
+}
+
+/**
+ * vfio_pci_liveupdate_enable() - vfio_pci_core_enable() for any device
+ * @vdev: The device, which is being opened
+ *
+ * Context: With the lock of the device set held.
+ * Return: What vfio_pci_core_enable() says.
+ */
+int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
+{
+	bool running = vfio_pci_liveupdate_running(vdev);
+	int err;
+
+	err = vfio_pci_core_enable(vdev);
+	if (!err && running)
+		vfio_pci_lu_claim(vdev);
+
+	return err;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
+
+/**
+ * vfio_pci_liveupdate_release() - The owner of a retrieved file has closed it
+ * @device: The device
+ *
+ * Only after LUO is done with the file, because LUO holds a reference on it.
+ *
+ * Context: Process context, sleeps.
+ */
+void vfio_pci_liveupdate_release(struct vfio_device *device)
+{
+	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
+
+	if (pci_liveupdate_retrieved(pdev))
+		vfio_pci_luo_stop(pdev, "closed before it was bound to an iommufd");
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_release);
+
+/* Only of a file which was retrieved, see vfio_pci_luo_finish() */
 static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_lu_ser *ser;
+	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(vfio_liveupdate_device(args->file));
 
-	/* What is refused cannot be named. The PCI core finishes the rest. */
-	if (vfio_pci_lu_refuse(args->serialized_data))
-		return;
+	/* Against VFIO_DEVICE_SET_IRQS and the end of VFIO_DEVICE_BIND_IOMMUFD */
+	guard(mutex)(&vdev->igate);
 
-	ser = phys_to_virt(args->serialized_data);
-	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_lu_find(ser);
-
-	if (args->file) {
-		struct vfio_device *device = vfio_liveupdate_device(args->file);
-
-		/* Against VFIO_DEVICE_BIND_IOMMUFD and VFIO_DEVICE_SET_IRQS of the file */
-		guard(mutex)(&device->dev_set->lock);
-		guard(mutex)(&vfio_pci_lu_vdev(device)->igate);
-		vfio_pci_lu_finish(to_pci_dev(device->dev), device->open_count);
-	} else if (pdev) {
-		/* Nobody can open it before it is finished, but its driver can change. */
-		guard(device)(&pdev->dev);
-		if (pci_liveupdate_incoming(pdev))
-			vfio_pci_lu_finish(pdev, false);
-	}
-
-	kho_restore_free(ser);
+	pci_msi_liveupdate_finish(vdev->pdev);
+	vdev->finished = true;
+	vfio_pci_lu_end(vdev);
 }
 
 static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
@@ -710,41 +497,26 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.owner		= THIS_MODULE,
 };
 
-static struct liveupdate_file_handler vfio_pci_liveupdate_handler = {
-	.ops		= &vfio_pci_liveupdate_ops,
-	.compatible	= VFIO_PCI_LU_FH_COMPATIBLE,
-};
-
 /**
  * vfio_pci_liveupdate_init() - Let the devices of a driver be handed over
  * @drv: The vfio-pci driver
  *
- * Nothing else of the driver depends on it, so that it only says if it fails.
- *
- * Context: From the init function of the driver.
+ * Context: From the init function of the driver. Sleeps.
  */
-void __init vfio_pci_liveupdate_init(struct pci_driver *drv)
+void vfio_pci_liveupdate_init(struct pci_driver *drv)
 {
-	int err;
-
-	if (!liveupdate_enabled())
-		return;
-
 	vfio_pci_lu_driver = drv;
-
-	err = liveupdate_register_file_handler(&vfio_pci_liveupdate_handler);
-	if (err)
-		goto err_out;
-
-	err = pci_liveupdate_register_flb(&vfio_pci_liveupdate_handler);
-	if (err)
-		goto err_unregister;
-
-	return;
-
-err_unregister:
-	liveupdate_unregister_file_handler(&vfio_pci_liveupdate_handler);
-err_out:
-	pr_err("file handler not registered: %pe\n", ERR_PTR(err));
-	vfio_pci_lu_driver = NULL;
+	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops);
 }
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);
+
+/**
+ * vfio_pci_liveupdate_exit() - End of vfio_pci_liveupdate_init()
+ *
+ * Context: From the exit function of the driver, which is unregistered. Sleeps.
+ */
+void vfio_pci_liveupdate_exit(void)
+{
+	vfio_pci_luo_set_ops(NULL);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_exit);

@@ -3,58 +3,107 @@
 #ifndef VFIO_PCI_LIVEUPDATE_H
 #define VFIO_PCI_LIVEUPDATE_H
 
+#include <linux/cleanup.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/vfio_pci_core.h>
 
+struct liveupdate_file_ops;
+
 #ifdef CONFIG_VFIO_PCI_LIVEUPDATE
+/**
+ * vfio_pci_liveupdate_running() - Does a device run before its first open?
+ * @vdev: The device
+ *
+ * Context: With the lock of the device set held.
+ * Return: True if @vdev was taken over from the previous kernel, and nobody has
+ *         bound the file yet that its owner gets back.
+ */
+static inline bool vfio_pci_liveupdate_running(struct vfio_pci_core_device *vdev)
+{
+	return pci_liveupdate_incoming(vdev->pdev) && !vdev->claimed;
+}
+
 /*
  * The first open of a device starts from a defined state: not a bus master, and
- * reset. A device which was retrieved from the previous kernel is in use already.
+ * reset. A device which runs already is left as it is.
  */
-static inline void vfio_pci_initial_clear_master(struct pci_dev *pdev)
+static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vdev)
 {
-	if (!pci_liveupdate_retrieved(pdev))
-		pci_clear_master(pdev);
+	if (!vfio_pci_liveupdate_running(vdev))
+		pci_clear_master(vdev->pdev);
 }
 
 /* Returns what the reset would return if it worked: -ENOTTY without a method */
-static inline int vfio_pci_initial_reset(struct pci_dev *pdev)
+static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
-	if (!pci_liveupdate_retrieved(pdev))
-		return pci_try_reset_function(pdev);
+	if (!vfio_pci_liveupdate_running(vdev))
+		return pci_try_reset_function(vdev->pdev);
 
-	return pdev->reset_methods[0] ? 0 : -ENOTTY;
+	return vdev->pdev->reset_methods[0] ? 0 : -ENOTTY;
 }
 
+/**
+ * vfio_pci_liveupdate_unregister() - A device is going to be unregistered
+ * @vdev: The device
+ *
+ * Its driver is about to wait for the user. preserve() and freeze() refuse the
+ * device from here on, so that no live update waits as well.
+ *
+ * Context: With the device locked. Sleeps.
+ */
+static inline void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *vdev)
+{
+	guard(mutex)(&vdev->igate);
+
+	vdev->unregistering = true;
+}
+
+int vfio_pci_liveupdate_may_open(struct vfio_device *device);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
-long vfio_pci_liveupdate_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
-			       unsigned long arg);
-int vfio_pci_liveupdate_ioctl_feature(struct vfio_device *core_vdev, u32 flags,
-				      void __user *arg, size_t argsz);
-ssize_t vfio_pci_liveupdate_write(struct vfio_device *core_vdev,
-				  const char __user *buf, size_t count,
-				  loff_t *ppos);
-int vfio_pci_liveupdate_attach_ioas(struct vfio_device *core_vdev, u32 *pt_id);
-int vfio_pci_liveupdate_pasid_attach_ioas(struct vfio_device *core_vdev,
-					  u32 pasid, u32 *pt_id);
+void vfio_pci_liveupdate_release(struct vfio_device *device);
+void vfio_pci_liveupdate_audit(struct vfio_pci_core_device *vdev);
 
 void vfio_pci_liveupdate_init(struct pci_driver *drv);
+void vfio_pci_liveupdate_exit(void);
+
+u64 vfio_pci_luo_name(struct pci_dev *pdev);
+struct pci_dev *vfio_pci_luo_find(u64 name);
+void vfio_pci_luo_stop(struct pci_dev *pdev, const char *reason);
+void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops);
 #if IS_ENABLED(CONFIG_KUNIT)
-const char *vfio_pci_lu_refuse(u64 pa);
+u64 vfio_pci_luo_pack(u32 segment, u16 devid);
+bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid);
 #endif
 #else
-#define vfio_pci_initial_clear_master		pci_clear_master
-#define vfio_pci_initial_reset			pci_try_reset_function
+#define vfio_pci_liveupdate_may_open		NULL
 #define vfio_pci_liveupdate_enable		vfio_pci_core_enable
-#define vfio_pci_liveupdate_ioctl		vfio_pci_core_ioctl
-#define vfio_pci_liveupdate_ioctl_feature	vfio_pci_core_ioctl_feature
-#define vfio_pci_liveupdate_write		vfio_pci_core_write
-#define vfio_pci_liveupdate_attach_ioas		vfio_iommufd_physical_attach_ioas
-#define vfio_pci_liveupdate_pasid_attach_ioas	\
-	vfio_iommufd_physical_pasid_attach_ioas
+#define vfio_pci_liveupdate_release		NULL
+
+static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vdev)
+{
+	pci_clear_master(vdev->pdev);
+}
+
+static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
+{
+	return pci_try_reset_function(vdev->pdev);
+}
+
+static inline void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void vfio_pci_liveupdate_audit(struct vfio_pci_core_device *vdev)
+{
+}
 
 static inline void vfio_pci_liveupdate_init(struct pci_driver *drv)
+{
+}
+
+static inline void vfio_pci_liveupdate_exit(void)
 {
 }
 #endif /* CONFIG_VFIO_PCI_LIVEUPDATE */

@@ -10,15 +10,21 @@
  * interrupts: what then arrives across FINISH are the synthetic ones. All
  * devices are in one session, or with -S 1 and -S 2 each is in its own. In the
  * second stage "cold:BDF" is a device whose interrupts the kernel has refused: it
- * is retrieved all the same, and its vectors are new ones. With -k 2 the process
- * kills itself when it has taken the devices over, and does not finish.
+ * is retrieved all the same, and its vectors are new ones. With
+ *
+ *	-f 2	the sessions are finished before the devices are bound
+ *	-k 2	the process kills itself when it has taken the devices over
+ *	-u 2	another one was killed with the first device, before it had bound it
+ *	-b 2	another one was killed when it had bound and armed the first device
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -59,7 +65,10 @@ struct device {
 
 static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
-static bool own_sessions, killed;
+static bool own_sessions;
+
+/* What comes before the second stage is like any other, or ends it. */
+static enum { NOTHING, FINISH, DIE_UNBOUND, DIE_BOUND, DIE_ADOPTED } first;
 
 static unsigned int nr_vectors(const struct vfio_dev *dev)
 {
@@ -211,22 +220,40 @@ static bool is_signalled(struct device *device, __u64 times)
 	return !wrong;
 }
 
-static void take_over(unsigned int index)
+static void get_sessions(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++)
+		devices[i].session = session_of(i, luo_retrieve_session);
+}
+
+static int retrieve_device(unsigned int index)
 {
 	struct device *device = &devices[index];
-	const char *bdf = device->bdf;
-	static struct record is;
-	int memfd;
 
-	device->session = session_of(index, luo_retrieve_session);
-	memfd = luo_retrieve_fd(device->session, index * TOKENS + RECORD_TOKEN);
+	snprintf(device->dev.bdf, sizeof(device->dev.bdf), "%s", device->bdf);
+	device->dev.fd = luo_retrieve_fd(device->session, index * TOKENS + DEVICE_TOKEN);
+
+	return device->dev.fd;
+}
+
+static void get_back(unsigned int index)
+{
+	struct device *device = &devices[index];
+	int memfd = luo_retrieve_fd(device->session, index * TOKENS + RECORD_TOKEN);
+
 	check(memfd, "retrieve record");
 	device->was = map_record(memfd);
-
-	snprintf(device->dev.bdf, sizeof(device->dev.bdf), "%s", bdf);
-	device->dev.fd = luo_retrieve_fd(device->session, index * TOKENS + DEVICE_TOKEN);
-	ksft_test_result(device->dev.fd >= 0, "%s is retrieved\n", bdf);
+	ksft_test_result(retrieve_device(index) >= 0, "%s is retrieved\n", device->bdf);
 	check(device->dev.fd, "retrieve device");
+}
+
+static void adopt(struct device *device)
+{
+	const char *bdf = device->bdf;
+	static struct record is;
+
 	check(vfio_dev_bind(&device->dev), "bind");
 	ksft_test_result(nr_vectors(&device->dev) == device->was->nr_vectors,
 			 "%s has as many vectors\n", bdf);
@@ -239,10 +266,9 @@ static void take_over(unsigned int index)
 	else
 		ksft_test_result(!differences(device->was, &is),
 				 "%s: irq numbers and messages are the same\n", bdf);
-	ksft_test_result(is_silent(device), "%s: nothing arrives before FINISH\n", bdf);
 }
 
-static void finish_and_count(void)
+static void finish(void)
 {
 	unsigned int i;
 
@@ -250,25 +276,108 @@ static void finish_and_count(void)
 		if (!i || own_sessions)
 			check(luo_finish(devices[i].session), "finish");
 	}
+}
+
+static void expect_signals(void)
+{
+	unsigned int i;
+
 	for (i = 0; i < nr_devices; i++)
 		ksft_test_result(is_signalled(&devices[i], !devices[i].cold),
 				 "%s: FINISH gives each vector exactly %d interrupts\n",
 				 devices[i].bdf, !devices[i].cold);
 }
 
+/* What a VMM does until it is killed; the session stays with somebody else. */
+static void let_die(bool bound)
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		ksft_exit_fail_perror("fork");
+	if (!child) {
+		check(retrieve_device(0), "retrieve device");
+		if (bound) {
+			check(vfio_dev_bind(&devices[0].dev), "bind");
+			arm(&devices[0]);
+		}
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static void take_over(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++) {
+		adopt(&devices[i]);
+		if (first != FINISH)
+			ksft_test_result(is_silent(&devices[i]),
+					 "%s: nothing arrives before FINISH\n", devices[i].bdf);
+	}
+}
+
 static void stage_2(void)
 {
 	unsigned int i;
 
-	ksft_set_plan((killed ? 4 : 5) * nr_devices);
+	ksft_set_plan(nr_devices * (first == FINISH || first == DIE_ADOPTED ? 4 : 5));
+	get_sessions();
+	if (first == DIE_UNBOUND)
+		let_die(false);
 	for (i = 0; i < nr_devices; i++)
-		take_over(i);
-	if (killed) {
+		get_back(i);
+	if (first == FINISH)
+		finish();
+	take_over();
+	if (first == DIE_ADOPTED) {
 		ksft_print_cnts();
 		raise(SIGKILL);
 	}
-	finish_and_count();
+	if (first != FINISH)
+		finish();
+	expect_signals();
 	ksft_finished();
+}
+
+/* The file stays bound to the iommufd of the dead, and the device is his until FINISH. */
+static void stage_2_after_bound(void)
+{
+	struct vfio_dev *dev = &devices[0].dev;
+
+	ksft_set_plan(4);
+	get_sessions();
+	let_die(true);
+	ksft_test_result(retrieve_device(0) >= 0, "the file is retrieved again\n");
+	ksft_test_result(vfio_dev_bind(dev) == -EINVAL, "it cannot be bound again\n");
+	finish();
+	close(dev->fd);
+	close(dev->iommufd);
+	ksft_test_result(!vfio_dev_open_cdev(dev, devices[0].bdf),
+			 "FINISH and the last close let others open it\n");
+	ksft_test_result(!vfio_dev_bind(dev), "and bind it\n");
+	ksft_finished();
+}
+
+static bool is_option(const char *option)
+{
+	if (!strcmp(option, "-S"))
+		own_sessions = true;
+	else if (!strcmp(option, "-f"))
+		first = FINISH;
+	else if (!strcmp(option, "-u"))
+		first = DIE_UNBOUND;
+	else if (!strcmp(option, "-b"))
+		first = DIE_BOUND;
+	else if (!strcmp(option, "-k"))
+		first = DIE_ADOPTED;
+	else
+		return !strcmp(option, "-s");
+
+	return true;
 }
 
 static void add_device(const char *name)
@@ -284,10 +393,8 @@ int main(int argc, char *argv[])
 	const char *option = argc > 3 ? argv[1] : "", *stage = argv[2];
 
 	ksft_print_header();
-	own_sessions = !strcmp(option, "-S");
-	killed = !strcmp(option, "-k");
-	if ((!own_sessions && !killed && strcmp(option, "-s")) || argc > 3 + MAX_DEVICES)
-		ksft_exit_fail_msg("usage: %s -s|-S|-k 1|2 BDF...\n", argv[0]);
+	if (!is_option(option) || argc > 3 + MAX_DEVICES)
+		ksft_exit_fail_msg("usage: %s -s|-S|-f|-k|-u|-b 1|2 BDF...\n", argv[0]);
 	require_liveupdate();
 
 	for (argv += 3; *argv; argv++)
@@ -295,6 +402,8 @@ int main(int argc, char *argv[])
 
 	if (!strcmp(stage, "1"))
 		stage_1();
+	else if (first == DIE_BOUND)
+		stage_2_after_bound();
 	else
 		stage_2();
 }

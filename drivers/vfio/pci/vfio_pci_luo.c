@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/**
+ * DOC: LUO File Handler of vfio-pci
+ *
+ * LUO gives back no file at all when it does not know the handler of one of them,
+ * and it asks for the handlers as soon as /dev/liveupdate is opened, which the
+ * first process of a system may do. vfio-pci may be a module that nobody has
+ * loaded by then. So the handler is this object, which is always built in. It knows
+ * by which name a file tells its device, asks for the module when the file is
+ * retrieved, and stops a device that nobody has retrieved. Everything else is done
+ * by vfio-pci, see vfio_pci_liveupdate.c, whose methods are called here.
+ *
+ * A file that is preserved, or retrieved and not finished, keeps the module.
+ */
+
+#define pr_fmt(fmt) "vfio_pci: live update: " fmt
+
+#include <kunit/visibility.h>
+#include <linux/bitfield.h>
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/kho/abi/vfio_pci.h>
+#include <linux/kmod.h>
+#include <linux/liveupdate.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+
+#include "vfio_pci_liveupdate.h"
+
+/* The methods of vfio-pci, NULL while it is not there. Stay while there is a reference. */
+static const struct liveupdate_file_ops *vfio_pci_luo_ops;
+static DEFINE_MUTEX(vfio_pci_luo_lock);
+
+/* Returns the methods, with a reference on their module, or NULL. */
+static const struct liveupdate_file_ops *vfio_pci_luo_get(void)
+{
+	guard(mutex)(&vfio_pci_luo_lock);
+
+	if (!vfio_pci_luo_ops || !try_module_get(vfio_pci_luo_ops->owner))
+		return NULL;
+
+	return vfio_pci_luo_ops;
+}
+
+static void vfio_pci_luo_put(void)
+{
+	module_put(vfio_pci_luo_ops->owner);
+}
+
+VISIBLE_IF_KUNIT u64 vfio_pci_luo_pack(u32 segment, u16 devid)
+{
+	return FIELD_PREP(VFIO_PCI_LU_SEGMENT_MASK, segment) |
+	       FIELD_PREP(VFIO_PCI_LU_DEVID_MASK, devid);
+}
+
+/* Returns false if that names no device. The previous kernel may have written anything. */
+VISIBLE_IF_KUNIT bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid)
+{
+	*segment = FIELD_GET(VFIO_PCI_LU_SEGMENT_MASK, name);
+	*devid = FIELD_GET(VFIO_PCI_LU_DEVID_MASK, name);
+
+	return vfio_pci_luo_pack(*segment, *devid) == name;
+}
+
+/**
+ * vfio_pci_luo_name() - The name of a device in LUO's data of its file
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: The name, see include/linux/kho/abi/vfio_pci.h.
+ */
+u64 vfio_pci_luo_name(struct pci_dev *pdev)
+{
+	return vfio_pci_luo_pack(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+}
+EXPORT_SYMBOL_GPL(vfio_pci_luo_name);
+
+/**
+ * vfio_pci_luo_find() - Find a device by its name
+ * @name: What the previous kernel says is a name
+ *
+ * Context: Process context.
+ * Return: The device, with a reference, or NULL if there is none.
+ */
+struct pci_dev *vfio_pci_luo_find(u64 name)
+{
+	u32 segment;
+	u16 devid;
+
+	if (!vfio_pci_luo_unpack(name, &segment, &devid))
+		return NULL;
+
+	return pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(devid), devid & 0xff);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_luo_find);
+
+/**
+ * vfio_pci_luo_stop() - Stop an incoming device that has no owner
+ * @pdev:	The device
+ * @reason:	Why, for the log
+ *
+ * Context: Process context, sleeps. Nobody else sets up interrupts of @pdev.
+ */
+void vfio_pci_luo_stop(struct pci_dev *pdev, const char *reason)
+{
+	pci_err(pdev, "live update: stopped: %s\n", reason);
+	pci_clear_master(pdev);
+	pci_msi_liveupdate_finish(pdev);
+	pci_liveupdate_finish(pdev);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_luo_stop);
+
+static bool vfio_pci_luo_can_preserve(struct liveupdate_file_handler *handler,
+				      struct file *file)
+{
+	const struct liveupdate_file_ops *ops = vfio_pci_luo_get();
+	bool can_preserve;
+
+	if (!ops)
+		return false;
+
+	can_preserve = ops->can_preserve(handler, file);
+	vfio_pci_luo_put();
+
+	return can_preserve;
+}
+
+static int vfio_pci_luo_preserve(struct liveupdate_file_op_args *args)
+{
+	const struct liveupdate_file_ops *ops = vfio_pci_luo_get();
+	int err;
+
+	if (!ops)
+		return -ENODEV;
+
+	err = ops->preserve(args);
+	if (err)
+		vfio_pci_luo_put();
+
+	return err;
+}
+
+static void vfio_pci_luo_unpreserve(struct liveupdate_file_op_args *args)
+{
+	vfio_pci_luo_ops->unpreserve(args);
+	vfio_pci_luo_put();
+}
+
+static int vfio_pci_luo_freeze(struct liveupdate_file_op_args *args)
+{
+	return vfio_pci_luo_ops->freeze(args);
+}
+
+static void vfio_pci_luo_unfreeze(struct liveupdate_file_op_args *args)
+{
+	vfio_pci_luo_ops->unfreeze(args);
+}
+
+static int vfio_pci_luo_retrieve(struct liveupdate_file_op_args *args)
+{
+	const struct liveupdate_file_ops *ops = vfio_pci_luo_get();
+	int err;
+
+	if (!ops) {
+		request_module("vfio-pci");
+		ops = vfio_pci_luo_get();
+	}
+	if (!ops) {
+		pr_err("file not retrieved: the module vfio-pci is not loaded\n");
+		return -ENODEV;
+	}
+
+	err = ops->retrieve(args);
+	if (err)
+		vfio_pci_luo_put();
+
+	return err;
+}
+
+static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
+{
+	if (args->file) {
+		vfio_pci_luo_ops->finish(args);
+		vfio_pci_luo_put();
+		return;
+	}
+
+	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
+	if (pdev && pci_liveupdate_incoming(pdev))
+		vfio_pci_luo_stop(pdev, "nobody has retrieved it");
+}
+
+static const struct liveupdate_file_ops vfio_pci_luo_file_ops = {
+	.can_preserve	= vfio_pci_luo_can_preserve,
+	.preserve	= vfio_pci_luo_preserve,
+	.unpreserve	= vfio_pci_luo_unpreserve,
+	.freeze		= vfio_pci_luo_freeze,
+	.unfreeze	= vfio_pci_luo_unfreeze,
+	.retrieve	= vfio_pci_luo_retrieve,
+	.finish		= vfio_pci_luo_finish,
+	.owner		= THIS_MODULE,
+};
+
+static struct liveupdate_file_handler vfio_pci_luo_handler = {
+	.ops		= &vfio_pci_luo_file_ops,
+	.compatible	= VFIO_PCI_LU_FH_COMPATIBLE,
+};
+
+/**
+ * vfio_pci_luo_set_ops() - vfio-pci is there, or goes
+ * @ops: Its methods, all of them, which belong to its module; or NULL
+ *
+ * Context: From the init or exit function of the module. Sleeps.
+ */
+void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops)
+{
+	guard(mutex)(&vfio_pci_luo_lock);
+
+	vfio_pci_luo_ops = ops;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_luo_set_ops);
+
+static int __init vfio_pci_luo_init(void)
+{
+	int err;
+
+	if (!liveupdate_enabled())
+		return 0;
+
+	err = liveupdate_register_file_handler(&vfio_pci_luo_handler);
+	if (err)
+		goto err_out;
+
+	err = pci_liveupdate_register_flb(&vfio_pci_luo_handler);
+	if (err)
+		goto err_unregister;
+
+	return 0;
+
+err_unregister:
+	liveupdate_unregister_file_handler(&vfio_pci_luo_handler);
+err_out:
+	pr_err("file handler not registered: %pe\n", ERR_PTR(err));
+	return err;
+}
+device_initcall(vfio_pci_luo_init);

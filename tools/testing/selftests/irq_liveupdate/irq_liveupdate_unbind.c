@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who unbinds a device from vfio-pci, or removes it, waits for its user. Nobody else
+ * waits for that: not the kexec, not LUO, no other session.
+ *
+ *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
+ *
+ *	irq_liveupdate_unbind -s 1 BDF		unbinds as soon as the device is frozen
+ *	kexec -e
+ *	irq_liveupdate_unbind -s 2 BDF		that was so; unbinds again, and finishes
+ *
+ * BDF is an MSI-X device that is bound to vfio-pci by driver_override. In the first
+ * form a kexec kernel is loaded: a freeze which does not fail as it should ends
+ * the test.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/reboot.h>
+
+#include "kselftest.h"
+
+#include "kmsg.h"
+#include "luo.h"
+#include "signals.h"
+#include "test.h"
+#include "vfio_dev.h"
+
+#define SESSION		"irq_liveupdate_unbind"
+#define RECORD_TOKEN	1
+#define DEVICE_TOKEN	2
+#define VECTORS		2
+#define PAGE_BYTES	4096
+#define TIMEOUT_S	30
+#define WAIT_MS		5000
+#define POLL_MS		10
+
+#define DRIVER		"/sys/bus/pci/drivers/vfio-pci/"
+#define BLOCKED		"blocked until released by user"
+
+/* What the next kernel has to know; in a memfd which goes with the session. */
+struct record {
+	bool blocked;
+};
+
+static const char *bdf;
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return -errno;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+
+	return ok ? 0 : -EIO;
+}
+
+static int write_device(const char *name, const char *text)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+
+	return write_file(path, text);
+}
+
+static int unbind(void)
+{
+	return write_file(DRIVER "unbind", bdf);
+}
+
+static void bind_again(void)
+{
+	check(write_file(DRIVER "bind", bdf), "bind");
+}
+
+static void bring_back(void)
+{
+	check(write_file("/sys/bus/pci/rescan", "1"), "rescan");
+	check(write_device("driver_override", "vfio-pci"), "driver_override");
+	bind_again();
+}
+
+static const struct way {
+	const char *name;
+	const char *command;
+	void (*back)(void);
+} ways[] = {
+	{ "unbound", "echo %s > " DRIVER "unbind", bind_again },
+	{ "removed", "echo 1 > /sys/bus/pci/devices/%s/remove", bring_back },
+};
+
+/* Waits until the kernel logs a text about the device; false if it does not. */
+static bool wait_for_line(int kmsg, const char *text)
+{
+	struct pollfd poll_fd = { .fd = kmsg, .events = POLLIN };
+	char line[512];
+	ssize_t n;
+
+	while (poll(&poll_fd, 1, WAIT_MS) > 0) {
+		n = read(kmsg, line, sizeof(line) - 1);
+		line[n > 0 ? n : 0] = '\0';
+		if (strstr(line, bdf) && strstr(line, text))
+			return true;
+	}
+
+	return false;
+}
+
+/* Returns a process which goes on when the device is released; it has not got it itself. */
+static pid_t start(const struct way *way)
+{
+	int kmsg = kmsg_from_now();
+	char command[96];
+	pid_t child;
+
+	snprintf(command, sizeof(command), way->command, bdf);
+	child = fork();
+	if (child < 0)
+		ksft_exit_fail_perror("fork");
+	if (!child) {
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+	if (!wait_for_line(kmsg, BLOCKED))
+		ksft_exit_fail_msg("nobody waits for the user of the device\n");
+	close(kmsg);
+
+	return child;
+}
+
+static bool ends(pid_t child)
+{
+	int status, waited;
+
+	for (waited = 0; waited < WAIT_MS; waited += POLL_MS) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return WIFEXITED(status) && !WEXITSTATUS(status);
+		usleep(POLL_MS * 1000);
+	}
+
+	return false;
+}
+
+static void bind_and_arm(struct vfio_dev *dev)
+{
+	int eventfds[VECTORS], i;
+
+	for (i = 0; i < VECTORS; i++)
+		eventfds[i] = signals_create();
+	check(vfio_dev_bind(dev), "bind iommufd");
+	check(vfio_dev_set_bus_master(dev), "bus master");
+	check(vfio_dev_arm(dev, 0, VECTORS, eventfds), "arm");
+}
+
+static void open_device(struct vfio_dev *dev)
+{
+	memset(dev, 0, sizeof(*dev));
+	check(vfio_dev_open_cdev(dev, bdf), "open");
+	bind_and_arm(dev);
+}
+
+static int open_session(void)
+{
+	int session = luo_create_session(SESSION);
+
+	check(session, "session");
+
+	return session;
+}
+
+/* With this error, and one line that gives the reason. */
+static bool refused(int kmsg, int error)
+{
+	unsigned int lines = kmsg_count_and_close(kmsg, bdf, "being unbound from its driver");
+
+	if (error != ENODEV || lines != 1)
+		ksft_print_msg("%s, %u lines\n", strerror(error), lines);
+
+	return error == ENODEV && lines == 1;
+}
+
+static bool others_go_on(void)
+{
+	int session = luo_create_session(SESSION "_other"), memfd = memfd_create("other", 0);
+	bool ok;
+
+	ok = session >= 0 && memfd >= 0 && !ftruncate(memfd, PAGE_BYTES) &&
+	     !luo_preserve_fd(session, memfd, RECORD_TOKEN);
+	close(session);
+	close(memfd);
+
+	return ok;
+}
+
+static void test_before_prepare(const struct way *way)
+{
+	struct vfio_dev dev;
+	int session, kmsg;
+	pid_t child;
+
+	open_device(&dev);
+	child = start(way);
+	session = open_session();
+	kmsg = kmsg_from_now();
+	ksft_test_result(refused(kmsg, -luo_preserve_fd(session, dev.fd, DEVICE_TOKEN)),
+			 "being %s, it is not preserved\n", way->name);
+	close(session);
+	vfio_dev_close(&dev);
+	ksft_test_result(ends(child), "it is %s when its user closes it\n", way->name);
+	way->back();
+}
+
+static void test_before_freeze(const struct way *way)
+{
+	struct vfio_dev dev;
+	int session, kmsg;
+	pid_t child;
+
+	open_device(&dev);
+	session = open_session();
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve");
+	child = start(way);
+	kmsg = kmsg_from_now();
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	ksft_test_result(refused(kmsg, errno), "preserved and being %s, it is not frozen\n",
+			 way->name);
+	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
+	close(session);
+	vfio_dev_close(&dev);
+	ksft_test_result(ends(child), "it is %s when the session and its user are gone\n",
+			 way->name);
+	way->back();
+}
+
+static struct record *map_record(int memfd)
+{
+	void *map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	if (map == MAP_FAILED)
+		ksft_exit_fail_perror("record");
+
+	return map;
+}
+
+/* Returns a pipe; what is written to it lets a process unbind which has not got the device. */
+static int prepare_unbind(void)
+{
+	int go[2];
+	char c;
+
+	if (pipe2(go, O_CLOEXEC))
+		ksft_exit_fail_perror("pipe");
+	fflush(stdout);
+	switch (fork()) {
+	case -1:
+		ksft_exit_fail_perror("fork");
+	case 0:
+		close(go[1]);
+		setsid();
+		freopen("/dev/null", "w", stdout);
+		_exit(read(go[0], &c, 1) == 1 && unbind() ? 1 : 0);
+	}
+	close(go[0]);
+
+	return go[1];
+}
+
+static bool has_cdev(void)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+
+	return !access(path, F_OK);
+}
+
+/*
+ * Writes to config space are refused as soon as it is frozen. There are some milliseconds
+ * left until the devices are shut down, so nobody sleeps here. The cdev goes right
+ * before the driver waits for the user.
+ */
+static void unbind_when_frozen(struct vfio_dev *dev, int go, struct record *record)
+{
+	__u16 command;
+
+	check(vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)), "command");
+	while (!vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command)))
+		;
+	if (write(go, "", 1) != 1)
+		return;
+	while (has_cdev())
+		;
+	record->blocked = true;
+}
+
+static void stage_1(void)
+{
+	int memfd = memfd_create("record", 0), go = prepare_unbind(), session;
+	struct record *record;
+	struct vfio_dev dev;
+
+	if (memfd < 0 || ftruncate(memfd, PAGE_BYTES))
+		ksft_exit_fail_perror("memfd");
+	record = map_record(memfd);
+	open_device(&dev);
+	session = open_session();
+	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+	if (!stay())
+		ksft_exit_pass();
+	unbind_when_frozen(&dev, go, record);
+	pause();
+}
+
+static void stage_2(void)
+{
+	int session = luo_retrieve_session(SESSION), memfd;
+	struct vfio_dev dev = { };
+	pid_t child;
+
+	ksft_set_plan(5);
+	check(session, "session");
+	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
+	check(memfd, "retrieve record");
+	ksft_test_result(map_record(memfd)->blocked,
+			 "it was being unbound when the old kernel went down\n");
+	ksft_test_result(vfio_dev_open_cdev(&dev, bdf) == -EBUSY,
+			 "its cdev cannot be opened\n");
+
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve device");
+	bind_and_arm(&dev);
+	child = start(&ways[0]);
+	ksft_test_result(!luo_finish(session), "FINISH while it is being unbound\n");
+	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
+	close(session);
+	vfio_dev_close(&dev);
+	ksft_test_result(ends(child), "it is unbound when its user closes it\n");
+	bind_again();
+	ksft_finished();
+}
+
+int main(int argc, char *argv[])
+{
+	unsigned int i;
+
+	ksft_print_header();
+	if (argc != 2 && (argc != 4 || strcmp(argv[1], "-s")))
+		ksft_exit_fail_msg("usage: %s [-s 1|2] BDF\n", argv[0]);
+	bdf = argv[argc - 1];
+	require_liveupdate();
+	alarm(argc == 2 || argv[2][0] == '2' ? TIMEOUT_S : 0);
+
+	if (argc == 4 && argv[2][0] == '1')
+		stage_1();
+	if (argc == 4)
+		stage_2();
+
+	ksft_set_plan(5 * ARRAY_SIZE(ways));
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		test_before_prepare(&ways[i]);
+		test_before_freeze(&ways[i]);
+	}
+	ksft_finished();
+}
