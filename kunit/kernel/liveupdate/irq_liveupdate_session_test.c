@@ -66,7 +66,7 @@ static const struct liveupdate_file_ops fake_ops = {
 
 static struct liveupdate_file_handler fake_handler = {
 	.ops		= &fake_ops,
-	.compatible	= "irq_liveupdate_luo_test",
+	.compatible	= "irq_liveupdate_session_test",
 };
 
 static void forget_session(void *priv)
@@ -220,7 +220,7 @@ static struct kunit_case luo_test_cases[] = {
 };
 
 static struct kunit_suite luo_test_suite = {
-	.name		= "irq_liveupdate_luo",
+	.name		= "irq_liveupdate_session",
 	.suite_init	= luo_test_suite_init,
 	.suite_exit	= luo_test_suite_exit,
 	.init		= luo_test_init,
