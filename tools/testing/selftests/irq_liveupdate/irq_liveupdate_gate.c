@@ -13,7 +13,7 @@
  * with an MSI-X device that is bound to vfio-pci and not in use. OTHER is another
  * device bound to vfio-pci.
  *
- * Between the freeze and the jump user space goes on on other CPUs, but nobody
+ * Between the freeze and the jump user space still runs on other CPUs, but nobody
  * knows for how long. So OTHER holds the kernel up there: its unbind waits for the
  * file which is open here, with the lock of the device held, and so does
  * device_shutdown(). What was refused is written to a memfd which is preserved.
@@ -200,8 +200,8 @@ static struct record *preserve(void)
 	if (memfd < 0 || ftruncate(memfd, sizeof(*record)))
 		ksft_exit_fail_perror("memfd");
 	record = map_record(memfd);
-	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
-	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "PRESERVE_FD of the record");
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "PRESERVE_FD of the device");
 
 	return record;
 }

@@ -203,7 +203,7 @@ static void test_preserved_twice(void)
 
 	close(first);
 	again = luo_preserve_fd(second, dev.fd, TOKEN);
-	ksft_test_result(!again, "once the first session is closed it is preserved in the second\n");
+	ksft_test_result(!again, "closing the first session lets the second one preserve it\n");
 
 	close(second);
 	vfio_dev_close(&dev);
