@@ -57,7 +57,9 @@
  *    VFIO_DEVICE_PCI_HOT_RESET, which hits its neighbours, has to wait until it is
  *    finished, as has the reset which follows the last close of a neighbour.
  *
- * 5. finish() ends the live update. Whoever comes first, finish() or the owner's
+ * 5. finish() ends the live update. Vectors that are in use get their synthetic
+ *    interrupts, others when they are requested; what is reserved for them stays
+ *    so until the file is closed for the last time. Whoever comes first, finish() or the owner's
  *    VFIO_DEVICE_BIND_IOMMUFD, leaves the device incoming for the other one: a
  *    session may be finished before the device is bound. A file that nobody has
  *    retrieved ends there, as does one which is closed for the last time without
@@ -84,6 +86,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -460,7 +463,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
  * vfio_pci_liveupdate_release() - The owner of a retrieved file has closed it
  * @device: The device
  *
- * Only after LUO is done with the file, because LUO holds a reference on it.
+ * Only after LUO is done with the file, because LUO holds a reference on it. What is
+ * still reserved for vectors that the owner never requested is released.
  *
  * Context: Process context, sleeps.
  */
@@ -470,6 +474,8 @@ void vfio_pci_liveupdate_release(struct vfio_device *device)
 
 	if (pci_liveupdate_retrieved(pdev))
 		vfio_pci_luo_stop(pdev, "closed before it was bound to an iommufd");
+	else
+		irq_liveupdate_release(&pdev->dev);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_release);
 
@@ -481,7 +487,8 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 	/* Against VFIO_DEVICE_SET_IRQS and the end of VFIO_DEVICE_BIND_IOMMUFD */
 	guard(mutex)(&vdev->igate);
 
-	pci_msi_liveupdate_finish(vdev->pdev);
+	/* What the owner has not requested yet waits for him, see vfio_pci_liveupdate_release(). */
+	irq_liveupdate_finish(&vdev->pdev->dev);
 	vdev->finished = true;
 	vfio_pci_lu_end(vdev);
 }
