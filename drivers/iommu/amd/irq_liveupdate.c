@@ -116,6 +116,20 @@ static void irte_close(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], IRTE_CLOSED);
 }
 
+/*
+ * When an interrupt is freed, under the lock of the table. Activation may have
+ * opened the entry for an interrupt that nobody has requested then, so that
+ * nothing has closed it. Returns whether it stays with its vector.
+ */
+bool amd_ir_keep_entry(struct irq_remap_table *table, int index)
+{
+	if (!amd_ir_is_held(table, index))
+		return false;
+
+	irte_close(table, index);
+	return true;
+}
+
 static bool irte_is_closed(struct irq_remap_table *table, unsigned int index)
 {
 	struct irte_ga *irte = (struct irte_ga *)table->table + index;

@@ -30,6 +30,7 @@ bool amd_ir_incoming(struct amd_iommu *iommu);
 void amd_ir_take_over(bool x2apic);
 void amd_ir_teardown(void);
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid);
+bool amd_ir_keep_entry(struct irq_remap_table *table, int index);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_ir_tables;
@@ -98,14 +99,14 @@ static inline struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu
 	return NULL;
 }
 
-static inline bool amd_ir_is_held(struct irq_remap_table *table, int index)
-{
-	return false;
-}
-
 static inline bool amd_ir_prepare(struct irq_remap_table *table, int index, void *irte)
 {
 	return true;
+}
+
+static inline bool amd_ir_keep_entry(struct irq_remap_table *table, int index)
+{
+	return false;
 }
 
 #endif /* CONFIG_IRQ_LIVEUPDATE */

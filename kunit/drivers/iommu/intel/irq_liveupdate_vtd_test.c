@@ -446,7 +446,10 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 
 	alloc_held(test, table);
 	__set_bit(handle, table->held);
+	/* As the activation of an interrupt that nobody requests leaves it */
+	table->base[handle] = XAPIC;
 	free_irq_of(test, irqd);
+	expect_entry(test, handle, BLOCKED);
 	KUNIT_EXPECT_NE(test, handle, handle_of(unit, alloc_irqs(test, 1)));
 
 	ops_of(unit)->release(d, &rec, 1, true);
