@@ -13,6 +13,7 @@ RULES = {
     "source-id": "no entry present with a wrong source-id",
     "stray": "no interrupt arrives while blocked",
     "faults": "no remapping fault",
+    "config": "running device: only harmless config writes",
     "lost": "each ring followed by a signal",
     "synthetic": "exactly one synthetic interrupt per vector",
     "invented": "no message and no signal without a cause",

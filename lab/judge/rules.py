@@ -8,6 +8,7 @@ means little in a log in which it was not enabled before.
 
 from dataclasses import dataclass, field
 
+from judge import config_space
 from judge.verdict import Verdict
 from machine.iommu import IOMMUS
 from machine.qemulog import COMMAND, COMMAND_BUS_MASTER, IRTE_PRESENT
@@ -339,6 +340,7 @@ RULES = {
     "source-id": entries_are_whole,
     "stray": nothing_stray,
     "faults": no_faults,
+    "config": config_space.only_known_writes,
 }
 
 

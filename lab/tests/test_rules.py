@@ -61,6 +61,34 @@ class AlteredLog(Altering):
     def test_good_log(self):
         self.assertEqual(self.noticed(), set())
 
+    def test_extended_tag_of_a_running_device(self):
+        self.add(101.0, "pci_cfg_write pcie-root-port 00:04.0 @0x5c <- 0x0")
+        self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x5c <- 0xf")
+        self.assertEqual(self.noticed(), set())
+        self.add(104.6, "pci_cfg_write pcie-root-port 00:04.0 @0x5c <- 0x10f")
+        self.assertEqual(self.noticed(), {"config"})
+
+    def test_bus_number_of_the_path(self):
+        self.add(101.0, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x010100")
+        self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x0")
+        self.assertEqual(self.noticed(), {"config"})
+
+    def test_bus_reset(self):
+        self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x3e <- 0x42")
+        self.assertEqual(self.noticed(), {"config"})
+
+    def test_bar_is_sized_and_moved(self):
+        self.add(101.0, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x14 <- 0xfe601000")
+        self.add(104.5, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x14 <- 0xffffffff")
+        self.add(104.6, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x14 <- 0xfe601000")
+        self.assertEqual(self.noticed(), set())
+        self.add(104.7, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x14 <- 0xfe700000")
+        self.assertEqual(self.noticed(), {"config"})
+
+    def test_unknown_register(self):
+        self.add(104.5, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x90 <- 0x0")
+        self.assertEqual(self.noticed(), {"config"})
+
     def test_remapping_disabled(self):
         self.add(104.5, "vtd_reg_write_gcmd status 0x47000000 value 0x4000000")
         self.assertEqual(self.noticed(), {"remapping"})
