@@ -90,6 +90,10 @@ struct irq_domain_liveupdate_ops {
  *		the way that needs the fewest accesses. Must not sleep.
  * @disable:	Disable what the previous kernel has left enabled and the driver
  *		does not use: the device starts cold.
+ * @lock:	For an audit, begin: see to it that the device can be read until
+ *		@unlock, whatever its user does. Returns -EAGAIN when it cannot be
+ *		read now. May sleep.
+ * @unlock:	End of @lock.
  */
 struct irq_liveupdate_dev_ops {
 	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
@@ -99,6 +103,8 @@ struct irq_liveupdate_dev_ops {
 	int	(*check)(struct device *dev);
 	void	(*mask)(struct device *dev);
 	void	(*disable)(struct device *dev);
+	int	(*lock)(struct device *dev);
+	void	(*unlock)(struct device *dev);
 };
 
 #ifdef CONFIG_IRQ_LIVEUPDATE

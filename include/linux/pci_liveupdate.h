@@ -3,12 +3,11 @@
 #ifndef _LINUX_PCI_LIVEUPDATE_H
 #define _LINUX_PCI_LIVEUPDATE_H
 
-#include <linux/errno.h>
 #include <linux/types.h>
 
 struct irq_liveupdate_dev_ops;
 struct liveupdate_file_handler;
-struct liveupdate_flb_ops;
+struct pci_bus;
 struct pci_dev;
 struct pci_driver;
 
@@ -17,22 +16,51 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
 
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
+int pci_liveupdate_freeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
 
+bool pci_liveupdate_inherit_buses(void);
+bool pci_liveupdate_recorded(struct pci_dev *pdev);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
-bool pci_liveupdate_may_bind(struct pci_dev *pdev, struct pci_driver *drv);
+bool pci_liveupdate_bus_running(struct pci_bus *bus);
+bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv);
+void pci_liveupdate_use_intx(struct pci_dev *pdev);
 int pci_liveupdate_retrieve(struct pci_dev *pdev);
 bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
+void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
-extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif
+
+int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
+void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
+int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
+void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
+void pci_msi_liveupdate_match(struct pci_dev *pdev);
+bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
+int pci_msi_liveupdate_audit(struct pci_dev *pdev);
+bool pci_msi_liveupdate_disable(struct pci_dev *pdev);
+void pci_msi_liveupdate_finish(struct pci_dev *pdev);
+void pci_msi_liveupdate_finish_rest(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
+#endif
 #else
 static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_inherit_buses(void)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
 	return false;
 }
@@ -41,55 +69,27 @@ static inline void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
 }
 
+static inline void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
+{
+}
+
 static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
 {
 	return false;
 }
 
+static inline bool pci_liveupdate_bus_running(struct pci_bus *bus)
+{
+	return false;
+}
+
 static inline bool pci_liveupdate_may_bind(struct pci_dev *pdev,
-					   struct pci_driver *drv)
+					   const struct pci_driver *drv)
 {
 	return true;
 }
-#endif /* CONFIG_PCI_LIVEUPDATE */
 
-#ifdef CONFIG_IRQ_LIVEUPDATE
-int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
-void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
-int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
-void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
-void pci_msi_liveupdate_match(struct pci_dev *pdev);
-bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
-int pci_msi_liveupdate_audit(struct pci_dev *pdev);
-void pci_msi_liveupdate_finish(struct pci_dev *pdev);
-void pci_msi_liveupdate_finish_rest(void);
-#if IS_ENABLED(CONFIG_KUNIT)
-extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
-#endif
-#else
-/*
- * Bus mastering stays on through the jump, so nobody may hand over a device
- * whose interrupts would go on unattended.
- */
-static inline int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
-{
-}
-
-static inline int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
-{
-}
-
-static inline void pci_msi_liveupdate_match(struct pci_dev *pdev)
+static inline void pci_liveupdate_use_intx(struct pci_dev *pdev)
 {
 }
 
@@ -97,19 +97,6 @@ static inline bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 {
 	return false;
 }
-
-static inline int pci_msi_liveupdate_audit(struct pci_dev *pdev)
-{
-	return 0;
-}
-
-static inline void pci_msi_liveupdate_finish(struct pci_dev *pdev)
-{
-}
-
-static inline void pci_msi_liveupdate_finish_rest(void)
-{
-}
-#endif /* CONFIG_IRQ_LIVEUPDATE */
+#endif /* CONFIG_PCI_LIVEUPDATE */
 
 #endif /* _LINUX_PCI_LIVEUPDATE_H */

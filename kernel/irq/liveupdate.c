@@ -196,27 +196,12 @@ static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 	return ret;
 }
 
-/**
- * irq_liveupdate_audit - Compare what a device has with what the kernel believes
- * @dev:	Device
- * @ops:	Methods of its bus
- *
- * Reads only. The first interrupt for which they differ is logged. The caller
- * makes sure that the device can be read, and that its driver does not enable or
- * disable MSI or MSI-X at the same time.
- *
- * Context: May sleep. The MSI descriptors of @dev must not be locked.
- * Return: Number of interrupts which were compared and agree, or -EIO.
- */
-int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
+static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
 	struct irq_lu_vector_ser rec;
 	struct msi_desc *msi;
 	unsigned int i;
 	int nr = 0;
-
-	if (!dev->msi.data)
-		return 0;
 
 	guard(msi_descs_lock)(dev);
 
@@ -231,6 +216,35 @@ int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops
 		}
 	}
 	return nr;
+}
+
+/**
+ * irq_liveupdate_audit - Compare what a device has with what the kernel believes
+ * @dev:	Device
+ * @ops:	Methods of its bus
+ *
+ * Reads only. The first interrupt for which they differ is logged. The caller
+ * makes sure that the driver of the device does not enable or disable MSI or
+ * MSI-X at the same time.
+ *
+ * Context: May sleep. The MSI descriptors of @dev must not be locked.
+ * Return: Number of interrupts which were compared and agree, -EAGAIN when the
+ * device can not be read now, or -EIO.
+ */
+int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
+{
+	int ret;
+
+	if (!dev->msi.data)
+		return 0;
+
+	ret = ops->lock(dev);
+	if (ret)
+		return ret;
+
+	ret = irq_lu_audit_locked(dev, ops);
+	ops->unlock(dev);
+	return ret;
 }
 
 static u16 irq_lu_unit_index(struct irq_domain *unit)

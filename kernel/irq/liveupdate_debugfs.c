@@ -65,7 +65,9 @@ static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
 	scoped_guard(device, dev)
 		nr = irq_liveupdate_audit(dev, ops);
 
-	if (nr < 0)
+	if (nr == -EAGAIN)
+		seq_printf(m, "%s can not be read\n", dev_name(dev));
+	else if (nr < 0)
 		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));
 	else
 		seq_printf(m, "%s vectors %d agree\n", dev_name(dev), nr);

@@ -12,7 +12,8 @@ array the first element is altered. Places:
     file                                            LUO's file: data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
 
-Checksums are made right again, unless they are what is altered.
+Checksums are made right again, unless they are what is altered. The list of PCI
+devices has none.
 """
 
 import binascii
@@ -176,7 +177,6 @@ class State:
         self._seal("root.table_checksum", "ref0",
                    nr_devices * self._size("irq_lu_device_ref_ser"))
         self._seal_with_array("root", "irq_lu_unit_ser", "nr_units")
-        self._seal_with_array("pci", "pci_lu_dev_ser", "nr_devices")
 
 
 class Visit:

@@ -21,8 +21,13 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/bitfield.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/minmax.h>
+#include <linux/pci.h>
+#include <linux/pci-tph.h>
 #include <linux/pci_liveupdate.h>
 
 #include "../pci.h"
@@ -106,19 +111,46 @@ static int pci_msi_liveupdate_check(struct device *dev)
 	return 0;
 }
 
-static bool mask_differs(struct msi_desc *desc)
+/* The others are reserved, and a device may have anything there. */
+static u32 vector_control_bits(struct pci_dev *pdev)
 {
+	u32 bits = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+
+#ifdef CONFIG_PCIE_TPH
+	if (pdev->tph_enabled &&
+	    FIELD_PREP(PCI_TPH_CAP_LOC_MASK, pcie_tph_get_st_table_loc(pdev)) ==
+	    PCI_TPH_LOC_MSIX)
+		bits |= PCI_MSIX_ENTRY_CTRL_ST;
+#endif
+	return bits;
+}
+
+/* The irq descriptor, which is locked, protects what is cached of MSI-X. */
+static bool msix_mask_differs(struct msi_desc *desc)
+{
+	u32 ctrl = readl(pci_msix_desc_addr(desc) + PCI_MSIX_ENTRY_VECTOR_CTRL);
+
+	return (ctrl ^ desc->pci.msix_ctrl) & vector_control_bits(msi_desc_to_pci_dev(desc));
+}
+
+/* All messages are in one register, each with a descriptor lock of its own. */
+static bool msi_mask_differs(struct msi_desc *desc)
+{
+	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
 	u32 mask;
 
+	guard(raw_spinlock_irqsave)(&pdev->msi_lock);
+
+	pci_read_config_dword(pdev, desc->pci.mask_pos, &mask);
+	return (mask ^ desc->pci.msi_mask) & msi_multi_mask(desc);
+}
+
+static bool mask_differs(struct msi_desc *desc)
+{
 	if (!desc->pci.msi_attrib.can_mask)
 		return false;
 
-	if (desc->pci.msi_attrib.is_msix) {
-		mask = readl(pci_msix_desc_addr(desc) + PCI_MSIX_ENTRY_VECTOR_CTRL);
-		return mask != desc->pci.msix_ctrl;
-	}
-	pci_read_config_dword(msi_desc_to_pci_dev(desc), desc->pci.mask_pos, &mask);
-	return mask != desc->pci.msi_mask;
+	return desc->pci.msi_attrib.is_msix ? msix_mask_differs(desc) : msi_mask_differs(desc);
 }
 
 static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
@@ -129,7 +161,7 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 
 	/* Beyond the table which the device has */
 	if (desc->pci.msi_attrib.is_virtual)
-		return -ERANGE;
+		return -EIO;
 	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
 		return -EIO;
 
@@ -162,16 +194,77 @@ static void pci_msi_liveupdate_mask(struct device *dev)
 	}
 }
 
-static void pci_msi_liveupdate_disable(struct device *dev)
+static bool disable_msix(struct pci_dev *pdev)
+{
+	u16 flags = msix_flags(pdev);
+
+	if (pdev->msix_enabled || !(flags & (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)))
+		return false;
+
+	pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
+			      flags & ~(PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL));
+	return true;
+}
+
+static bool disable_msi(struct pci_dev *pdev)
+{
+	u16 flags = msi_flags(pdev);
+
+	if (pdev->msi_enabled || !(flags & PCI_MSI_FLAGS_ENABLE))
+		return false;
+
+	pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+			      flags & ~PCI_MSI_FLAGS_ENABLE);
+	return true;
+}
+
+/**
+ * pci_msi_liveupdate_disable - Disable what the driver does not use
+ * @pdev:	PCI device
+ *
+ * MSI or MSI-X may still be enabled by the previous kernel. Function Mask goes
+ * with it.
+ *
+ * Context: May sleep. The caller makes sure that the driver does not enable or
+ * disable MSI or MSI-X at the same time.
+ * Return: True if anything was enabled.
+ */
+bool pci_msi_liveupdate_disable(struct pci_dev *pdev)
+{
+	bool msix = disable_msix(pdev);
+
+	return disable_msi(pdev) || msix;
+}
+
+static void disable_unused(struct device *dev)
+{
+	pci_msi_liveupdate_disable(to_pci_dev(dev));
+}
+
+/*
+ * A user of the device may disable its memory at any time, through config space.
+ * That waits meanwhile.
+ */
+static int pci_msi_liveupdate_lock(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
+	u16 command;
 
-	if (!pdev->msix_enabled && (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE))
-		pci_write_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS,
-				      msix_flags(pdev) & ~PCI_MSIX_FLAGS_ENABLE);
-	if (!pdev->msi_enabled && (msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE))
-		pci_write_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
-				      msi_flags(pdev) & ~PCI_MSI_FLAGS_ENABLE);
+	pci_cfg_access_lock(pdev);
+	if (!pdev->msix_enabled)
+		return 0;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MEMORY)
+		return 0;
+
+	pci_cfg_access_unlock(pdev);
+	return -EAGAIN;
+}
+
+static void pci_msi_liveupdate_unlock(struct device *dev)
+{
+	pci_cfg_access_unlock(to_pci_dev(dev));
 }
 
 VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
@@ -180,7 +273,9 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.capture	= pci_msi_liveupdate_capture,
 	.check		= pci_msi_liveupdate_check,
 	.mask		= pci_msi_liveupdate_mask,
-	.disable	= pci_msi_liveupdate_disable,
+	.disable	= disable_unused,
+	.lock		= pci_msi_liveupdate_lock,
+	.unlock		= pci_msi_liveupdate_unlock,
 };
 
 /**
@@ -188,18 +283,19 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
  * @pdev:	PCI device
  *
  * Context: May sleep.
- * Return: 0 or a negative errno: -ENODATA when the device has neither MSI nor
- * MSI-X, -ERANGE when it has fewer vectors than the kernel believes, or see
- * irq_liveupdate_preserve().
+ * Return: 0 or a negative errno: -EOPNOTSUPP when the device has neither MSI nor
+ * MSI-X, -EIO when it has fewer vectors than the kernel believes, or see
+ * irq_liveupdate_preserve(). The reason is logged.
  */
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
 	if (!pdev->msix_cap && !pdev->msi_cap) {
 		pci_err(pdev, "irq_liveupdate: not preserved: neither MSI nor MSI-X\n");
-		return -ENODATA;
+		return -EOPNOTSUPP;
 	}
 	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_preserve);
 
 /**
  * pci_msi_liveupdate_unpreserve - Undo pci_msi_liveupdate_preserve()
@@ -211,6 +307,7 @@ void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	irq_liveupdate_unpreserve(&pdev->dev);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unpreserve);
 
 /**
  * pci_msi_liveupdate_freeze - Record the interrupts of a preserved device
@@ -223,6 +320,7 @@ int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
 {
 	return irq_liveupdate_freeze(&pdev->dev);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_freeze);
 
 /**
  * pci_msi_liveupdate_unfreeze - Undo pci_msi_liveupdate_freeze()
@@ -234,6 +332,7 @@ void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
 {
 	irq_liveupdate_unfreeze(&pdev->dev);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
 
 /**
  * pci_msi_liveupdate_match - Find the interrupts handed over for a device
@@ -260,15 +359,17 @@ bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 
 /**
  * pci_msi_liveupdate_audit - Compare the interrupts of a device with the kernel's idea
- * @pdev:	PCI device, with memory decoding enabled
+ * @pdev:	PCI device
  *
  * Context: May sleep. As pci_msi_liveupdate_finish().
- * Return: Number of interrupts which agree, or -EIO, see irq_liveupdate_audit().
+ * Return: Number of interrupts which agree, or a negative errno, see
+ * irq_liveupdate_audit().
  */
 int pci_msi_liveupdate_audit(struct pci_dev *pdev)
 {
 	return irq_liveupdate_audit(&pdev->dev, &pci_msi_liveupdate_ops);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_audit);
 
 /**
  * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
@@ -285,7 +386,10 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
 	irq_liveupdate_finish(&pdev->dev);
 	irq_liveupdate_release(&pdev->dev);
+	/* Of interrupts that were refused as a whole the core knows nothing. */
+	pci_msi_liveupdate_disable(pdev);
 }
+EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 
 /**
  * pci_msi_liveupdate_finish_rest - No further device can be claimed

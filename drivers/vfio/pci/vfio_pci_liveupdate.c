@@ -323,6 +323,8 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	if (!err)
 		err = vfio_pci_lu_check_set(vdev);
 	if (!err)
+		err = pci_liveupdate_freeze(vdev->pdev);
+	if (!err)
 		err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_freeze);
 	if (err)
 		vfio_pci_lu_set_frozen(vdev, false);

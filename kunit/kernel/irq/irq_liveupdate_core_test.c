@@ -558,6 +558,15 @@ static void device_disable(struct device *dev)
 	fake->disabled = true;
 }
 
+static int device_begin_audit(struct device *dev)
+{
+	return 0;
+}
+
+static void device_end_audit(struct device *dev)
+{
+}
+
 static const struct irq_liveupdate_dev_ops device_ops = {
 	.identify	= device_identify,
 	.max_vectors	= device_max_vectors,
@@ -565,6 +574,8 @@ static const struct irq_liveupdate_dev_ops device_ops = {
 	.check		= device_check,
 	.mask		= device_mask,
 	.disable	= device_disable,
+	.lock		= device_begin_audit,
+	.unlock		= device_end_audit,
 };
 
 static const struct irq_lu_device_ser msi_head = {

@@ -14,6 +14,9 @@
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 
+#include "../pci.h"
+#include "msi.h"
+
 #define CAP		0x50
 #define CONFIG_SIZE	0x100
 #define NR_CAPABLE	8	/* messages, of which 3 are used */
@@ -46,6 +49,7 @@ KUNIT_ARRAY_PARAM_DESC(layout, layouts, desc);
 struct fake_msi {
 	u8		config[CONFIG_SIZE];
 	unsigned int	nr_writes;
+	unsigned int	first_write;
 	struct pci_bus	bus;
 	struct pci_dev	pdev;
 	struct msi_desc	desc;
@@ -66,6 +70,7 @@ static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int 
 
 	memcpy(&fake->config[where], &val, size);
 	fake->nr_writes++;
+	fake->first_write = fake->first_write ?: where;
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -131,6 +136,7 @@ static int msi_test_init(struct kunit *test)
 	fake->pdev.msi_enabled = 1;
 	fake->pdev.irq = irq;
 	raw_spin_lock_init(&fake->pdev.msi_lock);
+	fake->pdev.dev.init_name = "fake";
 	fake->desc.dev = &fake->pdev.dev;
 	fake->desc.irq = irq;
 	add_capability(fake, test->param_value);
@@ -202,7 +208,7 @@ static void virtual_entry_is_refused(struct kunit *test)
 	struct irq_lu_vector_ser rec = { };
 
 	fake->desc.pci.msi_attrib.is_virtual = 1;
-	KUNIT_EXPECT_EQ(test, capture(fake, &rec), -ERANGE);
+	KUNIT_EXPECT_EQ(test, capture(fake, &rec), -EIO);
 }
 
 static void device_which_sleeps_or_is_gone_is_refused(struct kunit *test)
@@ -223,7 +229,7 @@ static void device_without_a_capability_is_refused(struct kunit *test)
 	struct fake_msi *fake = test->priv;
 
 	fake->pdev.msi_cap = 0;
-	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_preserve(&fake->pdev), -ENODATA);
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_preserve(&fake->pdev), -EOPNOTSUPP);
 }
 
 static void enable_is_compared(struct kunit *test)
@@ -249,6 +255,35 @@ static void only_what_the_driver_does_not_use_is_disabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(fake, CAP + PCI_MSI_FLAGS, 2), flags & ~PCI_MSI_FLAGS_ENABLE);
 }
 
+/* Not even for a moment, and whether the driver tries again or not */
+static void failed_set_up_disables_before_the_message_goes(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+	struct msi_msg none = { };
+
+	__pci_write_msi_msg(&fake->desc, &none);
+	KUNIT_EXPECT_TRUE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+
+	fake->pdev.msi_enabled = 0;
+	fake->first_write = 0;
+	__pci_write_msi_msg(&fake->desc, &none);
+	KUNIT_EXPECT_EQ(test, fake->first_write, CAP + PCI_MSI_FLAGS);
+	KUNIT_EXPECT_FALSE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+}
+
+static void intx_of_an_incoming_device_disables_msi(struct kunit *test)
+{
+	struct fake_msi *fake = test->priv;
+
+	fake->pdev.msi_enabled = 0;
+	pci_liveupdate_use_intx(&fake->pdev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &fake->pdev.priv_flags);
+	pci_liveupdate_use_intx(&fake->pdev);
+	KUNIT_EXPECT_FALSE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+}
+
 static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE_PARAM(message_is_recorded, layout_gen_params),
 	KUNIT_CASE_PARAM(message_and_mask_are_compared, layout_gen_params),
@@ -258,6 +293,8 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE_PARAM(device_without_a_capability_is_refused, layout_gen_params),
 	KUNIT_CASE_PARAM(enable_is_compared, layout_gen_params),
 	KUNIT_CASE_PARAM(only_what_the_driver_does_not_use_is_disabled, layout_gen_params),
+	KUNIT_CASE_PARAM(failed_set_up_disables_before_the_message_goes, layout_gen_params),
+	KUNIT_CASE_PARAM(intx_of_an_incoming_device_disables_msi, layout_gen_params),
 	{}
 };
 
@@ -267,7 +304,119 @@ static struct kunit_suite msi_test_suite = {
 	.test_cases	= msi_test_cases,
 };
 
-kunit_test_suite(msi_test_suite);
+/*
+ * MSI-X: the same with a table in memory
+ */
+
+struct fake_msix {
+	struct fake_msi	base;
+	u32		table[PCI_MSIX_ENTRY_SIZE / sizeof(u32)];
+};
+
+static u32 *vector_control(struct fake_msix *fake)
+{
+	return &fake->table[PCI_MSIX_ENTRY_VECTOR_CTRL / sizeof(u32)];
+}
+
+static int msix_test_init(struct kunit *test)
+{
+	struct fake_msix *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct pci_dev *pdev = &fake->base.pdev;
+	struct msi_desc *desc = &fake->base.desc;
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->base.bus.ops = &config_ops;
+	pdev->bus = &fake->base.bus;
+	pdev->dev.init_name = "fake";
+	pdev->msix_cap = CAP;
+	pdev->msix_base = (void __iomem *)fake->table;
+	raw_spin_lock_init(&pdev->msi_lock);
+	desc->dev = &pdev->dev;
+	test->priv = fake;
+	return 0;
+}
+
+static const u32 vector_controls[] = { 0, PCI_MSIX_ENTRY_CTRL_MASKBIT, 0xabcd0000, 0xabcd0001 };
+
+/* Whatever the previous kernel has left in the entry */
+static void cached_mask_bit_is_the_one_in_the_device(struct kunit *test)
+{
+	struct fake_msix *fake = test->priv;
+	struct msi_desc *desc = &fake->base.desc;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(vector_controls); i++) {
+		*vector_control(fake) = vector_controls[i];
+		msix_prepare_msi_desc(&fake->base.pdev, desc);
+		KUNIT_EXPECT_EQ(test, desc->pci.msix_ctrl & PCI_MSIX_ENTRY_CTRL_MASKBIT,
+				*vector_control(fake) & PCI_MSIX_ENTRY_CTRL_MASKBIT);
+		KUNIT_EXPECT_EQ(test, *vector_control(fake), vector_controls[i]);
+	}
+}
+
+static void only_the_mask_bit_is_compared(struct kunit *test)
+{
+	struct fake_msix *fake = test->priv;
+	struct msi_desc *desc = &fake->base.desc;
+
+	msix_prepare_msi_desc(&fake->base.pdev, desc);
+	*vector_control(fake) = 0xabcdfffe;
+	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), 0);
+	*vector_control(fake) |= PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), -EIO);
+}
+
+static void function_mask_goes_with_enable(struct kunit *test)
+{
+	const u16 both = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
+	struct fake_msix *fake = test->priv;
+	struct fake_msi *base = &fake->base;
+
+	put(base, CAP + PCI_MSIX_FLAGS, 2, both | 7);
+	base->pdev.msix_enabled = 1;
+	KUNIT_EXPECT_FALSE(test, pci_msi_liveupdate_disable(&base->pdev));
+	KUNIT_EXPECT_EQ(test, base->nr_writes, 0);
+
+	base->pdev.msix_enabled = 0;
+	KUNIT_EXPECT_TRUE(test, pci_msi_liveupdate_disable(&base->pdev));
+	KUNIT_EXPECT_EQ(test, get(base, CAP + PCI_MSIX_FLAGS, 2), 7);
+
+	/* VFIO or a previous kernel has cleared one of the two. */
+	put(base, CAP + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_MASKALL | 7);
+	KUNIT_EXPECT_TRUE(test, pci_msi_liveupdate_disable(&base->pdev));
+	KUNIT_EXPECT_EQ(test, get(base, CAP + PCI_MSIX_FLAGS, 2), 7);
+}
+
+static void table_is_not_read_while_memory_is_disabled(struct kunit *test)
+{
+	struct fake_msix *fake = test->priv;
+	struct pci_dev *pdev = &fake->base.pdev;
+
+	pdev->msix_enabled = 1;
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_ops.lock(&pdev->dev), -EAGAIN);
+	KUNIT_EXPECT_FALSE(test, pdev->block_cfg_access);
+
+	put(&fake->base, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	KUNIT_EXPECT_EQ(test, pci_msi_liveupdate_ops.lock(&pdev->dev), 0);
+	KUNIT_EXPECT_TRUE(test, pdev->block_cfg_access);
+	pci_msi_liveupdate_ops.unlock(&pdev->dev);
+	KUNIT_EXPECT_FALSE(test, pdev->block_cfg_access);
+}
+
+static struct kunit_case msix_test_cases[] = {
+	KUNIT_CASE(cached_mask_bit_is_the_one_in_the_device),
+	KUNIT_CASE(only_the_mask_bit_is_compared),
+	KUNIT_CASE(function_mask_goes_with_enable),
+	KUNIT_CASE(table_is_not_read_while_memory_is_disabled),
+	{}
+};
+
+static struct kunit_suite msix_test_suite = {
+	.name		= "irq_liveupdate_msix",
+	.init		= msix_test_init,
+	.test_cases	= msix_test_cases,
+};
+
+kunit_test_suites(&msi_test_suite, &msix_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests of interrupt live update in PCI/MSI");
 MODULE_LICENSE("GPL");

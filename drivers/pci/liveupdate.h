@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * PCI live update, what the half that hands over (liveupdate.c) and the half
+ * that takes over (liveupdate_in.c) share.
+ */
+
+#ifndef _DRIVERS_PCI_LIVEUPDATE_H
+#define _DRIVERS_PCI_LIVEUPDATE_H
+
+#include <linux/mutex.h>
+
+struct liveupdate_flb_op_args;
+struct liveupdate_flb_ops;
+struct pci_dev;
+struct pci_lu_dev_ser;
+
+/* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
+extern struct mutex pci_lu_lock;
+
+extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
+
+void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev);
+
+int pci_flb_retrieve(struct liveupdate_flb_op_args *args);
+void pci_flb_finish(struct liveupdate_flb_op_args *args);
+void pci_flb_abandon(struct liveupdate_flb_op_args *args);
+
+#endif /* _DRIVERS_PCI_LIVEUPDATE_H */
