@@ -81,11 +81,18 @@ static int counters_start(struct counters *c)
 	return -pthread_create(&thread, NULL, counters_thread, c);
 }
 
+/*
+ * Everything is mapped from the beginning. To be preserved, a page which lies in
+ * KHO's scratch memory is migrated; a thread that touches it for the first time just
+ * then waits for the lock of the folio with a reference on it, which no migration
+ * survives: memfd_pin_folios() fails with -ENOMEM after ten tries. A page which is
+ * mapped already leaves a migration entry behind, on which one waits without.
+ */
 int counters_from_memfd(struct counters *c, int memfd)
 {
 	c->memfd = memfd;
 	c->page = mmap(NULL, sizeof(*c->page), PROT_READ | PROT_WRITE,
-		       MAP_SHARED, memfd, 0);
+		       MAP_SHARED | MAP_POPULATE, memfd, 0);
 	if (c->page == MAP_FAILED)
 		return -errno;
 

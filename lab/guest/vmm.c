@@ -34,8 +34,6 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
-#define PRESERVE_TRIES	20
-#define PRESERVE_GAP_US	10000
 
 /* counter: that of the device's first vector */
 struct device {
@@ -292,23 +290,6 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
-/*
- * LUO pins the page, and for that moves it out of KHO's scratch memory, if it is
- * there. This fails now and then, with memory to spare: why is not known.
- */
-static int preserve_counters(struct vmm *vmm)
-{
-	unsigned int tries;
-	int ret = -ENOMEM;
-
-	for (tries = 0; ret == -ENOMEM && tries < PRESERVE_TRIES; tries++) {
-		if (tries)
-			usleep(PRESERVE_GAP_US);
-		ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
-	}
-	return ret;
-}
-
 /* "preserve": the counters; "preserve device": all devices which are open, too */
 static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 {
@@ -319,7 +300,7 @@ static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 	if (vmm->session < 0)
 		return vmm->session;
 
-	ret = preserve_counters(vmm);
+	ret = luo_preserve_fd(vmm->session, vmm->counters.memfd, COUNTERS_TOKEN);
 	if (strcmp(arg, "device"))
 		return ret;
 
