@@ -3,15 +3,15 @@
 # Thin: every target is a script in scripts/ or lab/. "make help" lists them.
 
 ##@ Variables
-BUILD	?= build#	## everything that is made goes here
+BUILD	?= build#	## everything that is generated goes here
 KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
 DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
-IOMMU	?= intel#	## demo, storm: intel, amd or another machine of lab/README.md
+IOMMU	?= intel#	## demo, storm: intel, amd or another machine (lab/README.md)
 MODE	?= x2apic#	## demo: xapic or x2apic
-SEED	?= 1#		## storm: what the storm is made of
-QEMU	?=#		## QEMU 11.1 or newer, instead of the one that is found
+SEED	?= 1#		## storm: seed of rings, pauses, mode, CPUs and vectors
+QEMU	?=#		## QEMU 11.1 or newer, instead of the system's or Debian's
 JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
 
 export BUILD KERNEL_SRC QEMU JOBS FORCE
@@ -73,10 +73,10 @@ demo: image	## one device across one kexec, handover off and on: one table
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 
-storm: image	## one storm of interrupts (SEED=n), again what make test has run
+storm: image	## one storm of interrupts (SEED=n), to repeat one of make test
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
-test: image	## all tests: overlay, sanitizers, KUnit, end-to-end
+test: image	## scripts, overlay, validator with sanitizers, KUnit, all scenarios, 13 storms
 	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS)
@@ -84,7 +84,7 @@ test: image	## all tests: overlay, sanitizers, KUnit, end-to-end
 test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
-test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
+test-full: image	## all tests on all machines, 250 storms, 100 updates in a row, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer
@@ -94,7 +94,7 @@ test-full: image	## all tests, 200 storms, 100 updates in a row, fuzz, coverage
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'
 
-ci:		## what .ci/run runs: check, test, and a part of it on the debug kernel
+ci:		## what .ci/run runs: check, test, a part of it on the debug kernel, cases
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer
 	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
 		prepare 'make -s prepare' \
@@ -104,14 +104,14 @@ ci:		## what .ci/run runs: check, test, and a part of it on the debug kernel
 		kernel-nolu 'scripts/build-kernel.sh nolu && $(BUILD_DEBUG_BESIDE)' \
 		$(TESTS) $(DEBUG_TESTS) cases 'scripts/cases.py --check'
 
-kunit: kernel	## the KUnit suites in the lab kernel under QEMU, by kunit.py
+kunit: kernel	## the KUnit suites in the lab kernel under QEMU, with kunit.py
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
 
 fuzz: prepare	## fuzz the validator in user space, under the sanitizers
 	@scripts/setup.sh full
 	@scripts/fuzz.sh
 
-coverage: image	## which of our lines are run by KUnit and the scenarios (gcov)
+coverage: image	## which of our lines KUnit and the scenarios run (gcov)
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@$(LAB) coverage --build $(BUILD)
