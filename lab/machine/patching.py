@@ -6,7 +6,8 @@ A scenario's patch is {function: the name of a function that it no longer calls}
 
 CALL = 0xe8
 CALL_BYTES = 5
-NOP = bytes.fromhex("0f1f440000")
+# As long as a call, which returns 0 if anything: xor %eax,%eax; nopl (%rax)
+RETURNS_0 = bytes.fromhex("31c00f1f00")
 
 
 class NothingToPatch(Exception):
@@ -14,13 +15,13 @@ class NothingToPatch(Exception):
 
 
 def without_call(code, start, target):
-    """The code, which is at start, with its calls of target turned into NOPs; their number."""
+    """The code, which is at start, with its calls of target taken out; their number."""
     code, count = bytearray(code), 0
     for n in range(len(code) - CALL_BYTES + 1):
         end = n + CALL_BYTES
         offset = int.from_bytes(code[n + 1:end], "little", signed=True)
         if code[n] == CALL and start + end + offset == target:
-            code[n:end] = NOP
+            code[n:end] = RETURNS_0
             count += 1
     return bytes(code), count
 

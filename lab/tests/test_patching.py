@@ -39,7 +39,7 @@ class Patch(unittest.TestCase):
     def test_call_is_taken_out(self):
         code = b"\x55" + call(START + 1, TARGET) + b"\x5d\xc3"
         self.assertEqual(patching.without_call(code, START, TARGET),
-                         (b"\x55" + patching.NOP + b"\x5d\xc3", 1))
+                         (b"\x55" + patching.RETURNS_0 + b"\x5d\xc3", 1))
 
     def test_call_of_another_function_stays(self):
         code = b"\x55" + call(START + 1, TARGET + 0x10) + b"\x5d\xc3"
@@ -48,7 +48,7 @@ class Patch(unittest.TestCase):
     def test_only_the_function_which_has_the_call_is_written(self):
         memory = Memory()
         patching.apply_all(memory, memory, {"block": "flush"})
-        self.assertEqual(memory.code, memory.before | {START: patching.NOP + b"\xc3"})
+        self.assertEqual(memory.code, memory.before | {START: patching.RETURNS_0 + b"\xc3"})
 
     def test_nothing_to_take_out(self):
         memory = Memory()
