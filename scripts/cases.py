@@ -22,7 +22,8 @@ CASES = os.path.join(HERE, "cases.txt")
 TABLE = os.path.join(HERE, "..", "Documentation", "core-api", "irq",
                      "irq-liveupdate-cases.csv")
 SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
-          "vtd": "irq_liveupdate_vtd", "units": "irq_liveupdate_vtd_units",
+          "vtd": "irq_liveupdate_vtd", "vtd_dma": "irq_liveupdate_vtd_dma",
+          "units": "irq_liveupdate_vtd_units", "iommu": "irq_liveupdate_iommu",
           "msi": "irq_liveupdate_msi", "msix": "irq_liveupdate_msix",
           "mutation": "irq_liveupdate_mutation", "session": "irq_liveupdate_session",
           "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio",

@@ -73,6 +73,7 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -521,6 +522,7 @@ static void pci_lu_finish(struct pci_dev *pdev)
 	pci_lu_forget(pdev);
 	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
 	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	iommu_liveupdate_release(&pdev->dev);
 	/* Paired with the second look of pci_liveupdate_may_bind() */
 	smp_mb__after_atomic();
 	if (test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
@@ -614,6 +616,7 @@ static void pci_lu_give_up(const char *reason)
 	for_each_pci_dev(pdev)
 		pci_lu_stop_unclaimed(pdev, reason);
 	pci_msi_liveupdate_finish_rest();
+	iommu_liveupdate_finish();
 }
 
 /* The last file is finished. */

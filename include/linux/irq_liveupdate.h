@@ -44,7 +44,8 @@ struct msi_desc;
  * @sync:	Make sure that the unit uses no stale copy of a blocked entry,
  *		and that it neither raises event interrupts itself nor accesses
  *		memory which the next kernel does not know of. Called once,
- *		after the last @block.
+ *		after the last @block. Returns 0 or a negative errno: then no
+ *		interrupts are handed over.
  * @reserve:	Take the table entries out of the allocator: all of them, or
  *		none. Fails with -EEXIST when one is taken, and with -EINVAL when
  *		one does not have the recorded source-id fields or is not blocked,
@@ -65,7 +66,7 @@ struct irq_domain_liveupdate_ops {
 	void	(*unpreserve)(struct irq_domain *d, struct device *dev);
 	void	(*block)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			 unsigned int nr);
-	void	(*sync)(struct irq_domain *d);
+	int	(*sync)(struct irq_domain *d);
 	int	(*reserve)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			   unsigned int nr);
 	bool	(*check)(struct irq_domain *d, struct device *dev,

@@ -641,16 +641,26 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 	ref->reserved = 0;
 }
 
-static void irq_lu_sync_units(void)
+/* All of them, also when one fails. */
+static bool irq_lu_sync_units(void)
 {
 	struct irq_domain *unit;
+	bool synced = true;
 	unsigned int i;
+	int ret;
 
 	for (i = 0; i < irq_lu_out.root->nr_units; i++) {
 		unit = irq_lu_out.units[i];
-		if (unit)
-			unit->ops->liveupdate->sync(unit);
+		if (!unit)
+			continue;
+		ret = unit->ops->liveupdate->sync(unit);
+		if (ret) {
+			pr_err("interrupts not handed over: caches of unit %u not invalidated: %pe\n",
+			       i, ERR_PTR(ret));
+			synced = false;
+		}
 	}
+	return synced;
 }
 
 /**
@@ -683,9 +693,9 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 			irq_lu_block_device(out);
 	}
 
-	irq_lu_sync_units();
 	root->device_table = virt_to_phys(irq_lu_out.table);
-	irq_lu_ser_seal_root(root, irq_lu_out.table);
+	if (irq_lu_sync_units())
+		irq_lu_ser_seal_root(root, irq_lu_out.table);
 	return root;
 }
 

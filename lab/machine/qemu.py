@@ -61,10 +61,12 @@ DISK_BYTES = 1 << 24
 
 CONSOLE_TAIL_LINES = 40
 
-# What QEMU may say: of messages which a closed entry stops, for one. Anything else fails a run,
+# What QEMU may say: of messages and DMA which a closed entry stops. Anything else fails a run,
 # as that it does not know a trace event does.
 HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE|"
-                      r"failed to remap interrupt from devid")
+                      r"failed to remap interrupt from devid|"
+                      r"vtd_iommu_translate: detected translation failure|"
+                      r"New fault is not recorded|Interrupt Mask set, irq is not generated")
 
 
 # One instruction after the other, and time is their number

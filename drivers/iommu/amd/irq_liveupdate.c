@@ -150,10 +150,32 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], 0);
 }
 
-/* No DMA, and no faults of it. The first store does it, the others clean up. */
-static void dte_block_dma(struct dev_table_entry *dte)
+/* Does the firmware need DMA of a device, to memory of its own (IVMD)? */
+static bool has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
-	WRITE_ONCE(dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	struct unity_map_entry *entry;
+
+	list_for_each_entry(entry, &pci_seg->unity_map, list) {
+		if (devid >= entry->devid_start && devid <= entry->devid_end)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * No DMA, and no faults of it. A device whose firmware needs DMA reaches all memory,
+ * as with the unit disabled; nobody could own such a device to hand it over. The
+ * first store does it, the others clean up.
+ */
+static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	struct dev_table_entry *dte = &pci_seg->dev_table[devid];
+	u64 first = DTE_FLAG_V | DTE_FLAG_TV;
+
+	if (has_unity_map(pci_seg, devid))
+		first |= DTE_FLAG_IR | DTE_FLAG_IW;
+
+	WRITE_ONCE(dte->data[0], first);
 	WRITE_ONCE(dte->data[1], (dte->data[1] & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
 }
 
@@ -324,7 +346,7 @@ static void amd_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *r
 		irte_close(table, rec->handle + i);
 }
 
-static void amd_ir_sync(struct irq_domain *d)
+static int amd_ir_sync(struct irq_domain *d)
 {
 	struct amd_iommu *iommu = d->host_data;
 
@@ -334,6 +356,9 @@ static void amd_ir_sync(struct irq_domain *d)
 	iommu_feature_disable(iommu, CONTROL_PPRINT_EN);
 	iommu_feature_disable(iommu, CONTROL_GAINT_EN);
 	iommu->flags |= AMD_IOMMU_FLAG_IR_STAYS;
+
+	/* Whether the flush was completed: nothing was queued since. */
+	return iommu_completion_wait(iommu);
 }
 
 static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
@@ -356,7 +381,7 @@ VISIBLE_IF_KUNIT void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg)
 		struct irq_remap_table *table = pci_seg->irq_lookup_table[devid];
 		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 
-		dte_block_dma(dte);
+		dte_block_dma(pci_seg, devid);
 		WRITE_ONCE(dte->data[3], 0);
 		if (!table_is_preserved(table))
 			dte_block_interrupts(dte);
@@ -699,7 +724,7 @@ VISIBLE_IF_KUNIT void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_se
 		if (!xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
 			WRITE_ONCE(dte->data[2], fresh[devid].data[2]);
 		WRITE_ONCE(dte->data[1], fresh[devid].data[1]);
-		dte_block_dma(dte);
+		dte_block_dma(pci_seg, devid);
 	}
 }
 
@@ -708,7 +733,7 @@ VISIBLE_IF_KUNIT void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_
 	u32 devid;
 
 	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
-		dte_block_dma(&pci_seg->dev_table[devid]);
+		dte_block_dma(pci_seg, devid);
 		dte_block_interrupts(&pci_seg->dev_table[devid]);
 	}
 }

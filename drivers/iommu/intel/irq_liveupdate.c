@@ -52,6 +52,9 @@
 #include "irq_remapping.h"
 #include "../iommu-pages.h"
 
+/* More than there are devices whose time-outs can come one after the other */
+#define FLUSH_TRIES		16
+
 /* When the table is looked through */
 #define IRTES_AT_ONCE		64
 
@@ -209,11 +212,25 @@ static int __init intel_ir_shutdown_init(void)
 }
 late_initcall(intel_ir_shutdown_init);
 
-static void intel_ir_sync(struct irq_domain *d)
+/*
+ * The time-out of a device which has gone spoils what was submitted with its own
+ * invalidation, and is reported once, so that it is done again.
+ */
+static int intel_ir_flush(struct intel_iommu *iommu)
+{
+	unsigned int tries = FLUSH_TRIES;
+	int ret;
+
+	do {
+		ret = qi_global_iec(iommu);
+	} while (ret == -ETIMEDOUT && --tries);
+	return ret;
+}
+
+static int intel_ir_sync(struct irq_domain *d)
 {
 	struct intel_iommu *iommu = d->host_data;
-
-	qi_global_iec(iommu);
+	int ret = intel_ir_flush(iommu);
 
 	scoped_guard(raw_spinlock_irqsave, &iommu->register_lock) {
 		writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
@@ -224,6 +241,7 @@ static void intel_ir_sync(struct irq_domain *d)
 		/* Flush the posted writes */
 		readl(iommu->reg + DMAR_FECTL_REG);
 	}
+	return ret;
 }
 
 /*

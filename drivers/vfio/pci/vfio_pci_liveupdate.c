@@ -86,6 +86,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
@@ -258,10 +259,20 @@ static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
 	if (err)
 		return err;
 
+	err = iommu_liveupdate_preserve(&pdev->dev);
+	if (err)
+		goto err_unpreserve_pci;
+
 	err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_preserve);
 	if (err)
-		pci_liveupdate_unpreserve(pdev);
+		goto err_unpreserve_iommu;
 
+	return 0;
+
+err_unpreserve_iommu:
+	iommu_liveupdate_unpreserve(&pdev->dev);
+err_unpreserve_pci:
+	pci_liveupdate_unpreserve(pdev);
 	return err;
 }
 
@@ -297,6 +308,7 @@ static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
 
 	pci_msi_liveupdate_unpreserve(pdev);
+	iommu_liveupdate_unpreserve(&pdev->dev);
 	pci_liveupdate_unpreserve(pdev);
 	device->preserved = false;
 }
@@ -320,6 +332,8 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 
 	vfio_pci_lu_set_frozen(vdev, true);
 	err = vfio_pci_lu_check(vdev);
+	if (!err)
+		err = iommu_liveupdate_check(&vdev->pdev->dev);
 	if (!err)
 		err = vfio_pci_lu_check_set(vdev);
 	if (!err)

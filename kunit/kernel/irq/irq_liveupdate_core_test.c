@@ -86,6 +86,7 @@ struct fake_unit {
 	struct fake_machine	*machine;
 	u64			reg_base;
 	int			refusal;
+	bool			sync_fails;
 	unsigned int		nr_devices;
 	struct irq_lu_unit_ser	*ser;
 	u64			table[NR_ENTRIES];
@@ -360,12 +361,13 @@ static void unit_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec
 	bitmap_set(unit->latched, rec->handle, nr);
 }
 
-static void unit_sync(struct irq_domain *d)
+static int unit_sync(struct irq_domain *d)
 {
 	struct fake_unit *unit = d->host_data;
 	struct irq_lu_root_ser *root = PTR_ALIGN_DOWN((void *)unit->ser, IRQ_LU_ROOT_SIZE);
 
 	add_event(unit->machine, SYNCED, unit, root ? root->state : 0);
+	return unit->sync_fails ? -EIO : 0;
 }
 
 static int unit_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
@@ -2686,6 +2688,27 @@ static void masked_before_blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, root->nr_devices, 2);
 }
 
+/* All other units are flushed all the same. */
+static void nothing_is_handed_over_without_a_flush(struct kunit *test)
+{
+	struct fake_device *a = add_running(test, "a", &msix_head, 0, NR_VECS);
+	struct fake_device *b = add_running(test, "b", &other_head, 1, NR_VECS);
+	struct fake_machine *m = test->priv;
+	const struct irq_lu_root_ser *root;
+
+	KUNIT_ASSERT_EQ(test, fake_preserve(a), 0);
+	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(a->dev), 0);
+	KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(b->dev), 0);
+	m->units[0].sync_fails = true;
+
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_EXPECT_EQ(test, root->state, IRQ_LU_STATE_PREPARED);
+	KUNIT_EXPECT_EQ(test, m->events[m->nr_events - 1].type, SYNCED);
+	KUNIT_EXPECT_PTR_EQ(test, m->events[m->nr_events - 1].who, (const void *)&m->units[1]);
+}
+
 /*
  * A whole life
  */
@@ -3182,6 +3205,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(unfrozen_device_is_not_handed_over),
 	KUNIT_CASE(driver_may_change_the_msi_type_before_the_freeze),
 	KUNIT_CASE(masked_before_blocked),
+	KUNIT_CASE(nothing_is_handed_over_without_a_flush),
 	KUNIT_CASE(msix_vectors_live_on),
 	KUNIT_CASE_PARAM(msi_vectors_live_on, msi_count_gen_params),
 	KUNIT_CASE_SLOW(mutated_state_is_taken_over_or_refused),

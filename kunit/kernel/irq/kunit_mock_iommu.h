@@ -93,9 +93,10 @@ static void mock_block(struct irq_domain *d, const struct irq_lu_vector_ser *rec
 		WRITE_ONCE(mock->table[rec->handle + i], MOCK_CLOSED(rec->source));
 }
 
-static void mock_sync(struct irq_domain *d)
+static int mock_sync(struct irq_domain *d)
 {
 	((struct mock_iommu *)d->host_data)->flushes++;
+	return 0;
 }
 
 static int mock_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *rec, unsigned int nr)

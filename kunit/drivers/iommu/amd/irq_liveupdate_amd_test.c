@@ -181,6 +181,7 @@ static void init_segment(struct kunit *test, struct fake_unit *unit)
 {
 	struct amd_iommu_pci_seg *pci_seg = &unit->pci_seg;
 
+	INIT_LIST_HEAD(&pci_seg->unity_map);
 	pci_seg->last_bdf = LAST_BDF;
 	pci_seg->dev_table_size = (LAST_BDF + 1) * sizeof(struct dev_table_entry);
 	pci_seg->dev_table = alloc_memory(test, pci_seg->dev_table_size);
@@ -477,6 +478,23 @@ static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 					 DTE_IRQ_REMAP_ENABLE), LAST_BDF);
 }
 
+/* As the firmware says */
+static void device_with_a_unity_map_goes_on(struct kunit *test)
+{
+	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	const u64 all = DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW;
+
+	fill_device_table(pci_seg->dev_table);
+	list_add(&entry.list, &pci_seg->unity_map);
+
+	amd_ir_block_segment(pci_seg);
+	KUNIT_EXPECT_EQ(test, pci_seg->dev_table[SOURCE + 1].data[0], all);
+	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 0, DTE_FLAG_V | DTE_FLAG_TV),
+			LAST_BDF);
+	list_del(&entry.list);
+}
+
 static const struct dte_change {
 	const char	*name;
 	u64		clear;
@@ -768,6 +786,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(device_without_iommu_is_refused),
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
 	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
+	KUNIT_CASE(device_with_a_unity_map_goes_on),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
 	KUNIT_CASE(table_ends_where_its_memory_ends),
 	KUNIT_CASE(device_of_another_unit_is_refused),

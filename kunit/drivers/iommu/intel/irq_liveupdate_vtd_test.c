@@ -334,6 +334,54 @@ static void sync_flushes_once_and_masks_events(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, readl(reg + DMAR_PECTL_REG), DMA_FECTL_IM);
 }
 
+static void sync_flushes_again_when_a_device_spoils_it(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	alloc_blocked(test, unit->iommu.ir_table);
+	unit->global = 0;
+	unit->spoiled = 2;
+
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->sync(unit->iommu.ir_domain), 0);
+	KUNIT_EXPECT_EQ(test, unit->spoiled, 0);
+	KUNIT_EXPECT_EQ(test, unit->global, 1);
+}
+
+static void sync_fails_when_nothing_can_be_flushed(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	alloc_blocked(test, unit->iommu.ir_table);
+	unit->spoiled = UINT_MAX;
+
+	KUNIT_EXPECT_EQ(test, ops_of(unit)->sync(unit->iommu.ir_domain), -ETIMEDOUT);
+	unit->spoiled = 0;
+}
+
+static void note_flush(struct intel_iommu *iommu, void *addr, int size)
+{
+	struct fake_unit *unit = container_of(iommu, struct fake_unit, iommu);
+	void *entry = unit->entry;
+
+	if (entry >= addr && entry + sizeof(*unit->entry) <= addr + size)
+		unit->dirty = false;
+}
+
+/* For a unit which does not snoop the caches */
+static void blocked_entry_is_written_back(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+
+	kunit_activate_static_stub(test, __iommu_flush_cache, note_flush);
+	alloc_blocked(test, unit->iommu.ir_table);
+	unit->iommu.ir_table->base[HANDLE] = X2APIC;
+	observe(test, HANDLE, BLOCKED);
+
+	do_block(unit);
+	KUNIT_EXPECT_GT(test, unit->steps, 0);
+	KUNIT_EXPECT_FALSE(test, unit->dirty);
+}
+
 static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
 {
 	struct fake_unit *unit = test->priv;
@@ -1050,6 +1098,9 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE_PARAM(nothing_opens_a_blocked_entry, posting_gen_params),
 	KUNIT_CASE_PARAM(no_descriptor_is_written_after_the_flush, posting_gen_params),
 	KUNIT_CASE(sync_flushes_once_and_masks_events),
+	KUNIT_CASE(sync_flushes_again_when_a_device_spoils_it),
+	KUNIT_CASE(sync_fails_when_nothing_can_be_flushed),
+	KUNIT_CASE(blocked_entry_is_written_back),
 	KUNIT_CASE(shutdown_stops_the_queues_of_units_handed_over),
 	KUNIT_CASE_PARAM(reserve_takes_what_is_recorded, reservation_gen_params),
 	KUNIT_CASE(held_index_stays_with_its_vector),

@@ -36,6 +36,9 @@
 /* Capability register, sec 11.4.2: a new table pointer flushes the entry cache */
 #define FAKE_CAP_ESIRTPS BIT_ULL(62)
 
+/* Invalidation queue error record, sec 11.4.9.9: requester id of a time-out */
+#define FAKE_ITE_SID	((u64)PCI_DEVID(0xff, 0x55) << 32)
+
 /* Source-id fields of a table entry: verify all bits of the source id */
 #define SOURCE		(BIT(18) | PCI_DEVID(3, PCI_DEVFN(2, 1)))
 #define SOURCE_MASK	GENMASK_ULL(19, 0)
@@ -64,6 +67,8 @@
  * @waits:	Number of invalidations waited for
  * @present:	Number of present entries when the table pointer was set
  * @disabled:	Interrupt remapping was disabled after it was enabled
+ * @spoiled:	How many submissions are spoiled by a device which has gone
+ * @dirty:	@entry was stored and not written back to memory
  * @watches:	Breakpoints on its registers
  */
 struct fake_unit {
@@ -84,6 +89,8 @@ struct fake_unit {
 	unsigned int			waits;
 	unsigned int			present;
 	bool				disabled;
+	unsigned int			spoiled;
+	bool				dirty;
 	void				*watches[2];
 };
 
@@ -141,6 +148,15 @@ static void emulate_queue(struct perf_event *bp, struct perf_sample_data *data,
 	u32 head = readl(reg + DMAR_IQH_REG);
 	u32 tail = readl(reg + DMAR_IQT_REG);
 
+	/* Its invalidation times out, and waits are not processed any more. */
+	writel(unit->spoiled ? DMA_FSTS_ITE : 0, reg + DMAR_FSTS_REG);
+	writeq(unit->spoiled ? FAKE_ITE_SID : 0, reg + DMAR_IQER_REG);
+	if (unit->spoiled) {
+		unit->spoiled--;
+		writel(tail, reg + DMAR_IQH_REG);
+		return;
+	}
+
 	for (; head != tail; head = (head + BIT(DMAR_IQ_SHIFT)) % SZ_4K) {
 		struct qi_desc *desc = queue + head;
 
@@ -174,6 +190,7 @@ static void observe_entry(struct perf_event *bp, struct perf_sample_data *data,
 
 	unit->stores++;
 	unit->steps += now.irte != unit->seen.irte;
+	unit->dirty = true;
 	unit->seen = now;
 	if (differs_in_used_bits(&now, &unit->old) &&
 	    differs_in_used_bits(&now, &unit->target))
@@ -240,6 +257,7 @@ static struct fake_unit *alloc_unit(struct kunit *test)
 	iommu->seq_id = INT_MAX;
 	strscpy(iommu->name, "fake");
 	raw_spin_lock_init(&iommu->register_lock);
+	spin_lock_init(&iommu->device_rbtree_lock);
 	unit->scope.header.length = sizeof(unit->scope);
 	unit->drhd.hdr = &unit->scope.header;
 	unit->drhd.iommu = iommu;

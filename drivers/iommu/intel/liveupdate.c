@@ -1,0 +1,789 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/**
+ * DOC: DMA translation in a live update, VT-d
+ *
+ * The root table and the context tables are taken over in place: the next kernel
+ * goes on with the memory to which the unit points, and translation is never
+ * disabled in between.
+ *
+ * The kernel which hands over preserves root and context tables with the first
+ * device behind a unit, and with each further device the context tables which
+ * have come since. At shutdown it closes all context entries: not present, with
+ * fault processing disabled. The entry of a device with a reserved memory region
+ * (RMRR) becomes a pass-through entry instead, which needs a PASID directory and
+ * table in scalable mode: one for the unit, allocated beforehand. A bus whose
+ * context table is not preserved, because it is newer than the last preserved
+ * device, loses its root entry. Last all caches of the unit are invalidated.
+ *
+ * The kernel which takes over compares record and registers, and then root table
+ * and record. It keeps the pass-through entries of devices which have an RMRR in
+ * this kernel, too, and closes all else that might be present. Entries which it
+ * has not written itself are in the bitmap of copied tables, as in a crash kernel.
+ * The first domain which is attached to such a device replaces the entry in one
+ * write, where it is present: intel_liveupdate_replace().
+ *
+ * The mode of the root table (legacy or scalable) can not change while translation
+ * is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel which wants the
+ * other one stops the devices first. For any other mismatch an empty root table
+ * is set while translation stays enabled, which the specification allows (sec
+ * 6.6, 11.4.4.1 SRTP).
+ */
+
+#define pr_fmt(fmt) "DMAR: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/crash_dump.h>
+#include <linux/dmar.h>
+#include <linux/iommu.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "iommu.h"
+#include "liveupdate.h"
+#include "pasid.h"
+#include "../iommu-liveupdate.h"
+#include "../iommu-pages.h"
+
+/* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
+#define CONTEXT_FPD		BIT_ULL(1)
+
+/* More than there are devices whose time-outs can come one after the other */
+#define FLUSH_TRIES		16
+
+#define NR_REQUESTER_IDS	BIT(16)
+
+/* Fault recording registers, VT-d spec r4.1 sec 11.4.7.6; F is in the last 32 bits */
+#define FAULT_RECORD_SIZE	16
+#define FAULT_RECORD_F		12
+
+/* 128 bits each, in a table */
+#define NR_CONTEXTS		(SZ_4K / sizeof(struct context_entry))
+
+/**
+ * struct intel_liveupdate - What makes a unit one that is handed over
+ * @ser:	Record of the unit
+ * @tables:	Physical addresses of the context tables which are preserved, two
+ *		for each bus, in preserved memory
+ * @pasid_dir:	PASID directory of devices with RMRR in scalable mode, or NULL
+ * @direct:	Requester ids of devices with RMRR
+ */
+struct intel_liveupdate {
+	struct iommu_lu_unit_ser	*ser;
+	u64				*tables;
+	struct pasid_dir_entry		*pasid_dir;
+	DECLARE_BITMAP(direct, NR_REQUESTER_IDS);
+};
+
+static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu)
+{
+	return container_of(iommu, struct intel_iommu, iommu);
+}
+
+/* Half of a root entry: two for each bus, of which legacy mode has the lower one. */
+static u64 *root_half(struct intel_iommu *iommu, unsigned int i)
+{
+	struct root_entry *entry = &iommu->root_entry[i / 2];
+
+	return i % 2 ? &entry->hi : &entry->lo;
+}
+
+/* The requester id to which an entry of the context table @table belongs. */
+static u16 requester_id(struct intel_iommu *iommu, unsigned int table, unsigned int entry)
+{
+	u8 devfn = sm_supported(iommu) ? table % 2 * 0x80 + entry / 2 : entry;
+
+	return PCI_DEVID(table / 2, devfn);
+}
+
+/* An entry is 256 bits wide in scalable mode. Of the upper half nothing is used. */
+static unsigned int context_step(struct intel_iommu *iommu)
+{
+	return sm_supported(iommu) ? 2 : 1;
+}
+
+static u128 context_value(const struct context_entry *context)
+{
+	return (u128)context->hi << 64 | context->lo;
+}
+
+/* At once: the hardware may look at the entry in between. */
+static void context_write(struct intel_iommu *iommu, struct context_entry *context,
+			  const struct context_entry *new)
+{
+	u128 old = context_value(context);
+
+	WARN_ON_ONCE(!try_cmpxchg128((u128 *)context, &old, context_value(new)));
+	__iommu_flush_cache(iommu, context, sizeof(*context));
+}
+
+static void context_close(struct intel_iommu *iommu, struct context_entry *context)
+{
+	const struct context_entry closed = { .lo = CONTEXT_FPD };
+
+	context_write(iommu, context, &closed);
+}
+
+/*
+ * Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec 6.5.3.3).
+ * The time-out of a device which has gone spoils what was submitted with its own
+ * invalidation, and is reported once, so that it is done again.
+ */
+static int flush_all(struct intel_iommu *iommu)
+{
+	struct qi_desc desc[3] = { };
+	unsigned int nr = 0, tries = FLUSH_TRIES;
+	int ret;
+
+	desc[nr++].qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
+	if (sm_supported(iommu))
+		desc[nr++].qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
+	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc[nr++]);
+
+	iommu_flush_write_buffer(iommu);
+	do {
+		ret = qi_submit_sync(iommu, desc, nr, 0);
+	} while (ret == -ETIMEDOUT && --tries);
+	return ret;
+}
+
+/*
+ * Devices whose firmware needs DMA
+ */
+
+static int set_direct(struct pci_dev *pdev, u16 alias, void *direct)
+{
+	set_bit(alias, direct);
+	return 0;
+}
+
+static void find_direct(struct intel_iommu *iommu, unsigned long *direct)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (pci_domain_nr(pdev->bus) == iommu->segment &&
+		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu &&
+		    intel_iommu_has_rmrr(&pdev->dev))
+			pci_for_each_dma_alias(pdev, set_direct, direct);
+	}
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static int intel_lu_preserve_tables(struct intel_iommu *iommu)
+{
+	struct intel_liveupdate *lu = iommu->liveupdate;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		u64 entry = READ_ONCE(*root_half(iommu, i));
+
+		if (!(entry & 1) || lu->tables[i])
+			continue;
+
+		ret = kho_preserve_folio(virt_to_folio(phys_to_virt(entry & VTD_PAGE_MASK)));
+		if (ret)
+			return ret;
+		lu->tables[i] = entry & VTD_PAGE_MASK;
+	}
+	return 0;
+}
+
+static void intel_lu_unpreserve_tables(struct intel_liveupdate *lu)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		if (lu->tables[i])
+			kho_unpreserve_folio(virt_to_folio(phys_to_virt(lu->tables[i])));
+	}
+}
+
+/* One directory with one table, in which only the entry of requests without PASID is used. */
+static int intel_lu_alloc_pasid_dir(struct intel_iommu *iommu, struct intel_liveupdate *lu)
+{
+	struct pasid_entry *table;
+
+	if (!sm_supported(iommu) || bitmap_empty(lu->direct, NR_REQUESTER_IDS))
+		return 0;
+
+	lu->pasid_dir = kho_alloc_preserve(SZ_4K);
+	if (IS_ERR(lu->pasid_dir))
+		return PTR_ERR(no_free_ptr(lu->pasid_dir));
+
+	table = kho_alloc_preserve(SZ_4K);
+	if (IS_ERR(table)) {
+		kho_unpreserve_free(no_free_ptr(lu->pasid_dir));
+		return PTR_ERR(table);
+	}
+
+	scoped_guard(spinlock, &iommu->lock)
+		pasid_pte_config_pass_through(iommu, table, FLPT_DEFAULT_DID);
+	lu->pasid_dir->val = virt_to_phys(table) | PASID_PTE_PRESENT;
+	__iommu_flush_cache(iommu, table, SZ_4K);
+	__iommu_flush_cache(iommu, lu->pasid_dir, SZ_4K);
+	return 0;
+}
+
+static void intel_lu_free_pasid_dir(struct intel_liveupdate *lu)
+{
+	if (!lu->pasid_dir)
+		return;
+	kho_unpreserve_free(get_pasid_table_from_pde(lu->pasid_dir));
+	kho_unpreserve_free(lu->pasid_dir);
+}
+
+static int intel_lu_alloc(struct intel_iommu *iommu)
+{
+	struct intel_liveupdate *lu __free(kvfree) = kvzalloc_obj(*lu);
+	int ret;
+
+	if (!lu)
+		return -ENOMEM;
+
+	find_direct(iommu, lu->direct);
+	if (!bitmap_empty(lu->direct, NR_REQUESTER_IDS) && !ecap_pass_through(iommu->ecap)) {
+		pr_err("%s: live update: not preserved: firmware needs DMA, no pass-through\n",
+		       iommu->name);
+		return -EOPNOTSUPP;
+	}
+
+	lu->tables = kho_alloc_preserve(IOMMU_LU_NR_TABLES * sizeof(*lu->tables));
+	if (IS_ERR(lu->tables))
+		return PTR_ERR(lu->tables);
+
+	ret = kho_preserve_folio(virt_to_folio(iommu->root_entry));
+	if (ret)
+		goto free_tables;
+
+	ret = intel_lu_alloc_pasid_dir(iommu, lu);
+	if (ret)
+		goto unpreserve_root;
+
+	iommu->liveupdate = no_free_ptr(lu);
+	return 0;
+
+unpreserve_root:
+	kho_unpreserve_folio(virt_to_folio(iommu->root_entry));
+free_tables:
+	kho_unpreserve_free(lu->tables);
+	return ret;
+}
+
+static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	struct intel_liveupdate *lu = iommu->liveupdate;
+
+	iommu->liveupdate = NULL;
+	intel_lu_unpreserve_tables(lu);
+	intel_lu_free_pasid_dir(lu);
+	kho_unpreserve_folio(virt_to_folio(iommu->root_entry));
+	kho_unpreserve_free(lu->tables);
+	kvfree(lu);
+}
+
+static void intel_lu_describe(struct intel_iommu *iommu, struct iommu_lu_unit_ser *ser)
+{
+	struct intel_liveupdate *lu = iommu->liveupdate;
+
+	ser->backend = IOMMU_LU_BACKEND_VTD;
+	ser->segment = iommu->segment;
+	ser->reg_base = iommu->reg_phys;
+	ser->root = virt_to_phys(iommu->root_entry);
+	ser->tables = virt_to_phys(lu->tables);
+	ser->tables_checksum = iommu_lu_tables_checksum(lu->tables);
+	if (sm_supported(iommu))
+		ser->flags |= IOMMU_LU_UNIT_SCALABLE;
+	if (lu->pasid_dir) {
+		ser->pasid_dir = virt_to_phys(lu->pasid_dir);
+		ser->pasid_table = virt_to_phys(get_pasid_table_from_pde(lu->pasid_dir));
+	}
+}
+
+static int intel_lu_preserve_unit(struct iommu_device *iommu_dev,
+				  struct iommu_lu_unit_ser *ser)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	bool first = !iommu->liveupdate;
+	int ret;
+
+	if (first) {
+		ret = intel_lu_alloc(iommu);
+		if (ret)
+			return ret;
+	}
+
+	ret = intel_lu_preserve_tables(iommu);
+	if (ret && first)
+		intel_lu_unpreserve_unit(iommu_dev);
+	if (ret)
+		return ret;
+
+	intel_lu_describe(iommu, ser);
+	return 0;
+}
+
+/* The next kernel would enable them in a device which is running. */
+static int intel_lu_check_device(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (info->ats_enabled) {
+		dev_err(dev, "live update: not preserved: ATS is enabled, boot with pci=noats\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+/* What a device with RMRR reaches: all memory, as with translation disabled */
+static void context_open_direct(struct intel_iommu *iommu, struct context_entry *context)
+{
+	struct intel_liveupdate *lu = iommu->liveupdate;
+	struct context_entry new = { };
+
+	if (sm_supported(iommu)) {
+		new.lo = virt_to_phys(lu->pasid_dir);
+		context_set_sm_rid2pasid(&new, IOMMU_NO_PASID);
+	} else {
+		context_set_domain_id(&new, FLPT_DEFAULT_DID);
+		context_set_address_width(&new, iommu->msagaw);
+		context_set_translation_type(&new, CONTEXT_TT_PASS_THROUGH);
+	}
+	context_set_present(&new);
+	context_write(iommu, context, &new);
+}
+
+/* The next kernel would report faults of this one as its own. */
+static void intel_lu_clear_faults(struct intel_iommu *iommu)
+{
+	void __iomem *record = iommu->reg + cap_fault_reg_offset(iommu->cap);
+	unsigned int i;
+
+	for (i = 0; i < cap_num_fault_regs(iommu->cap); i++)
+		writel(DMA_FRCD_F, record + i * FAULT_RECORD_SIZE + FAULT_RECORD_F);
+	writel(DMA_FSTS_PFO | DMA_FSTS_PPF | DMA_FSTS_PRO, iommu->reg + DMAR_FSTS_REG);
+}
+
+static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
+{
+	struct intel_liveupdate *lu = iommu->liveupdate;
+	struct context_entry *context = phys_to_virt(lu->tables[table]);
+	unsigned int i;
+
+	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
+		if (context_present(&context[i]) &&
+		    test_bit(requester_id(iommu, table, i), lu->direct))
+			context_open_direct(iommu, &context[i]);
+		else
+			context_close(iommu, &context[i]);
+	}
+}
+
+/**
+ * intel_liveupdate_close_all - Keep the devices of a unit from all memory
+ * @iommu:	Unit which is being shut down
+ *
+ * Nothing happens unless devices behind the unit are handed over.
+ *
+ * Context: The other CPUs are stopped, queued invalidation is still enabled.
+ *	    Allocates no memory and takes no lock that another CPU may hold.
+ * Return: True when translation has to stay enabled.
+ */
+bool intel_liveupdate_close_all(struct intel_iommu *iommu)
+{
+	struct intel_liveupdate *lu = iommu->liveupdate;
+	unsigned int i;
+
+	if (!lu)
+		return false;
+
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		if (lu->tables[i])
+			intel_lu_close_table(iommu, i);
+		else
+			WRITE_ONCE(*root_half(iommu, i), 0);
+	}
+	__iommu_flush_cache(iommu, iommu->root_entry, SZ_4K);
+	if (flush_all(iommu))
+		pr_err("%s: live update: caches not invalidated\n", iommu->name);
+	intel_lu_clear_faults(iommu);
+	return true;
+}
+
+/*
+ * The kernel which takes over
+ */
+
+static const struct iommu_lu_unit_ser *intel_lu_incoming(struct intel_iommu *iommu)
+{
+	return iommu_liveupdate_incoming_unit(IOMMU_LU_BACKEND_VTD, iommu->segment,
+					      iommu->reg_phys);
+}
+
+static u64 *intel_lu_restore_list(const struct iommu_lu_unit_ser *ser)
+{
+	size_t size = IOMMU_LU_NR_TABLES * sizeof(u64);
+	u64 *tables;
+
+	if (!kho_is_preserved(ser->tables, size))
+		return NULL;
+
+	tables = kmemdup(phys_to_virt(ser->tables), size, GFP_KERNEL);
+	kho_restore_free(phys_to_virt(ser->tables));
+	if (tables && iommu_lu_tables_checksum(tables) == ser->tables_checksum)
+		return tables;
+
+	kfree(tables);
+	return NULL;
+}
+
+/* A root entry names the table which is in the list, or nothing. */
+static const char *intel_lu_restore_tables(struct root_entry *root, const u64 *tables)
+{
+	const u64 *halves = (const u64 *)root;
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		if (halves[i] != (tables[i] ? tables[i] | 1 : 0))
+			return "root table differs from its record";
+		if (tables[i] && !iommu_restore_pages(tables[i], SZ_4K))
+			return "context table was not preserved";
+	}
+	return NULL;
+}
+
+/* Those of devices whose RMRR this kernel knows, too, stay. All others are closed. */
+static void intel_lu_adopt_entries(struct intel_iommu *iommu, unsigned int table,
+				   const unsigned long *direct)
+{
+	struct context_entry *context = phys_to_virt(*root_half(iommu, table) & VTD_PAGE_MASK);
+	unsigned int i;
+
+	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
+		u16 id = requester_id(iommu, table, i);
+
+		if (!context_present(&context[i]) || !test_bit(id, direct))
+			context_close(iommu, &context[i]);
+		set_context_copied(iommu, PCI_BUS_NUM(id), id & 0xff);
+	}
+}
+
+/* A directory with one table, in which only one entry is present, and that is harmless. */
+static const char *intel_lu_restore_pasid_dir(struct intel_iommu *iommu,
+					      const struct iommu_lu_unit_ser *ser)
+{
+	struct pasid_dir_entry *dir;
+	struct pasid_entry *table;
+
+	if (!ser->pasid_dir)
+		return NULL;
+
+	dir = iommu_restore_pages(ser->pasid_dir, SZ_4K);
+	table = iommu_restore_pages(ser->pasid_table, SZ_4K);
+	if (!dir || !table)
+		return "PASID table was not preserved";
+	if (dir->val != (ser->pasid_table | PASID_PTE_PRESENT) ||
+	    memchr_inv(dir + 1, 0, SZ_4K - sizeof(*dir)) ||
+	    memchr_inv(table + 1, 0, SZ_4K - sizeof(*table)) ||
+	    pasid_pte_get_pgtt(table) != PASID_ENTRY_PGTT_PT)
+		return "PASID table differs from its record";
+
+	iommu->direct_pasid_dir = dir;
+	return NULL;
+}
+
+static const char *intel_lu_check_unit(struct intel_iommu *iommu,
+				       const struct iommu_lu_unit_ser *ser)
+{
+	if (!ser)
+		return "no record";
+	if (sm_supported(iommu) != !!(ser->flags & IOMMU_LU_UNIT_SCALABLE))
+		return "mode differs from its record";
+	if ((readq(iommu->reg + DMAR_RTADDR_REG) & VTD_PAGE_MASK) != ser->root)
+		return "root table is not the one in use";
+	return NULL;
+}
+
+static const char *intel_lu_restore(struct intel_iommu *iommu,
+				    const struct iommu_lu_unit_ser *ser, const u64 *tables)
+{
+	struct root_entry *root;
+	const char *reason;
+
+	root = iommu_restore_pages(ser->root, SZ_4K);
+	if (!root)
+		return "root table was not preserved";
+
+	reason = intel_lu_restore_tables(root, tables);
+	if (!reason)
+		reason = intel_lu_restore_pasid_dir(iommu, ser);
+	if (!reason)
+		iommu->root_entry = root;
+	return reason;
+}
+
+/* What is restored and then refused may still be in use until the new root table is set. */
+static const char *intel_lu_adopt_tables(struct intel_iommu *iommu,
+					 const struct iommu_lu_unit_ser *ser,
+					 const u64 *tables, const unsigned long *direct)
+{
+	const char *reason;
+	unsigned int i;
+
+	iommu->copied_tables = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
+	if (!iommu->copied_tables)
+		return "out of memory";
+
+	reason = intel_lu_restore(iommu, ser, tables);
+	if (reason) {
+		bitmap_free(iommu->copied_tables);
+		iommu->copied_tables = NULL;
+		return reason;
+	}
+
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		if (tables[i])
+			intel_lu_adopt_entries(iommu, i, direct);
+	}
+	iommu_liveupdate_take_over(ser, &iommu->iommu);
+	return NULL;
+}
+
+static const char *intel_lu_adopt(struct intel_iommu *iommu)
+{
+	const struct iommu_lu_unit_ser *ser = intel_lu_incoming(iommu);
+	unsigned long *direct;
+	const char *reason;
+	u64 *tables;
+
+	reason = intel_lu_check_unit(iommu, ser);
+	if (reason)
+		return reason;
+
+	tables = intel_lu_restore_list(ser);
+	if (!tables)
+		return "list of tables was not preserved";
+
+	direct = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
+	if (direct) {
+		find_direct(iommu, direct);
+		reason = intel_lu_adopt_tables(iommu, ser, tables, direct);
+	} else {
+		reason = "out of memory";
+	}
+	bitmap_free(direct);
+	kfree(tables);
+	return reason;
+}
+
+/**
+ * intel_liveupdate_take_over - Take over a unit which has translation enabled
+ * @iommu:	Unit which is being set up
+ *
+ * When this fails for a single unit, it gets a new root table, and translation
+ * stays enabled. The caller sets the root table and invalidates all caches.
+ *
+ * Context: May sleep.
+ * Return: True when translation has to stay enabled; then the unit has a root
+ * table if it was taken over.
+ */
+bool intel_liveupdate_take_over(struct intel_iommu *iommu)
+{
+	bool scalable = readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT;
+	const char *reason;
+
+	if (!iommu_liveupdate_handed_over())
+		return false;
+
+	if (scalable != sm_supported(iommu)) {
+		intel_liveupdate_stop(iommu, scalable ? "scalable mode is disabled" :
+							"scalable mode is enabled");
+		return false;
+	}
+
+	reason = intel_lu_adopt(iommu);
+	if (reason)
+		pr_err("%s: live update: tables not taken over: %s\n", iommu->name, reason);
+	else
+		pr_info("%s: live update: translation stays enabled\n", iommu->name);
+	return true;
+}
+
+/**
+ * intel_liveupdate_stop - Translation of a unit is about to be disabled
+ * @iommu:	Unit
+ * @reason:	Why
+ *
+ * The devices behind it which were handed over can not do DMA any more.
+ *
+ * Context: May sleep.
+ */
+void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (iommu_liveupdate_incoming(&pdev->dev) &&
+		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu)
+			iommu_liveupdate_stop_device(pdev, reason);
+	}
+}
+
+static void context_flush(struct intel_iommu *iommu, const struct context_entry *old, u16 id)
+{
+	u16 did = (old->hi >> 8) & 0xffff;
+
+	if (sm_supported(iommu)) {
+		/* Which domain ids the old table has is not known. */
+		iommu->flush.flush_context(iommu, 0, id, DMA_CCMD_MASK_NOBIT,
+					   DMA_CCMD_DEVICE_INVL);
+		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
+		iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	} else {
+		iommu->flush.flush_context(iommu, did, id, DMA_CCMD_MASK_NOBIT,
+					   DMA_CCMD_DEVICE_INVL);
+		iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
+	}
+}
+
+/* Write an entry which the previous kernel has left. */
+static void context_replace(struct intel_iommu *iommu, struct context_entry *context,
+			    const struct context_entry *new, u16 id)
+{
+	const struct context_entry old = *context;
+
+	context_write(iommu, context, new);
+	if (old.lo & 1)
+		context_flush(iommu, &old, id);
+}
+
+/**
+ * intel_liveupdate_replace - Replace an entry which the previous kernel has left
+ * @iommu:	Unit
+ * @context:	The entry
+ * @new:	What it will be
+ * @bus:	Bus of the device
+ * @devfn:	Device and function
+ *
+ * The unit sees the old entry or the new one.
+ *
+ * Context: With the lock of @iommu held.
+ * Return: False when the entry was not taken over in a live update, and nothing
+ * was done.
+ */
+bool intel_liveupdate_replace(struct intel_iommu *iommu, struct context_entry *context,
+			      const struct context_entry *new, u8 bus, u8 devfn)
+{
+	lockdep_assert_held(&iommu->lock);
+
+	if (is_kdump_kernel() || !context_copied(iommu, bus, devfn))
+		return false;
+
+	context_replace(iommu, context, new, PCI_DEVID(bus, devfn));
+	clear_context_copied(iommu, bus, devfn);
+	return true;
+}
+
+static int intel_lu_block_id(struct pci_dev *pdev, u16 id, void *data)
+{
+	static const struct context_entry blocked;
+	struct intel_iommu *iommu = data;
+	struct context_entry *context;
+
+	guard(spinlock)(&iommu->lock);
+
+	if (!context_copied(iommu, PCI_BUS_NUM(id), id & 0xff))
+		return 0;
+
+	context = iommu_context_addr(iommu, PCI_BUS_NUM(id), id & 0xff, 1);
+	if (context)
+		context_replace(iommu, context, &blocked, id);
+	return 0;
+}
+
+/**
+ * intel_liveupdate_block - Block a device whose entry the previous kernel has left
+ * @dev:	Device, which may as well have none of that
+ *
+ * Faults are reported from now on. The entry still counts as one of the previous
+ * kernel, so that the next domain is attached as if it were the first one.
+ *
+ * Context: With the lock of the group held.
+ */
+void intel_liveupdate_block(struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (!is_kdump_kernel() && dev_is_pci(dev))
+		pci_for_each_dma_alias(to_pci_dev(dev), intel_lu_block_id, info->iommu);
+}
+
+static int intel_lu_handed_over_attach(struct iommu_domain *domain, struct device *dev,
+				       struct iommu_domain *old)
+{
+	/* The device starts on it, with the entry which is there. */
+	if (!old)
+		return 0;
+
+	device_block_translation(dev);
+	intel_liveupdate_block(dev);
+	return 0;
+}
+
+static struct iommu_domain intel_lu_handed_over_domain = {
+	.type	= IOMMU_DOMAIN_HANDED_OVER,
+	.owner	= &intel_iommu_ops,
+	.ops	= &(const struct iommu_domain_ops) {
+		.attach_dev	= intel_lu_handed_over_attach,
+	},
+};
+
+/* No entry suppresses faults any more, and no entry needs the PASID table. */
+static void intel_lu_finish_table(struct intel_iommu *iommu, unsigned int table)
+{
+	static const struct context_entry none;
+	struct context_entry *context = phys_to_virt(*root_half(iommu, table) & VTD_PAGE_MASK);
+	unsigned int i;
+
+	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
+		u16 id = requester_id(iommu, table, i);
+
+		if (context_copied(iommu, PCI_BUS_NUM(id), id & 0xff) &&
+		    (sm_supported(iommu) || !context_present(&context[i])))
+			context_replace(iommu, &context[i], &none, id);
+	}
+}
+
+static void intel_lu_finish_unit(struct iommu_device *iommu_dev)
+{
+	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
+	unsigned int i;
+
+	scoped_guard(spinlock, &iommu->lock) {
+		for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+			if (*root_half(iommu, i) & 1)
+				intel_lu_finish_table(iommu, i);
+		}
+	}
+	if (!iommu->direct_pasid_dir)
+		return;
+	iommu_free_pages(get_pasid_table_from_pde(iommu->direct_pasid_dir));
+	iommu_free_pages(iommu->direct_pasid_dir);
+	iommu->direct_pasid_dir = NULL;
+}
+
+const struct iommu_liveupdate_ops intel_liveupdate_ops = {
+	.preserve_unit		= intel_lu_preserve_unit,
+	.unpreserve_unit	= intel_lu_unpreserve_unit,
+	.check_device		= intel_lu_check_device,
+	.finish_unit		= intel_lu_finish_unit,
+	.handed_over		= &intel_lu_handed_over_domain,
+};

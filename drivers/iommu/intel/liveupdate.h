@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DMA translation of VT-d in a live update: what iommu.c and pasid.c call.
+ */
+
+#ifndef _INTEL_LIVEUPDATE_H
+#define _INTEL_LIVEUPDATE_H
+
+#include <linux/iommu_liveupdate.h>
+#include <linux/types.h>
+
+#include "iommu.h"
+
+struct device;
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
+#define INTEL_LIVEUPDATE_OPS	(&intel_liveupdate_ops)
+
+bool intel_liveupdate_close_all(struct intel_iommu *iommu);
+bool intel_liveupdate_take_over(struct intel_iommu *iommu);
+void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason);
+bool intel_liveupdate_replace(struct intel_iommu *iommu, struct context_entry *context,
+			      const struct context_entry *new, u8 bus, u8 devfn);
+void intel_liveupdate_block(struct device *dev);
+
+#else /* !CONFIG_IOMMU_LIVEUPDATE */
+
+#define INTEL_LIVEUPDATE_OPS	NULL
+
+static inline bool intel_liveupdate_close_all(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+static inline bool intel_liveupdate_take_over(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+static inline void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
+{
+}
+
+static inline bool intel_liveupdate_replace(struct intel_iommu *iommu,
+					    struct context_entry *context,
+					    const struct context_entry *new,
+					    u8 bus, u8 devfn)
+{
+	return false;
+}
+
+static inline void intel_liveupdate_block(struct device *dev)
+{
+}
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
+#endif /* _INTEL_LIVEUPDATE_H */

@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/**
+ * DOC: IOMMU Live Update
+ *
+ * A device which is handed over to the next kernel may do DMA at any time, and
+ * nobody but its IOMMU keeps it from memory which is not its own. So translation
+ * is never off while anything is handed over:
+ *
+ * 1. iommu_liveupdate_preserve() preserves with KHO everything that the IOMMU
+ *    of a device reads to find out what a device may reach. This far only a
+ *    device is handed over which may reach nothing: one whose group is blocked,
+ *    as it is from the time when a driver claims DMA ownership until it attaches
+ *    a domain, and after it has detached.
+ *
+ * 2. At shutdown, when the other CPUs are stopped, the IOMMU driver closes the
+ *    entry of each device: it is not present, and faults are not reported.
+ *    Devices whose firmware needs DMA (RMRR, IVMD) get a pass-through entry,
+ *    which is what any kexec leaves them with. Then the caches are flushed, and
+ *    translation stays enabled.
+ *
+ * 3. The next kernel finds the unit enabled. If the record of the unit,
+ *    iommu_liveupdate_incoming_unit(), matches its registers, the driver goes on
+ *    with the tables of the previous kernel, in place. If not, it sets new ones,
+ *    in which no entry is present, while translation stays enabled. If it is to
+ *    disable translation, iommu_liveupdate_stop_device() comes first.
+ *
+ * 4. The group of a device which was handed over starts on the domain
+ *    &iommu_liveupdate_ops.handed_over of the driver instead of the default
+ *    domain, and claiming DMA ownership leaves it there. So the entry does not
+ *    change until the new owner attaches a domain, or the device is released.
+ *
+ * 5. iommu_liveupdate_release(), with the device no longer incoming, attaches
+ *    the domain which the group would have without all this: the blocking one if
+ *    it has an owner, else the default domain.
+ *
+ * A device without an IOMMU (noiommu) has none to protect others from it, neither
+ * across a live update nor at any other time.
+ */
+
+#define pr_fmt(fmt) "iommu: live update: " fmt
+
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/crc32.h>
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/slab.h>
+
+#include "iommu-liveupdate.h"
+#include "iommu-priv.h"
+
+struct iommu_lu_out_unit {
+	struct iommu_device	*iommu;
+	unsigned int		nr_devices;
+};
+
+/* Which units are handed over; @units has the same order as those of @root. */
+static struct {
+	struct iommu_lu_root_ser	*root;
+	struct iommu_lu_out_unit	units[IOMMU_LU_MAX_UNITS];
+} iommu_lu_out;
+static DEFINE_MUTEX(iommu_lu_out_lock);
+
+/* What was handed over: a copy of the root, and the units which were taken over. */
+static struct {
+	bool				loaded;
+	bool				handed_over;
+	struct iommu_lu_root_ser	*root;
+	struct iommu_device		*units[IOMMU_LU_MAX_UNITS];
+} iommu_lu_in;
+static DEFINE_MUTEX(iommu_lu_in_lock);
+
+static u32 iommu_lu_checksum(const struct iommu_lu_root_ser *root)
+{
+	struct iommu_lu_root_ser head = *root;
+	u32 crc;
+
+	head.checksum = 0;
+	crc = crc32_le(~0U, &head, sizeof(head));
+	return crc32_le(crc, root->units, head.nr_units * sizeof(root->units[0]));
+}
+
+/**
+ * iommu_lu_tables_checksum - Checksum of the list of tables of a unit
+ * @tables:	The list, %IOMMU_LU_NR_TABLES physical addresses
+ *
+ * Context: Any.
+ * Return: What belongs into &iommu_lu_unit_ser.tables_checksum.
+ */
+u32 iommu_lu_tables_checksum(const u64 *tables)
+{
+	return crc32_le(~0U, tables, IOMMU_LU_NR_TABLES * sizeof(tables[0]));
+}
+
+/*
+ * The kernel which hands over
+ */
+
+static const struct iommu_liveupdate_ops *iommu_lu_ops(struct device *dev)
+{
+	return dev_iommu_ops(dev)->liveupdate;
+}
+
+/* The index of a unit, or of the first free one for NULL. */
+static unsigned int iommu_lu_unit_index(struct iommu_device *iommu)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
+		if (iommu_lu_out.units[i].iommu == iommu)
+			break;
+	}
+	return i;
+}
+
+static int iommu_lu_get_root(void)
+{
+	struct iommu_lu_root_ser *root;
+	int ret;
+
+	if (iommu_lu_out.root)
+		return 0;
+
+	root = kho_alloc_preserve(IOMMU_LU_ROOT_SIZE);
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+
+	root->checksum = iommu_lu_checksum(root);
+	ret = kho_add_subtree(IOMMU_LU_KHO_NODE, root, IOMMU_LU_ROOT_SIZE);
+	if (ret) {
+		kho_unpreserve_free(root);
+		return ret;
+	}
+	iommu_lu_out.root = root;
+	return 0;
+}
+
+static void iommu_lu_put_root(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
+		if (iommu_lu_out.units[i].iommu)
+			return;
+	}
+	kho_remove_subtree(iommu_lu_out.root);
+	kho_unpreserve_free(iommu_lu_out.root);
+	iommu_lu_out.root = NULL;
+}
+
+static void iommu_lu_put_unit(unsigned int i)
+{
+	iommu_lu_out.units[i].iommu = NULL;
+	memset(&iommu_lu_out.root->units[i], 0, sizeof(iommu_lu_out.root->units[i]));
+	iommu_lu_out.root->checksum = iommu_lu_checksum(iommu_lu_out.root);
+}
+
+static int iommu_lu_get_unit(struct iommu_device *iommu)
+{
+	struct iommu_lu_root_ser *root = iommu_lu_out.root;
+	unsigned int i = iommu_lu_unit_index(iommu);
+	int ret;
+
+	if (i == IOMMU_LU_MAX_UNITS)
+		i = iommu_lu_unit_index(NULL);
+	if (i == IOMMU_LU_MAX_UNITS)
+		return -ENOSPC;
+
+	ret = iommu->ops->liveupdate->preserve_unit(iommu, &root->units[i]);
+	if (ret)
+		return ret;
+
+	iommu_lu_out.units[i].iommu = iommu;
+	iommu_lu_out.units[i].nr_devices++;
+	root->nr_units = max(root->nr_units, i + 1);
+	root->checksum = iommu_lu_checksum(root);
+	return 0;
+}
+
+/**
+ * iommu_liveupdate_check - Can a device be handed over as it is now?
+ * @dev:	Device, which is bound to a driver that owns its DMA
+ *
+ * The reason is logged when not. A device without an IOMMU can.
+ *
+ * Context: May sleep.
+ * Return: 0, -EOPNOTSUPP when its IOMMU can not go on, or when the device, or
+ * another one of its group, is attached to a domain.
+ */
+int iommu_liveupdate_check(struct device *dev)
+{
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return 0;
+
+	if (!iommu_lu_ops(dev)) {
+		dev_err(dev, "live update: not preserved: its IOMMU can not stay enabled\n");
+		return -EOPNOTSUPP;
+	}
+	if (!iommu_group_is_blocked(dev->iommu_group)) {
+		dev_err(dev, "live update: not preserved: DMA is mapped\n");
+		return -EOPNOTSUPP;
+	}
+	return iommu_lu_ops(dev)->check_device(dev);
+}
+
+/**
+ * iommu_liveupdate_preserve - Keep the DMA translation of a device enabled
+ * @dev:	Device, which is bound to a driver that owns its DMA
+ *
+ * Across the next kexec, and in the next kernel until somebody decides otherwise,
+ * the device reaches no memory.
+ *
+ * Context: May sleep.
+ * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, what
+ * iommu_liveupdate_check() says, or what the IOMMU driver says.
+ */
+int iommu_liveupdate_preserve(struct device *dev)
+{
+	int ret;
+
+	ret = iommu_liveupdate_check(dev);
+	if (ret || !dev->iommu || !dev->iommu->iommu_dev)
+		return ret;
+
+	guard(mutex)(&iommu_lu_out_lock);
+
+	ret = iommu_lu_get_root();
+	if (!ret) {
+		ret = iommu_lu_get_unit(dev->iommu->iommu_dev);
+		if (ret)
+			iommu_lu_put_root();
+	}
+	if (ret)
+		dev_err(dev, "live update: not preserved: its IOMMU: %pe\n", ERR_PTR(ret));
+	return ret;
+}
+
+/**
+ * iommu_liveupdate_unpreserve - Undo iommu_liveupdate_preserve()
+ * @dev:	Device
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_unpreserve(struct device *dev)
+{
+	struct iommu_lu_out_unit *unit;
+	unsigned int i;
+
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return;
+
+	guard(mutex)(&iommu_lu_out_lock);
+
+	i = iommu_lu_unit_index(dev->iommu->iommu_dev);
+	if (WARN_ON_ONCE(i == IOMMU_LU_MAX_UNITS))
+		return;
+
+	unit = &iommu_lu_out.units[i];
+	if (--unit->nr_devices)
+		return;
+
+	unit->iommu->ops->liveupdate->unpreserve_unit(unit->iommu);
+	iommu_lu_put_unit(i);
+	iommu_lu_put_root();
+}
+
+/*
+ * The kernel which takes over
+ */
+
+static const char *iommu_lu_check_unit(const struct iommu_lu_unit_ser *unit)
+{
+	static const struct iommu_lu_unit_ser unused;
+
+	if (!memcmp(unit, &unused, sizeof(unused)))
+		return NULL;
+	if (unit->flags & ~IOMMU_LU_UNIT_FLAGS)
+		return "unknown unit flags";
+	if (!unit->reg_base)
+		return "unit without registers";
+	if (unit->reserved)
+		return "reserved field of unit not zero";
+	return NULL;
+}
+
+/* Nothing in there is trusted: it may have been written by any kernel. */
+static const char *iommu_lu_check_root(const struct iommu_lu_root_ser *root)
+{
+	const char *reason;
+	unsigned int i;
+
+	if (root->nr_units > IOMMU_LU_MAX_UNITS)
+		return "too many units";
+	if (root->checksum != iommu_lu_checksum(root))
+		return "checksum mismatch";
+	if (memchr_inv(root->reserved, 0, sizeof(root->reserved)))
+		return "reserved field of root not zero";
+
+	for (i = 0; i < root->nr_units; i++) {
+		reason = iommu_lu_check_unit(&root->units[i]);
+		if (reason)
+			return reason;
+	}
+	return NULL;
+}
+
+/**
+ * iommu_lu_load - Load and validate the state of the previous kernel
+ * @phys:	Physical address of the root
+ * @size:	Size of the memory there
+ *
+ * Context: May sleep.
+ * Return: NULL, or why nothing is taken over.
+ */
+VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
+{
+	struct iommu_lu_root_ser *root;
+	const char *reason = NULL;
+
+	if (size != IOMMU_LU_ROOT_SIZE || !kho_is_preserved(phys, size))
+		return "invalid address of the root";
+
+	/* A copy, so that what was checked is what is used. */
+	root = kmemdup(phys_to_virt(phys), size, GFP_KERNEL);
+	if (!root)
+		return "out of memory";
+	kho_restore_free(phys_to_virt(phys));
+
+	reason = iommu_lu_check_root(root);
+	if (reason)
+		kfree(root);
+	else
+		iommu_lu_in.root = root;
+	return reason;
+}
+
+static void iommu_lu_load_once(void)
+{
+	const char *reason;
+	phys_addr_t phys;
+	size_t size;
+
+	lockdep_assert_held(&iommu_lu_in_lock);
+
+	if (iommu_lu_in.loaded)
+		return;
+	iommu_lu_in.loaded = true;
+
+	if (kho_retrieve_subtree(IOMMU_LU_KHO_NODE, &phys, &size))
+		return;
+	iommu_lu_in.handed_over = true;
+
+	reason = iommu_lu_load(phys, size);
+	if (reason)
+		pr_err("translation not taken over: %s\n", reason);
+}
+
+/**
+ * iommu_liveupdate_handed_over - Has the previous kernel left translation enabled?
+ *
+ * True also when its records were refused.
+ *
+ * Context: May sleep.
+ * Return: True when devices may be running which only translation keeps from
+ * memory that is not their own.
+ */
+bool iommu_liveupdate_handed_over(void)
+{
+	guard(mutex)(&iommu_lu_in_lock);
+
+	iommu_lu_load_once();
+	return iommu_lu_in.handed_over;
+}
+
+/**
+ * iommu_liveupdate_incoming_unit - Find the record of a unit
+ * @backend:	What kind of unit it is, IOMMU_LU_BACKEND_*
+ * @segment:	PCI segment of the unit
+ * @reg_base:	Physical address of its registers
+ *
+ * Context: May sleep.
+ * Return: The record, NULL when the unit was not handed over.
+ */
+const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 segment,
+							       u64 reg_base)
+{
+	const struct iommu_lu_unit_ser *unit;
+	unsigned int i;
+
+	guard(mutex)(&iommu_lu_in_lock);
+
+	iommu_lu_load_once();
+	for (i = 0; iommu_lu_in.root && i < iommu_lu_in.root->nr_units; i++) {
+		unit = &iommu_lu_in.root->units[i];
+		if (unit->backend == backend && unit->segment == segment &&
+		    unit->reg_base == reg_base)
+			return unit;
+	}
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_take_over - A unit goes on with the tables of the previous kernel
+ * @ser:	Record of the unit
+ * @iommu:	The unit
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_take_over(const struct iommu_lu_unit_ser *ser,
+				struct iommu_device *iommu)
+{
+	guard(mutex)(&iommu_lu_in_lock);
+	iommu_lu_in.units[ser - iommu_lu_in.root->units] = iommu;
+}
+
+/**
+ * iommu_liveupdate_incoming - Does a device run as the previous kernel has left it?
+ * @dev:	Device
+ *
+ * Context: Any.
+ * Return: True from its enumeration until its live update is finished.
+ */
+bool iommu_liveupdate_incoming(struct device *dev)
+{
+	return dev_is_pci(dev) && pci_liveupdate_incoming(to_pci_dev(dev));
+}
+
+/**
+ * iommu_liveupdate_stop_device - Stop a device behind an IOMMU that is about to be disabled
+ * @pdev:	Device which is incoming
+ * @reason:	Why translation is disabled
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
+{
+	pci_err(pdev, "live update: stopped: %s\n", reason);
+	pci_clear_master(pdev);
+}
+
+/**
+ * iommu_liveupdate_release - A device is no longer incoming
+ * @dev:	Device, which has a driver that owns its DMA, or is no bus master
+ *
+ * Its group gets the domain which it would have had without a live update, with
+ * the last of its devices which are incoming.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_release(struct device *dev)
+{
+	if (dev->iommu_group)
+		iommu_group_release_handed_over(dev->iommu_group);
+}
+
+/**
+ * iommu_liveupdate_finish - No device is incoming any more
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_finish(void)
+{
+	struct iommu_device *iommu;
+	unsigned int i;
+
+	guard(mutex)(&iommu_lu_in_lock);
+
+	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
+		iommu = iommu_lu_in.units[i];
+		if (iommu && iommu->ops->liveupdate->finish_unit)
+			iommu->ops->liveupdate->finish_unit(iommu);
+		iommu_lu_in.units[i] = NULL;
+	}
+	kfree(iommu_lu_in.root);
+	iommu_lu_in.root = NULL;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+
+#ifndef _LINUX_KHO_ABI_IOMMU_H
+#define _LINUX_KHO_ABI_IOMMU_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+/**
+ * DOC: IOMMU Live Update ABI
+ *
+ * This header is the contract between the kernel that leaves DMA translation
+ * enabled for the devices which it hands over and the kernel that takes the
+ * translation over. Any change of a layout, of the meaning of a field or of a
+ * constant needs a new version in %IOMMU_LU_KHO_NODE.
+ *
+ * All fields are in the byte order of the machine and of fixed width. The KHO
+ * subtree %IOMMU_LU_KHO_NODE names the root::
+ *
+ *   root (one page)              list of tables (one page per unit)
+ *   +-------------------+        +------------------------+
+ *   | iommu_lu_root_ser |  +---->| address of a table     |---> in the format
+ *   | iommu_lu_unit_ser |--+     | 0: there is none       |     of the hardware
+ *   | iommu_lu_unit_ser |        | ...                    |
+ *   +-------------------+        +------------------------+
+ *
+ * A unit is one IOMMU, found again by its PCI segment and the physical address
+ * of its registers. Everything to which a unit points is preserved memory. The
+ * next kernel follows no address which KHO did not keep, neither in a record
+ * nor in a table.
+ *
+ * %IOMMU_LU_BACKEND_VTD:
+ *	The root is the root table. The list has two addresses of context tables
+ *	for each bus: the one of legacy mode, or the lower and the upper one of
+ *	scalable mode.
+ */
+
+/* The name of the KHO subtree which holds the root, and its version. */
+#define IOMMU_LU_KHO_NODE	"iommu-v1"
+
+/* iommu_lu_unit_ser::backend */
+#define IOMMU_LU_BACKEND_VTD	1
+
+/* iommu_lu_unit_ser::flags */
+#define IOMMU_LU_UNIT_SCALABLE	0x1
+#define IOMMU_LU_UNIT_FLAGS	IOMMU_LU_UNIT_SCALABLE
+
+/**
+ * struct iommu_lu_unit_ser - One IOMMU
+ * @backend:		What kind of unit it is, IOMMU_LU_BACKEND_*. Zero, like
+ *			all else, when the unit is not used any more.
+ * @segment:		PCI segment of the unit
+ * @reg_base:		Physical address of the registers of the unit
+ * @root:		Physical address of the table at which the unit begins
+ * @tables:		Physical address of the list of tables, %IOMMU_LU_NR_TABLES
+ *			of u64
+ * @pasid_dir:		Physical address of the PASID directory which devices have
+ *			whose firmware needs DMA to physical addresses, zero when
+ *			there is none
+ * @pasid_table:	Physical address of the only PASID table in it
+ * @flags:		Mode in which the unit operates, IOMMU_LU_UNIT_*
+ * @tables_checksum:	CRC-32 of the list of tables
+ * @reserved:		Zero
+ */
+struct iommu_lu_unit_ser {
+	__u32	backend;
+	__u32	segment;
+	__u64	reg_base;
+	__u64	root;
+	__u64	tables;
+	__u64	pasid_dir;
+	__u64	pasid_table;
+	__u32	flags;
+	__u32	tables_checksum;
+	__u64	reserved;
+};
+
+static_assert(sizeof(struct iommu_lu_unit_ser) == 64);
+
+/**
+ * struct iommu_lu_root_ser - Root of the IOMMU state
+ * @nr_units:	Number of entries in @units
+ * @checksum:	CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted at
+ *		the end) of the root and its units, with this field taken as zero
+ * @reserved:	Zero
+ * @units:	The units
+ */
+struct iommu_lu_root_ser {
+	__u32				nr_units;
+	__u32				checksum;
+	__u64				reserved[7];
+	struct iommu_lu_unit_ser	units[];
+};
+
+static_assert(sizeof(struct iommu_lu_root_ser) == 64);
+
+/* The root and its units fill one page of this size. */
+#define IOMMU_LU_ROOT_SIZE	4096
+#define IOMMU_LU_MAX_UNITS	((IOMMU_LU_ROOT_SIZE - sizeof(struct iommu_lu_root_ser)) / \
+				 sizeof(struct iommu_lu_unit_ser))
+#define IOMMU_LU_NR_TABLES	512
+
+#endif /* _LINUX_KHO_ABI_IOMMU_H */

@@ -1,0 +1,812 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of DMA translation in a live update on VT-d: a copy of the code, built
+ * here with another core, on a unit which is nothing but its tables.
+ */
+
+#include <kunit/irq_liveupdate/watch.h>
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/pci.h>
+
+struct intel_iommu;
+struct qi_desc;
+
+static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count,
+		       unsigned long options);
+static void fake_flush_pasid_cache(struct intel_iommu *iommu, u16 did, u64 granu, u32 pasid);
+static bool fake_handed_over(void);
+static const struct iommu_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							  u64 reg_base);
+static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_device *iommu);
+static int fake_preserve(struct folio *folio);
+static void fake_unpreserve(struct folio *folio);
+static void *fake_alloc_preserve(size_t size);
+static void fake_unpreserve_free(void *mem);
+static bool fake_is_preserved(phys_addr_t phys, size_t size);
+static void fake_restore_free(void *mem);
+static void *fake_restore_pages(phys_addr_t phys, size_t size);
+static struct intel_iommu *fake_lookup(struct device *dev, u8 *bus, u8 *devfn);
+static bool fake_has_rmrr(struct device *dev);
+
+#include "iommu.h"
+#include "pasid.h"
+#include "../iommu-liveupdate.h"
+#include "../iommu-pages.h"
+
+#define qi_submit_sync			fake_submit
+#define qi_flush_pasid_cache		fake_flush_pasid_cache
+#define iommu_liveupdate_handed_over	fake_handed_over
+#define iommu_liveupdate_incoming_unit	fake_incoming_unit
+#define iommu_liveupdate_take_over	fake_take_over
+#define kho_preserve_folio		fake_preserve
+#define kho_unpreserve_folio		fake_unpreserve
+#define kho_alloc_preserve		fake_alloc_preserve
+#define kho_unpreserve_free		fake_unpreserve_free
+#define kho_is_preserved		fake_is_preserved
+#define kho_restore_free		fake_restore_free
+#define iommu_restore_pages		fake_restore_pages
+#define device_lookup_iommu		fake_lookup
+#define intel_iommu_has_rmrr		fake_has_rmrr
+#define intel_liveupdate_ops		copy_of_liveupdate_ops
+#define intel_liveupdate_close_all	copy_of_close_all
+#define intel_liveupdate_take_over	copy_of_take_over
+#define intel_liveupdate_stop		copy_of_stop
+#define intel_liveupdate_replace	copy_of_replace
+#define intel_liveupdate_block		copy_of_block
+
+#undef pr_fmt
+#include "liveupdate.c"
+
+/* Extended capability register, VT-d spec r4.1 sec 11.4.3: PT, SMTS; not C */
+#define FAKE_ECAP_PT		BIT_ULL(6)
+#define FAKE_ECAP_SMTS		BIT_ULL(43)
+
+#define BUS		3
+#define OTHER_BUS	4
+#define DEVFN		0x21
+#define ID		PCI_DEVID(BUS, DEVFN)
+
+#define ROOT_OF_TABLE	0x123456000ULL
+#define OLD_DID		7
+#define NEW_DID		9
+
+#define CONTEXT(l, h)	((struct context_entry){ .lo = (l), .hi = (h) })
+#define EMPTY		CONTEXT(0, 0)
+#define CLOSED		CONTEXT(CONTEXT_FPD, 0)
+#define TRANSLATED	CONTEXT(ROOT_OF_TABLE | 1, OLD_DID << 8 | 2)
+#define REPLACED	CONTEXT(0x654321000ULL | 1, NEW_DID << 8 | 2)
+#define PASS_THROUGH	CONTEXT(CONTEXT_TT_PASS_THROUGH << 2 | 1, FLPT_DEFAULT_DID << 8)
+
+#define MAX_DESCS	32
+#define MAX_PRESERVED	1024
+
+/**
+ * struct fake_unit - A unit, and what was seen of it
+ * @iommu:	The unit as the kernel knows it
+ * @ser:	Its record
+ * @entry:	Context entry which is observed
+ * @seen:	The values which it had, one for each store
+ * @nr_seen:	How many there are
+ * @dirty:	The entry was stored and not written back to memory
+ * @spoiled:	How many submissions are spoiled by another device
+ * @types:	Types of the descriptors which were submitted
+ * @nr_types:	How many there are
+ * @dirty_at_flush: The entry was dirty when it was invalidated
+ * @nr_preserved: How many folios are preserved
+ * @lost:	Address which was not preserved
+ * @taken:	The core was told of the unit
+ * @flushed_did: The domain id whose IOTLB was invalidated
+ * @nr_flushes:	How often an entry was invalidated
+ */
+struct fake_unit {
+	struct intel_iommu		iommu;
+	struct iommu_lu_unit_ser	ser;
+	struct context_entry		*entry;
+	struct context_entry		seen[4];
+	unsigned int			nr_seen;
+	bool				dirty;
+	unsigned int			spoiled;
+	u8				types[MAX_DESCS];
+	unsigned int			nr_types;
+	bool				dirty_at_flush;
+	int				nr_preserved;
+	phys_addr_t			lost;
+	bool				taken;
+	u16				flushed_did;
+	unsigned int			nr_flushes;
+};
+
+static struct fake_unit *unit;
+static u16 rmrr_id;
+
+static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
+{
+	void *entry = unit->entry;
+
+	if (entry >= addr && entry + sizeof(*unit->entry) <= addr + size)
+		unit->dirty = false;
+}
+
+static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count,
+		       unsigned long options)
+{
+	unit->dirty_at_flush |= unit->dirty;
+	while (count-- && unit->nr_types < MAX_DESCS)
+		unit->types[unit->nr_types++] = desc++->qw0 & 0xf;
+	if (!unit->spoiled)
+		return 0;
+	unit->spoiled--;
+	return -ETIMEDOUT;
+}
+
+static void fake_flush_pasid_cache(struct intel_iommu *iommu, u16 did, u64 granu, u32 pasid)
+{
+	unit->types[unit->nr_types++] = QI_PC_TYPE;
+}
+
+static void fake_flush_context(struct intel_iommu *iommu, u16 did, u16 sid, u8 fm, u64 type)
+{
+	unit->dirty_at_flush |= unit->dirty;
+	unit->types[unit->nr_types++] = QI_CC_TYPE;
+	unit->nr_flushes++;
+}
+
+static void fake_flush_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
+			     unsigned int size_order, u64 type)
+{
+	unit->types[unit->nr_types++] = QI_IOTLB_TYPE;
+	unit->flushed_did = did;
+}
+
+static bool fake_handed_over(void)
+{
+	return true;
+}
+
+static const struct iommu_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
+							  u64 reg_base)
+{
+	return unit->ser.reg_base == reg_base ? &unit->ser : NULL;
+}
+
+static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_device *iommu)
+{
+	unit->taken = true;
+}
+
+static int fake_preserve(struct folio *folio)
+{
+	unit->nr_preserved++;
+	return 0;
+}
+
+static void fake_unpreserve(struct folio *folio)
+{
+	unit->nr_preserved--;
+}
+
+static void *fake_alloc_preserve(size_t size)
+{
+	unit->nr_preserved++;
+	return (void *)get_zeroed_page(GFP_KERNEL);
+}
+
+static void fake_unpreserve_free(void *mem)
+{
+	unit->nr_preserved--;
+	free_page((unsigned long)mem);
+}
+
+static bool fake_is_preserved(phys_addr_t phys, size_t size)
+{
+	return phys && phys != unit->lost;
+}
+
+static void fake_restore_free(void *mem)
+{
+}
+
+static void *fake_restore_pages(phys_addr_t phys, size_t size)
+{
+	return fake_is_preserved(phys, size) ? phys_to_virt(phys) : NULL;
+}
+
+static struct intel_iommu *fake_lookup(struct device *dev, u8 *bus, u8 *devfn)
+{
+	return &unit->iommu;
+}
+
+static bool fake_has_rmrr(struct device *dev)
+{
+	return rmrr_id && pci_dev_id(to_pci_dev(dev)) == rmrr_id;
+}
+
+/*
+ * The unit
+ */
+
+static void free_table(void *table)
+{
+	free_page((unsigned long)table);
+}
+
+static void *alloc_table(struct kunit *test)
+{
+	void *table = (void *)get_zeroed_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_table, table));
+	return table;
+}
+
+static void set_table(struct kunit *test, u8 bus)
+{
+	unit->iommu.root_entry[bus].lo = virt_to_phys(alloc_table(test)) | 1;
+	if (sm_supported(&unit->iommu))
+		unit->iommu.root_entry[bus].hi = virt_to_phys(alloc_table(test)) | 1;
+}
+
+static struct context_entry *entry_of(u16 id)
+{
+	return iommu_context_addr(&unit->iommu, PCI_BUS_NUM(id), id & 0xff, 1);
+}
+
+static void restore_option(void *option)
+{
+	intel_iommu_sm = (long)option;
+}
+
+static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
+{
+	struct intel_iommu *iommu;
+	void *reg;
+
+	unit = kunit_kzalloc(test, sizeof(*unit), GFP_KERNEL);
+	reg = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, unit);
+	KUNIT_ASSERT_NOT_NULL(test, reg);
+	iommu = &unit->iommu;
+	rmrr_id = 0;
+
+	/* The mode of a unit is its capability and a global option. */
+	if (scalable) {
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_option,
+								   (void *)(long)intel_iommu_sm));
+		intel_iommu_sm = 1;
+	}
+	iommu->ecap = ecap | (scalable ? FAKE_ECAP_SMTS : 0);
+	iommu->reg = (void __iomem __force *)reg;
+	iommu->reg_phys = virt_to_phys(reg);
+	iommu->msagaw = 2;
+	strscpy(iommu->name, "fake");
+	spin_lock_init(&iommu->lock);
+	raw_spin_lock_init(&iommu->register_lock);
+	iommu->flush.flush_context = fake_flush_context;
+	iommu->flush.flush_iotlb = fake_flush_iotlb;
+	kunit_activate_static_stub(test, __iommu_flush_cache, fake_flush_cache);
+	iommu->root_entry = alloc_table(test);
+	set_table(test, BUS);
+	set_table(test, 0);
+}
+
+static void observe_entry(struct perf_event *bp, struct perf_sample_data *data,
+			  struct pt_regs *regs)
+{
+	if (unit->nr_seen < ARRAY_SIZE(unit->seen))
+		unit->seen[unit->nr_seen] = *unit->entry;
+	unit->nr_seen++;
+	unit->dirty = true;
+}
+
+/* From here on every store to the entry is seen; one store of both halves may be seen twice. */
+static void observe(struct kunit *test, struct context_entry *entry)
+{
+	unit->entry = entry;
+	watch(test, &entry->lo, HW_BREAKPOINT_LEN_8, observe_entry, unit);
+	watch(test, &entry->hi, HW_BREAKPOINT_LEN_8, observe_entry, unit);
+}
+
+static bool same_entry(struct context_entry a, struct context_entry b)
+{
+	return a.lo == b.lo && a.hi == b.hi;
+}
+
+static void expect_seen_only(struct kunit *test, struct context_entry old,
+			     struct context_entry new)
+{
+	unsigned int i;
+
+	KUNIT_ASSERT_GT(test, unit->nr_seen, 0);
+	KUNIT_ASSERT_LE(test, unit->nr_seen, 2);
+	for (i = 0; i < unit->nr_seen; i++)
+		KUNIT_EXPECT_TRUE(test, same_entry(unit->seen[i], old) ||
+				  same_entry(unit->seen[i], new));
+}
+
+static void expect_entry(struct kunit *test, struct context_entry *entry,
+			 struct context_entry expected)
+{
+	KUNIT_EXPECT_EQ(test, entry->lo, expected.lo);
+	KUNIT_EXPECT_EQ(test, entry->hi, expected.hi);
+}
+
+static int preserve(void)
+{
+	return copy_of_liveupdate_ops.preserve_unit(&unit->iommu.iommu, &unit->ser);
+}
+
+static void unpreserve(void)
+{
+	copy_of_liveupdate_ops.unpreserve_unit(&unit->iommu.iommu);
+}
+
+/*
+ * Handing over
+ */
+
+static void closes_a_translated_entry(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	*entry_of(ID) = TRANSLATED;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	observe(test, entry_of(ID));
+
+	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	expect_seen_only(test, TRANSLATED, CLOSED);
+	expect_entry(test, entry_of(ID), CLOSED);
+	unpreserve();
+}
+
+static void closes_all_entries(struct kunit *test)
+{
+	unsigned int devfn;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	*entry_of(ID) = PASS_THROUGH;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	for (devfn = 0; devfn < 256; devfn++)
+		expect_entry(test, entry_of(PCI_DEVID(BUS, devfn)), CLOSED);
+	unpreserve();
+}
+
+static void closes_all_entries_in_scalable_mode(struct kunit *test)
+{
+	unsigned int devfn;
+
+	setup_unit(test, FAKE_ECAP_PT, true);
+	*entry_of(PCI_DEVID(BUS, 0x01)) = CONTEXT(0x1000 | 1, 0);
+	*entry_of(PCI_DEVID(BUS, 0xf1)) = CONTEXT(0x1000 | 1, 0);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	for (devfn = 0; devfn < 256; devfn++)
+		expect_entry(test, entry_of(PCI_DEVID(BUS, devfn)), CLOSED);
+	unpreserve();
+}
+
+static void closes_a_bus_without_preserved_table(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	set_table(test, OTHER_BUS);
+
+	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_EQ(test, 0, unit->iommu.root_entry[OTHER_BUS].lo);
+	KUNIT_EXPECT_NE(test, 0, unit->iommu.root_entry[BUS].lo);
+	unpreserve();
+}
+
+static void leaves_a_unit_alone_which_is_not_preserved(struct kunit *test)
+{
+	setup_unit(test, 0, false);
+	*entry_of(ID) = TRANSLATED;
+
+	KUNIT_EXPECT_FALSE(test, copy_of_close_all(&unit->iommu));
+	expect_entry(test, entry_of(ID), TRANSLATED);
+}
+
+static void invalidates_after_the_last_store(struct kunit *test)
+{
+	static const u8 types[] = { QI_CC_TYPE, QI_IOTLB_TYPE };
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	copy_of_close_all(&unit->iommu);
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
+	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
+	unpreserve();
+}
+
+static void invalidates_pasid_entries_in_scalable_mode(struct kunit *test)
+{
+	static const u8 types[] = { QI_CC_TYPE, QI_PC_TYPE, QI_IOTLB_TYPE };
+
+	setup_unit(test, FAKE_ECAP_PT, true);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	copy_of_close_all(&unit->iommu);
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
+	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
+	unpreserve();
+}
+
+static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	unit->spoiled = 2;
+
+	copy_of_close_all(&unit->iommu);
+	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
+	KUNIT_EXPECT_EQ(test, 6, unit->nr_types);
+	unpreserve();
+}
+
+static void writes_entries_back_when_the_unit_does_not_snoop(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	*entry_of(ID) = TRANSLATED;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	observe(test, entry_of(ID));
+
+	copy_of_close_all(&unit->iommu);
+	KUNIT_EXPECT_GT(test, unit->nr_seen, 0);
+	KUNIT_EXPECT_FALSE(test, unit->dirty_at_flush);
+	unpreserve();
+}
+
+static u16 some_rmrr_device(struct kunit *test)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (pci_dev_id(pdev) && !pdev->bus->number) {
+			rmrr_id = pci_dev_id(pdev);
+			pci_dev_put(pdev);
+			return rmrr_id;
+		}
+	}
+	kunit_skip(test, "no PCI device");
+	return 0;
+}
+
+static void opens_the_entry_of_a_device_with_rmrr(struct kunit *test)
+{
+	struct context_entry direct = PASS_THROUGH;
+	u16 id;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	id = some_rmrr_device(test);
+	direct.hi |= unit->iommu.msagaw;
+	*entry_of(id) = TRANSLATED;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	observe(test, entry_of(id));
+
+	copy_of_close_all(&unit->iommu);
+	expect_seen_only(test, TRANSLATED, direct);
+	expect_entry(test, entry_of(id), direct);
+	unpreserve();
+}
+
+static struct pasid_entry *pasid_entry_of(struct context_entry *context)
+{
+	return get_pasid_table_from_pde(phys_to_virt(context->lo & VTD_PAGE_MASK));
+}
+
+static void opens_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit *test)
+{
+	struct pasid_entry *pasid;
+	u16 id;
+
+	setup_unit(test, FAKE_ECAP_PT, true);
+	id = some_rmrr_device(test);
+	*entry_of(id) = CONTEXT(0x1000 | 1, 0);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	copy_of_close_all(&unit->iommu);
+
+	KUNIT_EXPECT_EQ(test, unit->ser.pasid_dir | 1, entry_of(id)->lo);
+	KUNIT_EXPECT_EQ(test, 0, entry_of(id)->hi);
+	pasid = pasid_entry_of(entry_of(id));
+	KUNIT_ASSERT_NOT_NULL(test, pasid);
+	KUNIT_EXPECT_TRUE(test, pasid_pte_is_present(pasid));
+	KUNIT_EXPECT_EQ(test, PASID_ENTRY_PGTT_PT, pasid_pte_get_pgtt(pasid));
+	unpreserve();
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
+}
+
+static void refuses_rmrr_without_pass_through(struct kunit *test)
+{
+	setup_unit(test, 0, false);
+	some_rmrr_device(test);
+
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, preserve());
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
+	KUNIT_EXPECT_NULL(test, unit->iommu.liveupdate);
+}
+
+static void preserves_each_table_once(struct kunit *test)
+{
+	int nr;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	nr = unit->nr_preserved;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	KUNIT_EXPECT_EQ(test, nr, unit->nr_preserved);
+
+	set_table(test, OTHER_BUS);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	KUNIT_EXPECT_EQ(test, nr + 1, unit->nr_preserved);
+
+	unpreserve();
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
+}
+
+/*
+ * Taking over
+ */
+
+/* As the previous kernel has left it, but for the entry of ID. */
+static void hand_over(struct kunit *test, struct context_entry left)
+{
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	copy_of_close_all(&unit->iommu);
+	unit->iommu.liveupdate = NULL;
+	*entry_of(ID) = left;
+	writeq(unit->ser.root | (sm_supported(&unit->iommu) ? DMA_RTADDR_SMT : 0),
+	       unit->iommu.reg + DMAR_RTADDR_REG);
+	unit->iommu.root_entry = NULL;
+}
+
+static void free_copied(void *copied)
+{
+	bitmap_free(copied);
+}
+
+static void take_over(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, copy_of_take_over(&unit->iommu));
+	if (unit->iommu.copied_tables)
+		KUNIT_ASSERT_EQ(test, 0,
+				kunit_add_action_or_reset(test, free_copied,
+							  unit->iommu.copied_tables));
+}
+
+static void takes_the_root_over_in_place(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	take_over(test);
+
+	KUNIT_EXPECT_PTR_EQ(test, (void *)unit->iommu.root_entry, phys_to_virt(unit->ser.root));
+	KUNIT_EXPECT_TRUE(test, unit->taken);
+	KUNIT_EXPECT_TRUE(test, context_copied(&unit->iommu, BUS, DEVFN));
+	expect_entry(test, entry_of(ID), CLOSED);
+}
+
+static void closes_what_should_not_be_present(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, PASS_THROUGH);
+	take_over(test);
+	expect_entry(test, entry_of(ID), CLOSED);
+}
+
+static void keeps_the_entry_of_a_device_with_rmrr(struct kunit *test)
+{
+	struct context_entry direct = PASS_THROUGH;
+	u16 id;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	id = some_rmrr_device(test);
+	direct.hi |= unit->iommu.msagaw;
+	*entry_of(id) = TRANSLATED;
+	hand_over(test, CLOSED);
+	take_over(test);
+	expect_entry(test, entry_of(id), direct);
+}
+
+static void break_root_address(void)
+{
+	writeq(unit->ser.root + SZ_4K, unit->iommu.reg + DMAR_RTADDR_REG);
+}
+
+static void break_mode(void)
+{
+	unit->ser.flags ^= IOMMU_LU_UNIT_SCALABLE;
+}
+
+static void break_list(void)
+{
+	((u64 *)phys_to_virt(unit->ser.tables))[1]++;
+}
+
+static void break_root_table(void)
+{
+	((struct root_entry *)phys_to_virt(unit->ser.root))[OTHER_BUS].lo = 0x1000 | 1;
+}
+
+static void lose_list(void)
+{
+	unit->lost = unit->ser.tables;
+}
+
+static void lose_root(void)
+{
+	unit->lost = unit->ser.root;
+}
+
+static void lose_table(void)
+{
+	unit->lost = ((u64 *)phys_to_virt(unit->ser.tables))[2 * BUS];
+}
+
+static void lose_record(void)
+{
+	unit->ser.reg_base++;
+}
+
+static const struct refusal {
+	const char	*name;
+	void		(*damage)(void);
+} refusals[] = {
+	{ "other root table in use", break_root_address },
+	{ "other mode", break_mode },
+	{ "list of tables damaged", break_list },
+	{ "root table damaged", break_root_table },
+	{ "list of tables not preserved", lose_list },
+	{ "root table not preserved", lose_root },
+	{ "context table not preserved", lose_table },
+	{ "no record", lose_record },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refusal, refusals, name);
+
+/* Translation stays enabled, with a root table that is the caller's. */
+static void refuses_the_tables(struct kunit *test)
+{
+	const struct refusal *refusal = test->param_value;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	refusal->damage();
+	take_over(test);
+
+	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
+	KUNIT_EXPECT_NULL(test, unit->iommu.copied_tables);
+	KUNIT_EXPECT_FALSE(test, unit->taken);
+}
+
+static void disables_translation_when_the_mode_changes(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	writeq(unit->ser.root | DMA_RTADDR_SMT, unit->iommu.reg + DMAR_RTADDR_REG);
+
+	KUNIT_EXPECT_FALSE(test, copy_of_take_over(&unit->iommu));
+	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
+}
+
+/*
+ * Entries of the previous kernel
+ */
+
+static void take_over_with(struct kunit *test, struct context_entry left)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	take_over(test);
+	*entry_of(ID) = left;
+	unit->nr_types = 0;
+	unit->nr_flushes = 0;
+	observe(test, entry_of(ID));
+}
+
+static bool replace_entry(struct context_entry new)
+{
+	guard(spinlock)(&unit->iommu.lock);
+	return copy_of_replace(&unit->iommu, entry_of(ID), &new, BUS, DEVFN);
+}
+
+static void replaces_a_present_entry_in_one_store(struct kunit *test)
+{
+	take_over_with(test, TRANSLATED);
+
+	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
+	expect_seen_only(test, REPLACED, REPLACED);
+	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
+	KUNIT_EXPECT_FALSE(test, context_copied(&unit->iommu, BUS, DEVFN));
+}
+
+static void replaces_a_closed_entry_without_invalidation(struct kunit *test)
+{
+	take_over_with(test, CLOSED);
+
+	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
+	expect_seen_only(test, REPLACED, REPLACED);
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_flushes);
+}
+
+static void writes_a_replaced_entry_back(struct kunit *test)
+{
+	take_over_with(test, TRANSLATED);
+
+	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
+	KUNIT_EXPECT_FALSE(test, unit->dirty);
+	KUNIT_EXPECT_FALSE(test, unit->dirty_at_flush);
+}
+
+static void replaces_no_entry_of_its_own(struct kunit *test)
+{
+	take_over_with(test, TRANSLATED);
+	clear_context_copied(&unit->iommu, BUS, DEVFN);
+
+	KUNIT_EXPECT_FALSE(test, replace_entry(REPLACED));
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_seen);
+}
+
+static void handed_over_domain_leaves_the_entry(struct kunit *test)
+{
+	struct iommu_domain *domain = copy_of_liveupdate_ops.handed_over;
+
+	take_over_with(test, CLOSED);
+
+	/* Not even the device is looked at. */
+	KUNIT_EXPECT_EQ(test, 0, domain->ops->attach_dev(domain, NULL, NULL));
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_seen);
+}
+
+static void finish_reports_faults_again(struct kunit *test)
+{
+	take_over_with(test, CLOSED);
+
+	copy_of_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	expect_entry(test, entry_of(ID), EMPTY);
+	expect_entry(test, entry_of(PCI_DEVID(BUS, 0)), EMPTY);
+}
+
+static struct kunit_case iommu_liveupdate_vtd_cases[] = {
+	KUNIT_CASE(closes_a_translated_entry),
+	KUNIT_CASE(closes_all_entries),
+	KUNIT_CASE(closes_all_entries_in_scalable_mode),
+	KUNIT_CASE(closes_a_bus_without_preserved_table),
+	KUNIT_CASE(leaves_a_unit_alone_which_is_not_preserved),
+	KUNIT_CASE(invalidates_after_the_last_store),
+	KUNIT_CASE(invalidates_pasid_entries_in_scalable_mode),
+	KUNIT_CASE(invalidates_again_when_another_device_spoils_it),
+	KUNIT_CASE(writes_entries_back_when_the_unit_does_not_snoop),
+	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
+	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
+	KUNIT_CASE(refuses_rmrr_without_pass_through),
+	KUNIT_CASE(preserves_each_table_once),
+	KUNIT_CASE(takes_the_root_over_in_place),
+	KUNIT_CASE(closes_what_should_not_be_present),
+	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr),
+	KUNIT_CASE_PARAM(refuses_the_tables, refusal_gen_params),
+	KUNIT_CASE(disables_translation_when_the_mode_changes),
+	KUNIT_CASE(replaces_a_present_entry_in_one_store),
+	KUNIT_CASE(replaces_a_closed_entry_without_invalidation),
+	KUNIT_CASE(writes_a_replaced_entry_back),
+	KUNIT_CASE(replaces_no_entry_of_its_own),
+	KUNIT_CASE(handed_over_domain_leaves_the_entry),
+	KUNIT_CASE(finish_reports_faults_again),
+	{ }
+};
+
+static struct kunit_suite iommu_liveupdate_vtd_suite = {
+	.name		= "irq_liveupdate_vtd_dma",
+	.test_cases	= iommu_liveupdate_vtd_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_vtd_suite);
+
+MODULE_DESCRIPTION("KUnit tests of DMA translation in a live update on VT-d");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of the records of IOMMUs which the previous kernel has handed over.
+ */
+
+#include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/test.h>
+#include <linux/crc32.h>
+#include <linux/io.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+
+#include "iommu-liveupdate.h"
+
+#define REG_BASE	0xfed90000ULL
+
+/* As the previous kernel would write it, with one unit */
+static struct iommu_lu_root_ser *alloc_root(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	root->nr_units = 1;
+	root->units[0] = (struct iommu_lu_unit_ser) {
+		.backend	= IOMMU_LU_BACKEND_VTD,
+		.reg_base	= REG_BASE,
+		.root		= 0x1000,
+		.tables		= 0x2000,
+	};
+	return root;
+}
+
+static void seal_root(struct iommu_lu_root_ser *root)
+{
+	size_t size = sizeof(*root) + min(root->nr_units, IOMMU_LU_MAX_UNITS) *
+		      sizeof(root->units[0]);
+
+	root->checksum = 0;
+	root->checksum = crc32_le(~0U, (u8 *)root, size);
+}
+
+static const char *load(struct iommu_lu_root_ser *root)
+{
+	return iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE);
+}
+
+static bool has_unit(u32 segment, u64 reg_base)
+{
+	return iommu_liveupdate_incoming_unit(IOMMU_LU_BACKEND_VTD, segment, reg_base);
+}
+
+static void finish(void *unused)
+{
+	iommu_liveupdate_finish();
+}
+
+static void root_is_loaded_and_given_back(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_root(test);
+
+	seal_root(root);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+
+	KUNIT_EXPECT_NULL(test, load(root));
+	KUNIT_EXPECT_FALSE(test, kho_is_preserved(virt_to_phys(root), IOMMU_LU_ROOT_SIZE));
+	KUNIT_EXPECT_TRUE(test, has_unit(0, REG_BASE));
+	KUNIT_EXPECT_FALSE(test, has_unit(1, REG_BASE));
+	KUNIT_EXPECT_FALSE(test, has_unit(0, REG_BASE + SZ_4K));
+}
+
+static void unused_unit_is_nobodys(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_root(test);
+
+	memset(&root->units[0], 0, sizeof(root->units[0]));
+	seal_root(root);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+
+	KUNIT_EXPECT_NULL(test, load(root));
+	KUNIT_EXPECT_FALSE(test, has_unit(0, REG_BASE));
+}
+
+/* Memory of this kernel is not memory which KHO has kept. */
+static void address_which_was_not_preserved_is_refused(struct kunit *test)
+{
+	void *mine = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
+	phys_addr_t page = ALIGN(virt_to_phys(mine), PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, mine);
+	KUNIT_EXPECT_STREQ(test, "invalid address of the root",
+			   iommu_lu_load(page, IOMMU_LU_ROOT_SIZE));
+	KUNIT_EXPECT_STREQ(test, "invalid address of the root",
+			   iommu_lu_load(PHYS_ADDR_MAX - PAGE_SIZE + 1, IOMMU_LU_ROOT_SIZE));
+	KUNIT_EXPECT_STREQ(test, "invalid address of the root",
+			   iommu_lu_load(page, IOMMU_LU_ROOT_SIZE - 1));
+}
+
+#define ROOT	((struct iommu_lu_root_ser *)0)
+#define UNIT	((struct iommu_lu_unit_ser *)sizeof(struct iommu_lu_root_ser))
+
+static const struct bad_field bad_fields[] = {
+	BAD_FIELD("too many units", ROOT->nr_units, IOMMU_LU_MAX_UNITS + 1, "too many units"),
+	BAD_FIELD("all units", ROOT->nr_units, U32_MAX, "too many units"),
+	BAD_FIELD("reserved field of root", ROOT->reserved[6], 1,
+		  "reserved field of root not zero"),
+	BAD_FIELD("unknown flag", UNIT->flags, 2, "unknown unit flags"),
+	BAD_FIELD("no registers", UNIT->reg_base, 0, "unit without registers"),
+	BAD_FIELD("reserved field of unit", UNIT->reserved, 1,
+		  "reserved field of unit not zero"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_field, bad_fields, name);
+
+static void bad_field_is_refused(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_root(test);
+	const struct bad_field *bad = test->param_value;
+
+	set_bad_field(root, bad);
+	seal_root(root);
+	KUNIT_EXPECT_STREQ(test, bad->reason, load(root));
+}
+
+static void any_flipped_bit_is_refused(struct kunit *test)
+{
+	u32 bit, bits = (sizeof(struct iommu_lu_root_ser) + sizeof(struct iommu_lu_unit_ser)) *
+			BITS_PER_BYTE;
+	struct iommu_lu_root_ser *root;
+
+	for (bit = 0; bit < bits; bit++) {
+		root = alloc_root(test);
+		seal_root(root);
+		flip_bit(root, bit);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, load(root), "bit %u", bit);
+	}
+}
+
+static struct kunit_case iommu_liveupdate_cases[] = {
+	KUNIT_CASE(root_is_loaded_and_given_back),
+	KUNIT_CASE(unused_unit_is_nobodys),
+	KUNIT_CASE(address_which_was_not_preserved_is_refused),
+	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
+	KUNIT_CASE(any_flipped_bit_is_refused),
+	{ }
+};
+
+static struct kunit_suite iommu_liveupdate_suite = {
+	.name		= "irq_liveupdate_iommu",
+	.test_cases	= iommu_liveupdate_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_suite);
+
+MODULE_DESCRIPTION("KUnit tests of the records of IOMMU live update");
+MODULE_LICENSE("GPL");

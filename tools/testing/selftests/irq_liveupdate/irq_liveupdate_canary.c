@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A live update of an e1000e (82574) which is bound to an iommufd and attached to
+ * nothing, while somebody sends it frames all the time:
+ *
+ *	irq_liveupdate_canary -s 1 BDF never|detached
+ *	kexec -e
+ *	irq_liveupdate_canary -s 2 BDF [stopped|written]
+ *
+ * Its receive ring and buffers are at physical addresses: those of a memfd, which
+ * is preserved, so that nobody else writes there. Nothing but its IOMMU keeps the
+ * device from them. The memory holds a pattern, of which not one byte may change
+ * until the device is attached to an address space with just these addresses. That
+ * it then is written is the positive control, in the first stage, too, for a device
+ * which is detached again before it is preserved.
+ *
+ * The head of the ring moves with each frame, whether it can be written or not.
+ *
+ * A device which the next kernel has stopped, because it does not translate, is not
+ * opened. A kernel whose translation was broken on purpose is to be noticed: the memory
+ * is written.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/iommufd.h>
+
+#include "kselftest.h"
+
+#include "dma.h"
+#include "luo.h"
+#include "mmio.h"
+#include "test.h"
+#include "vfio_dev.h"
+
+#define SESSION		"irq_liveupdate_canary"
+#define MEMORY_TOKEN	1
+#define DEVICE_TOKEN	2
+
+/* Registers; 82574 datasheet, chapter 10 */
+#define REG_CTRL	0x0000
+#define   CTRL_LINK_UP	0x00000040
+#define   CTRL_RESET	0x04000000
+#define REG_RCTL	0x0100
+#define   RCTL_ENABLE	0x00000002
+#define   RCTL_BROADCAST	0x00008000
+#define   RCTL_STRIP_CRC	0x04000000	/* it may take an entry of its own */
+#define REG_RDBAL	0x2800
+#define REG_RDBAH	0x2804
+#define REG_RDLEN	0x2808
+#define REG_RDH		0x2810
+#define REG_RDT		0x2818
+
+#define ENTRIES		256		/* of the ring, which then fills a page */
+#define RING_PAGE	1		/* behind the record; then a page for each entry */
+#define FIRST_PAGE	2
+#define NR_PAGES	(FIRST_PAGE + ENTRIES)
+#define PATTERN		0xa5
+
+#define FRAMES		50		/* that have to come without being seen */
+#define TIMEOUT_MS	20000
+#define SETTLE_SECONDS	2
+
+struct descriptor {
+	__u64 address;
+	__u64 status;
+};
+
+/* The first page of the memfd */
+struct record {
+	unsigned int head;		/* of the ring, when the old kernel ran last */
+	__u64 addresses[ENTRIES];
+};
+
+static struct vfio_dev dev;
+static void *registers, *memory;
+static struct record *record;
+
+static void *page_of(unsigned int page)
+{
+	return memory + page * DMA_PAGE_BYTES;
+}
+
+static __u32 reg_read(unsigned int offset)
+{
+	return mmio_read32(registers + offset);
+}
+
+static void reg_write(unsigned int offset, __u32 value)
+{
+	mmio_write32(registers + offset, value);
+}
+
+static void map_memory(int memfd)
+{
+	check(memfd, "memfd");
+	memory = dma_map(memfd, NR_PAGES);
+	if (!memory || !dma_address(memory))
+		ksft_exit_fail_msg("no physical addresses\n");
+	record = memory;
+}
+
+static void map_registers(void)
+{
+	size_t size;
+
+	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
+}
+
+/* All that the device might write, as it is when it has written nothing */
+static void paint(void)
+{
+	struct descriptor *ring = page_of(RING_PAGE);
+	unsigned int i;
+
+	for (i = 0; i < ENTRIES; i++) {
+		ring[i] = (struct descriptor) { .address = record->addresses[i] };
+		memset(page_of(FIRST_PAGE + i), PATTERN, DMA_PAGE_BYTES);
+	}
+}
+
+static unsigned int bytes_written(void)
+{
+	const struct descriptor *ring = page_of(RING_PAGE);
+	const unsigned char *buffers = page_of(FIRST_PAGE);
+	unsigned int i, written = 0;
+
+	for (i = 0; i < ENTRIES; i++) {
+		if (ring[i].address != record->addresses[i] || ring[i].status)
+			written += sizeof(ring[i]);
+	}
+	for (i = 0; i < ENTRIES * DMA_PAGE_BYTES; i++)
+		written += buffers[i] != PATTERN;
+	return written;
+}
+
+static void start_receiving(void)
+{
+	__u64 ring = dma_address(page_of(RING_PAGE));
+
+	reg_write(REG_CTRL, CTRL_LINK_UP | CTRL_RESET);
+	reg_write(REG_RDBAL, ring);
+	reg_write(REG_RDBAH, ring >> 32);
+	reg_write(REG_RDLEN, DMA_PAGE_BYTES);
+	reg_write(REG_RDH, 0);
+	reg_write(REG_RDT, ENTRIES - 1);
+	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST | RCTL_STRIP_CRC);
+}
+
+/* As many entries as there can be for the frames that come. Returns the head. */
+static unsigned int refill(void)
+{
+	unsigned int head = reg_read(REG_RDH);
+
+	reg_write(REG_RDT, (head + ENTRIES - 1) % ENTRIES);
+	return head;
+}
+
+/* False when they do not come. */
+static bool wait_frames(unsigned int frames)
+{
+	unsigned int head = refill(), now, ms;
+
+	for (ms = 0; ms < TIMEOUT_MS && frames; ms++) {
+		usleep(1000);
+		now = refill();
+		frames -= frames < (now - head) % ENTRIES ? frames : (now - head) % ENTRIES;
+		head = now;
+	}
+	return !frames;
+}
+
+/* An address space in which the memory has its physical addresses. Returns its id. */
+static __u32 map_physical(void)
+{
+	unsigned int i;
+	__u32 ioas;
+
+	check(vfio_dev_alloc_ioas(&dev, &ioas), "allocate address space");
+	for (i = RING_PAGE; i < NR_PAGES; i++) {
+		struct iommu_ioas_map map = {
+			.size = sizeof(map),
+			.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE |
+				 IOMMU_IOAS_MAP_FIXED_IOVA,
+			.ioas_id = ioas,
+			.user_va = (__u64)page_of(i),
+			.length = DMA_PAGE_BYTES,
+			.iova = dma_address(page_of(i)),
+		};
+
+		if (ioctl(dev.iommufd, IOMMU_IOAS_MAP, &map))
+			ksft_exit_fail_perror("map");
+	}
+	return ioas;
+}
+
+/* True when frames arrive where they may. */
+static bool control(void)
+{
+	bool came;
+
+	check(vfio_dev_attach(&dev, map_physical()), "attach");
+	came = wait_frames(FRAMES);
+	check(vfio_dev_detach(&dev), "detach");
+
+	ksft_print_msg("%u bytes written while attached\n", bytes_written());
+	return came && bytes_written();
+}
+
+static void stage_1(const char *bdf, bool detached)
+{
+	int session, memfd;
+	unsigned int i;
+
+	check(vfio_dev_open_cdev(&dev, bdf), "open");
+	check(vfio_dev_bind(&dev), "bind");
+	check(vfio_dev_set_bus_master(&dev), "bus master");
+
+	session = luo_create_session(SESSION);
+	check(session, "session");
+	memfd = dma_create(NR_PAGES);
+	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
+	map_memory(memfd);
+	map_registers();
+	for (i = 0; i < ENTRIES; i++)
+		record->addresses[i] = dma_address(page_of(FIRST_PAGE + i));
+
+	paint();
+	start_receiving();
+	if (detached && !control())
+		ksft_exit_fail_msg("no frames arrive while attached\n");
+	paint();
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+
+	if (!wait_frames(FRAMES))
+		ksft_exit_fail_msg("no frames\n");
+	if (bytes_written())
+		ksft_exit_fail_msg("%u bytes written before the jump\n", bytes_written());
+	ksft_set_plan(1);
+	ksft_test_result_pass("frames are sent to the device, not one byte is written\n");
+	if (!stay())
+		ksft_finished();
+
+	for (;;) {
+		record->head = refill();
+		usleep(1000);
+	}
+}
+
+static void stage_2_not_opened(bool written)
+{
+	int session = luo_retrieve_session(SESSION);
+
+	ksft_set_plan(1);
+	check(session, "session");
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	sleep(SETTLE_SECONDS);
+	ksft_print_msg("%u bytes written\n", bytes_written());
+	ksft_test_result(!bytes_written() != written, "%s\n",
+			 written ? "memory is written" : "not one byte is written");
+	ksft_finished();
+}
+
+static void stage_2(const char *bdf)
+{
+	int session = luo_retrieve_session(SESSION);
+	unsigned int frames;
+
+	ksft_set_plan(4);
+	check(session, "session");
+	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve device");
+	check(vfio_dev_bind(&dev), "bind");
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	map_registers();
+
+	frames = (reg_read(REG_RDH) - record->head) % ENTRIES;
+	ksft_print_msg("%u frames since the old kernel ran last\n", frames);
+	ksft_test_result((frames >= FRAMES || wait_frames(FRAMES - frames)) && wait_frames(FRAMES),
+			 "frames are sent to the device after the jump\n");
+	ksft_print_msg("%u bytes written\n", bytes_written());
+	ksft_test_result(!bytes_written(), "not one byte is written before FINISH\n");
+
+	check(luo_finish(session), "finish");
+	ksft_test_result(wait_frames(FRAMES) && !bytes_written(),
+			 "not one byte is written after FINISH\n");
+	ksft_test_result(control(), "frames arrive once the device is attached\n");
+	ksft_finished();
+}
+
+int main(int argc, char *argv[])
+{
+	ksft_print_header();
+	if (argc < 4 || strcmp(argv[1], "-s"))
+		ksft_exit_skip("usage: %s -s 1|2 BDF [never|detached|stopped|written]\n", argv[0]);
+	if (access("/dev/liveupdate", F_OK))
+		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
+
+	if (!strcmp(argv[2], "1"))
+		stage_1(argv[3], argc > 4 && !strcmp(argv[4], "detached"));
+	else if (argc > 4)
+		stage_2_not_opened(!strcmp(argv[4], "written"));
+	else
+		stage_2(argv[3]);
+}
