@@ -28,8 +28,8 @@
  * unit, reserves the entries which are in the records of devices and drops all
  * others. A unit which does not match its record gets a new table, while
  * remapping stays enabled, whose entries report no faults: devices which the
- * previous kernel left running must not fill the log. When it is to operate in
- * another mode (xAPIC or x2APIC), the old table will do, with all entries dropped.
+ * previous kernel left running must not fill the log. The mode of the unit (xAPIC
+ * or x2APIC) is the one in which it was handed over: intel_ir_take_mode().
  */
 
 #define pr_fmt(fmt) "DMAR-IR: " fmt
@@ -269,17 +269,50 @@ static const char *intel_ir_check_table(struct intel_iommu *iommu,
 	return NULL;
 }
 
+static bool intel_ir_has_eime(struct intel_iommu *iommu)
+{
+	return readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME;
+}
+
 static bool intel_ir_mode_differs(struct intel_iommu *iommu,
 				  const struct irq_lu_unit_ser *ser, bool x2apic)
 {
 	return x2apic != !!(ser->flags & IRQ_LU_UNIT_X2APIC) ||
-	       x2apic != !!(readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME);
+	       x2apic != intel_ir_has_eime(iommu);
 }
 
 static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu)
 {
 	return irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, iommu->segment,
 					    iommu->reg_phys);
+}
+
+/**
+ * intel_ir_take_mode - In which mode must interrupt remapping operate?
+ * @eim:	What this kernel would choose
+ *
+ * Whether the unit looks at all 32 bits of a destination (EIME) is set together with
+ * the table pointer, and remapping of a unit that was handed over is enabled all the
+ * time: its entries can not be of one mode and the register of the other. So the mode
+ * is that of the previous kernel. When local APICs are in xAPIC mode, which this
+ * kernel may still choose, their ids are valid destinations in either mode.
+ *
+ * Context: May sleep.
+ * Return: @eim, or the mode in which a unit was handed over.
+ */
+bool __init intel_ir_take_mode(bool eim)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	for_each_iommu(iommu, drhd) {
+		/* Loads the records, whether this unit has one or not. */
+		intel_ir_incoming(iommu);
+		if (irq_liveupdate_handed_over() &&
+		    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES)
+			return intel_ir_has_eime(iommu);
+	}
+	return eim;
 }
 
 /**

@@ -63,6 +63,7 @@ int set_msi_sid(struct irte *irte, struct pci_dev *dev);
 extern const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops;
 #define INTEL_IR_LIVEUPDATE_OPS	(&intel_ir_liveupdate_ops)
 
+bool intel_ir_take_mode(bool eim);
 void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic);
 bool intel_ir_take_over(struct intel_iommu *iommu);
 void intel_ir_free_table(struct intel_iommu *iommu, void *base);
@@ -107,6 +108,11 @@ static inline bool irte_prepare(struct ir_table *table, unsigned int index,
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
 #define INTEL_IR_LIVEUPDATE_OPS	NULL
+
+static inline bool intel_ir_take_mode(bool eim)
+{
+	return eim;
+}
 
 static inline void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
 {
