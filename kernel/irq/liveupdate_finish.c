@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/export.h>
 #include <linux/hashtable.h>
 #include <linux/io.h>
 #include <linux/irq.h>
@@ -288,6 +289,7 @@ void irq_liveupdate_finish(struct device *dev)
 	}
 	irq_lu_release(dev, false);
 }
+EXPORT_SYMBOL_GPL(irq_liveupdate_finish);
 
 static bool irq_lu_give_requested(struct msi_desc *msi, unsigned int i)
 {
@@ -329,6 +331,7 @@ void irq_liveupdate_release(struct device *dev)
 {
 	irq_lu_release(dev, true);
 }
+EXPORT_SYMBOL_GPL(irq_liveupdate_release);
 
 static struct device *irq_lu_get_unfinished(void)
 {
