@@ -582,16 +582,14 @@ void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
  *
  * A device must not use INTx while it has MSI or MSI-X enabled (PCIe r6.0 sec
  * 6.1.4), as one that was handed over still has before its driver has set
- * interrupts up.
+ * interrupts up. Nor does it send INTx then. That does not end with the live update
+ * of the device: until it is closed, its messages wait for its driver.
  *
  * Context: Process context. From the driver which is bound to @pdev, not while
  *          it enables or disables MSI or MSI-X.
  */
 void pci_liveupdate_use_intx(struct pci_dev *pdev)
 {
-	if (!pci_liveupdate_incoming(pdev))
-		return;
-
 	if (pci_msi_liveupdate_disable(pdev))
 		pci_err(pdev, "live update: MSI and MSI-X disabled: the driver uses INTx\n");
 }
