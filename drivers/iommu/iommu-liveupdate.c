@@ -44,6 +44,7 @@
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
+#include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -209,6 +210,7 @@ int iommu_liveupdate_check(struct device *dev)
 	}
 	return iommu_lu_ops(dev)->check_device(dev);
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_check);
 
 /**
  * iommu_liveupdate_preserve - Keep the DMA translation of a device enabled
@@ -241,6 +243,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 		dev_err(dev, "live update: not preserved: its IOMMU: %pe\n", ERR_PTR(ret));
 	return ret;
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve);
 
 /**
  * iommu_liveupdate_unpreserve - Undo iommu_liveupdate_preserve()
@@ -270,6 +273,7 @@ void iommu_liveupdate_unpreserve(struct device *dev)
 	iommu_lu_put_unit(i);
 	iommu_lu_put_root();
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_unpreserve);
 
 /*
  * The kernel which takes over
