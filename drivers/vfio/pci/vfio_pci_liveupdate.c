@@ -370,6 +370,12 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
+	/* The previous kernel may have given its name to two files. */
+	if (pci_liveupdate_retrieved(pdev)) {
+		pci_err(pdev, "live update: not retrieved: another file of it was\n");
+		return -EBUSY;
+	}
+
 	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
 		pci_err(pdev, "live update: not retrieved: %pe\n", file);

@@ -191,7 +191,7 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 	}
 
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
-	if (pdev && pci_liveupdate_incoming(pdev))
+	if (pdev && pci_liveupdate_incoming(pdev) && !pci_liveupdate_retrieved(pdev))
 		vfio_pci_luo_stop(pdev, "nobody has retrieved it");
 }
 
