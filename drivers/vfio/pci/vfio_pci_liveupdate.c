@@ -177,7 +177,8 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
 		}
 	}
 
-	if (pci_num_vf(pdev)) {
+	/* They may be under way, see vfio_pci_core_sriov_configure() */
+	if (vdev->sriov_active || pci_num_vf(pdev)) {
 		pci_err(pdev, "live update: not preserved: virtual functions enabled\n");
 		return -EBUSY;
 	}
