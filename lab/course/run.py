@@ -96,6 +96,13 @@ class Run:
     def _try_command(self, command):
         return self.machine.guest.try_command(command, self._timeout("command"))
 
+    def _allowed(self, command, *refusals):
+        """Whether the guest could do it. It may be refused with these errno values only."""
+        answer = self._try_command(command)
+        if not answer["ok"] and answer["errno"] not in refusals:
+            raise RunFailed(answer["error"])
+        return answer["ok"]
+
     def _shell(self, line):
         return self.machine.guest.shell(line, self._timeout("command"))
 

@@ -391,6 +391,27 @@ static int cmd_shell(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
+static int run_command(struct vmm *vmm, const char *name, const char *arg, FILE *reply);
+
+/* "refused ENODEV retrieve": succeeds if the command fails with this very error */
+static int cmd_refused(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	char expected[32], name[32];
+	const char *got;
+	int ret;
+
+	if (sscanf(arg, "%31s %31s", expected, name) != 2)
+		return -EINVAL;
+
+	ret = run_command(vmm, name, "", reply);
+	if (ret >= 0)
+		return -EPROTO;
+
+	got = strerrorname_np(-ret);
+
+	return got && !strcmp(got, expected) ? 0 : ret;
+}
+
 static const struct command commands[] = {
 	{ "hello",	cmd_hello },
 	{ "select",	cmd_select },
@@ -409,17 +430,14 @@ static const struct command commands[] = {
 	{ "retrieve",	cmd_retrieve },
 	{ "finish",	cmd_finish },
 	{ "hammer",	cmd_hammer },
+	{ "refused",	cmd_refused },
 	{ "shell",	cmd_shell },
 	{ }
 };
 
-/* "refused retrieve": succeeds if the command fails */
 static int run_command(struct vmm *vmm, const char *name, const char *arg, FILE *reply)
 {
 	const struct command *command;
-
-	if (!strcmp(name, "refused"))
-		return run_command(vmm, arg, "", reply) < 0 ? 0 : -EEXIST;
 
 	for (command = commands; command->name; command++) {
 		if (!strcmp(name, command->name))

@@ -94,3 +94,11 @@ def test_cpus_are_those_of_the_guest():
                                             "cpus": 1}
     one._wait_for_vmm("next")
     assert one.result.online == 1
+
+
+def test_command_is_refused_with_the_expected_error_only():
+    one = machineless()
+    one.machine.guest.try_command.return_value = {"ok": False, "errno": 2, "error": "No such file"}
+    assert not one._allowed("session", 2, 5)
+    with pytest.raises(run.RunFailed, match="No such file"):
+        one._allowed("retrieve", 19)
