@@ -7,7 +7,7 @@
  * through the kexec, and so does every bridge between it and its root bus:
  * otherwise the device could not even latch that it wanted to interrupt. The PCI
  * core knows which devices those are, tells the next kernel, and recognizes
- * them there before anything of their state is touched. This file is the half
+ * them there before it changes any of their state. This file is the half
  * that hands over, liveupdate_in.c the half that takes over.
  *
  * The list of devices is a LUO file-lifecycle-bound object (FLB). The file
@@ -16,10 +16,10 @@
  *
  * 1. pci_liveupdate_preserve() from its preserve() callback. The device and the
  *    bridges above it are written to the list. Everything that can fail, fails
- *    here. pci_liveupdate_unpreserve() takes that back.
+ *    here. pci_liveupdate_unpreserve() undoes that.
  *
- * 2. pci_liveupdate_freeze() from its freeze() callback. What the list says of
- *    the device and the bridges is written again: since preserve() a user may
+ * 2. pci_liveupdate_freeze() from its freeze() callback. The entries of the
+ *    device and the bridges are written again: since preserve() a user may
  *    have changed ACS, a driver a window.
  *
  * 3. At shutdown pci_device_shutdown() leaves the bus mastering of all devices

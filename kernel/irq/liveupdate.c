@@ -3,17 +3,17 @@
 /**
  * DOC: Interrupt live update
  *
- * A live update replaces the running kernel by kexec while devices which are
- * assigned to virtual machines keep running. This code carries their message
+ * A live update replaces the running kernel by kexec while devices that are
+ * assigned to virtual machines keep running. This code hands their message
  * signaled interrupts over: after the jump every interrupt has the same Linux
  * irq number, the same MSI message in the device and the same entry in the
  * interrupt remapping table.
  *
- * With interrupt remapping an interrupt has two halves. The device-visible
+ * With interrupt remapping, an interrupt has two halves. The device-visible
  * half, the message, is a handle: the index of a remapping table entry. The
  * host-private half is the content of that entry, the CPU and the vector. Only
- * the first half is preserved. The second one is decided anew by the next
- * kernel when the interrupt is activated, and written to the same entry.
+ * the first half is preserved. The next kernel assigns CPU and vector when it
+ * activates the interrupt, and writes them to the same entry.
  *
  * Who does what:
  *
@@ -25,27 +25,27 @@
  *     irq_domain_liveupdate_ops.
  *   - This code knows the records, and no field of any other layer.
  *
- * The kernel which hands over (this file):
+ * The kernel that hands over (this file):
  *
  * 1. irq_liveupdate_preserve(): everything that can fail, fails here. Memory
- *    for the worst case is reserved, the remapping table is preserved, all
- *    interrupts are captured once to see that it is possible. Interrupts go on
- *    as before and may be added, moved, masked and freed.
+ *    for the maximum number of vectors is reserved, the remapping table is
+ *    preserved, and all interrupts are captured once to see that it is
+ *    possible. Interrupts continue and may be added, moved, masked and freed.
  *
- * 2. irq_liveupdate_freeze(): the records are captured. No allocation.
- *    Interrupts still flow.
+ * 2. irq_liveupdate_freeze(): the records are captured, without allocating
+ *    memory. Interrupts still arrive.
  *
  * 3. irq_lu_shutdown(), from syscore_shutdown() when a kexec is in progress:
  *    the point of no return. Each device is masked, so that it latches what it
- *    would have sent. Then each table entry is blocked, for what a device can
- *    not latch and for what it does wrong, and stays blocked whatever other
- *    CPUs still do. The root is marked as frozen at last: without the mark the
- *    next kernel takes nothing over.
+ *    would have sent. Then each table entry is blocked, because a device may
+ *    be unable to latch or may misbehave, and stays blocked whatever other
+ *    CPUs still do. Last, the root is marked frozen: without the mark the next
+ *    kernel takes nothing over.
  *
  * 4. irq_liveupdate_unfreeze(), irq_liveupdate_unpreserve(): the update is
- *    cancelled. Nothing was masked or blocked until then, nothing is lost.
+ *    cancelled. Nothing was masked or blocked until then, so nothing is lost.
  *
- * The kernel which takes over: see liveupdate_in.c.
+ * The kernel that takes over: see liveupdate_in.c.
  */
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
@@ -442,7 +442,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	if (ret)
 		goto unpreserve_unit;
 
-	/* Says itself why it fails. */
+	/* Logs the reason of a failure */
 	ret = irq_lu_capture_device(out, has_descs);
 	if (ret)
 		goto free_record;

@@ -3,43 +3,43 @@
 /**
  * DOC: Interrupt live update, taking over
  *
- * The kernel which takes over, in the order of events:
+ * The kernel that takes over, in the order of events:
  *
  * 1. An interrupt remapping unit asks for its record while it is set up, long
- *    before LUO comes up: irq_liveupdate_incoming_unit(). The first of them
- *    loads and validates the whole state. The unit goes on with the table of
+ *    before LUO comes up: irq_liveupdate_incoming_unit(). The first call
+ *    loads and validates the whole state. The unit continues with the table of
  *    the previous kernel, and irq_liveupdate_take_over() reserves the table
  *    entries and the irq numbers before anybody else can get them.
  *
- * 2. The bus finds a device which may have been handed over:
+ * 2. The bus finds a device that may have been handed over:
  *    irq_liveupdate_match().
  *
- * 3. The driver of the device allocates its interrupts as ever. The allocators
- *    ask irq_liveupdate_irq() and irq_liveupdate_handle() for the place which
- *    is reserved. With the same table entry the message composed is the one
- *    which the device has already. Activation opens the entry, unmasking lets
+ * 3. The driver of the device allocates its interrupts as usual. The allocators
+ *    ask irq_liveupdate_irq() and irq_liveupdate_handle() for the reserved
+ *    number and index. The message composed from the same index is the one that
+ *    the device already holds. Activation opens the entry, and unmasking lets
  *    the device send what it latched.
  *
- * 4. irq_liveupdate_finish(): one synthetic interrupt for each vector which is
- *    requested, for what could not be latched. A vector which nobody has
+ * 4. irq_liveupdate_finish(): each vector that is requested gets one synthetic
+ *    interrupt, for what could not be latched. A vector that nobody has
  *    requested yet gets it when it is: irq_liveupdate_requested(). A number or an
  *    entry that is freed stays reserved for its vector.
  *
- * 5. irq_liveupdate_release(): the owner has gone. What is not in use then is
- *    revoked. A device of which all vectors are in use needs no release.
+ * 5. irq_liveupdate_release(): the owner is gone. Reservations that are not in
+ *    use are released. A device whose vectors are all in use needs no release.
  *
  * 6. The last device, or irq_liveupdate_finish_rest() when the bus knows that
  *    nobody can claim a device any more, ends the live update: the memory of
- *    the previous kernel is freed, but for records which did not pass the
- *    validator. They are lost until the next reboot.
+ *    the previous kernel is freed, except for records that failed validation.
+ *    They are lost until the next reboot.
  *
  * The last three are in liveupdate_finish.c.
  *
  * What was handed over is not trusted. When anything is wrong with a record,
- * the device starts cold, and everything else goes on: irq_lu_refuse(). What the
- * device raised since the block was dropped all the same, so that at FINISH
- * each vector which its driver uses gets a synthetic interrupt, whichever
- * vectors that are.
+ * the device starts cold, and everything else continues: irq_lu_refuse(). What
+ * the device raised since the block was dropped all the same, so each vector
+ * that its driver uses at FINISH gets a synthetic interrupt, whichever vectors
+ * those are.
  *
  * Locks: irq_lu_in.lock protects everything, and nests inside of the MSI
  * descriptor lock. The allocators run in any context and find the records of

@@ -11,10 +11,10 @@
  * Message, Enable and the mask bits of single MSI-X vectors stay as they are.
  * With Enable clear a device latches nothing, and may fall back to INTx. In the
  * next kernel pci_msix_init() and pci_msi_init() therefore leave Enable of an
- * incoming device alone, msi_capability_init() does when the device gets its old
- * messages, and everything else goes its ordinary way. When the device is refused
- * then MSI-X stays enabled and masked until its driver enables its vectors, unless
- * that wants MSI.
+ * incoming device alone, and so does msi_capability_init() when the device gets
+ * its old messages. Everything else is ordinary. When the device is refused,
+ * MSI-X stays enabled and masked until its driver enables vectors, unless the
+ * driver wants MSI.
  *
  * A device without mask bits for MSI latches nothing either. What it sends is
  * dropped by the blocked table entry, and the synthetic interrupt stands in.
