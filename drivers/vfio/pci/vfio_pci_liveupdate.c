@@ -3,80 +3,81 @@
 /**
  * DOC: vfio-pci Live Update
  *
- * The file of a vfio-pci device, as opened from /dev/vfio/devices/ and bound to
- * an iommufd, can be handed over to the next kernel with LUO. The device goes on
- * being a bus master, is not reset, and keeps its interrupts. This file has the
- * methods of the LUO file handler, which is vfio_pci_luo.c. Which devices are
- * handed over, and what becomes of their interrupts, is the business of the PCI
- * core (drivers/pci/liveupdate.c, drivers/pci/msi/liveupdate.c).
+ * The file of a vfio-pci device, opened from /dev/vfio/devices/ and bound to
+ * an iommufd, can be handed over to the next kernel with LUO. The device stays a
+ * bus master, is not reset, and keeps its interrupts. This file has the
+ * methods of the LUO file handler, which is vfio_pci_luo.c. The PCI core decides
+ * which devices are handed over, and what becomes of their interrupts
+ * (drivers/pci/liveupdate.c, drivers/pci/msi/liveupdate.c).
  *
- * Only plain vfio-pci is supported: a variant driver has state of its own. So
- * is only the cdev: a file which was got from a VFIO group is refused.
+ * Only plain vfio-pci is supported, because a variant driver has state of its
+ * own, and only the cdev: a file that comes from a VFIO group is refused.
  *
  * In the order in which LUO calls it:
  *
- * 1. preserve() refuses a device with DMA mappings, because nobody carries them
- *    over and DMA translation is off during the kexec; a device without an IOMMU
- *    is the business of its user. It refuses INTx, a device which sleeps, one
- *    that is being unbound from vfio-pci, and a physical function with virtual
- *    functions enabled, because the next kernel turns those off. Then the device
- *    and its interrupts are preserved. From then on it cannot be attached to
- *    another address space, nor detached. Nothing else changes for the user.
+ * 1. preserve() refuses a device with DMA mappings, because they are not handed
+ *    over: its IOMMU keeps translating, and lets it reach no memory. A device
+ *    without an IOMMU is the risk of its user. preserve() also refuses INTx, a
+ *    device that is asleep, one that is being unbound from vfio-pci, and a physical
+ *    function with virtual functions enabled, because the next kernel disables
+ *    those. Then the device and its interrupts are preserved. From then on it
+ *    cannot be attached to another address space, nor detached. Nothing else
+ *    changes for the user.
  *
- * 2. freeze() marks the device as frozen: from then on whatever would change the
+ * 2. freeze() marks the device as frozen: from then on, whatever would change the
  *    set of vectors, reset the device, put it to sleep or write to its config
- *    space fails with -EBUSY, and what was under way is over. The mark is
- *    tested under the locks which these operations hold anyway, igate and
- *    memory_lock, and after the memory of the user was copied: nobody who holds
- *    one of them waits for a user. Only a write to a register of config space that is
- *    not emulated takes no lock. One that is under way at that instant may still
+ *    space fails with -EBUSY, and what was in progress has ended. The mark is
+ *    tested under the locks that these operations hold anyway, igate and
+ *    memory_lock, and after user memory was copied: nobody who holds one of them
+ *    waits for a user. Only a write to a register of config space that is not
+ *    emulated takes no lock. One that is in progress at that moment may still
  *    reach the device, as may what the user writes to memory that he has mapped;
  *    no register that matters here is written in this way.
  *
- *    What preserve() has checked is checked again, and the state of the
- *    interrupts is captured. A freeze that fails undoes itself, because LUO calls
+ *    freeze() repeats the checks of preserve(), and captures the state of the
+ *    interrupts. A freeze that fails undoes itself, because LUO calls
  *    unfreeze() only for the files whose freeze has succeeded.
  *
- *    Devices which can only be reset together (a device set of VFIO) are handed
+ *    Devices that can only be reset together (a device set of VFIO) are handed
  *    over together: freeze() fails if another device of the set is open but not
- *    preserved. Not preserve(), because the other one may be preserved next, and
- *    in any session. A device of the set which nobody has open, or which is not
+ *    preserved. preserve() does not, because the other one may be preserved next,
+ *    and in any session. A device of the set that nobody has open, or that is not
  *    bound to VFIO, has no user whose device could be reset by a hot reset.
  *
  * 3. unfreeze() and unpreserve() undo that when the update is cancelled.
  *
  * 4. retrieve(), in the next kernel, returns a new file for the device, as if
  *    its cdev had just been opened. The device has to be bound to vfio-pci by
- *    then, as a retrieve() that fails is not repeated by LUO. With
- *    VFIO_DEVICE_BIND_IOMMUFD the device is enabled, but neither reset nor is
- *    its bus mastering cleared. It fails only if the device is not there or is
- *    not the same. Interrupts which could not be taken over are no reason: the
- *    user gets new ones.
+ *    then, because LUO does not repeat a retrieve() that fails.
+ *    VFIO_DEVICE_BIND_IOMMUFD enables the device, but neither resets it nor clears
+ *    its bus mastering. retrieve() fails only if the device is not there or is
+ *    not the same. It succeeds if the interrupts could not be taken over: the
+ *    user then gets new ones.
  *
- *    An incoming device cannot be opened in any other way, and
- *    VFIO_DEVICE_PCI_HOT_RESET, which hits its neighbours, has to wait until it is
- *    finished, as has the reset which follows the last close of a neighbour.
+ *    An incoming device cannot be opened in any other way.
+ *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours too, fails until the
+ *    device is finished, and so does the reset after the last close of a neighbour.
  *
- * 5. finish() ends the live update. Vectors that are in use get their synthetic
- *    interrupts, others when they are requested; what is reserved for them stays
- *    so until the file is closed for the last time. Whoever comes first, finish() or the owner's
- *    VFIO_DEVICE_BIND_IOMMUFD, leaves the device incoming for the other one: a
- *    session may be finished before the device is bound. A file that nobody has
- *    retrieved ends there, as does one which is closed for the last time without
- *    ever having been bound: the device is stopped, and its next open resets it.
+ * 5. finish() ends the live update. Vectors in use get their synthetic
+ *    interrupts, others get them when they are requested, and stay reserved until
+ *    the last close of the file. finish() and the owner's VFIO_DEVICE_BIND_IOMMUFD
+ *    may come in either order; the device is incoming until both have happened. A
+ *    device whose file nobody has retrieved is stopped, and so is one whose file is
+ *    closed for the last time without ever having been bound. The next open of such
+ *    a device resets it.
  *
  * When the user dies before VFIO_DEVICE_BIND_IOMMUFD, the next one gets the same
  * file from the session and binds it. When he dies later, the file stays bound to
- * his iommufd: LUO holds a reference on it until the session is finished, and then
- * the device sees an ordinary close with an ordinary reset, and starts cold. So
- * does a VFIO_DEVICE_BIND_IOMMUFD which fails in its very last step, writing its
+ * his iommufd: LUO holds a reference on it until the session is finished. Then
+ * the device sees an ordinary close with an ordinary reset, and starts cold. The
+ * same happens if VFIO_DEVICE_BIND_IOMMUFD fails in its last step, writing its
  * result to the user.
  *
- * Unbinding the device from its driver waits for its user, as ever. Nobody else
- * waits for that: who unbinds holds the lock of the device, and so nothing here takes
- * it. An unbind which begins before freeze() makes freeze() fail, and one
- * that begins later does not keep the kernel from going down, because
- * device_shutdown() leaves a frozen device alone.
+ * Unbinding the device from its driver waits for its user, as always. Nobody else
+ * waits for that: whoever unbinds holds the lock of the device, so nothing here
+ * takes it. An unbind that begins before freeze() makes freeze() fail. One that
+ * begins later does not keep the kernel from going down, because
+ * device_shutdown() skips a frozen device.
  */
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt

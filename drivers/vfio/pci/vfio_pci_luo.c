@@ -3,13 +3,13 @@
 /**
  * DOC: LUO File Handler of vfio-pci
  *
- * LUO gives back no file at all when it does not know the handler of one of them,
- * and it asks for the handlers as soon as /dev/liveupdate is opened, which the
+ * LUO returns no file at all when it does not know the handler of one of them,
+ * and it looks for the handlers as soon as /dev/liveupdate is opened, which the
  * first process of a system may do. vfio-pci may be a module that nobody has
  * loaded by then. So the handler is this object, which is always built in. It knows
- * by which name a file tells its device, asks for the module when the file is
- * retrieved, and stops a device that nobody has retrieved. Everything else is done
- * by vfio-pci, see vfio_pci_liveupdate.c, whose methods are called here.
+ * the name by which a file identifies its device, requests the module when the file
+ * is retrieved, and stops a device that nobody has retrieved. For everything else it
+ * calls the methods of vfio-pci, see vfio_pci_liveupdate.c.
  *
  * A file that is preserved, or retrieved and not finished, keeps the module.
  */
