@@ -3,13 +3,13 @@
 /**
  * DOC: IOMMU Live Update
  *
- * A device which is handed over to the next kernel may do DMA at any time, and
- * nobody but its IOMMU keeps it from memory which is not its own. So translation
- * is never off while anything is handed over:
+ * A device that is handed over to the next kernel may do DMA at any time, and only
+ * its IOMMU keeps it from memory that is not its own. So translation is never off
+ * while anything is handed over:
  *
  * 1. iommu_liveupdate_preserve() preserves with KHO everything that the IOMMU
- *    of a device reads to find out what a device may reach. This far only a
- *    device is handed over which may reach nothing: one whose group is blocked,
+ *    of a device reads to find out what the device may reach. So far, only a
+ *    device that may reach nothing is handed over: one whose group is blocked,
  *    as it is from the time when a driver claims DMA ownership until it attaches
  *    a domain, and after it has detached.
  *
@@ -20,22 +20,22 @@
  *    translation stays enabled.
  *
  * 3. The next kernel finds the unit enabled. If the record of the unit,
- *    iommu_liveupdate_incoming_unit(), matches its registers, the driver goes on
- *    with the tables of the previous kernel, in place. If not, it sets new ones,
- *    in which no entry is present, while translation stays enabled. If it is to
- *    disable translation, iommu_liveupdate_stop_device() comes first.
+ *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps
+ *    using the tables of the previous kernel, in place. If not, it sets new ones,
+ *    in which no entry is present, while translation stays enabled. Before it
+ *    disables translation for any reason, it calls iommu_liveupdate_stop_device().
  *
- * 4. The group of a device which was handed over starts on the domain
+ * 4. The group of a device that was handed over starts on the domain
  *    &iommu_liveupdate_ops.handed_over of the driver instead of the default
  *    domain, and claiming DMA ownership leaves it there. So the entry does not
  *    change until the new owner attaches a domain, or the device is released.
  *
  * 5. iommu_liveupdate_release(), with the device no longer incoming, attaches
- *    the domain which the group would have without all this: the blocking one if
- *    it has an owner, else the default domain.
+ *    the domain that the group would have without a live update: the blocking one
+ *    if it has an owner, else the default domain.
  *
- * A device without an IOMMU (noiommu) has none to protect others from it, neither
- * across a live update nor at any other time.
+ * Nothing keeps a device without an IOMMU (noiommu) from memory, neither across a
+ * live update nor at any other time.
  */
 
 #define pr_fmt(fmt) "iommu: live update: " fmt

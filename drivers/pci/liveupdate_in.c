@@ -3,65 +3,62 @@
 /**
  * DOC: PCI Live Update, taking over
  *
- * The kernel which takes over, in the order of events:
+ * The kernel that takes over, in the order of events:
  *
  * 1. The list of devices is read in a postcore_initcall; PCI host bridges are
  *    scanned at subsys_initcall or later. LUO has its own incoming data at
  *    early_initcall, and finds an incoming object by its name alone, without any
- *    file handler and long before /dev/liveupdate is opened. The reference which
- *    LUO hands out for that is returned at once, the references of the files
- *    keep the object until the last of them is finished. Whatever the previous
- *    kernel wrote is checked before it is used.
+ *    file handler and long before /dev/liveupdate is opened. The reference that
+ *    LUO returns is dropped at once; the references of the files keep the object
+ *    until the last of them is finished. Whatever the previous kernel wrote is
+ *    checked before it is used.
  *
  * 2. Buses keep their numbers while there is a list, whatever ``pci=`` asks for:
- *    pci_liveupdate_inherit_buses(). A device which is running keeps what its
+ *    pci_liveupdate_inherit_buses(). A running device keeps the settings that its
  *    requests depend on: pci_liveupdate_recorded().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
  *    list, before its MSI and MSI-X capabilities are initialized. A device is
- *    taken over when it sits at the same segment, bus, device and function, has
+ *    taken over when it is at the same segment, bus, device and function, has
  *    the same vendor id, device id and header type, and every bridge above it is
  *    the recorded one with the recorded bus numbers. It is then *incoming*: it
- *    is not put to sleep, nobody resets a bus or a slot on which it is, and it
- *    binds to no driver but one that takes over running devices, see
- *    pci_liveupdate_may_bind().
+ *    is not put to sleep, nobody resets its bus or slot, and only a driver that
+ *    takes over running devices binds to it, see pci_liveupdate_may_bind().
  *
- *    A kexec leaves no endpoint a bus master that is not on the list. So one
- *    that is, and that is not on the list at this place or does not match, is a
- *    device which has been handed over and is somewhere else now: it is stopped.
+ *    After a kexec, only endpoints on the list are bus masters. So an endpoint
+ *    that is a bus master, and that is not on the list at this address or does not
+ *    match, has been handed over and is somewhere else now: it is stopped.
  *
  * 4. pci_liveupdate_retrieve() from the retrieve() callback of a LUO file handler.
  *    ARI, ACS, addresses of the device and windows of the bridges are final by
- *    then, and are compared too. A function number above 7 is only enumerated
- *    with ARI on, so that enumeration without ARI simply does not find such a
- *    device.
+ *    then, and are compared too. Function numbers above 7 are only enumerated
+ *    with ARI on, so enumeration without ARI does not find such a device.
  *
  * 5. pci_liveupdate_finish() from the finish() callback. From then on the device
- *    is as any other, and drivers which were kept from binding to it are probed.
+ *    is an ordinary one, and drivers that were kept from binding to it are probed.
  *
  * A device is *stopped* when nobody can claim it any more: bus mastering, MSI
- * and MSI-X are turned off, its interrupts are revoked, one line says why, and
- * it is as any other from then on. That happens
+ * and MSI-X are turned off, its interrupts are revoked, the reason is logged, and
+ * it is an ordinary device from then on. That happens
  *
  * - when the last file is finished and it was not retrieved;
  * - when it is removed, before anybody has claimed it;
  * - when LUO cannot read its sessions back, because a file handler is missing or
- *   the memory is. LUO gives back no file at all then;
+ *   the memory is. LUO then returns no file at all;
  * - at late_initcall, when no file handler has attached itself to the list;
  * - at enumeration, when the list cannot be read: it is refused, or LUO is off
  *   (liveupdate=off, kho=off), or it has a name that is not known. Each
- *   endpoint which is a bus master is stopped then. The memory of the list is
+ *   endpoint that is a bus master is stopped then. The memory of the list is
  *   lost until the next reboot.
  *
- * No lock of a device is taken for it: a device which was not retrieved cannot
- * be opened, so that its driver does nothing with it.
+ * Stopping takes no lock of the device: a device that was not retrieved cannot
+ * be opened, so its driver does nothing with it.
  *
- * A kernel without CONFIG_IRQ_LIVEUPDATE knows nothing of this. The devices are
- * then bus masters with MSI and MSI-X disabled, until their driver has them
- * reset or disabled.
+ * In a kernel without CONFIG_IRQ_LIVEUPDATE the devices are bus masters with MSI
+ * and MSI-X disabled, until a driver resets or disables them.
  *
- * What keeps the bridges: a bridge does not sleep while a device below it does
- * not, portdrv sets bus mastering when it binds, and so does the first
+ * Bridges stay on: a bridge does not sleep while a device below it is awake,
+ * portdrv sets bus mastering when it binds, and so does the first
  * pci_enable_device() below the bridge.
  */
 

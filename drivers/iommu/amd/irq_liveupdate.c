@@ -3,31 +3,31 @@
 /**
  * DOC: Interrupt live update, AMD-Vi
  *
- * A device has its own interrupt remapping table, named by its entry in the device
- * table (DTE), which all units of a PCI segment share. In the record of a unit
+ * A device has its own interrupt remapping table, named by its entry (DTE) in the
+ * device table, which all units of a PCI segment share. In the record of a unit
  * the table is the device table; in the record of a vector the source is the
  * devid whose DTE names the interrupt table, and the handle is the index in it.
  * All of them are taken over in place.
  *
- * The kernel which hands over preserves the interrupt table of a device, which
- * gets one then if it has none yet, and with the first of them in a segment the
+ * The kernel that hands over preserves the interrupt table of a device, which it
+ * allocates if there is none yet, and with the first of them in a segment the
  * device table. At the point of no return it blocks each entry of a handed over
  * interrupt: it makes it not present, with fault reporting suppressed, in one
  * store, whatever it was before (guest mode, too), and from then on nobody
  * changes it. Then all caches are flushed. When the other CPUs are stopped, every
- * DTE is rewritten: no device may do DMA, because the page tables are in memory
- * which the next kernel uses for something else, and devices which are not handed
- * over may send no interrupts. The command buffer and the logs are switched off,
- * as on any other shutdown. But the unit stays enabled: were it not, a message
- * which is the index of an entry would be taken for a vector.
+ * DTE is rewritten. No device may do DMA, because the next kernel reuses the memory
+ * of the page tables; only a device whose firmware needs DMA (IVMD) may. Devices
+ * that are not handed over may send no interrupts. The command buffer and the logs
+ * are switched off, as on any other shutdown. But the unit stays enabled: otherwise
+ * it would take a message, which is the index of an entry, for a vector.
  *
- * The kernel which takes over finds the unit enabled, and does not disable it while
- * it sets it up. The record is compared with the registers. The interrupt table
- * of a device is found by its DTE when the first of its vectors is reserved, and
- * waits for the device to allocate interrupts: it then gets this one instead of a
- * new one. All other entries and DTEs are dropped. If the device table does not
- * match its record the unit gets a new one, while it stays enabled, whose DTEs let
- * no DMA and no interrupt through, and report no faults of them.
+ * The kernel that takes over finds the unit enabled, and does not disable it while
+ * it sets it up. It compares the record with the registers. It finds the interrupt
+ * table of a device by its DTE when the first of its vectors is reserved; when the
+ * device allocates interrupts, it gets this table instead of a new one. All other
+ * entries and DTEs are dropped. If the device table does not match its record, the
+ * unit gets a new one while it stays enabled, whose DTEs let no DMA and no interrupt
+ * through, and report no faults for them.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt

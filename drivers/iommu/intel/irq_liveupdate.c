@@ -3,31 +3,31 @@
 /**
  * DOC: Interrupt live update, VT-d
  *
- * The interrupt remapping table is taken over in place: the next kernel goes on
- * with the memory to which the unit points, and interrupt remapping is never
- * disabled in between. Were it, a message in remappable format would be taken
- * for one in compatibility format, that is for a vector and a CPU.
+ * The interrupt remapping table is taken over in place: the next kernel keeps
+ * using the memory to which the unit points, and interrupt remapping is never
+ * disabled in between. If it were, the unit would take a message in remappable
+ * format for one in compatibility format, that is for a vector and a CPU.
  *
- * The kernel which hands over preserves the table with the first device behind
- * the unit, and gives it back with the last one. At the point of no return it
+ * The kernel that hands over preserves the table with the first device behind
+ * the unit, and unpreserves it with the last one. At the point of no return it
  * blocks each entry of a handed over interrupt: it makes it not present, with
  * fault processing disabled, and from then on modify_irte() leaves it alone.
- * Source-id fields stay, so that an entry which is opened again, low half first,
+ * Source-id fields stay, so that an entry that is opened again, low half first,
  * is never present without them. An entry in posted format is replaced as a
- * whole, and is a blocked entry like any other afterwards. At last the interrupt
+ * whole, and is a blocked entry like any other afterwards. Last, the interrupt
  * entry cache is invalidated, the event interrupts of the unit are masked, and
- * once all other CPUs are stopped the queues which the unit reads and writes in
+ * once all other CPUs are stopped the queues that the unit reads and writes in
  * memory are switched off.
  *
  * The messages of MSI have a block of entries, of which there is a power of two,
- * aligned to their number: alloc_irte(). A device can send the messages which
- * nobody has asked for, too. So the whole block is blocked, and reserved later,
- * and the entries in excess are never opened.
+ * aligned to their number: alloc_irte(). A device can also send the messages that
+ * nobody has requested. So the whole block is blocked, and reserved later, and
+ * the excess entries are never opened.
  *
- * The kernel which takes over compares the record with the registers of the
- * unit, reserves the entries which are in the records of devices and drops all
- * others. A unit which does not match its record gets a new table, while
- * remapping stays enabled, whose entries report no faults: devices which the
+ * The kernel that takes over compares the record with the registers of the
+ * unit, reserves the entries that are in the records of devices and drops all
+ * others. A unit that does not match its record gets a new table, while
+ * remapping stays enabled, whose entries report no faults: devices that the
  * previous kernel left running must not fill the log. The mode of the unit (xAPIC
  * or x2APIC) is the one in which it was handed over: intel_ir_take_mode().
  */

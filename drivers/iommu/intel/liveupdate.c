@@ -4,27 +4,27 @@
  * DOC: DMA translation in a live update, VT-d
  *
  * The root table and the context tables are taken over in place: the next kernel
- * goes on with the memory to which the unit points, and translation is never
+ * keeps using the memory to which the unit points, and translation is never
  * disabled in between.
  *
- * The kernel which hands over preserves root and context tables with the first
- * device behind a unit, and with each further device the context tables which
- * have come since. At shutdown it closes all context entries: not present, with
+ * The kernel that hands over preserves root and context tables with the first
+ * device behind a unit, and with each further device the context tables that
+ * were added since. At shutdown it closes all context entries: not present, with
  * fault processing disabled. The entry of a device with a reserved memory region
  * (RMRR) becomes a pass-through entry instead, which needs a PASID directory and
  * table in scalable mode: one for the unit, allocated beforehand. A bus whose
  * context table is not preserved, because it is newer than the last preserved
- * device, loses its root entry. Last all caches of the unit are invalidated.
+ * device, loses its root entry. Last, all caches of the unit are invalidated.
  *
- * The kernel which takes over compares record and registers, and then root table
- * and record. It keeps the pass-through entries of devices which have an RMRR in
- * this kernel, too, and closes all else that might be present. Entries which it
+ * The kernel that takes over compares record and registers, and then root table
+ * and record. It keeps the pass-through entries of devices that have an RMRR in
+ * this kernel as well, and closes every other entry that is present. Entries that it
  * has not written itself are in the bitmap of copied tables, as in a crash kernel.
- * The first domain which is attached to such a device replaces the entry in one
+ * The first domain that is attached to such a device replaces the entry in one
  * write, where it is present: intel_liveupdate_replace().
  *
- * The mode of the root table (legacy or scalable) can not change while translation
- * is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel which wants the
+ * The mode of the root table (legacy or scalable) cannot change while translation
+ * is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel that wants the
  * other one stops the devices first. For any other mismatch an empty root table
  * is set while translation stays enabled, which the specification allows (sec
  * 6.6, 11.4.4.1 SRTP).
