@@ -3,16 +3,16 @@
 /**
  * DOC: VFIO Device Files in a Live Update
  *
- * What a LUO file handler of a VFIO bus driver has to know about a device file,
- * and how it gets a new one in the next kernel:
+ * How the LUO file handler of a VFIO bus driver inspects a device file, and gets a
+ * new one in the next kernel:
  *
  * - in can_preserve() and preserve(), vfio_liveupdate_device() and
- *   vfio_liveupdate_cdev_bound() tell whether the file can be handed over at
+ *   vfio_liveupdate_cdev_bound() say whether the file can be handed over at
  *   all, vfio_liveupdate_dma_mapped() whether the device has DMA mappings, which
- *   cannot;
+ *   cannot be handed over;
  * - in retrieve(), vfio_liveupdate_get_device() finds the VFIO device of a device
- *   and keeps its driver bound, without the lock of the device: who unbinds it may
- *   hold that for as long as a user has the device open.
+ *   and keeps its driver bound, without the lock of the device: whoever unbinds it
+ *   may hold that lock for as long as a user has the device open.
  *   vfio_liveupdate_cdev_open() then returns a file in the state in which an
  *   open() of /dev/vfio/devices/vfioN leaves it, whether or not the device may be
  *   opened in any other way. It is then bound to an iommufd in the ordinary way.

@@ -117,7 +117,7 @@ static unsigned int irq_lu_give_all(struct irq_lu_in_dev *in, bool last)
 	return nr;
 }
 
-/* Before FINISH, while all is as it was handed over and adopted. Says itself what differs. */
+/* Before FINISH, while all is as it was handed over and adopted. Logs what differs. */
 static void irq_lu_audit_incoming(struct device *dev)
 {
 	const struct irq_liveupdate_dev_ops *ops = NULL;

@@ -3,28 +3,28 @@
 /**
  * DOC: Serializer and validator of the interrupt state
  *
- * The kernel which hands over fills in the structures of
+ * The kernel that hands over fills in the structures of
  * include/linux/kho/abi/irq.h and seals each device, then the root. The kernel
- * which takes over believes nothing before it is checked, in this order:
+ * that takes over trusts nothing before it has checked it, in this order:
  *
- * 1. irq_lu_ser_check_root_head() looks at the root and its units. When it
- *    succeeds, the address and the length of the device table are what was
- *    written. Whether they are preserved memory is for the caller to find out.
- * 2. irq_lu_ser_check_root() looks at the device table. When it succeeds, the
+ * 1. irq_lu_ser_check_root_head() checks the root and its units. When it
+ *    succeeds, the address and the length of the device table are those that
+ *    were written. The caller checks whether they are preserved memory.
+ * 2. irq_lu_ser_check_root() checks the device table. When it succeeds, the
  *    same holds for the address and the length of each blob.
- * 3. irq_lu_ser_check_device(), once per device. A device which is refused does
- *    not stop the others.
+ * 3. irq_lu_ser_check_device(), once per device. A device that is refused does
+ *    not affect the others.
  *
  * Each check returns 0, or a reason for the log and
  *
- * - -EOPNOTSUPP: from a kernel which knows more than this one,
+ * - -EOPNOTSUPP: from a kernel that knows more than this one,
  * - -ENOENT: nothing was handed over, the root never became FROZEN,
  * - -EINVAL: garbage.
  *
- * What takes more than one record or a list of known values to decide is left
- * to those who own the resource: an irq number, a table entry or a PCI function
- * which two records claim is refused to the second of them by its reservation,
- * an unknown kind of unit or a source-id by the interrupt remapping driver.
+ * Checks that need more than one record, or a list of known values, are left to
+ * the owner of the resource: when two records claim the same irq number, table
+ * entry or PCI function, the reservation of the first refuses the second. The
+ * interrupt remapping driver refuses an unknown kind of unit or a source id.
  *
  * Nothing in this file has state, allocates or touches hardware, so that it
  * builds in user space too (tools/testing/irq_liveupdate_ser).

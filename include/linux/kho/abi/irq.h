@@ -14,7 +14,7 @@
  * a layout, of the meaning of a field or of a constant needs a new
  * %IRQ_LU_COMPATIBLE, which is the version of all that is described here. A
  * kernel writes the newest format it knows and reads that one and the one
- * before. What it does not know it refuses, and then starts cold.
+ * before. It rejects any other format, and devices start cold.
  *
  * Formats: "irq-liveupdate-v1" is the first one, there is none before. A test keeps
  * an image of each (kernel/irq/kunit_ser_frozen.h).
