@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Write the table of cases in the documentation from the results of "make ci".
+"""Which tests show which case: the table in the documentation, and whether they do.
 
     cases.py		write Documentation/core-api/irq/irq-liveupdate-cases.csv
-    cases.py --check	fail when a test is missing or failed, or the table is stale
+    cases.py --check	fail unless every test that is listed has passed, and the
+			table is up to date
 
-The cases and the tests that show them are in scripts/cases.txt; the results are read
-from $BUILD/results: of the lab kernel, and of the debug kernel, which runs what the lab
+The cases and their tests are in scripts/cases.txt. The results are those of "make ci" in
+$BUILD/results: of the lab kernel, and of the debug kernel, which runs what the lab
 kernel has to skip.
 """
 
@@ -56,54 +57,58 @@ def results(step):
             for name in {*lab, *debug}}
 
 
-def status(statuses, names):
-    """The worst of some tests, and which are missing."""
-    return (worst({statuses.get(name) for name in names}),
-            [name for name in names if name not in statuses])
-
-
 def rows():
-    """The rows of the table, and the names of tests there are no results of."""
-    kunit, lab = results("kunit"), results("lab")
-    table, absent = [], []
+    """(case, KUnit cases, scenarios) of each line of cases.txt."""
     with open(CASES, encoding="utf-8") as cases:
         for line in cases:
-            if not line.strip() or line.startswith("#"):
-                continue
-            case, suites, scenarios = (part.strip() for part in line.split("|"))
-            in_kunit, no_kunit = status(
-                kunit, [f"{SUITES[name.split('.')[0]]}.{name.split('.')[1]}"
-                        for name in suites.split()])
-            in_lab, no_lab = status(lab, scenarios.split())
-            absent += no_kunit + no_lab
-            table.append([case, suites.replace(" ", ", "), in_kunit,
-                          scenarios.replace(" ", ", "), in_lab])
-    return table, absent
+            if line.strip() and not line.startswith("#"):
+                case, suites, scenarios = line.split("|")
+                yield case.strip(), suites.split(), scenarios.split()
+
+
+def kunit_name(name):
+    """The name that KTAP has for a KUnit case."""
+    suite, case = name.split(".")
+    return f"{SUITES[suite]}.{case}"
+
+
+def not_shown(kunit, lab):
+    """What the results do not show, a line each: tests that are absent, failed or skipped."""
+    for case, suites, scenarios in rows():
+        seen = {name: kunit.get(kunit_name(name)) for name in suites}
+        seen.update((name, lab.get(name)) for name in scenarios)
+        for name, status in seen.items():
+            if status != ktap.PASS:
+                yield f"{case}: {name}: {status or 'no result'}"
+
+
+def table():
+    """The table of the documentation: which tests show which case."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["Case", "KUnit", "QEMU"])
+    writer.writerows([case, ", ".join(suites), ", ".join(scenarios)]
+                     for case, suites, scenarios in rows())
+    return text.getvalue()
+
+
+def is_stale():
+    """Is the table in the documentation another one?"""
+    with open(TABLE, encoding="utf-8") as file:
+        return file.read() != table()
 
 
 def main():
-    """Write, or compare."""
-    table, absent = rows()
-    failed = [row[0] for row in table if ktap.FAIL in (row[2], row[4])]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["Case", "KUnit", "", "QEMU", ""])
-    writer.writerows(table)
-    for name in absent:
-        print(f"no result of {name}")
-    for name in failed:
-        print(f"failed: {name}")
-    if absent or failed:
-        return 1
+    """Write, or check."""
     if "--check" not in sys.argv[1:]:
         with open(TABLE, "w", encoding="utf-8") as file:
-            file.write(text.getvalue())
+            file.write(table())
         return 0
-    with open(TABLE, encoding="utf-8") as file:
-        stale = file.read() != text.getvalue()
-    if stale:
-        print(f"{os.path.relpath(TABLE)} is stale: scripts/cases.py")
-    return stale
+    faults = list(not_shown(results("kunit"), results("lab")))
+    if is_stale():
+        faults.append(f"{os.path.relpath(TABLE)} is stale: scripts/cases.py")
+    print("".join(f"{line}\n" for line in faults), end="")
+    return bool(faults)
 
 
 if __name__ == "__main__":

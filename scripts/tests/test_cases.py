@@ -6,6 +6,7 @@ import os
 import re
 
 import cases
+import ktap
 from scenarios import scenario
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -14,16 +15,9 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SUITES = ("kunit/**/*.h", "kunit/**/*.c", "kernel/irq/irq_test.c.patch")
 
 
-def rows():
-    """The columns of each row, without the results that cases.py needs."""
-    with open(cases.CASES, encoding="utf-8") as lines:
-        return [[part.split() for part in line.split("|")] for line in lines
-                if line.strip() and not line.startswith("#")]
-
-
 def kunit_names():
     """(suite, case) of each row."""
-    return [name.split(".") for _, names, _ in rows() for name in names]
+    return [name.split(".") for _, names, _ in cases.rows() for name in names]
 
 
 def words_of_suites():
@@ -45,4 +39,27 @@ def test_each_case_of_a_suite_exists():
 
 
 def test_each_scenario_is_run_by_make_test():
-    assert {name for _, _, names in rows() for name in names} <= set(scenario.names(full=False))
+    assert {name for _, _, names in cases.rows() for name in names} <= set(scenario.names(full=False))
+
+
+def results_where(name, status):
+    """Results of all that is listed, passed but for one."""
+    kunit = {cases.kunit_name(case): ktap.PASS for _, names, _ in cases.rows()
+             for case in names}
+    lab = {case: ktap.PASS for _, _, names in cases.rows() for case in names}
+    return {**kunit, **{key: status for key in kunit if key == name}}, \
+        {**lab, **{key: status for key in lab if key == name}}
+
+
+def test_all_passed_is_shown():
+    assert not list(cases.not_shown(*results_where("", ktap.PASS)))
+
+
+def test_one_that_did_not_pass_is_named():
+    for status in ktap.FAIL, ktap.SKIP, None:
+        for name in "cold", "irq_liveupdate_core.msix_vectors_live_on":
+            assert list(cases.not_shown(*results_where(name, status)))
+
+
+def test_table_is_up_to_date():
+    assert not cases.is_stale()
