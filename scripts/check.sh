@@ -3,8 +3,8 @@
 #
 # The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
 # through before the verdict: checkpatch --strict on every new file, every patch and
-# the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, shellcheck
-# and pylint on the scripts.
+# the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, what a module
+# would need exported, shellcheck and pylint on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
@@ -101,6 +101,40 @@ w1_sparse()
 	return $rc
 }
 
+# Says what a module of these objects would call that nobody exports. A built-in object
+# alone has static call keys, and what shows MODULE_VERSION in sysfs.
+calls_only_exports()
+{
+	module=$1
+	shift
+	missing=$(nm "$@" | awk -v exports="$out/.exports" '
+		BEGIN { while ((getline symbol < exports) > 0) known[symbol] = 1 }
+		NF == 3 { known[$3] = 1 }
+		$1 == "U" && $2 !~ /^__(SCK__|modver_)/ { called[$2] = 1 }
+		END { for (symbol in called) if (!(symbol in known)) printf " %s", symbol }')
+	[ -z "$missing" ] || {
+		say MISSING "$module.ko: not exported:$missing"
+		return 1
+	}
+}
+
+# vfio-pci may be a module. Here it is built in, and the linker does not care what is
+# exported.
+exports()
+{
+	rc=0
+	nm "$out/vmlinux.o" | sed -n 's/.* __export_symbol_//p' >"$out/.exports"
+	vfio=$out/drivers/vfio
+	pci=$vfio/pci/vfio_pci
+	calls_only_exports vfio "$vfio/vfio_main.o" "$vfio/group.o" "$vfio/container.o" \
+		"$vfio/device_cdev.o" "$vfio/iommufd.o" "$vfio/virqfd.o" \
+		"$vfio/vfio_liveupdate.o" || rc=1
+	calls_only_exports vfio-pci-core "${pci}_core.o" "${pci}_config.o" "${pci}_intrs.o" \
+		"${pci}_rdwr.o" "${pci}_liveupdate.o" || rc=1
+	calls_only_exports vfio-pci "$pci.o" "${pci}_igd.o" || rc=1
+	return $rc
+}
+
 shell_check()
 {
 	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init)
@@ -115,6 +149,7 @@ python_lint()
 step checkpatch checkpatch
 step kernel-doc kernel_doc
 step W=1+sparse w1_sparse
+step exports exports
 step shellcheck shell_check
 step pylint python_lint
 
