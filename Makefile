@@ -84,11 +84,14 @@ test: image	## scripts, overlay, validator with sanitizers, KUnit, all scenarios
 test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
-test-full: image	## all tests on all machines, 250 storms, 100 updates in a row, fuzz, coverage
+test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
+test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu gcov
 	@mkdir -p $(BUILD)/serializer
-	@scripts/test.py $(TESTS) chain '$(LAB) chain --length 100 --build $(BUILD)' \
+	@scripts/test.py $(TESTS) \
+		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases' \
+		chain '$(LAB) chain --length 100 --build $(BUILD)' \
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \

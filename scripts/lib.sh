@@ -16,9 +16,10 @@ LINUX_SERIES=7.3
 # The Debian suite that has this kernel, and the lab's QEMU.
 # shellcheck disable=SC2034
 DEBIAN_SUITE=trixie-backports
-# The selftests of the overlay, as tools/testing/selftests calls them.
+# What the guest can run, as tools/testing/selftests calls it: the selftests of the
+# overlay, unless somebody asks for more.
 # shellcheck disable=SC2034
-SELFTESTS=irq_liveupdate
+SELFTESTS=${SELFTESTS:-irq_liveupdate}
 
 export ROOT BUILD LINUX JOBS LINUX_SERIES
 
