@@ -176,8 +176,16 @@ static void find_direct(struct intel_iommu *iommu, unsigned long *direct)
  * The kernel which hands over
  */
 
+static void intel_lu_unpreserve_table(struct intel_liveupdate *lu, unsigned int i)
+{
+	kho_unpreserve_folio(virt_to_folio(phys_to_virt(lu->tables[i])));
+	lu->tables[i] = 0;
+}
+
+/* All tables which are new, or none: the record has a checksum of the list. */
 static int intel_lu_preserve_tables(struct intel_iommu *iommu)
 {
+	DECLARE_BITMAP(added, IOMMU_LU_NR_TABLES) = { };
 	struct intel_liveupdate *lu = iommu->liveupdate;
 	unsigned int i;
 	int ret;
@@ -190,10 +198,16 @@ static int intel_lu_preserve_tables(struct intel_iommu *iommu)
 
 		ret = kho_preserve_folio(virt_to_folio(phys_to_virt(entry & VTD_PAGE_MASK)));
 		if (ret)
-			return ret;
+			goto unpreserve;
 		lu->tables[i] = entry & VTD_PAGE_MASK;
+		__set_bit(i, added);
 	}
 	return 0;
+
+unpreserve:
+	for_each_set_bit(i, added, IOMMU_LU_NR_TABLES)
+		intel_lu_unpreserve_table(lu, i);
+	return ret;
 }
 
 static void intel_lu_unpreserve_tables(struct intel_liveupdate *lu)
@@ -202,7 +216,7 @@ static void intel_lu_unpreserve_tables(struct intel_liveupdate *lu)
 
 	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
 		if (lu->tables[i])
-			kho_unpreserve_folio(virt_to_folio(phys_to_virt(lu->tables[i])));
+			intel_lu_unpreserve_table(lu, i);
 	}
 }
 

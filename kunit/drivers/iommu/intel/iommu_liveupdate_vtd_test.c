@@ -97,6 +97,7 @@ static bool fake_has_rmrr(struct device *dev);
  * @nr_types:	How many there are
  * @dirty_at_flush: The entry was dirty when it was invalidated
  * @nr_preserved: How many folios are preserved
+ * @max_preserved: How many folios can be preserved, or 0
  * @lost:	Address which was not preserved
  * @taken:	The core was told of the unit
  * @flushed_did: The domain id whose IOTLB was invalidated
@@ -114,6 +115,7 @@ struct fake_unit {
 	unsigned int			nr_types;
 	bool				dirty_at_flush;
 	int				nr_preserved;
+	int				max_preserved;
 	phys_addr_t			lost;
 	bool				taken;
 	u16				flushed_did;
@@ -180,6 +182,8 @@ static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_dev
 
 static int fake_preserve(struct folio *folio)
 {
+	if (unit->max_preserved && unit->nr_preserved == unit->max_preserved)
+		return -ENOMEM;
 	unit->nr_preserved++;
 	return 0;
 }
@@ -549,6 +553,26 @@ static void preserves_each_table_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
 }
 
+/* What the first device has handed over stays as its record says. */
+static void keeps_the_list_when_a_further_device_fails(struct kunit *test)
+{
+	const u64 *tables;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	tables = phys_to_virt(unit->ser.tables);
+
+	set_table(test, OTHER_BUS);
+	set_table(test, OTHER_BUS + 1);
+	unit->max_preserved = unit->nr_preserved + 1;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, preserve());
+	KUNIT_EXPECT_EQ(test, unit->max_preserved - 1, unit->nr_preserved);
+	KUNIT_EXPECT_EQ(test, iommu_lu_tables_checksum(tables), unit->ser.tables_checksum);
+
+	unpreserve();
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
+}
+
 /*
  * Taking over
  */
@@ -787,6 +811,7 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(refuses_rmrr_without_pass_through),
 	KUNIT_CASE(preserves_each_table_once),
+	KUNIT_CASE(keeps_the_list_when_a_further_device_fails),
 	KUNIT_CASE(takes_the_root_over_in_place),
 	KUNIT_CASE(closes_what_should_not_be_present),
 	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr),
