@@ -563,7 +563,8 @@ static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
  * becomes a device as any other. What is found at its place later, if it is
  * removed, is a new device.
  *
- * Context: Process context, sleeps. Nobody has @pdev open, or its driver has gone.
+ * Context: Process context, sleeps. Nobody else sets up interrupts of @pdev: nobody
+ *          has it open, or its driver has gone.
  */
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 {
@@ -572,6 +573,7 @@ void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 	if (pci_liveupdate_incoming(pdev))
 		pci_lu_stop(pdev, reason);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_stop);
 
 /**
  * pci_liveupdate_use_intx() - The driver of a device is going to use INTx

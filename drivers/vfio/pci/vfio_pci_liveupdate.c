@@ -497,7 +497,7 @@ void vfio_pci_liveupdate_release(struct vfio_device *device)
 	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
 
 	if (pci_liveupdate_retrieved(pdev))
-		vfio_pci_luo_stop(pdev, "closed before it was bound to an iommufd");
+		pci_liveupdate_stop(pdev, "closed before it was bound to an iommufd");
 	else
 		irq_liveupdate_release(&pdev->dev);
 }

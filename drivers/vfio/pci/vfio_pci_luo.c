@@ -99,22 +99,6 @@ struct pci_dev *vfio_pci_luo_find(u64 name)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_luo_find);
 
-/**
- * vfio_pci_luo_stop() - Stop an incoming device that has no owner
- * @pdev:	The device
- * @reason:	Why, for the log
- *
- * Context: Process context, sleeps. Nobody else sets up interrupts of @pdev.
- */
-void vfio_pci_luo_stop(struct pci_dev *pdev, const char *reason)
-{
-	pci_err(pdev, "live update: stopped: %s\n", reason);
-	pci_clear_master(pdev);
-	pci_msi_liveupdate_finish(pdev);
-	pci_liveupdate_finish(pdev);
-}
-EXPORT_SYMBOL_GPL(vfio_pci_luo_stop);
-
 static bool vfio_pci_luo_can_preserve(struct liveupdate_file_handler *handler,
 				      struct file *file)
 {
@@ -191,8 +175,8 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 	}
 
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
-	if (pdev && pci_liveupdate_incoming(pdev) && !pci_liveupdate_retrieved(pdev))
-		vfio_pci_luo_stop(pdev, "nobody has retrieved it");
+	if (pdev && !pci_liveupdate_retrieved(pdev))
+		pci_liveupdate_stop(pdev, "nobody has retrieved it");
 }
 
 static const struct liveupdate_file_ops vfio_pci_luo_file_ops = {
