@@ -463,9 +463,20 @@ static void vfio_pci_lu_claim(struct vfio_pci_core_device *vdev)
 	vfio_pci_lu_end(vdev);
 }
 
+/* The failure may have disabled it half, so that its next open starts it cold. */
+static void vfio_pci_lu_stop(struct vfio_pci_core_device *vdev)
+{
+	/* Against finish() */
+	guard(mutex)(&vdev->igate);
+
+	pci_liveupdate_stop(vdev->pdev, "could not be enabled");
+}
+
 /**
  * vfio_pci_liveupdate_enable() - vfio_pci_core_enable() for any device
  * @vdev: The device, which is being opened
+ *
+ * A device which runs before its first open is stopped if that fails.
  *
  * Context: With the lock of the device set held.
  * Return: What vfio_pci_core_enable() says.
@@ -476,7 +487,12 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 	int err;
 
 	err = vfio_pci_core_enable(vdev);
-	if (!err && running)
+	if (!running)
+		return err;
+
+	if (err)
+		vfio_pci_lu_stop(vdev);
+	else
 		vfio_pci_lu_claim(vdev);
 
 	return err;
