@@ -90,7 +90,6 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/liveupdate.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
@@ -533,7 +532,7 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 	vfio_pci_lu_end(vdev);
 }
 
-static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
+static struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.can_preserve	= vfio_pci_liveupdate_can_preserve,
 	.preserve	= vfio_pci_liveupdate_preserve,
 	.unpreserve	= vfio_pci_liveupdate_unpreserve,
@@ -541,18 +540,19 @@ static const struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 	.unfreeze	= vfio_pci_liveupdate_unfreeze,
 	.retrieve	= vfio_pci_liveupdate_retrieve,
 	.finish		= vfio_pci_liveupdate_finish,
-	.owner		= THIS_MODULE,
 };
 
 /**
  * vfio_pci_liveupdate_init() - Let the devices of a driver be handed over
- * @drv: The vfio-pci driver
+ * @drv: The vfio-pci driver, which is registered
  *
  * Context: From the init function of the driver. Sleeps.
  */
 void vfio_pci_liveupdate_init(struct pci_driver *drv)
 {
 	vfio_pci_lu_driver = drv;
+	/* Not this module, which has the core of vfio-pci and no devices */
+	vfio_pci_liveupdate_ops.owner = drv->driver.owner;
 	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);

@@ -11,7 +11,8 @@
  * is retrieved, and stops a device that nobody has retrieved. For everything else it
  * calls the methods of vfio-pci, see vfio_pci_liveupdate.c.
  *
- * A file that is preserved, or retrieved and not finished, keeps the module.
+ * A file that is preserved, or retrieved and not finished, keeps the module of the
+ * driver, so that its removal fails instead of waiting for the owner of the file.
  */
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt
