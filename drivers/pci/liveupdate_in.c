@@ -48,8 +48,8 @@
  * - at late_initcall, when no file handler has attached itself to the list;
  * - at enumeration, when the list cannot be read: it is refused, or LUO is off
  *   (liveupdate=off, kho=off), or it has a name that is not known. Each
- *   endpoint that is a bus master is stopped then. The memory of the list is
- *   lost until the next reboot.
+ *   endpoint that is a bus master is stopped then, up to late_initcall. The
+ *   memory of the list is lost until the next reboot.
  *
  * Stopping takes no lock of the device: a device that was not retrieved cannot
  * be opened, so its driver does nothing with it.
@@ -93,7 +93,7 @@ VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices
 /* Somebody can retrieve the files of PCI devices. */
 static bool pci_lu_has_handler;
 
-/* What was handed over is not known, and nobody can claim it. */
+/* At boot: what was handed over is not known, and nobody can claim it. */
 static bool pci_lu_in_lost;
 
 /* ---- Reading the list ---- */
@@ -290,21 +290,28 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 	return true;
 }
 
-/* After a kexec, no other endpoint is a bus master before it has got a driver. */
-static void pci_lu_stop_stray(struct pci_dev *pdev)
+static bool pci_lu_is_master(struct pci_dev *pdev)
 {
 	u16 command;
 
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
-		return;
-
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (!(command & PCI_COMMAND_MASTER))
+	return command & PCI_COMMAND_MASTER;
+}
+
+/*
+ * After a kexec, no other endpoint is a bus master before it has got a driver,
+ * unless it cannot be turned off, as in host bridges and other parts of a chipset.
+ */
+static void pci_lu_stop_stray(struct pci_dev *pdev)
+{
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL ||
+	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || !pci_lu_is_master(pdev))
 		return;
 
-	pci_err(pdev, "live update: stopped: %s\n",
-		pci_lu_in_lost ? "nobody can claim it" : "not recorded at this place");
 	pci_clear_master(pdev);
+	if (!pci_lu_is_master(pdev))
+		pci_err(pdev, "live update: stopped: %s\n",
+			pci_lu_in_lost ? "nobody can claim it" : "not recorded at this place");
 }
 
 /**
@@ -668,11 +675,16 @@ static int __init pci_liveupdate_init(void)
 }
 postcore_initcall(pci_liveupdate_init);
 
-static int __init pci_liveupdate_check_handler(void)
+/* All devices which were there at boot have been enumerated. */
+static int __init pci_liveupdate_enumerated(void)
 {
 	if (!pci_lu_has_handler)
 		pci_lu_give_up("there is no handler of its file");
 
+	guard(mutex)(&pci_lu_lock);
+
+	/* What is found from here on did not live through the kexec, or had a driver. */
+	pci_lu_in_lost = false;
 	return 0;
 }
-late_initcall(pci_liveupdate_check_handler);
+late_initcall(pci_liveupdate_enumerated);

@@ -422,8 +422,15 @@ static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int s
 	return PCIBIOS_SUCCESSFUL;
 }
 
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	fake_config = val;
+	return PCIBIOS_SUCCESSFUL;
+}
+
 static struct pci_ops config_ops = {
 	.read	= read_config,
+	.write	= write_config,
 };
 
 static void fake_init_dev(struct pci_dev *pdev, struct pci_bus *bus, unsigned int devfn)
@@ -630,6 +637,27 @@ static void incoming_device_binds_to_what_takes_it_over(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
 }
 
+/* The function number is on the list, the bus is not. */
+static void stray_master_is_stopped_unless_it_is_a_bridge(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct lists *lists = test->priv;
+	struct pci_dev *pdev = &path->devs[0];
+
+	good_list(test);
+	memcpy(lists->kept, lists->list, ROOM);
+	KUNIT_ASSERT_NULL(test, pci_lu_load(virt_to_phys(lists->kept)));
+
+	fake_config = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	pdev->class = PCI_CLASS_BRIDGE_HOST << 8;
+	pci_liveupdate_setup_device(pdev);
+	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+
+	pdev->class = PCI_CLASS_NETWORK_ETHERNET << 8;
+	pci_liveupdate_setup_device(pdev);
+	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MEMORY);
+}
+
 static void without_the_list_nothing_is_preserved(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -676,6 +704,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
+	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
 	{}
 };
