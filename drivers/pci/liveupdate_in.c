@@ -518,6 +518,28 @@ bool pci_liveupdate_retrieved(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_retrieved);
 
+/*
+ * Without the list no device becomes incoming any more. One which still is, because
+ * its owner has not bound it yet, depends on what its IOMMU has left from before.
+ */
+static void pci_lu_finish_iommus(void)
+{
+	struct pci_dev *pdev = NULL;
+
+	lockdep_assert_held(&pci_lu_lock);
+
+	if (pci_lu_in)
+		return;
+
+	for_each_pci_dev(pdev) {
+		if (pci_liveupdate_incoming(pdev)) {
+			pci_dev_put(pdev);
+			return;
+		}
+	}
+	iommu_liveupdate_finish();
+}
+
 static void pci_lu_finish(struct pci_dev *pdev)
 {
 	if (!pci_liveupdate_incoming(pdev))
@@ -532,6 +554,7 @@ static void pci_lu_finish(struct pci_dev *pdev)
 	if (test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
 		schedule_work(&pci_lu_probe_work);
 	pm_runtime_put(&pdev->dev);
+	pci_lu_finish_iommus();
 }
 
 /**
@@ -620,7 +643,9 @@ static void pci_lu_give_up(const char *reason)
 	for_each_pci_dev(pdev)
 		pci_lu_stop_unclaimed(pdev, reason);
 	pci_msi_liveupdate_finish_rest();
-	iommu_liveupdate_finish();
+
+	guard(mutex)(&pci_lu_lock);
+	pci_lu_finish_iommus();
 }
 
 /* The last file is finished. */
