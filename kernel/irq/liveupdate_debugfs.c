@@ -57,13 +57,23 @@ static struct device *irq_lu_get_matched_nth(unsigned int n,
 	return NULL;
 }
 
-static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
-				  const struct irq_liveupdate_dev_ops *ops)
+/* Whoever unbinds the device holds its lock, and may wait for its user. */
+static int irq_lu_try_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
 	int nr;
 
-	scoped_guard(device, dev)
-		nr = irq_liveupdate_audit(dev, ops);
+	if (!device_trylock(dev))
+		return -EAGAIN;
+
+	nr = irq_liveupdate_audit(dev, ops);
+	device_unlock(dev);
+	return nr;
+}
+
+static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
+				  const struct irq_liveupdate_dev_ops *ops)
+{
+	int nr = irq_lu_try_audit(dev, ops);
 
 	if (nr == -EAGAIN)
 		seq_printf(m, "%s can not be read\n", dev_name(dev));
