@@ -333,19 +333,6 @@ void irq_liveupdate_release(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_release);
 
-static struct device *irq_lu_get_unfinished(void)
-{
-	struct irq_lu_in_dev *in;
-
-	guard(mutex)(&irq_lu_in.lock);
-
-	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
-		if (in->dev && !in->finished)
-			return get_device(in->dev);
-	}
-	return NULL;
-}
-
 static void irq_lu_free_missing(void)
 {
 	struct irq_lu_in_dev *in, *next;
@@ -361,27 +348,16 @@ static void irq_lu_free_missing(void)
 }
 
 /**
- * irq_liveupdate_finish_rest - End the live update of all devices without an owner
+ * irq_liveupdate_finish_rest - No further device will be found
  *
- * For the bus, when it knows that no further device can be claimed. Devices
- * which were found but not finished are finished and released, the interrupts of
- * those which were not found are revoked. A device which is finished waits for its
- * irq_liveupdate_release().
+ * For the bus, when it knows that no further device can be claimed. Interrupts of
+ * devices which were not found are revoked. One that was found has to be finished
+ * and released by the bus.
  *
- * Context: May sleep. Neither devices nor their MSI descriptors may be locked.
+ * Context: May sleep.
  */
 void irq_liveupdate_finish_rest(void)
 {
-	struct device *dev;
-
-	while ((dev = irq_lu_get_unfinished())) {
-		/* Against its driver, whose MSI descriptors end with it */
-		scoped_guard(device, dev) {
-			irq_liveupdate_finish(dev);
-			irq_liveupdate_release(dev);
-		}
-		put_device(dev);
-	}
 	irq_lu_free_missing();
 	irq_lu_end();
 }

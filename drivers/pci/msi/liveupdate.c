@@ -396,7 +396,7 @@ EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
  *
  * Interrupts of devices which were not found again are revoked.
  *
- * Context: May sleep. No device may be locked.
+ * Context: May sleep.
  */
 void pci_msi_liveupdate_finish_rest(void)
 {
