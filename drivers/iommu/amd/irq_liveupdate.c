@@ -32,7 +32,6 @@
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
-#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
@@ -42,7 +41,6 @@
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
 #include <linux/log2.h>
-#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
@@ -513,22 +511,6 @@ static unsigned int dte_nr_entries(u64 interrupts)
 	}
 }
 
-/* KHO keeps memory of the previous kernel reserved until it is restored. */
-VISIBLE_IF_KUNIT __ref bool amd_ir_is_reserved(phys_addr_t phys)
-{
-	KUNIT_STATIC_STUB_REDIRECT(amd_ir_is_reserved, phys);
-	return memblock_is_reserved(phys);
-}
-
-/* Like any address of the previous kernel: memory which KHO kept aside, or nothing. */
-static void *restore_entries(phys_addr_t phys, size_t size)
-{
-	if (!phys || !PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)) ||
-	    !amd_ir_is_reserved(phys))
-		return NULL;
-	return iommu_restore_pages(phys, max(size, PAGE_SIZE));
-}
-
 static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int nr_entries)
 {
 	struct irq_remap_table *table = kzalloc_obj(*table);
@@ -543,7 +525,7 @@ static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int
 		return ERR_PTR(-ENOMEM);
 	}
 
-	table->table = restore_entries(phys, nr_entries * entry_size());
+	table->table = iommu_restore_pages(phys, max(nr_entries * entry_size(), PAGE_SIZE));
 	if (!table->table) {
 		bitmap_free(table->held);
 		kfree(table);

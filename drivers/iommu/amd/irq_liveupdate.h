@@ -35,7 +35,6 @@ bool amd_ir_keep_entry(struct irq_remap_table *table, int index);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_ir_tables;
 
-bool amd_ir_is_reserved(phys_addr_t phys);
 void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg);
 void amd_ir_drop_others(struct irq_remap_table *table);
 void amd_ir_take_over_unit(struct amd_iommu *iommu, const struct dev_table_entry *fresh,

@@ -79,12 +79,6 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 	amd_ir_liveupdate_ops.reserve(&the_unit->domain, &rec, 1);
 }
 
-/* There is no previous kernel, its memory is here. */
-static bool fake_is_reserved(phys_addr_t phys)
-{
-	return true;
-}
-
 static bool has_ga_format(void)
 {
 	return AMD_IOMMU_GUEST_IR_GA(amd_iommu_guest_ir);
@@ -234,7 +228,6 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
 	      unit);
 
-	kunit_activate_static_stub(test, amd_ir_is_reserved, fake_is_reserved);
 	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
