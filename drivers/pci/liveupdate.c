@@ -327,7 +327,6 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 {
 	return test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
 }
-EXPORT_SYMBOL_GPL(pci_liveupdate_outgoing);
 
 /* How many entries fit into the memory for @nr of them: the rest of the last page is spare. */
 static u32 pci_lu_capacity(u32 nr)

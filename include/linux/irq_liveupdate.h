@@ -246,9 +246,6 @@ static inline bool irq_liveupdate_handed_over(void)
 	return false;
 }
 
-static inline void irq_liveupdate_finish(struct device *dev) { }
-static inline void irq_liveupdate_release(struct device *dev) { }
-
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
 	return -1;

@@ -65,16 +65,14 @@
 
 /**
  * struct intel_liveupdate - What makes a unit one that is handed over
- * @ser:	Record of the unit
  * @tables:	Physical addresses of the context tables which are preserved, two
  *		for each bus, in preserved memory
  * @pasid_dir:	PASID directory of devices with RMRR in scalable mode, or NULL
  * @direct:	Requester ids of devices with RMRR
  */
 struct intel_liveupdate {
-	struct iommu_lu_unit_ser	*ser;
-	u64				*tables;
-	struct pasid_dir_entry		*pasid_dir;
+	u64			*tables;
+	struct pasid_dir_entry	*pasid_dir;
 	DECLARE_BITMAP(direct, NR_REQUESTER_IDS);
 };
 
