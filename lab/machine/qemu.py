@@ -29,6 +29,9 @@ ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
 
 SIBLING = "0000:01:00.1"
 
+# Without firmware between them and the kernel
+NATIVE_HOTPLUG = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+
 DECOY = "0000:00:08.0"
 DECOYS = (
     "-blockdev", "null-co,node-name=null,read-zeroes=on",
@@ -179,6 +182,7 @@ class Machine:
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
             "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
             *iommu.arguments(config.mode),
+            *(NATIVE_HOTPLUG if config.native_hotplug else ()),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config),
             *(DECOYS if config.decoys else ()), *self._disks(config), *self._cable(config),

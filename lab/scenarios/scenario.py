@@ -29,6 +29,8 @@ class Scenario:
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test
+    native_hotplug: whether the ports signal hot-plug themselves, to pciehp; if not, which is
+        QEMU's default, firmware keeps that to itself
     decoys: whether there are any; without them an event which does not say whose it is belongs
         to the device under test
     watch_device: whether the trace is to tell how a device does that is driven by a program of
@@ -78,6 +80,7 @@ class Scenario:
     iommu: str = DEFAULT_IOMMU
     mode: str = "x2apic"
     devices: tuple = ()
+    native_hotplug: bool = False
     decoys: bool = True
     watch_device: bool = False
     iops: int = 0
