@@ -71,7 +71,8 @@
  * his iommufd: LUO holds a reference on it until the session is finished. Then
  * the device sees an ordinary close with an ordinary reset, and starts cold. The
  * same happens if VFIO_DEVICE_BIND_IOMMUFD fails in its last step, writing its
- * result to the user.
+ * result to the user. If it fails to enable the device, the device is stopped, and
+ * the next VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
  *
  * Unbinding the device from its driver waits for its user, as always. Nobody else
  * waits for that: whoever unbinds holds the lock of the device, so nothing here
