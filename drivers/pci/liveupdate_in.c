@@ -404,13 +404,18 @@ bool pci_liveupdate_bus_running(struct pci_bus *bus)
 	return running;
 }
 
-/* Drivers which were kept from binding to a device until it was finished. */
+/*
+ * Drivers which were kept from binding to a device until it was finished. Not if it
+ * has found another one, even one from which somebody is unbinding it: that takes as
+ * long as the user of the device likes, and is not to be undone afterwards.
+ */
 static void pci_lu_probe(struct work_struct *work)
 {
 	struct pci_dev *pdev = NULL;
 
 	for_each_pci_dev(pdev) {
-		if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
+		if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags) &&
+		    !READ_ONCE(pdev->dev.driver))
 			device_initial_probe(&pdev->dev);
 	}
 }
