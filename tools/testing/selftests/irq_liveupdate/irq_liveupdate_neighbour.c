@@ -105,8 +105,8 @@ static void test_incoming(void)
 			 state_command(&before) & PCI_COMMAND_MASTER,
 			 "it is masked, enabled and a bus master\n");
 	test_close();
-	test_hot_reset(-ENODEV);
-	test_reset_subordinate(-ENOTTY);
+	test_hot_reset(-EBUSY);
+	test_reset_subordinate(-EBUSY);
 }
 
 static void test_finished(void)
