@@ -32,16 +32,13 @@ TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
 	  storm-amd '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)'
 
-# What only the debug kernel shows, or shows best. It is built at low priority while
-# the lab kernel is tested; its step waits for the rest of that.
+# What only the debug kernel shows, or shows best
 DEBUG_SCENARIOS = handover guest-cancel guest-fail-nth guest-fail-retrieve hammer
-BUILD_DEBUG_BESIDE = (nice -n 19 scripts/build-kernel.sh debug \
-	>$(BUILD)/results/kernel-debug-beside.log 2>&1 &)
 DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  kunit-debug 'scripts/kunit-run.py --flavour debug' \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
 
-.PHONY: help setup prepare export kernel image demo storm test test-full ci kunit \
+.PHONY: help setup prepare export kernel image demo storm test test-full ci ci-debug kunit \
 	fuzz coverage bench footprint check clean
 
 ##@ Targets
@@ -97,15 +94,17 @@ test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'
 
-ci:		## what .ci/run runs: check, test, a part of it on the debug kernel, cases
+ci:		## what .ci/run runs: check and test
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer
 	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
 		prepare 'make -s prepare' \
 		kernel 'scripts/build-kernel.sh lab' \
 		image 'scripts/build-initramfs.sh' \
 		check 'make -s check' \
-		kernel-nolu 'scripts/build-kernel.sh nolu && $(BUILD_DEBUG_BESIDE)' \
-		$(TESTS) $(DEBUG_TESTS) cases 'scripts/cases.py --check'
+		kernel-nolu 'scripts/build-kernel.sh nolu' $(TESTS)
+
+ci-debug:	## after ci: a part of the tests on the debug kernel, and the table of cases
+	@scripts/test.py $(DEBUG_TESTS) cases 'scripts/cases.py --check'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU, with kunit.py
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
