@@ -634,13 +634,18 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
  * @iommu:	Unit
  * @reason:	Why
  *
- * The devices behind it which were handed over can not do DMA any more.
+ * The devices behind it which were handed over can not do DMA any more. If the
+ * unit does not translate, they were handed over without: that is the business
+ * of their users.
  *
  * Context: May sleep.
  */
 void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 {
 	struct pci_dev *pdev = NULL;
+
+	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
+		return;
 
 	for_each_pci_dev(pdev) {
 		if (iommu_liveupdate_incoming(&pdev->dev) &&
