@@ -69,8 +69,17 @@ def _access_control(pos):
     return {pos + 0x06: _same_but(0)}
 
 
+def _virtual_functions(pos):
+    """A function that has some is not handed over: VF Enable stays clear, and without it the
+    number of functions, their page size and their addresses mean nothing."""
+    return {pos + 0x08: _without(0x1),
+            pos + 0x10: _anything,
+            pos + 0x20: _anything} | {pos + bar: _anything for bar in range(0x24, 0x3c, 4)}
+
+
 # Where QEMU's models have their capabilities
 CAPABILITIES = {
+    "igb": _express(0xa0) | _virtual_functions(0x160),
     "ivshmem-doorbell": _msix(0x40),
     "nec-usb-xhci": _msix(0x90) | _express(0xa0),
     "pcie-root-port": _msix(0x48) | _express(0x54) | _error_reporting(0x100)
