@@ -271,17 +271,23 @@ static void failed_set_up_disables_before_the_message_goes(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
 }
 
-static void intx_of_an_incoming_device_disables_msi(struct kunit *test)
+static void intx_disables_msi_that_was_left_enabled(struct kunit *test)
 {
 	struct fake_msi *fake = test->priv;
 
-	fake->pdev.msi_enabled = 0;
+	/* Of MSI which the driver has enabled it knows itself. */
+	fake->pdev.msi_enabled = 1;
 	pci_liveupdate_use_intx(&fake->pdev);
 	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
 
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &fake->pdev.priv_flags);
+	fake->pdev.msi_enabled = 0;
 	pci_liveupdate_use_intx(&fake->pdev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 1);
 	KUNIT_EXPECT_FALSE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+
+	/* A device which has neither enabled is left alone. */
+	pci_liveupdate_use_intx(&fake->pdev);
+	KUNIT_EXPECT_EQ(test, fake->nr_writes, 1);
 }
 
 static struct kunit_case msi_test_cases[] = {
@@ -294,7 +300,7 @@ static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE_PARAM(enable_is_compared, layout_gen_params),
 	KUNIT_CASE_PARAM(only_what_the_driver_does_not_use_is_disabled, layout_gen_params),
 	KUNIT_CASE_PARAM(failed_set_up_disables_before_the_message_goes, layout_gen_params),
-	KUNIT_CASE_PARAM(intx_of_an_incoming_device_disables_msi, layout_gen_params),
+	KUNIT_CASE_PARAM(intx_disables_msi_that_was_left_enabled, layout_gen_params),
 	{}
 };
 
