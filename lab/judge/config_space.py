@@ -74,7 +74,7 @@ def _virtual_functions(pos):
     number of functions, their page size and their addresses mean nothing."""
     return {pos + 0x08: _without(0x1),
             pos + 0x10: _anything,
-            pos + 0x20: _anything} | {pos + bar: _anything for bar in range(0x24, 0x3c, 4)}
+            pos + 0x20: _anything} | {pos + address: _anything for address in range(0x24, 0x3c, 4)}
 
 
 # Where QEMU's models have their capabilities
