@@ -65,6 +65,7 @@ kernel: prepare	## build the lab kernel (DEBUG=1: the debug kernel)
 
 image: kernel	## build the initramfs of the lab's guests
 	@scripts/build-initramfs.sh
+	@scripts/layouts.py
 
 demo: image	## one device across one kexec, handover off and on: one table
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
@@ -99,7 +100,7 @@ ci:		## what .ci/run runs: check and test
 	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
 		prepare 'make -s prepare' \
 		kernel 'scripts/build-kernel.sh lab' \
-		image 'scripts/build-initramfs.sh' \
+		image 'scripts/build-initramfs.sh && scripts/layouts.py' \
 		check 'make -s check' \
 		kernel-nolu 'scripts/build-kernel.sh nolu' $(TESTS)
 

@@ -13,6 +13,7 @@
 """
 
 import argparse
+import difflib
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -242,6 +243,14 @@ def command_coverage(arguments):
                             arguments.scenarios or scenario.names(full=False))
 
 
+def _scenario(name):
+    names = scenario.names()
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names) or ["lab.py list"]
+    raise argparse.ArgumentTypeError(f"no scenario {name}: see {', '.join(near)}")
+
+
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -263,7 +272,7 @@ def _parser():
     commands.add_parser("list", help="name the scenarios").set_defaults(act=command_list)
 
     one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
-    one.add_argument("scenario", choices=scenario.names())
+    one.add_argument("scenario", type=_scenario)
     one.add_argument("--console", action="store_true", help="echo the guest's console")
     one.add_argument("--append", nargs=2, metavar=("OLD", "NEXT"),
                      help="further kernel parameters of the old and the next kernel")
@@ -291,7 +300,8 @@ def _parser():
     test.add_argument("--repeat", type=int, default=1, help="how often (default: 1)")
     test.add_argument("--full", action="store_true",
                       help="on all machines that the scenarios have")
-    test.add_argument("scenarios", nargs="*", help="default: those of make test")
+    test.add_argument("scenarios", type=_scenario, nargs="*",
+                      help="default: those of make test")
     test.set_defaults(act=command_test)
 
     cost = commands.add_parser("bench", help="count instructions and hardware operations")
@@ -302,7 +312,8 @@ def _parser():
 
     lines = commands.add_parser("coverage", help="which lines of ours are run (gcov)")
     lines.add_argument("--build", default="build", help="build directory (default: build)")
-    lines.add_argument("scenarios", nargs="*", help="default: those of make test")
+    lines.add_argument("scenarios", type=_scenario, nargs="*",
+                       help="default: those of make test")
     lines.set_defaults(act=command_coverage)
 
     return parser

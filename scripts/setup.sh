@@ -9,8 +9,8 @@ set -eu
 
 PACKAGES="
 	bc bison ca-certificates ccache flex gcc git gnuplot-nox kexec-tools libc6-dev
-	libelf-dev libssl-dev make patch perl python3 python3-pytest rsync
-	xz-utils
+	libelf-dev libssl-dev make patch perl python3 python3-pyelftools
+	python3-pytest rsync xz-utils
 "
 CHECK_PACKAGES="pylint python3-git python3-ply shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"

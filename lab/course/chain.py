@@ -5,8 +5,10 @@ Before each, every vector is rung and counted; in the blackout every vector is r
 FINISH gives each one more. What is measured at every kernel may not drift.
 """
 
+import ctypes
 import random
 import time
+
 from course import run
 from course import update
 from machine import abi
@@ -83,9 +85,9 @@ class Chain(update.Update):
         registers = stub.registers()
         layouts = abi.structures()
         root = layouts["irq_lu_root_ser"].from_buffer_copy(
-            stub.read(registers["rdi"], abi.size(layouts["irq_lu_root_ser"])))
+            stub.read(registers["rdi"], ctypes.sizeof(layouts["irq_lu_root_ser"])))
         refs = layouts["irq_lu_device_ref_ser"] * root.nr_devices
-        table = refs.from_buffer_copy(stub.read(registers["rsi"], abi.size(refs)))
+        table = refs.from_buffer_copy(stub.read(registers["rsi"], ctypes.sizeof(refs)))
         self._row["devices"] = root.nr_devices
         self._row["bytes of records"] = sum(ref.len for ref in table)
         self._row["pages preserved"] = kho.preserved_pages(stub, self.symbols)

@@ -9,7 +9,8 @@ array the first element is altered. Places:
     device0.vector0.entry                           its remapping table entry: low, high
     device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
     pci, pci.device0                                pci.h
-    file                                            LUO's file: data, see vfio_pci.h
+    file                                            the arguments of freeze() of LUO's file:
+                                                    serialized_data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
 
 Checksums are made right again, unless they are what is altered. The list of PCI
@@ -31,9 +32,8 @@ JUMP = "machine_kexec"
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
 
-# LUO's file-lifecycle-bound objects: outgoing.ser in struct luo_flb_global
+# LUO's file-lifecycle-bound objects
 FLB_GLOBAL = "luo_flb_global"
-FLB_OUTGOING = 32
 
 # Of a unit: its backend, and of a device table entry the address of the interrupt table
 AMDVI = 2
@@ -54,26 +54,18 @@ class DeviceTableEntry(ctypes.LittleEndianStructure):
                 ("reserved", ctypes.c_uint64)]
 
 
-class FileArguments(ctypes.LittleEndianStructure):
-    """struct liveupdate_file_op_args"""
-
-    _fields_ = [("handler", ctypes.c_uint64), ("session", ctypes.c_uint64),
-                ("retrieve_status", ctypes.c_int32), ("file", ctypes.c_uint64),
-                ("data", ctypes.c_uint64)]
-
-
-class FlbEntry(ctypes.LittleEndianStructure):
-    """struct luo_flb_ser"""
-
-    _fields_ = [("name", ctypes.c_uint8 * 48), ("data", ctypes.c_uint64),
-                ("count", ctypes.c_uint64)]
-
-
 def alter_file(stub, arguments, alteration):
     """LUO goes on with what freeze() leaves in its arguments."""
     field, value = alteration.removeprefix("file.").split(" = ")
-    offset = getattr(FileArguments, field).offset
-    stub.write(arguments + offset, int(value, 0).to_bytes(POINTER_BYTES, "little"))
+    member = getattr(abi.structures()["liveupdate_file_op_args"], field)
+    stub.write(arguments + member.offset, int(value, 0).to_bytes(member.size, "little"))
+
+
+def flb_entries(global_state):
+    """Address of the pointer to the list of what LUO hands over."""
+    layouts = abi.structures()
+    return (global_state + layouts["luo_flb_global"].outgoing.offset
+            + layouts["luo_flb_header"].ser.offset)
 
 
 class State:
@@ -91,7 +83,7 @@ class State:
         self._find_interrupts(root)
         self._place("pci", "pci_lu_ser", devices)
         self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
-        self._places["flb0"] = (FlbEntry, flb)
+        self._places["flb0"] = (self._layouts["luo_flb_ser"], flb)
 
     def _size(self, structure):
         return ctypes.sizeof(self._layouts[structure])
@@ -208,7 +200,7 @@ class Visit:
         root = self._go_on(SEAL)
         self._go_on(JUMP)
         devices = self._pointer(self._symbols.address(PCI_LIST))
-        flb = self._pointer(self._symbols.address(FLB_GLOBAL) + FLB_OUTGOING)
+        flb = self._pointer(flb_entries(self._symbols.address(FLB_GLOBAL)))
         state = State(self._stub, root, devices, flb)
         for alteration in alterations:
             if alteration not in of_file:

@@ -1,40 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The structures of include/linux/kho/abi, read from the headers themselves."""
+"""The structures of what is handed over, as the compiler lays them out: scripts/layouts.py."""
 
 import ctypes
+import functools
+import json
 import os
-import re
 
-DIRECTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "include",
-                         "linux", "kho", "abi")
-HEADERS = ("irq.h", "pci.h")
+from report import ktap
 
-STRUCT = re.compile(r"^struct (\w+) \{\n(.*?)^\};", re.MULTILINE | re.DOTALL)
-# An array without a size is what follows the structure, and no part of it.
-MEMBER = re.compile(r"^\t(?:__u(\d+)|char)\s+(\w+)(?:\[(\d+)\])?;", re.MULTILINE)
+LAYOUTS = os.path.join(ktap.BUILD, "layouts.json")
 
-CHAR = "8"
-WORDS = {"8": ctypes.c_uint8, "16": ctypes.c_uint16, "32": ctypes.c_uint32, "64": ctypes.c_uint64}
+WORDS = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
 
 
-def _member(bits, name, count):
-    word = WORDS[bits or CHAR]
-    return (name, word * int(count) if count else word)
+def _kind(size, count):
+    """What is no number is bytes."""
+    kind = WORDS.get(size, ctypes.c_uint8 * size)
+    return kind * count if count else kind
 
 
-def _structures_of(header):
-    with open(os.path.join(DIRECTORY, header)) as f:
-        text = f.read()
-    return {name: type(name, (ctypes.LittleEndianStructure,),
-                       {"_fields_": [_member(*m) for m in MEMBER.findall(body)]})
-            for name, body in STRUCT.findall(text)}
+def _fields(members, size):
+    at = 0
+    for name, offset, bytes_of_one, count in [*members, (None, size, 0, 0)]:
+        if offset > at:
+            yield f"_{at}", ctypes.c_uint8 * (offset - at)
+        if name:
+            yield name, _kind(bytes_of_one, count)
+        at = offset + bytes_of_one * (count or 1)
 
 
-def size(layout):
-    return ctypes.sizeof(layout)
+def _layout(name, size, members):
+    return type(name, (ctypes.LittleEndianStructure,),
+                {"_pack_": 1, "_fields_": list(_fields(members, size))})
 
 
+@functools.cache
 def structures():
     """Name to layout of each structure."""
-    return {name: layout for header in HEADERS
-            for name, layout in _structures_of(header).items()}
+    with open(LAYOUTS, encoding="utf-8") as file:
+        return {name: _layout(name, **found) for name, found in json.load(file).items()}

@@ -3,14 +3,17 @@
 
 import binascii
 import ctypes
+import glob
 import os
 import re
 import unittest
 
 from course import corruption
 from machine import abi
+from machine import builds
 
 LAYOUTS = abi.structures()
+HEADERS = os.path.join(builds.LAB, "..", "include", "linux", "kho", "abi", "*.h")
 MEMORY_BYTES = 0x8000
 ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB = range(0x1000, 0x8000, 0x1000)
 HANDLE = 17
@@ -45,12 +48,21 @@ def checksum(data):
 class Layouts(unittest.TestCase):
     def test_sizes_are_those_the_headers_assert(self):
         asserted = {}
-        for header in abi.HEADERS:
-            with open(os.path.join(abi.DIRECTORY, header)) as f:
+        for header in glob.glob(HEADERS):
+            with open(header) as f:
                 asserted |= dict(re.findall(r"static_assert\(sizeof\(struct (\w+)\) == (\d+)\)",
                                             f.read()))
-        self.assertEqual({name: str(ctypes.sizeof(layout)) for name, layout in LAYOUTS.items()},
-                         asserted)
+        self.assertGreater(len(asserted), 0)
+        self.assertEqual({name: str(ctypes.sizeof(LAYOUTS[name])) for name in asserted}, asserted)
+
+    def test_fields_are_where_they_belong(self):
+        layout = LAYOUTS["irq_lu_root_ser"]
+        self.assertEqual((layout.checksum.offset, layout.checksum.size), (28, 4))
+        self.assertEqual(layout.reserved.size, 12)
+
+    def test_padding_is_no_field(self):
+        layout = LAYOUTS["liveupdate_file_op_args"]
+        self.assertEqual((layout.retrieve_status.offset, layout.file.offset), (16, 24))
 
 
 class CorruptionTest(unittest.TestCase):
@@ -91,8 +103,9 @@ class CorruptionTest(unittest.TestCase):
         self.assertEqual(self.memory.at(PCI + 8, "pci_lu_dev_ser").vendor, 0x1234)
 
     def test_data_of_file(self):
-        corruption.alter_file(self.memory, corruption.DIRECT_MAP + FILE, "file.data = 0x1ff00")
-        data = FILE + corruption.FileArguments.data.offset
+        corruption.alter_file(self.memory, corruption.DIRECT_MAP + FILE,
+                              "file.serialized_data = 0x1ff00")
+        data = FILE + LAYOUTS["liveupdate_file_op_args"].serialized_data.offset
         self.assertEqual(self.memory.bytes[data:data + 8], (0x1ff00).to_bytes(8, "little"))
 
     def test_altered_checksum_stays(self):
