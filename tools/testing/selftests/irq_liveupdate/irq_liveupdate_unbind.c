@@ -5,13 +5,13 @@
  *
  *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
  *
- *	irq_liveupdate_unbind -s 1 BDF		unbinds as soon as the device is frozen
+ *	irq_liveupdate_unbind -s 1 BDF LATER	unbinds as soon as the device is frozen
  *	kexec -e
  *	irq_liveupdate_unbind -s 2 BDF		that was so; unbinds again, and finishes
  *
- * BDF is an MSI-X device that is bound to vfio-pci by driver_override. In the first
- * form a kexec kernel is loaded: a freeze which does not fail as it should ends
- * the test.
+ * BDF is an MSI-X device that is bound to vfio-pci by driver_override, LATER any other
+ * device with that driver which was found later. In the first form a kexec kernel is
+ * loaded: a freeze which does not fail as it should ends the test.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,11 +78,6 @@ static int write_device(const char *name, const char *text)
 	return write_file(path, text);
 }
 
-static int unbind(void)
-{
-	return write_file(DRIVER "unbind", bdf);
-}
-
 static void bind_again(void)
 {
 	check(write_file(DRIVER "bind", bdf), "bind");
@@ -104,8 +99,8 @@ static const struct way {
 	{ "removed", "echo 1 > /sys/bus/pci/devices/%s/remove", bring_back },
 };
 
-/* Waits until the kernel logs a text about the device; false if it does not. */
-static bool wait_for_line(int kmsg, const char *text)
+/* Waits until the kernel logs a text about a device; false if it does not. */
+static bool wait_for_line(int kmsg, const char *device, const char *text)
 {
 	struct pollfd poll_fd = { .fd = kmsg, .events = POLLIN };
 	char line[512];
@@ -114,33 +109,39 @@ static bool wait_for_line(int kmsg, const char *text)
 	while (poll(&poll_fd, 1, WAIT_MS) > 0) {
 		n = read(kmsg, line, sizeof(line) - 1);
 		line[n > 0 ? n : 0] = '\0';
-		if (strstr(line, bdf) && strstr(line, text))
+		if (strstr(line, device) && strstr(line, text))
 			return true;
 	}
 
 	return false;
 }
 
-/* Returns a process which goes on when the device is released; it has not got it itself. */
-static pid_t start(const struct way *way)
+/* Returns a process which goes on when a device is released; it has not got it itself. */
+static pid_t start_on(const struct way *way, const char *device)
 {
 	int kmsg = kmsg_from_now();
 	char command[96];
 	pid_t child;
 
-	snprintf(command, sizeof(command), way->command, bdf);
+	snprintf(command, sizeof(command), way->command, device);
 	child = fork();
 	if (child < 0)
 		ksft_exit_fail_perror("fork");
 	if (!child) {
+		freopen("/dev/null", "w", stdout);
 		execl("/bin/sh", "sh", "-c", command, NULL);
 		_exit(127);
 	}
-	if (!wait_for_line(kmsg, BLOCKED))
-		ksft_exit_fail_msg("nobody waits for the user of the device\n");
+	if (!wait_for_line(kmsg, device, BLOCKED))
+		ksft_exit_fail_msg("nobody waits for the user of %s\n", device);
 	close(kmsg);
 
 	return child;
+}
+
+static pid_t start(const struct way *way)
+{
+	return start_on(way, bdf);
 }
 
 static bool ends(pid_t child)
@@ -257,62 +258,33 @@ static struct record *map_record(int memfd)
 	return map;
 }
 
-/* Returns a pipe; what is written to it lets a process unbind which has not got the device. */
-static int prepare_unbind(void)
-{
-	int go[2];
-	char c;
-
-	if (pipe2(go, O_CLOEXEC))
-		ksft_exit_fail_perror("pipe");
-	fflush(stdout);
-	switch (fork()) {
-	case -1:
-		ksft_exit_fail_perror("fork");
-	case 0:
-		close(go[1]);
-		setsid();
-		freopen("/dev/null", "w", stdout);
-		_exit(read(go[0], &c, 1) == 1 && unbind() ? 1 : 0);
-	}
-	close(go[0]);
-
-	return go[1];
-}
-
-static bool has_cdev(void)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-
-	return !access(path, F_OK);
-}
-
-/*
- * Writes to config space are refused as soon as it is frozen. There are some milliseconds
- * left until the devices are shut down, so nobody sleeps here. The cdev goes right
- * before the driver waits for the user.
- */
-static void unbind_when_frozen(struct vfio_dev *dev, int go, struct record *record)
+/* Writes to config space are refused as soon as it is frozen. */
+static void wait_until_frozen(struct vfio_dev *dev)
 {
 	__u16 command;
 
 	check(vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)), "command");
 	while (!vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command)))
-		;
-	if (write(go, "", 1) != 1)
-		return;
-	while (has_cdev())
-		;
-	record->blocked = true;
+		usleep(POLL_MS * 1000);
 }
 
-static void stage_1(void)
+/*
+ * The kernel shuts devices down in the reverse order in which it found them, each under
+ * its lock. Whoever unbinds one holds that until the user of the device closes it. So the
+ * jump, on any kernel, waits here between freeze and the shutdown of all earlier devices.
+ */
+static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 {
-	int memfd = memfd_create("record", 0), go = prepare_unbind(), session;
+	check(vfio_dev_open_cdev(dev, later), "open the later device");
+	check(vfio_dev_bind_plain(dev), "bind the later device");
+	start_on(&ways[0], later);
+}
+
+static void stage_1(const char *later)
+{
+	int memfd = memfd_create("record", 0), session;
+	struct vfio_dev dev, later_dev = { };
 	struct record *record;
-	struct vfio_dev dev;
 
 	if (memfd < 0 || ftruncate(memfd, PAGE_BYTES))
 		ksft_exit_fail_perror("memfd");
@@ -321,9 +293,13 @@ static void stage_1(void)
 	session = open_session();
 	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+	hold_up_the_jump(&later_dev, later);
 	if (!stay())
 		ksft_exit_pass();
-	unbind_when_frozen(&dev, go, record);
+	wait_until_frozen(&dev);
+	start(&ways[0]);
+	record->blocked = true;
+	vfio_dev_close(&later_dev);
 	pause();
 }
 
@@ -355,21 +331,9 @@ static void stage_2(void)
 	ksft_finished();
 }
 
-int main(int argc, char *argv[])
+static void before_the_jump(void)
 {
 	unsigned int i;
-
-	ksft_print_header();
-	if (argc != 2 && (argc != 4 || strcmp(argv[1], "-s")))
-		ksft_exit_fail_msg("usage: %s [-s 1|2] BDF\n", argv[0]);
-	bdf = argv[argc - 1];
-	require_liveupdate();
-	alarm(argc == 2 || argv[2][0] == '2' ? TIMEOUT_S : 0);
-
-	if (argc == 4 && argv[2][0] == '1')
-		stage_1();
-	if (argc == 4)
-		stage_2();
 
 	ksft_set_plan(5 * ARRAY_SIZE(ways));
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -377,4 +341,23 @@ int main(int argc, char *argv[])
 		test_before_freeze(&ways[i]);
 	}
 	ksft_finished();
+}
+
+int main(int argc, char *argv[])
+{
+	int stage = argc > 2 && !strcmp(argv[1], "-s") ? atoi(argv[2]) : 0;
+
+	ksft_print_header();
+	if (argc != (stage == 1 ? 5 : stage == 2 ? 4 : 2))
+		ksft_exit_fail_msg("usage: %s BDF | -s 1 BDF LATER | -s 2 BDF\n", argv[0]);
+	bdf = argv[stage ? 3 : 1];
+	require_liveupdate();
+	alarm(TIMEOUT_S);
+
+	if (stage == 1)
+		stage_1(argv[4]);
+	else if (stage == 2)
+		stage_2();
+	else
+		before_the_jump();
 }
