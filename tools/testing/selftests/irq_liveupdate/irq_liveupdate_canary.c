@@ -31,28 +31,14 @@
 #include "kselftest.h"
 
 #include "dma.h"
+#include "e1000e.h"
 #include "luo.h"
-#include "mmio.h"
 #include "test.h"
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_canary"
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
-
-/* Registers; 82574 datasheet, chapter 10 */
-#define REG_CTRL	0x0000
-#define   CTRL_LINK_UP	0x00000040
-#define   CTRL_RESET	0x04000000
-#define REG_RCTL	0x0100
-#define   RCTL_ENABLE	0x00000002
-#define   RCTL_BROADCAST	0x00008000
-#define   RCTL_STRIP_CRC	0x04000000	/* it may take an entry of its own */
-#define REG_RDBAL	0x2800
-#define REG_RDBAH	0x2804
-#define REG_RDLEN	0x2808
-#define REG_RDH		0x2810
-#define REG_RDT		0x2818
 
 #define ENTRIES		256		/* of the ring, which then fills a page */
 #define RING_PAGE	1		/* behind the record; then a page for each entry */
@@ -63,11 +49,6 @@
 #define FRAMES		50		/* that have to come without being seen */
 #define TIMEOUT_MS	20000
 #define SETTLE_SECONDS	2
-
-struct descriptor {
-	__u64 address;
-	__u64 status;
-};
 
 /* The first page of the memfd */
 struct record {
@@ -84,14 +65,9 @@ static void *page_of(unsigned int page)
 	return memory + page * DMA_PAGE_BYTES;
 }
 
-static __u32 reg_read(unsigned int offset)
+static unsigned int head_of_ring(void)
 {
-	return mmio_read32(registers + offset);
-}
-
-static void reg_write(unsigned int offset, __u32 value)
-{
-	mmio_write32(registers + offset, value);
+	return mmio_read32(registers + E1000E_RDH);
 }
 
 static void map_memory(int memfd)
@@ -110,26 +86,34 @@ static void map_registers(void)
 	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
 }
 
+/* A descriptor as it is when the device has written nothing */
+static struct e1000e_descriptor untouched(unsigned int entry)
+{
+	return (struct e1000e_descriptor) { .address = record->addresses[entry] };
+}
+
 /* All that the device might write, as it is when it has written nothing */
 static void paint(void)
 {
-	struct descriptor *ring = page_of(RING_PAGE);
+	struct e1000e_descriptor *ring = page_of(RING_PAGE);
 	unsigned int i;
 
 	for (i = 0; i < ENTRIES; i++) {
-		ring[i] = (struct descriptor) { .address = record->addresses[i] };
+		ring[i] = untouched(i);
 		memset(page_of(FIRST_PAGE + i), PATTERN, DMA_PAGE_BYTES);
 	}
 }
 
 static unsigned int bytes_written(void)
 {
-	const struct descriptor *ring = page_of(RING_PAGE);
+	const struct e1000e_descriptor *ring = page_of(RING_PAGE);
 	const unsigned char *buffers = page_of(FIRST_PAGE);
 	unsigned int i, written = 0;
 
 	for (i = 0; i < ENTRIES; i++) {
-		if (ring[i].address != record->addresses[i] || ring[i].status)
+		const struct e1000e_descriptor expected = untouched(i);
+
+		if (memcmp(&ring[i], &expected, sizeof(expected)))
 			written += sizeof(ring[i]);
 	}
 	for (i = 0; i < ENTRIES * DMA_PAGE_BYTES; i++)
@@ -139,23 +123,16 @@ static unsigned int bytes_written(void)
 
 static void start_receiving(void)
 {
-	__u64 ring = dma_address(page_of(RING_PAGE));
-
-	reg_write(REG_CTRL, CTRL_LINK_UP | CTRL_RESET);
-	reg_write(REG_RDBAL, ring);
-	reg_write(REG_RDBAH, ring >> 32);
-	reg_write(REG_RDLEN, DMA_PAGE_BYTES);
-	reg_write(REG_RDH, 0);
-	reg_write(REG_RDT, ENTRIES - 1);
-	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST | RCTL_STRIP_CRC);
+	e1000e_reset(registers);
+	e1000e_start(registers, dma_address(page_of(RING_PAGE)), ENTRIES);
 }
 
 /* As many entries as there can be for the frames that come. Returns the head. */
 static unsigned int refill(void)
 {
-	unsigned int head = reg_read(REG_RDH);
+	unsigned int head = head_of_ring();
 
-	reg_write(REG_RDT, (head + ENTRIES - 1) % ENTRIES);
+	mmio_write32(registers + E1000E_RDT, (head + ENTRIES - 1) % ENTRIES);
 	return head;
 }
 
@@ -278,7 +255,7 @@ static void stage_2(const char *bdf)
 	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
 	map_registers();
 
-	frames = (reg_read(REG_RDH) - record->head) % ENTRIES;
+	frames = (head_of_ring() - record->head) % ENTRIES;
 	ksft_print_msg("%u frames since the old kernel ran last\n", frames);
 	ksft_test_result((frames >= FRAMES || wait_frames(FRAMES - frames)) && wait_frames(FRAMES),
 			 "frames are sent to the device after the jump\n");

@@ -22,9 +22,9 @@
 #include "kselftest.h"
 
 #include "dma.h"
+#include "e1000e.h"
 #include "irqinfo.h"
 #include "luo.h"
-#include "mmio.h"
 #include "signals.h"
 #include "test.h"
 #include "vfio_dev.h"
@@ -32,25 +32,6 @@
 #define SESSION		"irq_liveupdate_e1000e"
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
-
-/* Registers; 82574 datasheet, chapter 10 */
-#define REG_CTRL	0x0000
-#define   CTRL_LINK_UP	0x00000040
-#define   CTRL_RESET	0x04000000
-#define REG_IMS		0x00d0
-#define REG_EIAC	0x00dc
-#define   CAUSE_RX	0x00100000	/* receive queue 0; sent, it is disabled */
-#define REG_IVAR	0x00e4
-#define   IVAR_RX	0x00000008	/* receive queue 0: vector 0 */
-#define REG_RCTL	0x0100
-#define   RCTL_ENABLE	0x00000002
-#define   RCTL_BROADCAST	0x00008000
-#define   RCTL_STRIP_CRC	0x04000000
-#define REG_RDBAL	0x2800
-#define REG_RDBAH	0x2804
-#define REG_RDLEN	0x2808
-#define REG_RDH		0x2810
-#define REG_RDT		0x2818
 
 #define ENTRIES		256		/* of the ring, which then fills a page */
 #define RING_PAGE	1		/* behind the record; then a page for each entry */
@@ -60,17 +41,6 @@
 #define NUMBER_OFFSET	14		/* of a frame, behind its header */
 
 #define FRAMES		32		/* that have to come, before and after */
-
-struct descriptor {
-	__u64 address;
-	__u16 length;
-	__u16 checksum;
-	__u8 status;
-	__u8 errors;
-	__u16 special;
-};
-
-#define STATUS_DONE	0x1
 
 /* The first page of the memfd */
 struct record {
@@ -112,23 +82,17 @@ static void map_and_arm(int memfd)
 
 static void start(void)
 {
-	struct descriptor *ring = page_of(RING_PAGE);
-	__u64 address = dma_address(ring);
+	struct e1000e_descriptor *ring = page_of(RING_PAGE);
 	unsigned int i;
 
 	for (i = 0; i < ENTRIES; i++)
 		ring[i].address = dma_address(page_of(FIRST_PAGE + i));
 
-	reg_write(REG_CTRL, CTRL_LINK_UP | CTRL_RESET);
-	reg_write(REG_IVAR, IVAR_RX);
-	reg_write(REG_EIAC, CAUSE_RX);
-	reg_write(REG_RDBAL, address);
-	reg_write(REG_RDBAH, address >> 32);
-	reg_write(REG_RDLEN, DMA_PAGE_BYTES);
-	reg_write(REG_RDH, 0);
-	reg_write(REG_RDT, ENTRIES - 1);
-	reg_write(REG_IMS, CAUSE_RX);
-	reg_write(REG_RCTL, RCTL_ENABLE | RCTL_BROADCAST | RCTL_STRIP_CRC);
+	e1000e_reset(registers);
+	reg_write(E1000E_IVAR, E1000E_IVAR_RX);
+	reg_write(E1000E_EIAC, E1000E_CAUSE_RX);
+	reg_write(E1000E_IMS, E1000E_CAUSE_RX);
+	e1000e_start(registers, dma_address(ring), ENTRIES);
 }
 
 static void take_frame(const void *frame)
@@ -147,18 +111,18 @@ static void take_frame(const void *frame)
 /* Everything in the ring; then the interrupt is enabled again. */
 static void receive(void)
 {
-	struct descriptor *ring = page_of(RING_PAGE);
-	struct descriptor *entry = &ring[record->next];
+	struct e1000e_descriptor *ring = page_of(RING_PAGE);
+	struct e1000e_descriptor *entry = &ring[record->next];
 
-	while (__atomic_load_n(&entry->status, __ATOMIC_ACQUIRE) & STATUS_DONE) {
+	while (__atomic_load_n(&entry->status, __ATOMIC_ACQUIRE) & E1000E_STATUS_DONE) {
 		take_frame(page_of(FIRST_PAGE + record->next));
 		entry->status = 0;
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		reg_write(REG_RDT, record->next);
+		reg_write(E1000E_RDT, record->next);
 		record->next = (record->next + 1) % ENTRIES;
 		entry = &ring[record->next];
 	}
-	reg_write(REG_IMS, CAUSE_RX);
+	reg_write(E1000E_IMS, E1000E_CAUSE_RX);
 }
 
 static bool receive_until(unsigned int received)
