@@ -9,6 +9,8 @@
  *	sabotage bus-master BDF		clear Bus Master Enable
  *	sabotage message BDF VECTOR	change a message's data word
  *	sabotage remapping		switch interrupt remapping off
+ *	sabotage translation		switch DMA translation off
+ *	sabotage dma BDF		let a device do DMA which may not
  *	sabotage open BDF INDEX		make a remapping entry present
  *	sabotage source BDF INDEX	make it present for another requester
  *	sabotage report BDF INDEX	let a remapping entry report its faults
@@ -37,6 +39,12 @@
 #define DMAR_GSTS		0x1c
 #define DMAR_GSTS_PERSISTENT	0x96ffffffU
 #define DMAR_GCMD_IRE		_BITUL(25)
+#define DMAR_GCMD_TE		_BITUL(31)
+#define DMAR_RTADDR		0x20
+#define ROOT_ENTRY_BYTES	16
+#define CONTEXT_ENTRY_BYTES	16
+#define CONTEXT_PRESENT		_BITULL(0)
+#define TABLE_ADDRESS		0xfffffffff000ULL
 
 #define AMDVI_CONTROL		0x18
 #define AMDVI_CONTROL_ENABLE	_BITULL(0)
@@ -44,6 +52,8 @@
 /* QEMU docs/specs/ivshmem-spec.rst; the lab's server gives QEMU this id */
 #define IVSHMEM_DOORBELL	12
 #define IVSHMEM_OWN_ID		1
+
+#define DTE_VALID		_BITULL(0)
 
 #define IRTE_PRESENT		_BITULL(0)
 #define IRTE_FPD		_BITULL(1)
@@ -179,21 +189,22 @@ static void flicker_amdvi(void)
 	mmio_write64(control, value);
 }
 
-static void flicker_vtd(void)
+static void flicker_vtd(__u32 command)
 {
 	void *dmar = map("/dev/mem", DMAR_BASE, PAGE_BYTES);
 	__u32 state = mmio_read32(dmar + DMAR_GSTS) & DMAR_GSTS_PERSISTENT;
 
-	mmio_write32(dmar + DMAR_GCMD, state & ~DMAR_GCMD_IRE);
+	mmio_write32(dmar + DMAR_GCMD, state & ~command);
 	mmio_write32(dmar + DMAR_GCMD, state);
 }
 
-static void flicker_remapping(void)
+/* AMD-Vi has one bit for both. */
+static void flicker_unit(__u32 vtd_command)
 {
 	if (irte_is_amdvi())
 		flicker_amdvi();
 	else
-		flicker_vtd();
+		flicker_vtd(vtd_command);
 }
 
 /* By write(), not by a mapping: the store is then the kernel's, as any other. */
@@ -262,6 +273,29 @@ static void open_for_another(const char *bdf, unsigned int index)
 	open_entry(bdf, index);
 }
 
+/* Where in /dev/mem the context entry of a requester is, in legacy mode. */
+static off_t context_position(int mem, unsigned int devid)
+{
+	off_t root = mmio_read64(map("/dev/mem", DMAR_BASE, PAGE_BYTES) + DMAR_RTADDR) &
+		     TABLE_ADDRESS;
+	off_t contexts = load(mem, root + (devid >> 8) * ROOT_ENTRY_BYTES) & TABLE_ADDRESS;
+
+	return contexts + (devid & 0xff) * CONTEXT_ENTRY_BYTES;
+}
+
+/* A DTE which is not valid lets all DMA pass. */
+static void let_out(const char *bdf)
+{
+	unsigned int devid = irte_requester_id(bdf);
+	int mem = open_memory();
+	off_t entry = irte_is_amdvi() ? irte_dte_position(mem, devid) :
+		      context_position(mem, devid);
+	__u64 value = load(mem, entry);
+
+	store(mem, entry, irte_is_amdvi() ? value & ~DTE_VALID : value | CONTEXT_PRESENT);
+	store(mem, entry, value);
+}
+
 static int refuse(void)
 {
 	fputs("sabotage: a rule to break, and on what\n", stderr);
@@ -292,7 +326,11 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "message") && argc > 3)
 		flicker_message(arg, index);
 	else if (!strcmp(rule, "remapping"))
-		flicker_remapping();
+		flicker_unit(DMAR_GCMD_IRE);
+	else if (!strcmp(rule, "translation"))
+		flicker_unit(DMAR_GCMD_TE);
+	else if (!strcmp(rule, "dma") && argc > 2)
+		let_out(arg);
 	else if (!strcmp(rule, "open") && argc > 3)
 		open_entry(arg, index);
 	else if (!strcmp(rule, "source") && argc > 3)

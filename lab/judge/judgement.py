@@ -28,7 +28,8 @@ def _observe(result, window, events):
         table=bound.get("table", 0), msi=bound.get("msi", {}),
         numbers=[v.number for v in result.vectors if v.old],
         messages=[(old["address"], old["data"]) for old in known],
-        irtes=[old["irte"] for old in known], iommu=IOMMUS[scenario.iommu])
+        irtes=[old["irte"] for old in known], iommu=IOMMUS[scenario.iommu],
+        translated=IOMMUS[scenario.iommu].translates(scenario.append[0]))
 
 
 def _can_account(result):

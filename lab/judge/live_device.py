@@ -11,7 +11,7 @@ from judge.verdict import Verdict
 from machine.qemulog import Release
 
 # Those of judge/rules.py for which it is enough to know the device
-RULES = ("remapping", "enable", "bus-master", "faults")
+RULES = ("remapping", "enable", "bus-master", "faults", "translation", "dma-entry")
 
 RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
           "pci_nvme_mmio_shutdown_set", "pci_nvme_pci_reset",

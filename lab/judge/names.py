@@ -14,6 +14,8 @@ RULES = {
     "stray": "no interrupt arrives while blocked",
     "faults": "no remapping fault",
     "config": "running device: only harmless config writes",
+    "translation": "DMA translation never disabled, same table",
+    "dma-entry": "DMA entry kept and replaced at once, or closed",
     "lost": "each ring followed by a signal",
     "synthetic": "exactly one synthetic interrupt per vector",
     "invented": "no message and no signal without a cause",

@@ -9,6 +9,7 @@ means little in a log in which it was not enabled before.
 from dataclasses import dataclass, field
 
 from judge import config_space
+from judge import translation
 from judge.verdict import Verdict
 from machine.iommu import IOMMUS
 from machine.qemulog import COMMAND, COMMAND_BUS_MASTER, IRTE_PRESENT
@@ -37,7 +38,8 @@ class Observation:
     numbers: of the vectors that the old kernel has armed
     messages: per such vector (address, data) in the old kernel
     irtes: per such vector the index of its remapping entry in the old kernel
-    iommu: what the log says about interrupt remapping, see machine/iommu.py
+    iommu: what the log says about interrupt remapping and DMA, see machine/iommu.py
+    translated: whether DMA is translated
     """
 
     events: list
@@ -53,14 +55,16 @@ class Observation:
     irtes: list
     msi: dict = field(default_factory=dict)
     iommu: object = IOMMUS["intel"]
+    translated: bool = True
 
     def armed(self):
         """When the vectors were armed again, or until when they were not."""
         return self.rearm or self.end
 
     def before(self, *names):
-        """Events of the given names from power-on until the shutdown."""
-        return [e for e in self.events if e.name in names and e.time < self.start]
+        """Events of the given names, or all, from power-on until the shutdown."""
+        return [e for e in self.events
+                if (not names or e.name in names) and e.time < self.start]
 
     def config_writes(self, events):
         """(event, offset, value) of those which write to the device's configuration space."""
@@ -83,8 +87,7 @@ def remapping_stays_enabled(seen):
     return Verdict(
         wrong=[f"interrupt remapping off: {event.name} {event.text}" for event in seen.window()
                if seen.iommu.switches_remapping_off(event)],
-        evidence=sum(map(seen.iommu.switches_remapping_on,
-                         (event for event in seen.events if event.time < seen.start))))
+        evidence=sum(map(seen.iommu.switches_remapping_on, seen.before())))
 
 
 def _msi_control(seen, events):
@@ -341,6 +344,8 @@ RULES = {
     "stray": nothing_stray,
     "faults": no_faults,
     "config": config_space.only_known_writes,
+    "translation": translation.stays_enabled,
+    "dma-entry": translation.entry_is_replaced,
 }
 
 

@@ -43,7 +43,7 @@ class Build:
     def map(self, flavour):
         return self._path("kernel", flavour, "System.map")
 
-    def plugin(self, name="irtewatch"):
+    def plugin(self, name="tablewatch"):
         return qemu.build_plugin(self.directory, name)
 
     def serializer_cost(self):

@@ -21,9 +21,12 @@ class Vtd:
     trace_events = ("vtd_reg_write_gcmd", "vtd_reg_ir_root", "vtd_ir_enable", "vtd_ir_remap_msi",
                     "vtd_ir_remap_msi_req",
                     "vtd_inv_qi_enable", "vtd_inv_desc_iec", "vtd_inv_desc_wait_*",
+                    "vtd_inv_desc_cc_*", "vtd_inv_desc_pasid_cache_*", "vtd_inv_desc_iotlb_*",
                     "vtd_dmar_fault", "vtd_frr_new")
 
     _REMAPPING = 1 << 25
+    _TRANSLATION = 1 << 31
+    _PRESENT = 1 << 0  # of a context entry or PASID table entry, in the lowest word
     _VECTOR_SHIFT = 16
     _DESTINATION_SHIFT = 32
     _XAPIC_DESTINATION_SHIFT = 40
@@ -35,24 +38,55 @@ class Vtd:
 
     @staticmethod
     def plugin_options(device):
-        return ""
+        return f",vtd={requester_id(device):#x}"
 
     def __init__(self, unit_options=""):
         self._unit_options = unit_options
+        self._is_scalable = "scalable-mode=on" in unit_options
+
+    @staticmethod
+    def translates(parameters):
+        return "intel_iommu=off" not in parameters
 
     def arguments(self, mode):
         eim = "on" if mode == "x2apic" else "off"
         return ["-device", f"intel-iommu,intremap=on,eim={eim}{self._unit_options}"]
 
-    def switches_remapping_off(self, event):
+    @staticmethod
+    def _switches_off(event, bit):
         if event.name != "vtd_reg_write_gcmd":
             return False
         numbers = event.numbers()
-        return bool(numbers["status"] & ~numbers["value"] & self._REMAPPING)
+        return bool(numbers["status"] & ~numbers["value"] & bit)
+
+    @staticmethod
+    def _switches_on(event, bit):
+        return event.name == "vtd_reg_write_gcmd" and bool(event.numbers()["value"] & bit)
+
+    def switches_remapping_off(self, event):
+        return self._switches_off(event, self._REMAPPING)
 
     def switches_remapping_on(self, event):
-        return (event.name == "vtd_reg_write_gcmd"
-                and bool(event.numbers()["value"] & self._REMAPPING))
+        return self._switches_on(event, self._REMAPPING)
+
+    def switches_translation_off(self, event):
+        return self._switches_off(event, self._TRANSLATION)
+
+    def switches_translation_on(self, event):
+        return self._switches_on(event, self._TRANSLATION)
+
+    def reaches_memory(self, words):
+        """Whether a device with this DMA entry does."""
+        return bool(words[0] & self._PRESENT
+                    and (not self._is_scalable or words[1] & self._PRESENT))
+
+    @staticmethod
+    def flushes_entries(event):
+        return event.name.startswith(("vtd_inv_desc_cc_", "vtd_inv_desc_pasid_cache_"))
+
+    @staticmethod
+    def flushes_mappings(event):
+        return event.name.startswith("vtd_inv_desc_iotlb_")
 
     @staticmethod
     def switches_queue_off(event):
@@ -112,7 +146,8 @@ class Amdvi:
 
     trace_events = ("amdvi_ir_remap_msi_req", "amdvi_ir_remap_msi",
                     "amdvi_ir_irte_val", "amdvi_ir_irte_ga_val", "amdvi_ir_target_abort",
-                    "amdvi_intr_inval", "amdvi_all_inval", "amdvi_completion_wait")
+                    "amdvi_intr_inval", "amdvi_all_inval", "amdvi_completion_wait",
+                    "amdvi_devtab_inval", "amdvi_pages_inval")
 
     table_per_device = True
     changes_entry = "irte_ga_set_affinity"
@@ -125,6 +160,9 @@ class Amdvi:
     _CONTROL = 0xfed80018
     _CONTROL_ENABLE = 1 << 0
     _CONTROL_COMMANDS = 1 << 12
+    _VALID = 1 << 0  # of a DTE, the lowest word: what is not valid does not translate
+    _TRANSLATED = 1 << 1  # the rest of it is about that; if not, DMA is refused
+    _READ_OR_WRITE = 3 << 61
     _NO_FAULT = 1 << 1  # of a table entry
     _DESTINATION_SHIFT = 8
     _DESTINATION_BITS = 24
@@ -139,6 +177,9 @@ class Amdvi:
     def __init__(self, translates=True):
         self._dma_remap = "on" if translates else "off"
         self.parameters = "" if translates else "iommu=pt"
+
+    def translates(self, parameters):
+        return self._dma_remap == "on" and "amd_iommu=off" not in parameters
 
     def arguments(self, mode):
         xtsup = "on" if mode == "x2apic" else "off"
@@ -163,6 +204,24 @@ class Amdvi:
 
     def switches_remapping_on(self, event):
         return bool((self._control(event) or 0) & self._CONTROL_ENABLE)
+
+    def switches_translation_off(self, event):
+        return self._clears(event, self._CONTROL_ENABLE)
+
+    def switches_translation_on(self, event):
+        return self.switches_remapping_on(event)
+
+    def reaches_memory(self, words):
+        return (not words[0] & self._VALID
+                or bool(words[0] & self._TRANSLATED and words[0] & self._READ_OR_WRITE))
+
+    @staticmethod
+    def flushes_entries(event):
+        return event.name in ("amdvi_devtab_inval", "amdvi_all_inval")
+
+    @staticmethod
+    def flushes_mappings(event):
+        return event.name in ("amdvi_pages_inval", "amdvi_all_inval")
 
     def entries_to_take(self, events):
         """Nobody but the device itself takes entries of its table, so that vector 0 has entry

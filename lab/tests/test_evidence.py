@@ -103,8 +103,9 @@ def test_registers_are_no_damage():
 
 
 def test_table_of_a_chain_is_known_from_the_update_before():
-    table, *rest = good_log()
-    rest = [line for line in rest if "irta_write" not in line]
+    log = good_log()
+    table = next(line for line in log if "irta_write" in line)
+    rest = [line for line in log if "irta_write" not in line]
     first, later = [table, *rest], [re.sub(r"@1(\d\d)\.", r"@2\1.", line) for line in rest]
     vector = Vector(0, old={"address": 0xfee00238, "data": 0, "irte": 17})
     seen = Result(Scenario("chain", "title", vectors=1), [vector], bound={"table": 0xfe601000},

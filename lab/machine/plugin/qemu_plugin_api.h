@@ -112,6 +112,8 @@ void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size);
 uint64_t qemu_plugin_u64_get(qemu_plugin_u64 entry, unsigned int vcpu);
 GArray *qemu_plugin_get_registers(void);
+/* Returns 0 if it succeeds. */
+unsigned int qemu_plugin_read_memory_hwaddr(uint64_t address, GByteArray *data, size_t len);
 bool qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest, size_t len);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Judges what a device can reach by DMA, by QEMU's trace and by every store to the tables which
+tell it.
+
+A device which is mapped when the old kernel goes down keeps its entry until its owner replaces
+it, and each value that the unit can read is the old entry or the new one, whole. One which is
+not reaches no memory until its owner has come. A device which is stopped, its bus mastering
+off, may get any entry.
+"""
+
+from judge.verdict import Verdict
+from machine.qemulog import COMMAND, COMMAND_BUS_MASTER
+
+NOT_TRANSLATED = Verdict(not_judged="the unit does not translate DMA")
+
+
+def stays_enabled(seen):
+    """DMA translation is never disabled, and begins at the same table."""
+    if not seen.translated:
+        return NOT_TRANSLATED
+    wrong = [f"DMA translation off: {event.name} {event.text}" for event in seen.window()
+             if seen.iommu.switches_translation_off(event)]
+    roots = [event.text for event in seen.before("root_write")]
+    wrong += [f"another table: {event.text}, was {roots[-1]}"
+              for event in seen.window("root_write") if roots and event.text != roots[-1]]
+    enabled = sum(map(seen.iommu.switches_translation_on, seen.before()))
+    return Verdict(wrong, min(enabled, len(roots)))
+
+
+def _words(event):
+    numbers = event.numbers()
+    return tuple(numbers[f"w{n}"] for n in range(4))
+
+
+def _is_mixed(words, before, after):
+    """Whether some words are of the entry before, and the others of the one after."""
+    return (words not in (before, after)
+            and all(word in pair for word, pair in zip(words, zip(before, after))))
+
+
+def _shown(words):
+    return " ".join(f"{word:#x}" for word in words)
+
+
+def _not_flushed(seen, position):
+    """What is missing after the entry was replaced, in the order in which it has to come."""
+    rest = iter(seen.events[position + 1:])
+    for what, flushes in (("entries", seen.iommu.flushes_entries),
+                          ("mappings", seen.iommu.flushes_mappings), ("a wait", seen.iommu.waits)):
+        if not any(flushes(event) for event in rest):
+            yield what
+
+
+def _replaced(seen, old, writes):
+    """What is wrong with the entries of a device which is mapped."""
+    values = [old, *(words for _, words in writes)]
+    for position, (at, words) in enumerate(writes, 1):
+        if not seen.iommu.reaches_memory(words):
+            yield f"closed: {_shown(words)}"
+        elif position + 1 < len(values) and _is_mixed(words, values[position - 1],
+                                                      values[position + 1]):
+            yield f"neither the old one nor the new one: {_shown(words)}"
+        else:
+            yield from (f"{_shown(words)}: {what} not flushed after it"
+                        for what in _not_flushed(seen, at))
+
+
+def _kept_out(seen, writes):
+    """What is wrong with the entries of a device which is not, until its vectors are armed."""
+    return [f"reaches memory: {_shown(words)}" for at, words in writes
+            if seen.iommu.reaches_memory(words) and seen.events[at].time <= seen.armed()]
+
+
+def _stopped(seen):
+    """When the device was, or the end."""
+    return min((event.time for event, offset, value
+                in seen.config_writes(seen.window("pci_cfg_write"))
+                if offset == COMMAND and not value & COMMAND_BUS_MASTER), default=seen.end)
+
+
+def entry_is_replaced(seen):
+    """The device's DMA entry: kept, then replaced at once; or closed until its owner comes."""
+    if not seen.translated:
+        return NOT_TRANSLATED
+    before = seen.before("dma_write")
+    if not before:
+        return Verdict()
+    old = _words(before[-1])
+    until = _stopped(seen)
+    writes = [(position, _words(event)) for position, event in enumerate(seen.events)
+              if event.name == "dma_write" and seen.start <= event.time <= until]
+    if seen.iommu.reaches_memory(old):
+        return Verdict(list(_replaced(seen, old, writes)), len(before))
+    return Verdict(_kept_out(seen, writes), len(before))
