@@ -18,8 +18,10 @@
 
 /* What the handler was called with, and what it then found. */
 static struct luo_session *seen_session;
-static struct file *wanted;
+static struct address_space *wanted;
 static bool found;
+
+static struct address_space fake_mappings[2];
 
 static const struct file_operations fake_fops;
 
@@ -36,7 +38,7 @@ static unsigned long fake_get_id(struct file *file)
 static int fake_preserve(struct liveupdate_file_op_args *args)
 {
 	seen_session = args->session;
-	found = wanted && liveupdate_session_has_file(args->session, wanted);
+	found = wanted && liveupdate_session_has_mapping(args->session, wanted);
 	return 0;
 }
 
@@ -93,14 +95,19 @@ static void forget_fd(void *fd)
 	close_fd((unsigned long)fd);
 }
 
-/* A file of the object @id. */
-static int new_fd(struct kunit *test, unsigned long id)
+/* A file of the object @id, with a page cache of its own. */
+static int new_fd(struct kunit *test, unsigned long id, struct address_space *mapping)
 {
 	int fd = anon_inode_getfd("[fake]", &fake_fops, (void *)id, O_RDWR);
+	struct file *file;
 
 	KUNIT_ASSERT_GE(test, fd, 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_fd,
 							(void *)(unsigned long)fd), 0);
+	file = fget(fd);
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	file->f_mapping = mapping;
+	fput(file);
 	return fd;
 }
 
@@ -110,18 +117,15 @@ static void preserve(struct kunit *test, struct luo_session *session, u64 token,
 	KUNIT_ASSERT_EQ(test, luo_preserve_file(&session->file_set, token, fd), 0);
 }
 
-/* Does the handler of a further file of the session find this one? */
-static bool finds(struct kunit *test, struct luo_session *session, int fd)
+/* Does the handler of a further file of the session find this page cache? */
+static bool finds(struct kunit *test, struct luo_session *session, struct address_space *mapping)
 {
 	static unsigned long id = 1000;
-	struct file *file = fget(fd);
 
-	KUNIT_ASSERT_NOT_NULL(test, file);
-	wanted = file;
-	preserve(test, session, id, new_fd(test, id));
+	wanted = mapping;
+	preserve(test, session, id, new_fd(test, id, NULL));
 	wanted = NULL;
 	id++;
-	fput(file);
 	return found;
 }
 
@@ -130,66 +134,53 @@ static void handler_knows_session(struct kunit *test)
 	struct luo_session *session = new_session(test);
 
 	seen_session = NULL;
-	preserve(test, session, 1, new_fd(test, 1));
+	preserve(test, session, 1, new_fd(test, 1, &fake_mappings[0]));
 	KUNIT_EXPECT_PTR_EQ(test, seen_session, session);
 	seen_session = NULL;
 	kunit_release_action(test, forget_session, session);
 	KUNIT_EXPECT_PTR_EQ(test, seen_session, session);
 }
 
-static void file_preserved_before_is_found(struct kunit *test)
+static void mapping_preserved_before_is_found(struct kunit *test)
 {
 	struct luo_session *session = new_session(test);
-	int fd = new_fd(test, 1);
+	int fd = new_fd(test, 1, &fake_mappings[0]);
 
-	KUNIT_EXPECT_FALSE(test, finds(test, session, fd));
+	KUNIT_EXPECT_FALSE(test, finds(test, session, &fake_mappings[0]));
 	preserve(test, session, 1, fd);
-	KUNIT_EXPECT_TRUE(test, finds(test, session, fd));
+	KUNIT_EXPECT_TRUE(test, finds(test, session, &fake_mappings[0]));
+	KUNIT_EXPECT_FALSE(test, finds(test, session, &fake_mappings[1]));
 }
 
-static void other_file_of_same_object_is_found(struct kunit *test)
-{
-	struct luo_session *session = new_session(test);
-
-	preserve(test, session, 1, new_fd(test, 1));
-	KUNIT_EXPECT_TRUE(test, finds(test, session, new_fd(test, 1)));
-	KUNIT_EXPECT_FALSE(test, finds(test, session, new_fd(test, 2)));
-}
-
-static void file_of_other_session_is_not_found(struct kunit *test)
+static void mapping_of_other_session_is_not_found(struct kunit *test)
 {
 	struct luo_session *session = new_session(test), *other = new_session(test);
-	int fd = new_fd(test, 1);
 
-	preserve(test, other, 1, fd);
-	KUNIT_EXPECT_FALSE(test, finds(test, session, fd));
-}
-
-static void file_which_no_handler_knows_is_not_found(struct kunit *test)
-{
-	struct luo_session *session = new_session(test);
-	struct file *file = anon_inode_getfile("[alien]", &def_chr_fops, NULL, O_RDWR);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	preserve(test, session, 1, new_fd(test, 0));
-	scoped_guard(mutex, &session->mutex)
-		KUNIT_EXPECT_FALSE(test, liveupdate_session_has_file(session, file));
-	fput(file);
+	preserve(test, other, 1, new_fd(test, 1, &fake_mappings[0]));
+	KUNIT_EXPECT_FALSE(test, finds(test, session, &fake_mappings[0]));
 }
 
 /* A file which is being preserved is not there yet. */
 static void file_does_not_find_itself(struct kunit *test)
 {
 	struct luo_session *session = new_session(test);
-	int fd = new_fd(test, 1);
-	struct file *file = fget(fd);
+	int fd = new_fd(test, 1, &fake_mappings[0]);
 
-	KUNIT_ASSERT_NOT_NULL(test, file);
-	wanted = file;
+	wanted = &fake_mappings[0];
 	preserve(test, session, 1, fd);
 	wanted = NULL;
-	fput(file);
 	KUNIT_EXPECT_FALSE(test, found);
+}
+
+static void mapping_of_cancelled_file_is_not_found(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+
+	preserve(test, session, 1, new_fd(test, 1, &fake_mappings[0]));
+	kunit_release_action(test, forget_session, session);
+	scoped_guard(mutex, &session->mutex)
+		KUNIT_EXPECT_FALSE(test, liveupdate_session_has_mapping(session,
+									&fake_mappings[0]));
 }
 
 static int luo_test_suite_init(struct kunit_suite *suite)
@@ -211,10 +202,9 @@ static int luo_test_init(struct kunit *test)
 
 static struct kunit_case luo_test_cases[] = {
 	KUNIT_CASE(handler_knows_session),
-	KUNIT_CASE(file_preserved_before_is_found),
-	KUNIT_CASE(other_file_of_same_object_is_found),
-	KUNIT_CASE(file_of_other_session_is_not_found),
-	KUNIT_CASE(file_which_no_handler_knows_is_not_found),
+	KUNIT_CASE(mapping_preserved_before_is_found),
+	KUNIT_CASE(mapping_of_other_session_is_not_found),
+	KUNIT_CASE(mapping_of_cancelled_file_is_not_found),
 	KUNIT_CASE(file_does_not_find_itself),
 	{}
 };
