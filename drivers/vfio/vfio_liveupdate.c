@@ -8,8 +8,8 @@
  *
  * - in can_preserve() and preserve(), vfio_liveupdate_device() and
  *   vfio_liveupdate_cdev_bound() say whether the file can be handed over at
- *   all, vfio_liveupdate_dma_mapped() whether the device has DMA mappings, which
- *   cannot be handed over;
+ *   all. vfio_liveupdate_keep_attachment() makes sure that the DMA mappings of the
+ *   device can be handed over, and do not change any more;
  * - in retrieve(), vfio_liveupdate_get_device() finds the VFIO device of a device
  *   and keeps its driver bound, without the lock of the device: whoever unbinds it
  *   may hold that lock for as long as a user has the device open.
@@ -25,8 +25,8 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/fs.h>
-#include <linux/idr.h>
-#include <linux/lockdep.h>
+#include <linux/iommufd.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
 #include <linux/vfio_liveupdate.h>
@@ -66,26 +66,63 @@ bool vfio_liveupdate_cdev_bound(struct file *file)
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 
-/**
- * vfio_liveupdate_dma_mapped() - Can a device have DMA mappings?
- * @device: The device, bound to an iommufd
- *
- * A device without an IOMMU has none that the kernel could turn off or carry
- * over: its user alone knows where it writes.
- *
- * Context: With the lock of the device set held.
- * Return: True if @device is attached to an address space.
+/*
+ * A user who attaches holds the lock of the device set, and may do so for as long as
+ * he likes: until he provides the memory that he maps. So nobody waits for it here.
  */
-bool vfio_liveupdate_dma_mapped(struct vfio_device *device)
+static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
 {
-	lockdep_assert_held(&device->dev_set->lock);
+	if (!mutex_trylock(&device->dev_set->lock)) {
+		dev_err(device->dev,
+			"live update: not preserved: a device of its set is being opened, closed or attached\n");
+		return -EBUSY;
+	}
 
-	if (vfio_device_is_noiommu(device))
-		return false;
-
-	return device->iommufd_attached || !ida_is_empty(&device->pasids);
+	device->preserved = true;
+	mutex_unlock(&device->dev_set->lock);
+	return 0;
 }
-EXPORT_SYMBOL_GPL(vfio_liveupdate_dma_mapped);
+
+/**
+ * vfio_liveupdate_keep_attachment() - Keep a device attached to what it is attached to
+ * @device: The device, bound to an iommufd
+ * @session: The live update session of its file
+ *
+ * From here on its attachment and its DMA mappings stay as they are. The reason is
+ * logged when they can not be handed over.
+ *
+ * Context: From the preserve() callback of a file of @device. Sleeps, but waits for
+ *          no user of @device.
+ * Return: 0, -EBUSY if somebody is about to open, close or attach a device of its set,
+ *         or what iommufd_device_preserve() says.
+ */
+int vfio_liveupdate_keep_attachment(struct vfio_device *device, struct luo_session *session)
+{
+	int err;
+
+	err = vfio_liveupdate_gate_attachment(device);
+	if (err)
+		return err;
+
+	err = iommufd_device_preserve(device->iommufd_device, session);
+	if (err)
+		device->preserved = false;
+	return err;
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_keep_attachment);
+
+/**
+ * vfio_liveupdate_release_attachment() - Undo vfio_liveupdate_keep_attachment()
+ * @device: The device
+ *
+ * Context: Any.
+ */
+void vfio_liveupdate_release_attachment(struct vfio_device *device)
+{
+	iommufd_device_unpreserve(device->iommufd_device);
+	device->preserved = false;
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_release_attachment);
 
 static int vfio_liveupdate_match_parent(struct device *dev, const void *parent)
 {

@@ -15,14 +15,15 @@
  *
  * In the order in which LUO calls it:
  *
- * 1. preserve() refuses a device with DMA mappings, because they are not handed
- *    over: its IOMMU keeps translating, and lets it reach no memory. A device
- *    without an IOMMU is the risk of its user. preserve() also refuses INTx, a
- *    device that is asleep, one that is being unbound from vfio-pci, and a physical
- *    function with virtual functions enabled, because the next kernel disables
- *    those. Then the device and its interrupts are preserved. From then on it
- *    cannot be attached to another address space, nor detached. Nothing else
- *    changes for the user.
+ * 1. preserve() has iommufd check what the device may reach: only memory that
+ *    has been preserved before it, in the same session
+ *    (drivers/iommu/iommufd/liveupdate.c). A device without an IOMMU is the risk
+ *    of its user. preserve() also refuses INTx, a device that is asleep, one that
+ *    is being unbound from vfio-pci, and a physical function with virtual functions
+ *    enabled, because the next kernel disables those. Then the device and its
+ *    interrupts are preserved. From then on it cannot be attached to another
+ *    address space, nor detached, and what is mapped there cannot be changed.
+ *    Nothing else changes for the user.
  *
  * 2. freeze() marks the device as frozen: from then on, whatever would change the
  *    set of vectors, reset the device, put it to sleep or write to its config
@@ -187,30 +188,6 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
 	return 0;
 }
 
-/*
- * From here on the device stays attached to what it is attached to. A user who
- * attaches holds the lock of the device set, and may do so for as long as he
- * likes: until he provides the memory that he maps. So nobody waits for it here.
- */
-static int vfio_pci_lu_keep_attachment(struct vfio_pci_core_device *vdev)
-{
-	struct vfio_device *device = &vdev->vdev;
-
-	if (!mutex_trylock(&device->dev_set->lock)) {
-		pci_err(vdev->pdev,
-			"live update: not preserved: a device of its set is being opened, closed or attached\n");
-		return -EBUSY;
-	}
-
-	device->preserved = !vfio_liveupdate_dma_mapped(device);
-	mutex_unlock(&device->dev_set->lock);
-	if (device->preserved)
-		return 0;
-
-	pci_err(vdev->pdev, "live update: not preserved: DMA is mapped\n");
-	return -EOPNOTSUPP;
-}
-
 static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
 {
 	struct vfio_device *cur;
@@ -290,13 +267,13 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 		return -EINVAL;
 	}
 
-	err = vfio_pci_lu_keep_attachment(vdev);
+	err = vfio_liveupdate_keep_attachment(device, args->session);
 	if (err)
 		return err;
 
 	err = vfio_pci_lu_preserve_device(vdev);
 	if (err) {
-		device->preserved = false;
+		vfio_liveupdate_release_attachment(device);
 		return err;
 	}
 
@@ -312,7 +289,7 @@ static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	pci_msi_liveupdate_unpreserve(pdev);
 	iommu_liveupdate_unpreserve(&pdev->dev);
 	pci_liveupdate_unpreserve(pdev);
-	device->preserved = false;
+	vfio_liveupdate_release_attachment(device);
 }
 
 /* Whoever unbinds the device from here on must not keep the kernel from going down. */

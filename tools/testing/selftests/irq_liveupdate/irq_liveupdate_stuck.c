@@ -24,13 +24,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 
 #include "kselftest.h"
 
+#include "ioas.h"
 #include "luo.h"
 #include "signals.h"
 #include "test.h"
@@ -41,6 +41,7 @@
 #define OTHER_TOKEN	2
 #define VECTORS		2
 #define PAGE_BYTES	4096
+#define IOVA		0x40000000ULL
 #define WAIT_MS		10000
 #define TIMEOUT_S	60
 
@@ -125,20 +126,24 @@ static void *write_config_forever(void *arg)
 	return NULL;
 }
 
-/* The kernel writes the id of what it has attached the device to. */
+/*
+ * The kernel writes the id of what it has attached the device to, where the device
+ * reaches memory that can not be handed over.
+ */
 static void *attach_forever(void *arg)
 {
 	struct pages pages = map_pages(UFFDIO_REGISTER_MODE_WP);
 	struct vfio_device_attach_iommufd_pt *attach;
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct vfio_dev *dev = arg;
+	struct ioas ioas;
 
-	if (ioctl(dev->iommufd, IOMMU_IOAS_ALLOC, &alloc))
+	if (ioas_alloc(&ioas, dev->iommufd) ||
+	    ioas_map(&ioas, IOVA, map_pages(UFFDIO_REGISTER_MODE_WP).first, PAGE_BYTES))
 		return NULL;
 	attach = (void *)(pages.second - offsetof(struct vfio_device_attach_iommufd_pt, pt_id));
 	attach->argsz = sizeof(*attach);
 	attach->flags = 0;
-	attach->pt_id = alloc.out_ioas_id;
+	attach->pt_id = ioas.id;
 	protect_second(&pages);
 
 	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach) ? NULL : dev;

@@ -77,7 +77,11 @@ static int bind_iommufd(struct vfio_dev *dev)
 
 	bind.iommufd = dev->iommufd;
 
-	return ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) ? -errno : 0;
+	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return -errno;
+	dev->devid = bind.out_devid;
+
+	return 0;
 }
 
 static int region_info(struct vfio_dev *dev, unsigned int index, struct vfio_region_info *info)

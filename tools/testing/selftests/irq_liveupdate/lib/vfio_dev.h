@@ -13,6 +13,7 @@
 struct vfio_dev {
 	char bdf[16];
 	int iommufd;
+	__u32 devid;
 	int fd;
 	__u64 config_offset;
 	unsigned int irq_index;

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/**
+ * DOC: iommufd Live Update
+ *
+ * A device that is handed over to the next kernel in a live update keeps doing DMA
+ * through the page table that it is attached to, until its owner attaches another
+ * one in the next kernel. The page table stays in memory where it is; nothing of
+ * iommufd is serialized. So it must not change once the device is preserved, and
+ * every page that it maps must be preserved, too.
+ *
+ * iommufd_device_preserve() takes care of both:
+ *
+ * 1. From then on, what the IOMMU group of the device is attached to, and what is
+ *    mapped in the IOAS behind that, can not be changed: attach, replace, map, copy
+ *    into, unmap and dirty tracking fail with -EBUSY. They test a counter under the
+ *    locks that they hold anyway. All else goes on: other devices, IOASes and
+ *    HWPTs, access to memory through the IOAS, IOMMU_IOAS_CHANGE_PROCESS.
+ *
+ * 2. Each page which is mapped has to be in the page cache of a memfd that the user
+ *    has preserved before the device, in the same session. LUO has frozen such a
+ *    file: it has no holes, and its pages do not move, nor leave it. A page that
+ *    is pinned for DMA may have left its file before: if a hole was punched, the
+ *    file has got another page there, and only that one is preserved.
+ *
+ * It does not matter here how the page was mapped, by address or by file. So no
+ * VMA is looked at: the process that has mapped the memory may have unmapped it
+ * meanwhile, or may have gone.
+ *
+ * User space may hold up whoever uses its memory for as long as it likes, with the
+ * locks of iommufd held. So nothing here waits for a lock: if one is taken, the
+ * device is refused, and can be preserved later.
+ *
+ * A device without an IOMMU (noiommu) keeps its attachment, but nothing is checked:
+ * its user alone knows where it writes.
+ */
+
+#include <kunit/visibility.h>
+#include <linux/device.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+#include <linux/liveupdate.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "io_pagetable.h"
+#include "iommufd_private.h"
+#include "liveupdate.h"
+
+/* How much is checked before others get the lock */
+#define IOMMUFD_LU_RUN_BYTES	SZ_2M
+
+static int iommufd_lu_refuse(struct device *dev, int err, const char *reason)
+{
+	dev_err(dev, "live update: not preserved: %s\n", reason);
+	return err;
+}
+
+static int iommufd_lu_refuse_page(struct iommufd_lu_check *check, int err, const char *what)
+{
+	dev_err(check->dev, "live update: not preserved: IOVA %#lx maps %s\n", check->iova, what);
+	return err;
+}
+
+static bool iommufd_lu_has_pasids(struct iommufd_group *igroup)
+{
+	unsigned long index = IOMMU_NO_PASID;
+
+	return xa_find_after(&igroup->pasid_attach, &index, UINT_MAX, XA_PRESENT);
+}
+
+/**
+ * iommufd_lu_check_attachment() - Can a device be handed over with what it has?
+ * @idev:	The device
+ * @hwpt_paging: What it is attached to, NULL if it is not attached
+ *
+ * The reason is logged when not.
+ *
+ * Context: With the lock of its group held.
+ * Return: 0, -EOPNOTSUPP for an attachment that can not be handed over, -EBUSY if
+ *         only another device of the group is attached.
+ */
+VISIBLE_IF_KUNIT int iommufd_lu_check_attachment(struct iommufd_device *idev,
+						 struct iommufd_hwpt_paging **hwpt_paging)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_attach *attach;
+
+	lockdep_assert_held(&igroup->lock);
+
+	*hwpt_paging = NULL;
+
+	if (iommufd_lu_has_pasids(igroup))
+		return iommufd_lu_refuse(idev->dev, -EOPNOTSUPP, "a PASID is attached");
+
+	attach = xa_load(&igroup->pasid_attach, IOMMU_NO_PASID);
+	if (!attach)
+		return 0;
+
+	if (!xa_load(&attach->device_array, idev->obj.id))
+		return iommufd_lu_refuse(idev->dev, -EBUSY,
+					 "another device of its group is attached");
+	if (!hwpt_is_paging(attach->hwpt))
+		return iommufd_lu_refuse(idev->dev, -EOPNOTSUPP,
+					 "attached to a nested page table");
+	if (attach->hwpt->fault)
+		return iommufd_lu_refuse(idev->dev, -EOPNOTSUPP,
+					 "attached to a page table that handles page faults");
+
+	*hwpt_paging = to_hwpt_paging(attach->hwpt);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_attachment);
+
+static int iommufd_lu_keep_attachment(struct iommufd_device *idev)
+{
+	struct iommufd_group *igroup = idev->igroup;
+	struct iommufd_hwpt_paging *hwpt_paging;
+	int rc;
+
+	if (!mutex_trylock(&igroup->lock))
+		return iommufd_lu_refuse(idev->dev, -EBUSY, "its attachment is being changed");
+
+	rc = iommufd_lu_check_attachment(idev, &hwpt_paging);
+	if (!rc) {
+		atomic_inc(&igroup->nr_preserved);
+		/* Nobody checks what a device without an IOMMU reaches */
+		idev->preserved = igroup->group ? hwpt_paging : NULL;
+	}
+	mutex_unlock(&igroup->lock);
+
+	return rc;
+}
+
+static void iommufd_lu_release_attachment(struct iommufd_device *idev)
+{
+	idev->preserved = NULL;
+	atomic_dec(&idev->igroup->nr_preserved);
+}
+
+static int iommufd_lu_keep_mappings(struct iommufd_device *idev)
+{
+	struct iommufd_hwpt_paging *hwpt_paging = idev->preserved;
+	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
+	int rc = 0;
+
+	/* Whoever maps or unmaps holds it */
+	if (!down_write_trylock(&iopt->domains_rwsem))
+		return iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are being changed");
+
+	if (!down_write_trylock(&iopt->iova_rwsem)) {
+		rc = iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are in use");
+		goto out_unlock_domains;
+	}
+
+	if (hwpt_paging->dirty_tracking)
+		rc = iommufd_lu_refuse(idev->dev, -EBUSY, "dirty tracking is enabled");
+	else
+		atomic_inc(&iopt->nr_preserved);
+	up_write(&iopt->iova_rwsem);
+out_unlock_domains:
+	up_write(&iopt->domains_rwsem);
+	return rc;
+}
+
+static void iommufd_lu_release_mappings(struct iommufd_hwpt_paging *hwpt_paging)
+{
+	atomic_dec(&hwpt_paging->ioas->iopt.nr_preserved);
+}
+
+/**
+ * iommufd_lu_check_page() - Is a page which is mapped preserved?
+ * @check:	Where and for whom it is mapped
+ * @phys:	Where it is
+ *
+ * The reason is logged when not.
+ *
+ * Context: From the preserve() callback of a file of &iommufd_lu_check.session, with
+ *          the page pinned.
+ * Return: 0, -EOPNOTSUPP for memory that can not be preserved in this way, -EINVAL
+ *         for memory that could be.
+ */
+VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_addr_t phys)
+{
+	struct address_space *mapping;
+	struct folio *folio;
+
+	if (!pfn_valid(PHYS_PFN(phys)))
+		return iommufd_lu_refuse_page(check, -EOPNOTSUPP, "memory of a device");
+
+	/* Pinned, so that it is the same one as long as it is mapped */
+	folio = pfn_folio(PHYS_PFN(phys));
+	if (folio == check->folio)
+		return 0;
+
+	if (folio_test_anon(folio))
+		return iommufd_lu_refuse_page(check, -EOPNOTSUPP, "anonymous memory");
+
+	mapping = READ_ONCE(folio->mapping);
+	if (!mapping)
+		return iommufd_lu_refuse_page(check, -EINVAL, "a page that is in no file any more");
+	if (mapping != check->mapping &&
+	    !liveupdate_session_has_mapping(check->session, mapping))
+		return iommufd_lu_refuse_page(check, -EINVAL,
+					      "a file that was not preserved before it in its session");
+
+	check->folio = folio;
+	check->mapping = mapping;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_page);
+
+/* A part of one area, from &iommufd_lu_check.iova on. 1 if there is more, 0 at the end. */
+static int iommufd_lu_check_run(struct iommufd_lu_check *check)
+{
+	unsigned long last;
+	struct iopt_area *area;
+	int rc;
+
+	lockdep_assert_held(&check->iopt->iova_rwsem);
+
+	area = iopt_area_iter_first(check->iopt, check->iova, ULONG_MAX);
+	if (!area)
+		return 0;
+
+	/* The aperture of a domain ends long before anything here overflows */
+	check->iova = max(check->iova, iopt_area_iova(area));
+	last = min(iopt_area_last_iova(area), check->iova + IOMMUFD_LU_RUN_BYTES - 1);
+
+	/* Somebody wants to map something, and is going to be refused */
+	if (!area->pages) {
+		check->iova = last + 1;
+		return 1;
+	}
+
+	if (iopt_is_dmabuf(area->pages))
+		return iommufd_lu_refuse_page(check, -EOPNOTSUPP, "a dma-buf");
+
+	while (check->iova <= last) {
+		rc = iommufd_lu_check_page(check, iommu_iova_to_phys(check->domain, check->iova));
+		if (rc)
+			return rc;
+		check->iova += PAGE_SIZE - iopt_area_start_byte(area, check->iova) % PAGE_SIZE;
+	}
+	return 1;
+}
+
+/*
+ * Page by page, as when they are unmapped: the domain does not tell how much of it is
+ * contiguous.
+ */
+static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_session *session)
+{
+	struct iommufd_lu_check check = {
+		.dev = idev->dev,
+		.session = session,
+		.iopt = &idev->preserved->ioas->iopt,
+		.domain = idev->preserved->common.domain,
+	};
+	int rc;
+
+	do {
+		if (!down_read_trylock(&check.iopt->iova_rwsem))
+			return iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are in use");
+		rc = iommufd_lu_check_run(&check);
+		up_read(&check.iopt->iova_rwsem);
+		cond_resched();
+	} while (rc > 0);
+
+	return rc;
+}
+
+/**
+ * iommufd_device_preserve() - Keep the DMA mappings of a device as they are
+ * @idev:	Device which will be handed over to the next kernel, attached or not.
+ *		The caller keeps it bound until iommufd_device_unpreserve().
+ * @session:	The live update session of its file
+ *
+ * The reason is logged when they can not be handed over.
+ *
+ * Context: From the preserve() callback of the file of the device. May sleep, but
+ *          waits for no user of @idev.
+ * Return: 0, or
+ *
+ *         * -EOPNOTSUPP if the device is attached in a way, or to memory, that can
+ *           not be handed over,
+ *         * -EINVAL if it is attached to memory that has not been preserved before,
+ *           in @session,
+ *         * -EBUSY if dirty tracking is enabled, if only another device of its group
+ *           is attached, or if somebody is about to change something.
+ */
+int iommufd_device_preserve(struct iommufd_device *idev, struct luo_session *session)
+{
+	int rc;
+
+	rc = iommufd_lu_keep_attachment(idev);
+	if (rc || !idev->preserved)
+		return rc;
+
+	rc = iommufd_lu_keep_mappings(idev);
+	if (rc)
+		goto err_release_attachment;
+
+	rc = iommufd_lu_check_pages(idev, session);
+	if (rc)
+		goto err_release_mappings;
+
+	return 0;
+
+err_release_mappings:
+	iommufd_lu_release_mappings(idev->preserved);
+err_release_attachment:
+	iommufd_lu_release_attachment(idev);
+	return rc;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_preserve, "IOMMUFD");
+
+/**
+ * iommufd_device_unpreserve() - Undo iommufd_device_preserve()
+ * @idev:	The device
+ *
+ * Context: Any.
+ */
+void iommufd_device_unpreserve(struct iommufd_device *idev)
+{
+	if (idev->preserved)
+		iommufd_lu_release_mappings(idev->preserved);
+	iommufd_lu_release_attachment(idev);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_device_unpreserve, "IOMMUFD");

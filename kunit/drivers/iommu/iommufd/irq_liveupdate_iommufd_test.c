@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * Tests of what iommufd lets a device take along in a live update: what it is
+ * attached to, and whether a page that it reaches is preserved. Memfds and LUO
+ * sessions are real, devices and page tables are not.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/cleanup.h>
+#include <linux/falloc.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/liveupdate.h>
+#include <linux/memfd.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <uapi/linux/memfd.h>
+
+#include "../../../kernel/liveupdate/luo_internal.h"
+#include "iommufd_private.h"
+#include "liveupdate.h"
+
+#define NR_PAGES	4
+
+/* ---- What is mapped ---- */
+
+static void forget_session(void *priv)
+{
+	struct luo_session *session = priv;
+
+	guard(mutex)(&session->mutex);
+	luo_file_unpreserve_files(&session->file_set);
+}
+
+static struct luo_session *new_session(struct kunit *test)
+{
+	struct luo_session *session = kunit_kzalloc(test, sizeof(*session), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, session);
+	mutex_init(&session->mutex);
+	luo_file_set_init(&session->file_set);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_session, session));
+	return session;
+}
+
+static void forget_fd(void *fd)
+{
+	close_fd((unsigned long)fd);
+}
+
+static int new_memfd(struct kunit *test)
+{
+	struct file *file = memfd_alloc_file("", MFD_ALLOW_SEALING);
+	int fd;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0, vfs_truncate(&file->f_path, NR_PAGES * PAGE_SIZE));
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	fd_install(fd, file);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_fd,
+							   (void *)(unsigned long)fd));
+	return fd;
+}
+
+static void preserve(struct kunit *test, struct luo_session *session, int fd)
+{
+	guard(mutex)(&session->mutex);
+	KUNIT_ASSERT_EQ(test, 0, luo_preserve_file(&session->file_set, fd, fd));
+}
+
+static void forget_folio(void *folio)
+{
+	folio_put(folio);
+}
+
+/* A page of a memfd, with the reference that a mapping has. */
+static struct folio *map_page(struct kunit *test, int fd, pgoff_t index)
+{
+	CLASS(fd, f)(fd);
+	struct folio *folio = shmem_read_folio(fd_file(f)->f_mapping, index);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_folio, folio));
+	return folio;
+}
+
+static struct iommufd_lu_check *new_check(struct kunit *test, struct luo_session *session)
+{
+	struct iommufd_lu_check *check = kunit_kzalloc(test, sizeof(*check), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, check);
+	check->session = session;
+	check->dev = kunit_device_register(test, "iommufd_liveupdate");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(check->dev));
+	return check;
+}
+
+static int check_page(struct iommufd_lu_check *check, struct folio *folio)
+{
+	guard(mutex)(&check->session->mutex);
+	return iommufd_lu_check_page(check, PFN_PHYS(folio_pfn(folio)));
+}
+
+static void page_of_preserved_memfd_passes(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	struct iommufd_lu_check *check = new_check(test, session);
+	int fd = new_memfd(test), other = new_memfd(test);
+	pgoff_t i;
+
+	preserve(test, session, fd);
+	preserve(test, session, other);
+	for (i = 0; i < NR_PAGES; i++) {
+		KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, i)));
+		KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, other, i)));
+	}
+}
+
+static void page_of_other_memfd_is_refused(struct kunit *test)
+{
+	struct luo_session *session = new_session(test), *other = new_session(test);
+	struct iommufd_lu_check *check = new_check(test, session);
+	int fd = new_memfd(test), elsewhere = new_memfd(test);
+
+	preserve(test, session, fd);
+	preserve(test, other, elsewhere);
+	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 0)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, map_page(test, elsewhere, 0)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, map_page(test, new_memfd(test), 0)));
+}
+
+static void memfd_preserved_later_is_refused(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	struct iommufd_lu_check *check = new_check(test, session);
+	int fd = new_memfd(test);
+	struct folio *folio = map_page(test, fd, 0);
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, folio));
+	preserve(test, session, fd);
+	KUNIT_EXPECT_EQ(test, 0, check_page(check, folio));
+}
+
+/* The hole is filled when the memfd is preserved, with another page. */
+static void page_that_left_its_memfd_is_refused(struct kunit *test)
+{
+	struct luo_session *session = new_session(test);
+	struct iommufd_lu_check *check = new_check(test, session);
+	int fd = new_memfd(test);
+	struct folio *left = map_page(test, fd, 1);
+
+	scoped_class(fd, f, fd)
+		KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(fd_file(f), FALLOC_FL_PUNCH_HOLE |
+						       FALLOC_FL_KEEP_SIZE, PAGE_SIZE, PAGE_SIZE));
+	preserve(test, session, fd);
+	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 0)));
+	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 1)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, left));
+}
+
+static void anonymous_memory_is_refused(struct kunit *test)
+{
+	struct iommufd_lu_check *check = new_check(test, new_session(test));
+	struct folio *folio = folio_alloc(GFP_KERNEL, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	folio->mapping = (void *)FOLIO_MAPPING_ANON;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_page(check, folio));
+	folio->mapping = NULL;
+	folio_put(folio);
+}
+
+static void memory_of_a_device_is_refused(struct kunit *test)
+{
+	struct iommufd_lu_check *check = new_check(test, new_session(test));
+	unsigned long pfn = PHYS_PFN(0xfee00000);
+
+	if (pfn_valid(pfn))
+		kunit_skip(test, "memory where x86 has its APIC");
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommufd_lu_check_page(check, PFN_PHYS(pfn)));
+}
+
+/* ---- What the device is attached to ---- */
+
+#define DEVICE_ID	1
+#define MATE_ID		2
+
+struct attachment {
+	struct iommufd_device		idev;
+	struct iommufd_group		igroup;
+	struct iommufd_attach		attach;
+	struct iommufd_hwpt_paging	hwpt;
+	struct iommufd_fault		fault;
+};
+
+static void forget_attachment(void *priv)
+{
+	struct attachment *a = priv;
+
+	xa_destroy(&a->attach.device_array);
+	xa_destroy(&a->igroup.pasid_attach);
+}
+
+/* A device, in a group that is attached to nothing. */
+static struct attachment *new_attachment(struct kunit *test)
+{
+	struct attachment *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	mutex_init(&a->igroup.lock);
+	xa_init(&a->igroup.pasid_attach);
+	xa_init(&a->attach.device_array);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_attachment, a));
+
+	a->idev.igroup = &a->igroup;
+	a->idev.obj.id = DEVICE_ID;
+	a->idev.dev = kunit_device_register(test, "iommufd_liveupdate");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a->idev.dev));
+	a->hwpt.common.obj.type = IOMMUFD_OBJ_HWPT_PAGING;
+	a->attach.hwpt = &a->hwpt.common;
+	return a;
+}
+
+static void attach(struct kunit *test, struct attachment *a, ioasid_t pasid, u32 id)
+{
+	KUNIT_ASSERT_EQ(test, 0, xa_err(xa_store(&a->attach.device_array, id, &a->idev,
+						 GFP_KERNEL)));
+	KUNIT_ASSERT_EQ(test, 0, xa_err(xa_store(&a->igroup.pasid_attach, pasid, &a->attach,
+						 GFP_KERNEL)));
+}
+
+static int check_attachment(struct attachment *a, struct iommufd_hwpt_paging **hwpt)
+{
+	guard(mutex)(&a->igroup.lock);
+	return iommufd_lu_check_attachment(&a->idev, hwpt);
+}
+
+static void plain_page_table_passes(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging *hwpt;
+
+	KUNIT_EXPECT_EQ(test, 0, check_attachment(a, &hwpt));
+	KUNIT_EXPECT_NULL(test, hwpt);
+
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_EXPECT_EQ(test, 0, check_attachment(a, &hwpt));
+	KUNIT_EXPECT_PTR_EQ(test, hwpt, &a->hwpt);
+}
+
+static void nested_page_table_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging *hwpt;
+
+	a->hwpt.common.obj.type = IOMMUFD_OBJ_HWPT_NESTED;
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_attachment(a, &hwpt));
+}
+
+static void page_table_with_faults_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging *hwpt;
+
+	a->hwpt.common.fault = &a->fault;
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_attachment(a, &hwpt));
+}
+
+static void pasid_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging *hwpt;
+
+	attach(test, a, 1, DEVICE_ID);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_attachment(a, &hwpt));
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_attachment(a, &hwpt));
+}
+
+/* It reaches what its group is attached to, and the other one may detach that. */
+static void device_attached_through_another_one_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging *hwpt;
+
+	attach(test, a, IOMMU_NO_PASID, MATE_ID);
+	KUNIT_EXPECT_EQ(test, -EBUSY, check_attachment(a, &hwpt));
+}
+
+static int iommufd_lu_test_init(struct kunit *test)
+{
+	if (!liveupdate_enabled())
+		kunit_skip(test, "needs liveupdate=on");
+	return 0;
+}
+
+static struct kunit_case iommufd_lu_test_cases[] = {
+	KUNIT_CASE(page_of_preserved_memfd_passes),
+	KUNIT_CASE(page_of_other_memfd_is_refused),
+	KUNIT_CASE(memfd_preserved_later_is_refused),
+	KUNIT_CASE(page_that_left_its_memfd_is_refused),
+	KUNIT_CASE(anonymous_memory_is_refused),
+	KUNIT_CASE(memory_of_a_device_is_refused),
+	KUNIT_CASE(plain_page_table_passes),
+	KUNIT_CASE(nested_page_table_is_refused),
+	KUNIT_CASE(page_table_with_faults_is_refused),
+	KUNIT_CASE(pasid_is_refused),
+	KUNIT_CASE(device_attached_through_another_one_is_refused),
+	{}
+};
+
+static struct kunit_suite iommufd_lu_test_suite = {
+	.name		= "irq_liveupdate_iommufd",
+	.init		= iommufd_lu_test_init,
+	.test_cases	= iommufd_lu_test_cases,
+};
+
+kunit_test_suite(iommufd_lu_test_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests of what iommufd lets a device take along in a live update");
+MODULE_LICENSE("GPL");
