@@ -441,6 +441,7 @@ bool iommu_liveupdate_incoming(struct device *dev)
  * @pdev:	Device which is incoming
  * @reason:	Why translation is disabled
  *
+EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
  * Context: May sleep.
  */
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
