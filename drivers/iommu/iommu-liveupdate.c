@@ -48,11 +48,13 @@
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/kexec_handover.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
@@ -75,7 +77,11 @@ static struct {
 	bool				handed_over;
 	struct iommu_lu_root_ser	*root;
 	struct iommu_device		*units[IOMMU_LU_MAX_UNITS];
-} iommu_lu_in;
+	struct list_head		holds;
+} iommu_lu_in = {
+	.holds = LIST_HEAD_INIT(iommu_lu_in.holds),
+};
+
 static DEFINE_MUTEX(iommu_lu_in_lock);
 
 static u32 iommu_lu_checksum(const struct iommu_lu_root_ser *root)
@@ -435,13 +441,13 @@ bool iommu_liveupdate_incoming(struct device *dev)
 {
 	return dev_is_pci(dev) && pci_liveupdate_incoming(to_pci_dev(dev));
 }
+EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
 
 /**
  * iommu_liveupdate_stop_device - Stop a device behind an IOMMU that is about to be disabled
  * @pdev:	Device which is incoming
  * @reason:	Why translation is disabled
  *
-EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
  * Context: May sleep.
  */
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
@@ -466,6 +472,43 @@ void iommu_liveupdate_release(struct device *dev)
 }
 
 /**
+ * iommu_liveupdate_hold - Hold memory as long as incoming devices may reach it
+ * @hold:	What releases the memory
+ *
+ * Memory that the previous kernel has preserved may be mapped in the page tables
+ * which devices have from there. Until their owners have attached other ones, or
+ * the devices are stopped, it must not be used for anything else.
+ *
+ * Context: May sleep.
+ * Return: True if so. &iommu_liveupdate_hold.release is then called once, when no
+ * device is incoming any more. False if no device reaches anything in this way.
+ */
+bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
+{
+	guard(mutex)(&iommu_lu_in_lock);
+
+	if (!iommu_lu_in.root)
+		return false;
+	list_add_tail(&hold->list, &iommu_lu_in.holds);
+	return true;
+}
+
+static void iommu_lu_release_holds(struct work_struct *work)
+{
+	struct iommu_liveupdate_hold *hold, *next;
+	LIST_HEAD(holds);
+
+	scoped_guard(mutex, &iommu_lu_in_lock)
+		list_splice_init(&iommu_lu_in.holds, &holds);
+
+	list_for_each_entry_safe(hold, next, &holds, list)
+		hold->release(hold);
+}
+
+/* There may be a lot of memory, and FINISH has callers with locks. */
+static DECLARE_WORK(iommu_lu_release_work, iommu_lu_release_holds);
+
+/**
  * iommu_liveupdate_finish - No device is incoming any more
  *
  * Context: May sleep.
@@ -485,4 +528,5 @@ void iommu_liveupdate_finish(void)
 	}
 	kfree(iommu_lu_in.root);
 	iommu_lu_in.root = NULL;
+	schedule_work(&iommu_lu_release_work);
 }

@@ -42,6 +42,17 @@ struct iommu_liveupdate_ops {
 	struct iommu_domain *handed_over;
 };
 
+/**
+ * struct iommu_liveupdate_hold - Memory which incoming devices may reach
+ * @list:	For iommu_liveupdate_hold()
+ * @release:	Called when no device may reach it any more. May free what contains
+ *		@hold. May sleep.
+ */
+struct iommu_liveupdate_hold {
+	struct list_head list;
+	void (*release)(struct iommu_liveupdate_hold *hold);
+};
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* The kernel which hands over */
@@ -60,6 +71,7 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason);
 /* The kernel which takes over: devices */
 bool iommu_liveupdate_incoming(struct device *dev);
 void iommu_liveupdate_release(struct device *dev);
+bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold);
 void iommu_liveupdate_finish(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
@@ -85,6 +97,11 @@ static inline bool iommu_liveupdate_incoming(struct device *dev)
 
 static inline void iommu_liveupdate_release(struct device *dev)
 {
+}
+
+static inline bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
+{
+	return false;
 }
 
 static inline void iommu_liveupdate_finish(void)
