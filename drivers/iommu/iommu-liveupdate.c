@@ -149,13 +149,16 @@ static int iommu_lu_get_root(void)
 	return 0;
 }
 
-static void iommu_lu_put_root(void)
+/* Seal the root again, or give it back if nothing is in it any more. */
+static void iommu_lu_seal_root(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
-		if (iommu_lu_out.units[i].iommu)
-			return;
+		if (!iommu_lu_out.units[i].iommu)
+			continue;
+		iommu_lu_out.root->checksum = iommu_lu_checksum(iommu_lu_out.root);
+		return;
 	}
 	kho_remove_subtree(iommu_lu_out.root);
 	kho_unpreserve_free(iommu_lu_out.root);
@@ -166,7 +169,6 @@ static void iommu_lu_put_unit(unsigned int i)
 {
 	iommu_lu_out.units[i].iommu = NULL;
 	memset(&iommu_lu_out.root->units[i], 0, sizeof(iommu_lu_out.root->units[i]));
-	iommu_lu_out.root->checksum = iommu_lu_checksum(iommu_lu_out.root);
 }
 
 static int iommu_lu_get_unit(struct iommu_device *iommu)
@@ -187,64 +189,106 @@ static int iommu_lu_get_unit(struct iommu_device *iommu)
 	iommu_lu_out.units[i].iommu = iommu;
 	iommu_lu_out.units[i].nr_devices++;
 	root->nr_units = max(root->nr_units, i + 1);
-	root->checksum = iommu_lu_checksum(root);
 	return 0;
 }
 
+static void iommu_lu_release_unit(struct iommu_device *iommu)
+{
+	unsigned int i = iommu_lu_unit_index(iommu);
+
+	if (WARN_ON_ONCE(i == IOMMU_LU_MAX_UNITS) || --iommu_lu_out.units[i].nr_devices)
+		return;
+
+	iommu->ops->liveupdate->unpreserve_unit(iommu);
+	iommu_lu_put_unit(i);
+}
+
+static int iommu_lu_check_iommu(struct device *dev)
+{
+	if (!iommu_lu_ops(dev)) {
+		dev_err(dev, "live update: not preserved: its IOMMU can not stay enabled\n");
+		return -EOPNOTSUPP;
+	}
+	return iommu_lu_ops(dev)->check_device(dev);
+}
+
 /**
- * iommu_liveupdate_check - Can a device be handed over as it is now?
+ * iommu_liveupdate_check - Can a preserved device still be handed over?
  * @dev:	Device, which is bound to a driver that owns its DMA
  *
  * The reason is logged when not. A device without an IOMMU can.
  *
  * Context: May sleep.
- * Return: 0, -EOPNOTSUPP when its IOMMU can not go on, or when the device, or
- * another one of its group, is attached to a domain.
+ * Return: 0, -EOPNOTSUPP when its IOMMU can not go on, when the device is attached
+ * to something else than when it was preserved, or when it is attached and another
+ * device of its group is not preserved.
  */
 int iommu_liveupdate_check(struct device *dev)
 {
+	int ret;
+
 	if (!dev->iommu || !dev->iommu->iommu_dev)
 		return 0;
 
-	if (!iommu_lu_ops(dev)) {
-		dev_err(dev, "live update: not preserved: its IOMMU can not stay enabled\n");
-		return -EOPNOTSUPP;
-	}
-	if (!iommu_group_is_blocked(dev->iommu_group)) {
-		dev_err(dev, "live update: not preserved: DMA is mapped\n");
-		return -EOPNOTSUPP;
-	}
-	return iommu_lu_ops(dev)->check_device(dev);
+	ret = iommu_lu_check_iommu(dev);
+	if (ret)
+		return ret;
+
+	guard(mutex)(&iommu_lu_out_lock);
+	return iommu_lu_check_device(dev);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_check);
 
+static int iommu_lu_preserve(struct device *dev)
+{
+	struct iommu_device *iommu = dev->iommu->iommu_dev;
+	int ret;
+
+	ret = iommu_lu_get_root();
+	if (ret)
+		return ret;
+
+	ret = iommu_lu_get_unit(iommu);
+	if (!ret) {
+		ret = iommu_lu_preserve_device(dev, iommu_lu_out.root);
+		if (ret)
+			iommu_lu_release_unit(iommu);
+	}
+	iommu_lu_seal_root();
+	return ret;
+}
+
 /**
- * iommu_liveupdate_preserve - Keep the DMA translation of a device enabled
+ * iommu_liveupdate_preserve - Keep the DMA translation of a device as it is
  * @dev:	Device, which is bound to a driver that owns its DMA
  *
  * Across the next kexec, and in the next kernel until somebody decides otherwise,
- * the device reaches no memory.
+ * the device reaches what it reaches now, or no memory if it is attached to
+ * nothing. The caller ensures that from now on nothing is mapped or unmapped in the
+ * domain to which the device is attached, and that the device stays attached to it.
  *
  * Context: May sleep.
- * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, what
- * iommu_liveupdate_check() says, or what the IOMMU driver says.
+ * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, -EOPNOTSUPP when the
+ * device can not be handed over as it is attached, or what the IOMMU driver says.
  */
 int iommu_liveupdate_preserve(struct device *dev)
 {
 	int ret;
 
-	ret = iommu_liveupdate_check(dev);
-	if (ret || !dev->iommu || !dev->iommu->iommu_dev)
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return 0;
+
+	ret = iommu_lu_check_iommu(dev);
+	if (ret)
 		return ret;
 
-	guard(mutex)(&iommu_lu_out_lock);
-
-	ret = iommu_lu_get_root();
-	if (!ret) {
-		ret = iommu_lu_get_unit(dev->iommu->iommu_dev);
-		if (ret)
-			iommu_lu_put_root();
+	if (!iommu_group_is_blocked(dev->iommu_group)) {
+		dev_err(dev, "live update: not preserved: DMA is mapped\n");
+		return -EOPNOTSUPP;
 	}
+
+	scoped_guard(mutex, &iommu_lu_out_lock)
+		ret = iommu_lu_preserve(dev);
 	if (ret)
 		dev_err(dev, "live update: not preserved: its IOMMU: %pe\n", ERR_PTR(ret));
 	return ret;
@@ -259,25 +303,14 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve);
  */
 void iommu_liveupdate_unpreserve(struct device *dev)
 {
-	struct iommu_lu_out_unit *unit;
-	unsigned int i;
-
 	if (!dev->iommu || !dev->iommu->iommu_dev)
 		return;
 
 	guard(mutex)(&iommu_lu_out_lock);
 
-	i = iommu_lu_unit_index(dev->iommu->iommu_dev);
-	if (WARN_ON_ONCE(i == IOMMU_LU_MAX_UNITS))
-		return;
-
-	unit = &iommu_lu_out.units[i];
-	if (--unit->nr_devices)
-		return;
-
-	unit->iommu->ops->liveupdate->unpreserve_unit(unit->iommu);
-	iommu_lu_put_unit(i);
-	iommu_lu_put_root();
+	iommu_lu_unpreserve_device(dev);
+	iommu_lu_release_unit(dev->iommu->iommu_dev);
+	iommu_lu_seal_root();
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_unpreserve);
 
@@ -312,6 +345,8 @@ static const char *iommu_lu_check_root(const struct iommu_lu_root_ser *root)
 		return "checksum mismatch";
 	if (memchr_inv(root->reserved, 0, sizeof(root->reserved)))
 		return "reserved field of root not zero";
+	if (!root->nr_devices && root->devices)
+		return "devices without a number";
 
 	for (i = 0; i < root->nr_units; i++) {
 		reason = iommu_lu_check_unit(&root->units[i]);
@@ -332,7 +367,7 @@ static const char *iommu_lu_check_root(const struct iommu_lu_root_ser *root)
 VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 {
 	struct iommu_lu_root_ser *root;
-	const char *reason = NULL;
+	const char *reason;
 
 	if (size != IOMMU_LU_ROOT_SIZE || !kho_is_preserved(phys, size))
 		return "invalid address of the root";
@@ -344,11 +379,14 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 	kho_restore_free(phys_to_virt(phys));
 
 	reason = iommu_lu_check_root(root);
-	if (reason)
+	if (reason) {
 		kfree(root);
-	else
-		iommu_lu_in.root = root;
-	return reason;
+		return reason;
+	}
+
+	iommu_lu_load_devices(root);
+	iommu_lu_in.root = root;
+	return NULL;
 }
 
 static void iommu_lu_load_once(void)
@@ -460,6 +498,7 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
  * iommu_liveupdate_release - A device is no longer incoming
  * @dev:	Device, which has a driver that owns its DMA, or is no bus master
  *
+ * If it still uses the mappings of the previous kernel, it is stopped.
  * Its group gets the domain which it would have had without a live update, with
  * the last of its devices which are incoming.
  *
@@ -467,8 +506,11 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
  */
 void iommu_liveupdate_release(struct device *dev)
 {
-	if (dev->iommu_group)
-		iommu_group_release_handed_over(dev->iommu_group);
+	if (!dev->iommu_group)
+		return;
+
+	iommu_lu_stop_unattached(dev);
+	iommu_group_release_handed_over(dev->iommu_group);
 }
 
 /**
@@ -520,12 +562,15 @@ void iommu_liveupdate_finish(void)
 
 	guard(mutex)(&iommu_lu_in_lock);
 
+	/* What no unit has asked for is to be freed, too. */
+	iommu_lu_load_once();
 	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
 		iommu = iommu_lu_in.units[i];
 		if (iommu && iommu->ops->liveupdate->finish_unit)
 			iommu->ops->liveupdate->finish_unit(iommu);
 		iommu_lu_in.units[i] = NULL;
 	}
+	iommu_lu_leave_all();
 	kfree(iommu_lu_in.root);
 	iommu_lu_in.root = NULL;
 	schedule_work(&iommu_lu_release_work);

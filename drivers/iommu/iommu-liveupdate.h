@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * IOMMU live update, shared by iommu-liveupdate.c, iommu.c and the drivers.
+ * IOMMU live update, shared by its parts, iommu.c and the drivers.
  */
 
 #ifndef _IOMMU_LIVEUPDATE_H
 #define _IOMMU_LIVEUPDATE_H
 
+#include <linux/kho/abi/iommu.h>
+#include <linux/kho_block.h>
 #include <linux/types.h>
 
+struct device;
+struct iommu_device;
+struct iommu_domain;
 struct iommu_group;
+
+/**
+ * struct iommu_lu_pages - A list of preserved pages which is being written
+ * @blocks:	Memory of the list, preserved as well
+ * @it:		Its end
+ * @nr:		Number of entries
+ * @checksum:	CRC-32 of the entries
+ */
+struct iommu_lu_pages {
+	struct kho_block_set	blocks;
+	struct kho_block_set_it	it;
+	u32			nr;
+	u32			checksum;
+};
 
 /* iommu.c */
 bool iommu_group_is_blocked(struct iommu_group *group);
+struct iommu_domain *iommu_group_owner_domain(struct iommu_group *group);
 void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */
@@ -19,5 +39,33 @@ u32 iommu_lu_tables_checksum(const u64 *tables);
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
 #endif
+
+/* iommu-liveupdate-out.c: devices of the kernel which hands over */
+int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root);
+void iommu_lu_unpreserve_device(struct device *dev);
+int iommu_lu_check_domain(struct device *dev, struct iommu_domain **domain);
+int iommu_lu_check_device(struct device *dev);
+
+/* iommu-liveupdate-in.c: devices of the kernel which takes over */
+void iommu_lu_load_devices(const struct iommu_lu_root_ser *root);
+void iommu_lu_stop_unattached(struct device *dev);
+void iommu_lu_leave_all(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern struct work_struct iommu_lu_free_work;
+#endif
+
+/* iommu-liveupdate-pages.c */
+int iommu_lu_preserve_folio(void *virt, u64 *entry);
+void iommu_lu_unpreserve_folio(u64 entry);
+void iommu_lu_pages_init(struct iommu_lu_pages *pages);
+int iommu_lu_pages_add(void *table, struct iommu_lu_pages *pages);
+void iommu_lu_pages_unpreserve(struct iommu_lu_pages *pages);
+struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *pages);
+bool iommu_lu_folio_is_preserved(u64 entry);
+void iommu_lu_free_folio(u64 entry);
+struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left);
+const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser);
+phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser);
+void iommu_lu_pages_free(const struct iommu_lu_pages_ser *ser);
 
 #endif /* _IOMMU_LIVEUPDATE_H */

@@ -14,14 +14,19 @@
  * (RMRR) becomes a pass-through entry instead, which needs a PASID directory and
  * table in scalable mode: one for the unit, allocated beforehand. A bus whose
  * context table is not preserved, because it is newer than the last preserved
- * device, loses its root entry. Last, all caches of the unit are invalidated.
+ * device, loses its root entry. Last, all caches of the unit are invalidated. The
+ * entry of a device that is attached to a domain is not touched at all: its record
+ * names what is in the entry, the tables of the domain and, in scalable mode, the
+ * PASID directory and table of the device (liveupdate_entry.c).
  *
  * The kernel that takes over compares record and registers, and then root table
- * and record. It keeps the pass-through entries of devices that have an RMRR in
+ * and record. It keeps the entries that are what their records say, reserves
+ * their domain ids, keeps the pass-through entries of devices that have an RMRR in
  * this kernel as well, and closes every other entry that is present. Entries that it
  * has not written itself are in the bitmap of copied tables, as in a crash kernel.
  * The first domain that is attached to such a device replaces the entry in one
- * write, where it is present: intel_liveupdate_replace().
+ * write, where it is present: intel_liveupdate_replace(). In scalable mode the entry
+ * leads to a PASID directory of this kernel then, which has the new domain already.
  *
  * The mode of the root table (legacy or scalable) cannot change while translation
  * is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel that wants the
@@ -50,6 +55,7 @@
 
 /* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
 #define CONTEXT_FPD		BIT_ULL(1)
+#define CONTEXT_TT(lo)		(((lo) >> 2) & 3)
 
 /* More than there are devices whose time-outs can come one after the other */
 #define FLUSH_TRIES		16
@@ -391,8 +397,11 @@ static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
 	unsigned int i;
 
 	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
-		if (context_present(&context[i]) &&
-		    test_bit(requester_id(iommu, table, i), lu->direct))
+		u16 id = requester_id(iommu, table, i);
+
+		if (iommu_liveupdate_entry_stays(iommu->segment, id))
+			continue;
+		if (context_present(&context[i]) && test_bit(id, lu->direct))
 			context_open_direct(iommu, &context[i]);
 		else
 			context_close(iommu, &context[i]);
@@ -472,9 +481,56 @@ static const char *intel_lu_restore_tables(struct root_entry *root, const u64 *t
 	return NULL;
 }
 
-/* Those of devices whose RMRR this kernel knows, too, stay. All others are closed. */
-static void intel_lu_adopt_entries(struct intel_iommu *iommu, unsigned int table,
-				   const unsigned long *direct)
+/* What intel_liveupdate_close_all() has written for a device with RMRR */
+static bool context_is_direct(struct intel_iommu *iommu, const struct context_entry *context)
+{
+	if (sm_supported(iommu))
+		return iommu->direct_pasid_dir &&
+		       (context->lo & VTD_PAGE_MASK) == virt_to_phys(iommu->direct_pasid_dir);
+	return CONTEXT_TT(context->lo) == CONTEXT_TT_PASS_THROUGH;
+}
+
+static const char *intel_lu_adopt_entry(struct intel_iommu *iommu, u16 id,
+					const struct context_entry *context,
+					const unsigned long *direct)
+{
+	const struct iommu_lu_device_ser *ser;
+	const char *reason;
+
+	if (test_bit(id, direct) && context_is_direct(iommu, context))
+		return NULL;
+
+	ser = iommu_liveupdate_incoming_entry(iommu->segment, id);
+	if (!ser)
+		return "mappings without a valid record";
+
+	reason = intel_liveupdate_check_entry(iommu, ser, context);
+	return reason ?: iommu_liveupdate_adopt_entry(ser, &iommu->iommu, &intel_liveupdate_ops);
+}
+
+static void intel_lu_take_entry(struct intel_iommu *iommu, u16 id,
+				struct context_entry *context, const unsigned long *direct)
+{
+	const char *reason;
+
+	if (!context_present(context)) {
+		context_close(iommu, context);
+		return;
+	}
+
+	reason = intel_lu_adopt_entry(iommu, id, context, direct);
+	if (!reason)
+		return;
+	context_close(iommu, context);
+	iommu_liveupdate_refuse_entry(iommu->segment, id, reason);
+}
+
+/*
+ * Those of devices with mappings stay, and those of devices whose RMRR this kernel
+ * knows, too. All others are closed.
+ */
+static void intel_lu_adopt_table(struct intel_iommu *iommu, unsigned int table,
+				 const unsigned long *direct)
 {
 	struct context_entry *context = phys_to_virt(*root_half(iommu, table) & VTD_PAGE_MASK);
 	unsigned int i;
@@ -482,8 +538,7 @@ static void intel_lu_adopt_entries(struct intel_iommu *iommu, unsigned int table
 	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
 		u16 id = requester_id(iommu, table, i);
 
-		if (!context_present(&context[i]) || !test_bit(id, direct))
-			context_close(iommu, &context[i]);
+		intel_lu_take_entry(iommu, id, &context[i], direct);
 		set_context_copied(iommu, PCI_BUS_NUM(id), id & 0xff);
 	}
 }
@@ -563,7 +618,7 @@ static const char *intel_lu_adopt_tables(struct intel_iommu *iommu,
 
 	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
 		if (tables[i])
-			intel_lu_adopt_entries(iommu, i, direct);
+			intel_lu_adopt_table(iommu, i, direct);
 	}
 	iommu_liveupdate_take_over(ser, &iommu->iommu);
 	return NULL;
@@ -644,6 +699,7 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 {
 	struct pci_dev *pdev = NULL;
 
+	iommu_liveupdate_abandon_unit(&iommu->iommu);
 	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
 		return;
 
@@ -763,7 +819,7 @@ static struct iommu_domain intel_lu_handed_over_domain = {
 	},
 };
 
-/* No entry suppresses faults any more, and no entry needs the PASID table. */
+/* No entry suppresses faults any more, and none needs tables of the previous kernel. */
 static void intel_lu_finish_table(struct intel_iommu *iommu, unsigned int table)
 {
 	static const struct context_entry none;
@@ -774,7 +830,7 @@ static void intel_lu_finish_table(struct intel_iommu *iommu, unsigned int table)
 		u16 id = requester_id(iommu, table, i);
 
 		if (context_copied(iommu, PCI_BUS_NUM(id), id & 0xff) &&
-		    (sm_supported(iommu) || !context_present(&context[i])))
+		    (sm_supported(iommu) || !context_is_direct(iommu, &context[i])))
 			context_replace(iommu, &context[i], &none, id);
 	}
 }
@@ -801,6 +857,9 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.preserve_unit		= intel_lu_preserve_unit,
 	.unpreserve_unit	= intel_lu_unpreserve_unit,
 	.check_device		= intel_lu_check_device,
+	.add_entries		= intel_liveupdate_add_entries,
+	.reserve_domain_id	= intel_liveupdate_reserve_domain_id,
+	.free_domain_id		= intel_liveupdate_free_domain_id,
 	.finish_unit		= intel_lu_finish_unit,
 	.handed_over		= &intel_lu_handed_over_domain,
 };

@@ -25,6 +25,15 @@ bool intel_liveupdate_replace(struct intel_iommu *iommu, struct context_entry *c
 			      const struct context_entry *new, u8 bus, u8 devfn);
 void intel_liveupdate_block(struct device *dev);
 
+/* liveupdate_entry.c */
+int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
+				 struct iommu_lu_out_device *out);
+const char *intel_liveupdate_check_entry(struct intel_iommu *iommu,
+					 const struct iommu_lu_device_ser *ser,
+					 const struct context_entry *context);
+int intel_liveupdate_reserve_domain_id(struct iommu_device *iommu_dev, u32 id);
+void intel_liveupdate_free_domain_id(struct iommu_device *iommu_dev, u32 id);
+
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
 #define INTEL_LIVEUPDATE_OPS	NULL

@@ -4,6 +4,7 @@
 #define _LINUX_KHO_ABI_IOMMU_H
 
 #include <linux/build_bug.h>
+#include <linux/kho/abi/block.h>
 #include <linux/types.h>
 
 /**
@@ -24,10 +25,30 @@
  *   | iommu_lu_unit_ser |        | ...                    |
  *   +-------------------+        +------------------------+
  *
+ *   devices (blocks)               page table of a domain (blocks)
+ *   +----------------------+       +----------------------+
+ *   | kho_block_header_ser |  +--->| kho_block_header_ser |
+ *   | iommu_lu_device_ser  |--+    | address and order    |---> a table
+ *   | iommu_lu_device_ser  |--+    | address and order    |---> another one
+ *   | ...                  |       | ...                  |
+ *   +----------------------+       +----------------------+
+ *
  * A unit is one IOMMU, found again by its PCI segment and the physical address
  * of its registers. Everything to which a unit points is preserved memory. The
  * next kernel follows no address which KHO did not keep, neither in a record
  * nor in a table.
+ *
+ * A device here is a requester id whose entry the unit keeps using, because it
+ * was attached to a domain: there is one for each DMA alias of a device which is
+ * handed over, and for the bridges of its group. A requester id without such a
+ * record reaches no memory. Devices which share a domain name the same list of
+ * tables. Each address in a list names one block of pages, preserved as a folio,
+ * with the order of that block in the bits below %KHO_BLOCK_SIZE. The first one
+ * is the table at which the translation begins. No table is followed to another
+ * one: what is to be freed is in the list.
+ *
+ * Lists are chains of blocks (&struct kho_block_header_ser) with a count and a
+ * checksum at the place which names the list.
  *
  * %IOMMU_LU_BACKEND_VTD:
  *	The root is the root table. The list has two addresses of context tables
@@ -78,17 +99,69 @@ struct iommu_lu_unit_ser {
 static_assert(sizeof(struct iommu_lu_unit_ser) == 64);
 
 /**
+ * struct iommu_lu_pages_ser - List of preserved pages
+ * @first:	Physical address of the first &struct kho_block_header_ser. Its
+ *		entries are u64: a physical address, and in the bits below
+ *		%KHO_BLOCK_SIZE the order of the folio there.
+ * @nr:		Number of entries in all blocks
+ * @checksum:	CRC-32 of the entries
+ */
+struct iommu_lu_pages_ser {
+	__u64	first;
+	__u32	nr;
+	__u32	checksum;
+};
+
+static_assert(sizeof(struct iommu_lu_pages_ser) == 16);
+
+/**
+ * struct iommu_lu_device_ser - A requester id whose entry stays in use
+ * @segment:		PCI segment
+ * @devid:		The requester id
+ * @owner:		Requester id of the device which is attached and thereby uses
+ *			@devid. Differs from it for a DMA alias.
+ * @domain_id:		Domain id with which the caches of the unit are tagged
+ * @checksum:		CRC-32 of this struct, with this field taken as zero
+ * @entry:		The part of its entry that makes it translate: the context
+ *			entry (VT-d)
+ * @pasid_dir:		Physical address of its PASID directory and, in the bits below
+ *			%KHO_BLOCK_SIZE, the order of that. Zero when there is none.
+ * @pasid_table:	Physical address of the only PASID table in @pasid_dir
+ * @tables:		The tables of its domain
+ *
+ * All of it is zero when the record is not used any more.
+ */
+struct iommu_lu_device_ser {
+	__u32				segment;
+	__u16				devid;
+	__u16				owner;
+	__u32				domain_id;
+	__u32				checksum;
+	__u64				entry[2];
+	__u64				pasid_dir;
+	__u64				pasid_table;
+	struct iommu_lu_pages_ser	tables;
+};
+
+static_assert(sizeof(struct iommu_lu_device_ser) == 64);
+
+/**
  * struct iommu_lu_root_ser - Root of the IOMMU state
  * @nr_units:	Number of entries in @units
  * @checksum:	CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted at
  *		the end) of the root and its units, with this field taken as zero
+ * @devices:	Physical address of the first block of &struct iommu_lu_device_ser,
+ *		or zero
+ * @nr_devices:	Number of these records in all blocks, unused ones included
  * @reserved:	Zero
  * @units:	The units
  */
 struct iommu_lu_root_ser {
 	__u32				nr_units;
 	__u32				checksum;
-	__u64				reserved[7];
+	__u64				devices;
+	__u32				nr_devices;
+	__u32				reserved[11];
 	struct iommu_lu_unit_ser	units[];
 };
 

@@ -31,6 +31,15 @@ static void fake_restore_free(void *mem);
 static void *fake_restore_pages(phys_addr_t phys, size_t size);
 static struct intel_iommu *fake_lookup(struct device *dev, u8 *bus, u8 *devfn);
 static bool fake_has_rmrr(struct device *dev);
+static bool fake_entry_stays(u32 segment, u16 devid);
+static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 devid);
+static const char *fake_adopt_entry(const struct iommu_lu_device_ser *ser,
+				    struct iommu_device *iommu,
+				    const struct iommu_liveupdate_ops *ops);
+static void fake_refuse_entry(u32 segment, u16 devid, const char *reason);
+static void fake_abandon_unit(struct iommu_device *iommu);
+static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what);
+static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
 
 #include "iommu.h"
 #include "pasid.h"
@@ -51,15 +60,28 @@ static bool fake_has_rmrr(struct device *dev);
 #define iommu_restore_pages		fake_restore_pages
 #define device_lookup_iommu		fake_lookup
 #define intel_iommu_has_rmrr		fake_has_rmrr
+#define iommu_liveupdate_entry_stays	fake_entry_stays
+#define iommu_liveupdate_incoming_entry	fake_incoming_entry
+#define iommu_liveupdate_adopt_entry	fake_adopt_entry
+#define iommu_liveupdate_refuse_entry	fake_refuse_entry
+#define iommu_liveupdate_abandon_unit	fake_abandon_unit
+#define iommu_lu_add_entry		fake_add_entry
+#define iommu_lu_pages_first		fake_pages_first
 #define intel_liveupdate_ops		copy_of_liveupdate_ops
 #define intel_liveupdate_close_all	copy_of_close_all
 #define intel_liveupdate_take_over	copy_of_take_over
 #define intel_liveupdate_stop		copy_of_stop
 #define intel_liveupdate_replace	copy_of_replace
 #define intel_liveupdate_block		copy_of_block
+#define intel_liveupdate_add_entries	copy_of_add_entries
+#define intel_liveupdate_check_entry	copy_of_check_entry
+#define intel_liveupdate_reserve_domain_id copy_of_reserve_domain_id
+#define intel_liveupdate_free_domain_id	copy_of_free_domain_id
 
 #undef pr_fmt
 #include "liveupdate.c"
+#undef pr_fmt
+#include "liveupdate_entry.c"
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3: PT, SMTS; not C */
 #define FAKE_ECAP_PT		BIT_ULL(6)
@@ -102,6 +124,12 @@ static bool fake_has_rmrr(struct device *dev);
  * @taken:	The core was told of the unit
  * @flushed_did: The domain id whose IOTLB was invalidated
  * @nr_flushes:	How often an entry was invalidated
+ * @stays:	Requester id whose entry stays, or 0
+ * @record:	Record of that entry
+ * @adopted:	How often the core was told that an entry is in use
+ * @refused:	Why an entry was closed, or NULL
+ * @added:	The entry which was added last
+ * @nr_added:	How many there were
  */
 struct fake_unit {
 	struct intel_iommu		iommu;
@@ -120,6 +148,12 @@ struct fake_unit {
 	bool				taken;
 	u16				flushed_did;
 	unsigned int			nr_flushes;
+	u16				stays;
+	struct iommu_lu_device_ser	record;
+	unsigned int			adopted;
+	const char			*refused;
+	struct iommu_lu_entry		added;
+	unsigned int			nr_added;
 };
 
 static struct fake_unit *unit;
@@ -229,6 +263,45 @@ static bool fake_has_rmrr(struct device *dev)
 	return rmrr_id && pci_dev_id(to_pci_dev(dev)) == rmrr_id;
 }
 
+static bool fake_entry_stays(u32 segment, u16 devid)
+{
+	return unit->stays && unit->stays == devid;
+}
+
+static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 devid)
+{
+	return fake_entry_stays(segment, devid) ? &unit->record : NULL;
+}
+
+static const char *fake_adopt_entry(const struct iommu_lu_device_ser *ser,
+				    struct iommu_device *iommu,
+				    const struct iommu_liveupdate_ops *ops)
+{
+	unit->adopted++;
+	return NULL;
+}
+
+static void fake_refuse_entry(u32 segment, u16 devid, const char *reason)
+{
+	unit->refused = reason;
+}
+
+static void fake_abandon_unit(struct iommu_device *iommu)
+{
+}
+
+static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
+{
+	unit->added = *what;
+	unit->nr_added++;
+	return 0;
+}
+
+static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser)
+{
+	return ROOT_OF_TABLE;
+}
+
 /*
  * The unit
  */
@@ -286,6 +359,7 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	iommu->reg = (void __iomem __force *)reg;
 	iommu->reg_phys = virt_to_phys(reg);
 	iommu->msagaw = 2;
+	iommu->max_domain_id = 256;
 	strscpy(iommu->name, "fake");
 	spin_lock_init(&iommu->lock);
 	raw_spin_lock_init(&iommu->register_lock);
@@ -376,6 +450,22 @@ static void closes_all_entries(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
 	for (devfn = 0; devfn < 256; devfn++)
 		expect_entry(test, entry_of(PCI_DEVID(BUS, devfn)), CLOSED);
+	unpreserve();
+}
+
+static void leaves_the_entry_of_a_device_with_mappings(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	unit->stays = ID;
+	*entry_of(ID) = TRANSLATED;
+	*entry_of(ID + 1) = TRANSLATED;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	observe(test, entry_of(ID));
+
+	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_seen);
+	expect_entry(test, entry_of(ID), TRANSLATED);
+	expect_entry(test, entry_of(ID + 1), CLOSED);
 	unpreserve();
 }
 
@@ -637,6 +727,247 @@ static void keeps_the_entry_of_a_device_with_rmrr(struct kunit *test)
 	expect_entry(test, entry_of(id), direct);
 }
 
+/*
+ * Devices with mappings
+ */
+
+/* Before the unit is taken over, its root table is known by its record only. */
+static struct context_entry *entry_of_old(u16 id)
+{
+	struct root_entry *root = phys_to_virt(unit->ser.root);
+	u64 table = sm_supported(&unit->iommu) && (id & 0x80) ? root[PCI_BUS_NUM(id)].hi :
+								root[PCI_BUS_NUM(id)].lo;
+	struct context_entry *context = phys_to_virt(table & VTD_PAGE_MASK);
+
+	return &context[sm_supported(&unit->iommu) ? (id & 0x7f) * 2 : id & 0xff];
+}
+
+/* One that is attached, in the mode of the unit */
+static void hand_over_mapped(struct kunit *test, bool scalable, struct pasid_entry **pasid)
+{
+	struct context_entry left = TRANSLATED;
+	struct pasid_dir_entry *dir;
+
+	setup_unit(test, FAKE_ECAP_PT, scalable);
+	unit->stays = ID;
+	unit->record.domain_id = OLD_DID;
+	if (scalable) {
+		dir = alloc_table(test);
+		*pasid = alloc_table(test);
+		dir->val = virt_to_phys(*pasid) | PASID_PTE_PRESENT;
+		pasid_set_domain_id(*pasid, OLD_DID);
+		pasid_set_slptr(*pasid, ROOT_OF_TABLE);
+		pasid_set_translation_type(*pasid, PASID_ENTRY_PGTT_SL_ONLY);
+		pasid_set_present(*pasid);
+		unit->record.pasid_dir = virt_to_phys(dir);
+		unit->record.pasid_table = virt_to_phys(*pasid);
+		left = CONTEXT(virt_to_phys(dir) | 1, 0);
+	}
+	unit->record.entry[0] = left.lo;
+	unit->record.entry[1] = left.hi;
+	hand_over(test, left);
+}
+
+static void expect_adopted(struct kunit *test)
+{
+	struct context_entry left = CONTEXT(unit->record.entry[0], unit->record.entry[1]);
+
+	take_over(test);
+	KUNIT_EXPECT_EQ(test, 1, unit->adopted);
+	KUNIT_EXPECT_NULL(test, unit->refused);
+	KUNIT_EXPECT_TRUE(test, context_copied(&unit->iommu, BUS, DEVFN));
+	expect_entry(test, entry_of(ID), left);
+}
+
+static void keeps_an_entry_with_mappings(struct kunit *test)
+{
+	hand_over_mapped(test, false, NULL);
+	expect_adopted(test);
+}
+
+static void keeps_an_entry_with_mappings_of_second_stage(struct kunit *test)
+{
+	struct pasid_entry *pasid;
+
+	hand_over_mapped(test, true, &pasid);
+	expect_adopted(test);
+}
+
+static void keeps_an_entry_with_mappings_of_first_stage(struct kunit *test)
+{
+	struct pasid_entry *pasid;
+
+	hand_over_mapped(test, true, &pasid);
+	pasid_clear_entry(pasid);
+	pasid_set_flptr(pasid, ROOT_OF_TABLE);
+	pasid_set_domain_id(pasid, OLD_DID);
+	pasid_set_translation_type(pasid, PASID_ENTRY_PGTT_FL_ONLY);
+	pasid_set_present(pasid);
+	expect_adopted(test);
+}
+
+static void other_entry(struct pasid_entry *pasid)
+{
+	unit->record.entry[0] += SZ_4K;
+}
+
+static void other_domain_id(struct pasid_entry *pasid)
+{
+	unit->record.domain_id++;
+}
+
+static void no_domain_id(struct pasid_entry *pasid)
+{
+	unit->record.domain_id = unit->iommu.max_domain_id;
+}
+
+static void id_of_this_kernel(struct pasid_entry *pasid)
+{
+	unit->record.domain_id = FLPT_DEFAULT_DID;
+}
+
+static void no_record(struct pasid_entry *pasid)
+{
+	unit->stays = 0;
+}
+
+static void set_entry(u64 lo, u64 hi)
+{
+	*entry_of_old(ID) = CONTEXT(lo, hi);
+	unit->record.entry[0] = lo;
+	unit->record.entry[1] = hi;
+}
+
+static void other_tables(struct pasid_entry *pasid)
+{
+	set_entry(unit->record.entry[0] + SZ_4K, unit->record.entry[1]);
+}
+
+static void pass_through(struct pasid_entry *pasid)
+{
+	set_entry(unit->record.entry[0] | CONTEXT_TT_PASS_THROUGH << 2, unit->record.entry[1]);
+}
+
+static void dir_in_legacy_mode(struct pasid_entry *pasid)
+{
+	unit->record.pasid_dir = SZ_4K;
+}
+
+static void no_dir(struct pasid_entry *pasid)
+{
+	unit->record.pasid_dir = 0;
+}
+
+static void big_dir(struct pasid_entry *pasid)
+{
+	set_entry(unit->record.entry[0] | 3 << 9, 0);
+}
+
+static void other_rid_pasid(struct pasid_entry *pasid)
+{
+	set_entry(unit->record.entry[0], 1);
+}
+
+static void second_table(struct pasid_entry *pasid)
+{
+	((struct pasid_dir_entry *)phys_to_virt(unit->record.pasid_dir))[7].val = SZ_4K | 1;
+}
+
+static void other_table(struct pasid_entry *pasid)
+{
+	unit->record.pasid_table += SZ_4K;
+}
+
+static void second_pasid(struct pasid_entry *pasid)
+{
+	pasid_set_present(&pasid[63]);
+}
+
+static void absent_pasid(struct pasid_entry *pasid)
+{
+	pasid_clear_present(pasid);
+}
+
+static void nested_pasid(struct pasid_entry *pasid)
+{
+	pasid_set_translation_type(pasid, PASID_ENTRY_PGTT_NESTED);
+}
+
+static void pasid_of_other_tables(struct pasid_entry *pasid)
+{
+	pasid_set_slptr(pasid, ROOT_OF_TABLE + SZ_4K);
+}
+
+static const struct wrong_record {
+	const char	*name;
+	bool		scalable;
+	void		(*damage)(struct pasid_entry *pasid);
+	const char	*reason;
+} wrong_records[] = {
+	{ "no record", false, no_record, "mappings without a valid record" },
+	{ "other entry", false, other_entry, "entry differs from its record" },
+	{ "other domain id", false, other_domain_id, "domain id differs from its record" },
+	{ "domain id which the unit does not have", false, no_domain_id, "invalid domain id" },
+	{ "domain id of this kernel", false, id_of_this_kernel, "invalid domain id" },
+	{ "other tables", false, other_tables, "entry leads to other tables" },
+	{ "pass-through", false, pass_through, "entry does not translate" },
+	{ "PASID directory in legacy mode", false, dir_in_legacy_mode,
+	  "PASID directory in legacy mode" },
+	{ "no PASID directory", true, no_dir, "no PASID directory" },
+	{ "PASID directory larger than what was preserved", true, big_dir,
+	  "PASID directory is too small" },
+	{ "requests with another PASID", true, other_rid_pasid,
+	  "requests without PASID use another one" },
+	{ "second PASID table", true, second_table, "PASID directory differs from its record" },
+	{ "other PASID table", true, other_table, "PASID directory differs from its record" },
+	{ "second PASID", true, second_pasid, "a PASID is attached" },
+	{ "PASID entry not present", true, absent_pasid, "PASID entry is not present" },
+	{ "nested PASID entry", true, nested_pasid, "PASID entry leads to other tables" },
+	{ "other domain id of the PASID entry", true, other_domain_id,
+	  "domain id differs from its record" },
+	{ "other tables of the PASID entry", true, pasid_of_other_tables,
+	  "PASID entry leads to other tables" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(wrong_record, wrong_records, name);
+
+static void closes_an_entry_that_does_not_match_its_record(struct kunit *test)
+{
+	const struct wrong_record *wrong = test->param_value;
+	struct pasid_entry *pasid = NULL;
+
+	hand_over_mapped(test, wrong->scalable, &pasid);
+	wrong->damage(pasid);
+	take_over(test);
+
+	KUNIT_EXPECT_EQ(test, 0, unit->adopted);
+	KUNIT_EXPECT_STREQ(test, wrong->reason, unit->refused);
+	expect_entry(test, entry_of(ID), CLOSED);
+}
+
+static void finish_closes_an_entry_that_is_still_in_use(struct kunit *test)
+{
+	hand_over_mapped(test, false, NULL);
+	take_over(test);
+	unit->nr_flushes = 0;
+
+	copy_of_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	expect_entry(test, entry_of(ID), EMPTY);
+	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
+	KUNIT_EXPECT_GT(test, unit->nr_flushes, 0);
+}
+
+static void domain_ids_are_reserved_and_freed(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	ida_init(&unit->iommu.domain_ida);
+
+	KUNIT_EXPECT_EQ(test, 0, copy_of_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
+	KUNIT_EXPECT_NE(test, 0, copy_of_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
+	copy_of_free_domain_id(&unit->iommu.iommu, OLD_DID);
+	KUNIT_EXPECT_TRUE(test, ida_is_empty(&unit->iommu.domain_ida));
+}
+
 static void break_root_address(void)
 {
 	writeq(unit->ser.root + SZ_4K, unit->iommu.reg + DMAR_RTADDR_REG);
@@ -800,6 +1131,7 @@ static void finish_reports_faults_again(struct kunit *test)
 static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(closes_a_translated_entry),
 	KUNIT_CASE(closes_all_entries),
+	KUNIT_CASE(leaves_the_entry_of_a_device_with_mappings),
 	KUNIT_CASE(closes_all_entries_in_scalable_mode),
 	KUNIT_CASE(closes_a_bus_without_preserved_table),
 	KUNIT_CASE(leaves_a_unit_alone_which_is_not_preserved),
@@ -815,6 +1147,12 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(takes_the_root_over_in_place),
 	KUNIT_CASE(closes_what_should_not_be_present),
 	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr),
+	KUNIT_CASE(keeps_an_entry_with_mappings),
+	KUNIT_CASE(keeps_an_entry_with_mappings_of_second_stage),
+	KUNIT_CASE(keeps_an_entry_with_mappings_of_first_stage),
+	KUNIT_CASE_PARAM(closes_an_entry_that_does_not_match_its_record, wrong_record_gen_params),
+	KUNIT_CASE(finish_closes_an_entry_that_is_still_in_use),
+	KUNIT_CASE(domain_ids_are_reserved_and_freed),
 	KUNIT_CASE_PARAM(refuses_the_tables, refusal_gen_params),
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * Devices with DMA mappings, in the kernel that takes them over: which entries of
+ * the previous kernel are in use, and the tables which are freed behind them.
+ */
+
+#define pr_fmt(fmt) "iommu: live update: " fmt
+
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/crc32.h>
+#include <linux/device.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "iommu-liveupdate.h"
+#include "iommu-priv.h"
+
+#define DEVICES_PER_BLOCK \
+	((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / \
+	 sizeof(struct iommu_lu_device_ser))
+
+/**
+ * struct iommu_lu_in_device - A requester id whose entry the previous kernel has left
+ * @ser:	Its record. Has no tables if they are not valid.
+ * @iommu:	The unit that uses the entry, NULL if none does
+ * @ops:	Methods of its driver
+ * @refused:	Why the entry was closed, or NULL
+ * @node:	Waiting to be freed
+ * @last:	No other entry leads to its tables
+ */
+struct iommu_lu_in_device {
+	struct iommu_lu_device_ser	ser;
+	struct iommu_device		*iommu;
+	const struct iommu_liveupdate_ops *ops;
+	const char			*refused;
+	struct list_head		node;
+	bool				last;
+};
+
+/* By PCI segment and requester id, and those whose tables nobody uses any more */
+static DEFINE_XARRAY(iommu_lu_in_devices);
+static LIST_HEAD(iommu_lu_in_left);
+static DEFINE_MUTEX(iommu_lu_in_devices_lock);
+
+static unsigned long device_key(u32 segment, u16 devid)
+{
+	return (unsigned long)segment << 16 | devid;
+}
+
+static bool same_tables(const struct iommu_lu_device_ser *a,
+			const struct iommu_lu_device_ser *b)
+{
+	return a->tables.nr && a->tables.first == b->tables.first;
+}
+
+/*
+ * Reading the records
+ */
+
+static u32 device_checksum(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_device_ser copy = *ser;
+
+	copy.checksum = 0;
+	return crc32_le(~0U, &copy, sizeof(copy));
+}
+
+static const char *check_tables(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_in_device *other;
+	unsigned long key;
+
+	xa_for_each(&iommu_lu_in_devices, key, other) {
+		if (same_tables(&other->ser, ser))
+			return memcmp(&other->ser.tables, &ser->tables, sizeof(ser->tables)) ?
+			       "other list of tables at the same address" : NULL;
+	}
+	return iommu_lu_pages_check(&ser->tables);
+}
+
+static const char *check_device(const struct iommu_lu_device_ser *ser)
+{
+	if (ser->pasid_dir && (!iommu_lu_folio_is_preserved(ser->pasid_dir) ||
+			       !iommu_lu_folio_is_preserved(ser->pasid_table)))
+		return "PASID table was not preserved";
+	if (!ser->pasid_dir && ser->pasid_table)
+		return "PASID table without a directory";
+	return check_tables(ser);
+}
+
+/* A record that is damaged belongs to nobody: its device is found by its entry. */
+static void load_device(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_in_device *in;
+	int ret;
+
+	if (!memchr_inv(ser, 0, sizeof(*ser)) || ser->checksum != device_checksum(ser))
+		return;
+
+	in = kzalloc_obj(*in);
+	if (!in)
+		return;
+	in->ser = *ser;
+	in->refused = check_device(ser);
+	if (in->refused)
+		memset(&in->ser.tables, 0, sizeof(in->ser.tables));
+
+	ret = xa_insert(&iommu_lu_in_devices, device_key(ser->segment, ser->devid), in,
+			GFP_KERNEL);
+	if (ret)
+		kfree(in);
+}
+
+/**
+ * iommu_lu_load_devices - Load the records of devices of the previous kernel
+ * @root:	Root which names them
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
+{
+	struct kho_block_header_ser *block;
+	u64 phys = root->devices;
+	u32 left = root->nr_devices;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	while (left) {
+		block = iommu_lu_next_block(phys, DEVICES_PER_BLOCK, left);
+		if (!block) {
+			pr_err("devices not taken over: their list was not preserved\n");
+			return;
+		}
+		for (u64 i = 0; i < block->count; i++)
+			load_device((const struct iommu_lu_device_ser *)(block + 1) + i);
+		phys = block->next;
+		left -= block->count;
+		kho_restore_free(block);
+	}
+}
+
+/*
+ * Entries
+ */
+
+/**
+ * iommu_liveupdate_incoming_entry - Find the record of an entry
+ * @segment:	PCI segment
+ * @devid:	Requester id
+ *
+ * Context: May sleep. The record is valid until its device has been attached to
+ *	    another domain, so not later than that from the driver.
+ * Return: The record, or NULL if the entry must not be used.
+ */
+const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u16 devid)
+{
+	struct iommu_lu_in_device *in;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	in = xa_load(&iommu_lu_in_devices, device_key(segment, devid));
+	return in && !in->refused ? &in->ser : NULL;
+}
+
+/* Domain ids are those of one unit. */
+static struct iommu_lu_in_device *find_same_id(struct iommu_device *iommu, u32 domain_id)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu == iommu && in->ser.domain_id == domain_id)
+			return in;
+	}
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_adopt_entry - A unit keeps using an entry of the previous kernel
+ * @ser:	Record of the entry, which matches the entry
+ * @iommu:	The unit, which may not be registered yet
+ * @ops:	Methods of its driver
+ *
+ * Its domain id is not given to another domain until the last device which uses
+ * it has left it.
+ *
+ * Context: May sleep.
+ * Return: NULL, or why the entry must not be used.
+ */
+const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
+					 struct iommu_device *iommu,
+					 const struct iommu_liveupdate_ops *ops)
+{
+	struct iommu_lu_in_device *in = container_of(ser, struct iommu_lu_in_device, ser);
+	struct iommu_lu_in_device *other;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	other = find_same_id(iommu, ser->domain_id);
+	if (other && !same_tables(&other->ser, ser))
+		return "domain id of another domain";
+	if (!other && ops->reserve_domain_id(iommu, ser->domain_id))
+		return "domain id not available";
+
+	in->iommu = iommu;
+	in->ops = ops;
+	return NULL;
+}
+
+/**
+ * iommu_liveupdate_refuse_entry - An entry of the previous kernel was closed
+ * @segment:	PCI segment
+ * @devid:	Requester id
+ * @reason:	Why, a constant string
+ *
+ * The device which uses the requester id is stopped as soon as it is there. For an
+ * entry with a record that was refused earlier, the reason stays the earlier one.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
+{
+	unsigned long key = device_key(segment, devid);
+	struct iommu_lu_in_device *in;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	in = xa_load(&iommu_lu_in_devices, key);
+	if (in) {
+		in->refused = in->refused ?: reason;
+		return;
+	}
+
+	in = kzalloc_obj(*in);
+	if (!in)
+		return;
+	in->ser.segment = segment;
+	in->ser.devid = devid;
+	in->ser.owner = devid;
+	in->refused = reason;
+	if (xa_err(xa_store(&iommu_lu_in_devices, key, in, GFP_KERNEL)))
+		kfree(in);
+}
+
+/*
+ * Leaving the tables
+ */
+
+static void free_left(struct work_struct *work)
+{
+	struct iommu_lu_in_device *in, *next;
+	LIST_HEAD(left);
+
+	scoped_guard(mutex, &iommu_lu_in_devices_lock)
+		list_splice_init(&iommu_lu_in_left, &left);
+
+	list_for_each_entry_safe(in, next, &left, node) {
+		if (in->last)
+			iommu_lu_pages_free(&in->ser.tables);
+		if (in->ser.pasid_dir) {
+			iommu_lu_free_folio(in->ser.pasid_table);
+			iommu_lu_free_folio(in->ser.pasid_dir);
+		}
+		kfree(in);
+	}
+}
+
+VISIBLE_IF_KUNIT DECLARE_WORK(iommu_lu_free_work, free_left);
+
+static bool tables_in_use(const struct iommu_lu_in_device *left)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (same_tables(&in->ser, &left->ser))
+			return true;
+	}
+	return false;
+}
+
+static void leave_unit(struct iommu_lu_in_device *in)
+{
+	struct iommu_device *iommu = in->iommu;
+
+	in->iommu = NULL;
+	if (iommu && !find_same_id(iommu, in->ser.domain_id))
+		in->ops->free_domain_id(iommu, in->ser.domain_id);
+}
+
+/* The tables may be many, and the caller holds locks. */
+static void leave(struct iommu_lu_in_device *in)
+{
+	lockdep_assert_held(&iommu_lu_in_devices_lock);
+
+	xa_erase(&iommu_lu_in_devices, device_key(in->ser.segment, in->ser.devid));
+	leave_unit(in);
+	in->last = in->ser.tables.nr && !tables_in_use(in);
+	list_add_tail(&in->node, &iommu_lu_in_left);
+	schedule_work(&iommu_lu_free_work);
+}
+
+static bool is_owner(struct pci_dev *pdev, const struct iommu_lu_in_device *in)
+{
+	return in->ser.segment == pci_domain_nr(pdev->bus) && in->ser.owner == pci_dev_id(pdev);
+}
+
+static void leave_tables(struct pci_dev *pdev)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (is_owner(pdev, in))
+			leave(in);
+	}
+}
+
+static int find_refused(struct pci_dev *pdev, u16 devid, void *reason)
+{
+	struct iommu_lu_in_device *in;
+
+	in = xa_load(&iommu_lu_in_devices, device_key(pci_domain_nr(pdev->bus), devid));
+	if (!in || !in->refused)
+		return 0;
+	*(const char **)reason = in->refused;
+	return 1;
+}
+
+/* Its DMA fails already. */
+static void stop_refused(struct pci_dev *pdev)
+{
+	const char *reason = NULL;
+
+	scoped_guard(mutex, &iommu_lu_in_devices_lock)
+		pci_for_each_dma_alias(pdev, find_refused, &reason);
+
+	if (reason && iommu_liveupdate_incoming(&pdev->dev))
+		iommu_liveupdate_stop_device(pdev, reason);
+}
+
+/**
+ * iommu_liveupdate_attached - A device was attached to a domain
+ * @dev:	Device
+ * @domain:	The domain
+ * @old:	The domain to which it was attached before, or NULL
+ *
+ * Any but the first one means that the device has left the tables of the previous
+ * kernel.
+ *
+ * Context: May sleep. The lock of the group is held.
+ */
+void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
+			       struct iommu_domain *old)
+{
+	if (xa_empty(&iommu_lu_in_devices) || !dev_is_pci(dev))
+		return;
+
+	if (domain->type == IOMMU_DOMAIN_HANDED_OVER && !old)
+		stop_refused(to_pci_dev(dev));
+	else
+		leave_tables(to_pci_dev(dev));
+}
+
+/**
+ * iommu_liveupdate_abandon_unit - A unit does not translate any more
+ * @iommu:	Unit that may use entries of the previous kernel
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu == iommu)
+			leave_unit(in);
+	}
+}
+
+static bool uses_tables(struct pci_dev *pdev)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu && is_owner(pdev, in))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * iommu_lu_stop_unattached - Stop a device which was attached to nothing new
+ * @dev:	Device that is no longer incoming
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_stop_unattached(struct device *dev)
+{
+	struct pci_dev *pdev;
+	u16 command;
+
+	if (!dev_is_pci(dev))
+		return;
+
+	pdev = to_pci_dev(dev);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MASTER && uses_tables(pdev))
+		iommu_liveupdate_stop_device(pdev, "it was not attached to a domain");
+}
+
+/**
+ * iommu_lu_leave_all - No entry of the previous kernel is used any more
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_leave_all(void)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	xa_for_each(&iommu_lu_in_devices, key, in)
+		leave(in);
+}

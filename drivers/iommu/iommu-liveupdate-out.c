@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * Devices with DMA mappings, in the kernel that hands them over: which requester
+ * ids have an entry that stays in use, and where the tables are to which it leads.
+ */
+
+#include <linux/cleanup.h>
+#include <linux/crc32.h>
+#include <linux/device.h>
+#include <linux/generic_pt/iommu.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho_block.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "iommu-liveupdate.h"
+#include "iommu-priv.h"
+
+/**
+ * struct iommu_lu_out_domain - A domain whose tables are preserved
+ * @node:	All of them
+ * @domain:	The domain
+ * @users:	How many entries lead to it
+ * @tables:	Its tables
+ */
+struct iommu_lu_out_domain {
+	struct list_head	node;
+	struct iommu_domain	*domain;
+	unsigned int		users;
+	struct iommu_lu_pages	tables;
+};
+
+/**
+ * struct iommu_lu_out_entry - An entry which stays in use
+ * @users:	How many preserved devices use it
+ * @domain:	The domain to which it leads
+ * @ser:	Its record
+ */
+struct iommu_lu_out_entry {
+	unsigned int			users;
+	struct iommu_lu_out_domain	*domain;
+	struct iommu_lu_device_ser	*ser;
+};
+
+/**
+ * struct iommu_lu_out_device - A device which is preserved with its mappings
+ * @node:	All of them
+ * @root:	The root of the records
+ * @dev:	The device
+ * @member:	Whose entries are just being added: @dev or a bridge of its group
+ * @domain:	The domain to which it is attached
+ * @entries:	What it uses: entries by requester id
+ */
+struct iommu_lu_out_device {
+	struct list_head		node;
+	struct iommu_lu_root_ser	*root;
+	struct device			*dev;
+	struct pci_dev			*member;
+	struct iommu_lu_out_domain	*domain;
+	struct xarray			entries;
+};
+
+/* All are protected by the lock of the caller, iommu_lu_out_lock. */
+static LIST_HEAD(iommu_lu_out_domains);
+static LIST_HEAD(iommu_lu_out_devices);
+static DEFINE_XARRAY(iommu_lu_out_entries);
+static struct kho_block_set iommu_lu_out_blocks =
+	KHO_BLOCK_SET_INIT(iommu_lu_out_blocks, sizeof(struct iommu_lu_device_ser));
+
+static unsigned long entry_key(u32 segment, u16 devid)
+{
+	return (unsigned long)segment << 16 | devid;
+}
+
+/*
+ * Domains
+ */
+
+static int preserve_table(void *table, void *tables)
+{
+	cond_resched();
+	return iommu_lu_pages_add(table, tables);
+}
+
+static struct iommu_lu_out_domain *get_domain(struct iommu_domain *domain)
+{
+	struct pt_iommu *pt = iommupt_from_domain(domain);
+	struct iommu_lu_out_domain *out;
+	int ret;
+
+	list_for_each_entry(out, &iommu_lu_out_domains, node) {
+		if (out->domain == domain) {
+			out->users++;
+			return out;
+		}
+	}
+
+	out = kzalloc_obj(*out);
+	if (!out)
+		return ERR_PTR(-ENOMEM);
+	iommu_lu_pages_init(&out->tables);
+
+	ret = pt->ops->for_each_table(pt, preserve_table, &out->tables);
+	if (ret) {
+		iommu_lu_pages_unpreserve(&out->tables);
+		kfree(out);
+		return ERR_PTR(ret);
+	}
+
+	out->domain = domain;
+	out->users = 1;
+	list_add(&out->node, &iommu_lu_out_domains);
+	return out;
+}
+
+static void put_domain(struct iommu_lu_out_domain *out)
+{
+	if (--out->users)
+		return;
+	list_del(&out->node);
+	iommu_lu_pages_unpreserve(&out->tables);
+	kfree(out);
+}
+
+/*
+ * Records
+ */
+
+static u32 device_checksum(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_device_ser copy = *ser;
+
+	copy.checksum = 0;
+	return crc32_le(~0U, &copy, sizeof(copy));
+}
+
+static struct iommu_lu_device_ser *find_unused(struct iommu_lu_root_ser *root)
+{
+	struct iommu_lu_device_ser *ser;
+	struct kho_block_set_it it;
+	int ret;
+
+	kho_block_set_it_init(&it, &iommu_lu_out_blocks);
+	while ((ser = kho_block_set_it_read_entry(&it))) {
+		if (!memchr_inv(ser, 0, sizeof(*ser)))
+			return ser;
+	}
+
+	ret = kho_block_set_grow(&iommu_lu_out_blocks, (u64)root->nr_devices + 1);
+	if (ret)
+		return ERR_PTR(ret);
+
+	if (!it.block)
+		kho_block_set_it_init(&it, &iommu_lu_out_blocks);
+	ser = kho_block_set_it_reserve_entry(&it);
+	root->devices = iommu_lu_out_blocks.head_pa;
+	root->nr_devices++;
+	return ser;
+}
+
+/* Blocks go with the last record, not one by one: those in use do not move. */
+static void free_records(struct iommu_lu_root_ser *root)
+{
+	if (!xa_empty(&iommu_lu_out_entries))
+		return;
+	root->devices = 0;
+	root->nr_devices = 0;
+	kho_block_set_destroy(&iommu_lu_out_blocks);
+}
+
+/*
+ * Entries
+ */
+
+static int preserve_pasid_table(struct iommu_lu_device_ser *ser,
+				const struct iommu_lu_entry *entry)
+{
+	int ret;
+
+	if (!entry->pasid_dir)
+		return 0;
+
+	ret = iommu_lu_preserve_folio(entry->pasid_dir, &ser->pasid_dir);
+	if (ret)
+		return ret;
+
+	ret = iommu_lu_preserve_folio(entry->pasid_table, &ser->pasid_table);
+	if (ret)
+		iommu_lu_unpreserve_folio(ser->pasid_dir);
+	return ret;
+}
+
+static void unpreserve_pasid_table(const struct iommu_lu_device_ser *ser)
+{
+	if (!ser->pasid_dir)
+		return;
+	iommu_lu_unpreserve_folio(ser->pasid_table);
+	iommu_lu_unpreserve_folio(ser->pasid_dir);
+}
+
+static void put_entry(struct iommu_lu_out_entry *entry, unsigned long key)
+{
+	if (--entry->users)
+		return;
+	xa_erase(&iommu_lu_out_entries, key);
+	unpreserve_pasid_table(entry->ser);
+	memset(entry->ser, 0, sizeof(*entry->ser));
+	put_domain(entry->domain);
+	kfree(entry);
+}
+
+static struct iommu_lu_out_entry *new_entry(struct iommu_lu_out_device *out,
+					    const struct iommu_lu_entry *what,
+					    struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_out_entry *entry __free(kfree) = kzalloc_obj(*entry);
+	struct iommu_lu_device_ser new = {
+		.segment	= pci_domain_nr(out->member->bus),
+		.devid		= what->devid,
+		.owner		= pci_dev_id(out->member),
+		.domain_id	= what->domain_id,
+		.entry		= { what->value[0], what->value[1] },
+		.tables		= iommu_lu_pages_describe(&out->domain->tables),
+	};
+	int ret;
+
+	if (!entry)
+		return ERR_PTR(-ENOMEM);
+
+	ret = preserve_pasid_table(&new, what);
+	if (ret)
+		return ERR_PTR(ret);
+
+	ret = xa_err(xa_store(&iommu_lu_out_entries, entry_key(new.segment, new.devid),
+			      entry, GFP_KERNEL));
+	if (ret) {
+		unpreserve_pasid_table(&new);
+		return ERR_PTR(ret);
+	}
+
+	new.checksum = device_checksum(&new);
+	*ser = new;
+	entry->ser = ser;
+	entry->users = 1;
+	entry->domain = out->domain;
+	entry->domain->users++;
+	return no_free_ptr(entry);
+}
+
+static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
+					    const struct iommu_lu_entry *what)
+{
+	unsigned long key = entry_key(pci_domain_nr(out->member->bus), what->devid);
+	struct iommu_lu_out_entry *entry = xa_load(&iommu_lu_out_entries, key);
+	struct iommu_lu_device_ser *ser;
+
+	if (entry) {
+		if (entry->domain != out->domain)
+			return ERR_PTR(-EBUSY);
+		entry->users++;
+		return entry;
+	}
+
+	ser = find_unused(out->root);
+	return IS_ERR(ser) ? ERR_CAST(ser) : new_entry(out, what, ser);
+}
+
+/**
+ * iommu_lu_add_entry - Add an entry which stays in use
+ * @out:	Device for which &iommu_liveupdate_ops.add_entries was called
+ * @what:	The entry. It may have been added for another device as well: that is
+ *		attached to the same domain then.
+ *
+ * Context: From @add_entries. May sleep.
+ * Return: 0, -EBUSY if another domain uses the entry, or another negative errno.
+ */
+int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
+{
+	unsigned long key = entry_key(pci_domain_nr(out->member->bus), what->devid);
+	struct iommu_lu_out_entry *entry;
+	int ret;
+
+	/* A DMA alias may be the requester id of a bridge, which is a member, too. */
+	if (xa_load(&out->entries, key))
+		return 0;
+
+	entry = get_entry(out, what);
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+
+	ret = xa_err(xa_store(&out->entries, key, entry, GFP_KERNEL));
+	if (ret)
+		put_entry(entry, key);
+	return ret;
+}
+
+/**
+ * iommu_liveupdate_entry_stays - Does a requester id keep its entry across the kexec?
+ * @segment:	PCI segment
+ * @devid:	The requester id
+ *
+ * Context: Any. At shutdown nobody changes the answer any more.
+ * Return: True if the entry must not be touched.
+ */
+bool iommu_liveupdate_entry_stays(u32 segment, u16 devid)
+{
+	return xa_load(&iommu_lu_out_entries, entry_key(segment, devid));
+}
+
+/*
+ * Devices
+ */
+
+static struct iommu_lu_out_device *find_device(struct device *dev)
+{
+	struct iommu_lu_out_device *out;
+
+	list_for_each_entry(out, &iommu_lu_out_devices, node) {
+		if (out->dev == dev)
+			return out;
+	}
+	return NULL;
+}
+
+static void free_device(struct iommu_lu_out_device *out)
+{
+	struct iommu_lu_root_ser *root = out->root;
+	struct iommu_lu_out_entry *entry;
+	unsigned long key;
+
+	xa_for_each(&out->entries, key, entry)
+		put_entry(entry, key);
+	xa_destroy(&out->entries);
+	put_domain(out->domain);
+	kfree(out);
+	free_records(root);
+}
+
+static bool is_bridge(struct device *dev)
+{
+	return dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev));
+}
+
+/* The device, and the bridges which are attached together with it */
+static int add_member(struct device *member, void *data)
+{
+	struct iommu_lu_out_device *out = data;
+
+	if (member != out->dev && !is_bridge(member))
+		return 0;
+
+	out->member = to_pci_dev(member);
+	return dev_iommu_ops(member)->liveupdate->add_entries(member, out->domain->domain, out);
+}
+
+/**
+ * iommu_lu_preserve_device - Keep the entries of a device in use, and their tables
+ * @dev:	Device whose unit is preserved
+ * @root:	Root of the records, whose checksum is the business of the caller
+ *
+ * Nothing happens if the device is attached to nothing: then it has no entry.
+ *
+ * Context: May sleep. The lock of the kernel which hands over is held.
+ * Return: 0 or a negative errno.
+ */
+int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root)
+{
+	struct iommu_lu_out_device *out;
+	struct iommu_domain *domain;
+	int ret;
+
+	ret = iommu_lu_check_domain(dev, &domain);
+	if (ret || !domain)
+		return ret;
+
+	out = kzalloc_obj(*out);
+	if (!out)
+		return -ENOMEM;
+	out->root = root;
+	out->dev = dev;
+	xa_init(&out->entries);
+
+	out->domain = get_domain(domain);
+	if (IS_ERR(out->domain)) {
+		ret = PTR_ERR(out->domain);
+		kfree(out);
+		return ret;
+	}
+
+	ret = iommu_group_for_each_dev(dev->iommu_group, out, add_member);
+	if (ret)
+		free_device(out);
+	else
+		list_add(&out->node, &iommu_lu_out_devices);
+	return ret;
+}
+
+/**
+ * iommu_lu_unpreserve_device - Undo iommu_lu_preserve_device()
+ * @dev:	Device, whether it has entries that stay in use or not
+ *
+ * Context: May sleep. The lock of the kernel which hands over is held.
+ */
+void iommu_lu_unpreserve_device(struct device *dev)
+{
+	struct iommu_lu_out_device *out = find_device(dev);
+
+	if (!out)
+		return;
+	list_del(&out->node);
+	free_device(out);
+}
+
+static const char *check_domain(struct device *dev, struct iommu_domain *domain)
+{
+	if (IS_ERR(domain))
+		return "its DMA has no owner, or a PASID is attached";
+	if (domain->type == IOMMU_DOMAIN_NESTED)
+		return "a nested domain is attached";
+	if (domain->type == IOMMU_DOMAIN_HANDED_OVER)
+		return "nothing was attached since the last live update";
+	if (domain->iopf_handler)
+		return "page requests are enabled";
+	if (!iommupt_from_domain(domain))
+		return "the format of its page table is not supported";
+	if (!dev_iommu_ops(dev)->liveupdate->add_entries)
+		return "its IOMMU driver does not hand mappings over";
+	return NULL;
+}
+
+/**
+ * iommu_lu_check_domain - Find out what a device is attached to
+ * @dev:	Device, which is bound to a driver that owns its DMA
+ * @domain:	Set to the domain, NULL if the device reaches no memory
+ *
+ * Context: May sleep.
+ * Return: 0, or -EOPNOTSUPP if it cannot be handed over, and the reason is logged.
+ */
+int iommu_lu_check_domain(struct device *dev, struct iommu_domain **domain)
+{
+	const char *reason;
+
+	*domain = NULL;
+	if (iommu_group_is_blocked(dev->iommu_group))
+		return 0;
+
+	*domain = iommu_group_owner_domain(dev->iommu_group);
+	reason = check_domain(dev, *domain);
+	if (!reason)
+		return 0;
+
+	dev_err(dev, "live update: not preserved: %s\n", reason);
+	return -EOPNOTSUPP;
+}
+
+static int check_member(struct device *member, void *data)
+{
+	struct device *dev = data;
+
+	if (is_bridge(member) || find_device(member))
+		return 0;
+
+	dev_err(dev, "live update: not frozen: %s of its IOMMU group is not preserved\n",
+		dev_name(member));
+	return -EOPNOTSUPP;
+}
+
+/**
+ * iommu_lu_check_device - Is a preserved device attached to what it was attached to?
+ * @dev:	Device
+ *
+ * Context: May sleep. The lock of the kernel which hands over is held.
+ * Return: 0, or -EOPNOTSUPP if not, or if another device of its group would be
+ * left behind, and the reason is logged.
+ */
+int iommu_lu_check_device(struct device *dev)
+{
+	struct iommu_lu_out_device *out = find_device(dev);
+	struct iommu_domain *domain;
+	int ret;
+
+	ret = iommu_lu_check_domain(dev, &domain);
+	if (ret)
+		return ret;
+	if (domain != (out ? out->domain->domain : NULL)) {
+		dev_err(dev, "live update: not frozen: another domain is attached\n");
+		return -EOPNOTSUPP;
+	}
+	return out ? iommu_group_for_each_dev(dev->iommu_group, dev, check_member) : 0;
+}

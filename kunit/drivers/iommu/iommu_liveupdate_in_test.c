@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of the records of devices with DMA mappings, in the kernel which takes over:
+ * what is refused, which domain ids are reserved, and when the tables are freed.
+ */
+
+#include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/test.h>
+#include <linux/crc32.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/pci.h>
+#include <linux/workqueue.h>
+
+#include "iommu-liveupdate.h"
+
+#define SEGMENT		0
+#define ID		0x0308
+#define OTHER_ID	0x0410
+#define DOMAIN_ID	7
+#define NR_TABLES	3
+#define MAX_KEPT	16
+
+/**
+ * struct left - What the previous kernel has left
+ * @root:	The root
+ * @devices:	Block of devices
+ * @ser:	The devices in it
+ * @lists:	Lists of tables
+ * @tables:	The tables in each of them
+ * @kept:	All of that memory
+ * @nr_kept:	How many pages it is
+ */
+struct left {
+	struct iommu_lu_root_ser	*root;
+	struct kho_block_header_ser	*devices;
+	struct iommu_lu_device_ser	*ser;
+	struct kho_block_header_ser	*lists[2];
+	void				*tables[2][NR_TABLES];
+	void				*kept[MAX_KEPT];
+	unsigned int			nr_kept;
+};
+
+static struct left *left;
+static unsigned int nr_reserved, nr_freed;
+
+static int reserve_id(struct iommu_device *iommu, u32 id)
+{
+	nr_reserved++;
+	return 0;
+}
+
+static void free_id(struct iommu_device *iommu, u32 id)
+{
+	nr_freed++;
+}
+
+static const struct iommu_liveupdate_ops ops = {
+	.reserve_domain_id	= reserve_id,
+	.free_domain_id		= free_id,
+};
+
+static struct iommu_domain handed_over = { .type = IOMMU_DOMAIN_HANDED_OVER };
+static struct iommu_domain blocked = { .type = IOMMU_DOMAIN_BLOCKED };
+static struct iommu_device unit, other_unit;
+
+static void flush_freeing(void)
+{
+	flush_work(&iommu_lu_free_work);
+}
+
+static void clean_up(void *unused)
+{
+	iommu_liveupdate_finish();
+	flush_freeing();
+	while (left->nr_kept)
+		free_kept(left->kept[--left->nr_kept]);
+}
+
+static void *keep(struct kunit *test)
+{
+	void *page = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	left->kept[left->nr_kept++] = page;
+	return page;
+}
+
+static struct iommu_lu_pages_ser keep_list(struct kunit *test, unsigned int nr)
+{
+	struct kho_block_header_ser *list = keep(test);
+	u64 *entries = (u64 *)(list + 1);
+
+	for (unsigned int i = 0; i < NR_TABLES; i++) {
+		left->tables[nr][i] = keep(test);
+		entries[i] = virt_to_phys(left->tables[nr][i]);
+	}
+	list->count = NR_TABLES;
+	left->lists[nr] = list;
+	return (struct iommu_lu_pages_ser) {
+		.first		= virt_to_phys(list),
+		.nr		= NR_TABLES,
+		.checksum	= crc32_le(~0U, entries, NR_TABLES * sizeof(*entries)),
+	};
+}
+
+static void seal(struct iommu_lu_device_ser *ser)
+{
+	ser->checksum = 0;
+	ser->checksum = crc32_le(~0U, ser, sizeof(*ser));
+}
+
+/* Two devices, each with a domain of its own */
+static void leave_devices(struct kunit *test)
+{
+	left = kunit_kzalloc(test, sizeof(*left), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, left);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, clean_up, NULL));
+	nr_reserved = 0;
+	nr_freed = 0;
+
+	left->root = alloc_kept(0);
+	KUNIT_ASSERT_NOT_NULL(test, left->root);
+	left->devices = keep(test);
+	left->devices->count = 2;
+	left->ser = (struct iommu_lu_device_ser *)(left->devices + 1);
+	for (unsigned int i = 0; i < 2; i++) {
+		left->ser[i] = (struct iommu_lu_device_ser) {
+			.segment	= SEGMENT,
+			.devid		= i ? OTHER_ID : ID,
+			.owner		= i ? OTHER_ID : ID,
+			.domain_id	= DOMAIN_ID + i,
+			.entry		= { 0x1001, DOMAIN_ID << 8 },
+			.tables		= keep_list(test, i),
+		};
+		seal(&left->ser[i]);
+	}
+}
+
+static void share_domain(void)
+{
+	left->ser[1].tables = left->ser[0].tables;
+	left->ser[1].domain_id = left->ser[0].domain_id;
+	seal(&left->ser[1]);
+}
+
+static void load(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = left->root;
+
+	root->devices = virt_to_phys(left->devices);
+	root->nr_devices = 2;
+	root->checksum = 0;
+	root->checksum = crc32_le(~0U, root, sizeof(*root));
+	KUNIT_ASSERT_NULL(test, iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE));
+}
+
+static const struct iommu_lu_device_ser *find(u16 devid)
+{
+	return iommu_liveupdate_incoming_entry(SEGMENT, devid);
+}
+
+static const char *adopt(u16 devid)
+{
+	return iommu_liveupdate_adopt_entry(find(devid), &unit, &ops);
+}
+
+static unsigned int nr_kept_tables(unsigned int list)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < NR_TABLES; i++)
+		nr += is_kept(left->tables[list][i]);
+	return nr;
+}
+
+/* As iommu.c sees it: a device with this requester id is attached */
+static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
+		   struct iommu_domain *old)
+{
+	struct pci_sysdata *sysdata = kunit_kzalloc(test, sizeof(*sysdata), GFP_KERNEL);
+	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, sysdata);
+	KUNIT_ASSERT_NOT_NULL(test, bus);
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	bus->sysdata = sysdata;
+	bus->number = PCI_BUS_NUM(devid);
+	pdev->bus = bus;
+	pdev->devfn = devid & 0xff;
+	pdev->dev.bus = &pci_bus_type;
+	iommu_liveupdate_attached(&pdev->dev, domain, old);
+	flush_freeing();
+}
+
+static void records_are_found(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, find(ID));
+	KUNIT_EXPECT_EQ(test, DOMAIN_ID, find(ID)->domain_id);
+	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
+	KUNIT_EXPECT_NULL(test, find(ID + 1));
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_incoming_entry(SEGMENT + 1, ID));
+	KUNIT_EXPECT_FALSE(test, is_kept(left->devices));
+}
+
+static void unused_record_is_nobodys(struct kunit *test)
+{
+	leave_devices(test);
+	memset(&left->ser[1], 0, sizeof(left->ser[1]));
+	load(test);
+
+	KUNIT_EXPECT_NOT_NULL(test, find(ID));
+	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
+	KUNIT_EXPECT_NULL(test, find(0));
+}
+
+static void first_attach_leaves_everything(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+
+	attach(test, ID, &handed_over, NULL);
+	KUNIT_EXPECT_NOT_NULL(test, find(ID));
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+}
+
+static void tables_are_freed_behind_a_device(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_EXPECT_EQ(test, 2, nr_reserved);
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_FALSE(test, is_kept(left->lists[0]));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(1));
+}
+
+/* Of two devices which shared a domain and go to two, the last one frees it. */
+static void shared_tables_are_freed_behind_the_last_device(struct kunit *test)
+{
+	leave_devices(test);
+	share_domain();
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_EXPECT_EQ(test, 1, nr_reserved);
+
+	attach(test, OTHER_ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+}
+
+static void revert_to_the_handed_over_domain_leaves_the_tables(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+
+	attach(test, ID, &handed_over, &blocked);
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+}
+
+static void alias_leaves_with_its_owner(struct kunit *test)
+{
+	leave_devices(test);
+	share_domain();
+	left->ser[1].owner = ID;
+	seal(&left->ser[1]);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+}
+
+static void pasid_table_is_freed(struct kunit *test)
+{
+	void *dir, *table;
+
+	leave_devices(test);
+	dir = keep(test);
+	table = keep(test);
+	left->ser[0].pasid_dir = virt_to_phys(dir);
+	left->ser[0].pasid_table = virt_to_phys(table);
+	seal(&left->ser[0]);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_FALSE(test, is_kept(dir));
+	KUNIT_EXPECT_FALSE(test, is_kept(table));
+}
+
+static void finish_frees_what_nobody_has_left(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+
+	iommu_liveupdate_finish();
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
+}
+
+static void domain_id_of_another_domain_is_refused(struct kunit *test)
+{
+	leave_devices(test);
+	left->ser[1].domain_id = DOMAIN_ID;
+	seal(&left->ser[1]);
+	load(test);
+
+	KUNIT_EXPECT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_STREQ(test, "domain id of another domain", adopt(OTHER_ID));
+	/* Each unit has its own ids. */
+	KUNIT_EXPECT_NULL(test, iommu_liveupdate_adopt_entry(find(OTHER_ID), &other_unit, &ops));
+}
+
+static void refused_entry_is_not_used(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	iommu_liveupdate_refuse_entry(SEGMENT, ID, "a reason");
+	iommu_liveupdate_refuse_entry(SEGMENT, ID + 1, "no record");
+
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_NULL(test, find(ID + 1));
+	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
+}
+
+static void unit_that_is_switched_off_frees_its_ids(struct kunit *test)
+{
+	leave_devices(test);
+	share_domain();
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+
+	iommu_liveupdate_abandon_unit(&unit);
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+}
+
+static void any_flipped_bit_is_refused(struct kunit *test)
+{
+	u32 bit;
+
+	for (bit = 0; bit < sizeof(struct iommu_lu_device_ser) * BITS_PER_BYTE; bit++) {
+		leave_devices(test);
+		flip_bit(left->ser, bit);
+		load(test);
+		KUNIT_EXPECT_NULL_MSG(test, find(ID), "bit %u", bit);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, find(OTHER_ID), "bit %u", bit);
+		kunit_release_action(test, clean_up, NULL);
+	}
+}
+
+static void lose_list(void)
+{
+	free_kept(left->lists[0]);
+}
+
+static void lose_table(void)
+{
+	free_kept(left->tables[0][NR_TABLES - 1]);
+}
+
+static void no_tables(void)
+{
+	left->ser[0].tables.nr = 0;
+}
+
+static void more_tables(void)
+{
+	left->ser[0].tables.nr++;
+}
+
+static void fewer_tables(void)
+{
+	left->ser[0].tables.nr--;
+}
+
+static void longer_chain(void)
+{
+	left->lists[0]->next = virt_to_phys(left->lists[1]);
+}
+
+/* As long as a list can be */
+static void cyclic_chain(void)
+{
+	u64 *entries = (u64 *)(left->lists[0] + 1);
+	unsigned int max = (KHO_BLOCK_SIZE - sizeof(*left->lists[0])) / sizeof(*entries);
+
+	for (unsigned int i = NR_TABLES; i < max; i++)
+		entries[i] = entries[0];
+	left->lists[0]->count = max;
+	left->lists[0]->next = virt_to_phys(left->lists[0]);
+	left->ser[0].tables.nr = 10000 * max;
+}
+
+static void too_many_tables(void)
+{
+	cyclic_chain();
+	left->ser[0].tables.nr = U32_MAX;
+}
+
+static void empty_block(void)
+{
+	left->lists[0]->count = 0;
+}
+
+static void huge_block(void)
+{
+	left->lists[0]->count = U64_MAX;
+	left->ser[0].tables.nr = U32_MAX;
+}
+
+static void huge_order(void)
+{
+	((u64 *)(left->lists[0] + 1))[1] |= 0xfff;
+}
+
+static void larger_order(void)
+{
+	((u64 *)(left->lists[0] + 1))[1] |= 1;
+}
+
+static void other_checksum(void)
+{
+	left->ser[0].tables.checksum++;
+}
+
+static void lost_pasid_table(void)
+{
+	left->ser[0].pasid_dir = virt_to_phys(left->tables[0][0]);
+	left->ser[0].pasid_table = SZ_4K;
+}
+
+static void only_pasid_table(void)
+{
+	left->ser[0].pasid_table = virt_to_phys(left->tables[0][0]);
+}
+
+static const struct damage {
+	const char	*name;
+	void		(*damage)(void);
+} damages[] = {
+	{ "list not preserved", lose_list },
+	{ "table not preserved", lose_table },
+	{ "no tables", no_tables },
+	{ "more tables than in the list", more_tables },
+	{ "fewer tables than in the list", fewer_tables },
+	{ "chain longer than its count", longer_chain },
+	{ "cyclic chain", cyclic_chain },
+	{ "empty block", empty_block },
+	{ "block with more than it has room for", huge_block },
+	{ "too many tables", too_many_tables },
+	{ "order of a table too large", huge_order },
+	{ "table larger than what was preserved", larger_order },
+	{ "checksum of the list", other_checksum },
+	{ "PASID table not preserved", lost_pasid_table },
+	{ "PASID table without directory", only_pasid_table },
+};
+
+KUNIT_ARRAY_PARAM_DESC(damage, damages, name);
+
+static void bad_record_is_refused(struct kunit *test)
+{
+	const struct damage *bad = test->param_value;
+
+	leave_devices(test);
+	bad->damage();
+	seal(&left->ser[0]);
+	load(test);
+
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
+}
+
+/* Two lists at one address cannot both be right. */
+static void other_list_at_the_same_address_is_refused(struct kunit *test)
+{
+	leave_devices(test);
+	left->ser[1].tables = left->ser[0].tables;
+	left->ser[1].tables.nr--;
+	seal(&left->ser[1]);
+	load(test);
+
+	KUNIT_EXPECT_NOT_NULL(test, find(ID));
+	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
+}
+
+/* A list that another one leads into is freed once. */
+static void tables_in_two_lists_are_freed_once(struct kunit *test)
+{
+	u64 *entries;
+
+	leave_devices(test);
+	entries = (u64 *)(left->lists[1] + 1);
+	memcpy(entries, left->lists[0] + 1, NR_TABLES * sizeof(*entries));
+	left->ser[1].tables.checksum = left->ser[0].tables.checksum;
+	seal(&left->ser[1]);
+	load(test);
+	KUNIT_ASSERT_NOT_NULL(test, find(OTHER_ID));
+
+	iommu_liveupdate_finish();
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_FALSE(test, is_kept(left->lists[1]));
+}
+
+/* Whatever is in the records: no memory is touched that was not preserved. */
+static void mutated_records_do_no_harm(struct kunit *test)
+{
+	unsigned int nr_mutations = NR_MUTATIONS / 100;
+	struct rnd_state rnd;
+
+	for (unsigned int i = 0; i < nr_mutations; i++) {
+		leave_devices(test);
+		seed_mutation(&rnd, i);
+		if (i % 2)
+			mutate_record(&rnd, left->ser, 2 * sizeof(*left->ser));
+		else
+			mutate_record(&rnd, left->lists[0],
+				      sizeof(*left->lists[0]) + NR_TABLES * sizeof(u64));
+		seal(&left->ser[0]);
+		seal(&left->ser[1]);
+		load(test);
+		kunit_release_action(test, clean_up, NULL);
+		kunit_kfree(test, left);
+	}
+}
+
+static struct kunit_case iommu_liveupdate_in_cases[] = {
+	KUNIT_CASE(records_are_found),
+	KUNIT_CASE(unused_record_is_nobodys),
+	KUNIT_CASE(first_attach_leaves_everything),
+	KUNIT_CASE(tables_are_freed_behind_a_device),
+	KUNIT_CASE(shared_tables_are_freed_behind_the_last_device),
+	KUNIT_CASE(revert_to_the_handed_over_domain_leaves_the_tables),
+	KUNIT_CASE(alias_leaves_with_its_owner),
+	KUNIT_CASE(pasid_table_is_freed),
+	KUNIT_CASE(finish_frees_what_nobody_has_left),
+	KUNIT_CASE(domain_id_of_another_domain_is_refused),
+	KUNIT_CASE(refused_entry_is_not_used),
+	KUNIT_CASE(unit_that_is_switched_off_frees_its_ids),
+	KUNIT_CASE(any_flipped_bit_is_refused),
+	KUNIT_CASE_PARAM(bad_record_is_refused, damage_gen_params),
+	KUNIT_CASE(other_list_at_the_same_address_is_refused),
+	KUNIT_CASE(tables_in_two_lists_are_freed_once),
+	KUNIT_CASE_SLOW(mutated_records_do_no_harm),
+	{ }
+};
+
+static struct kunit_suite iommu_liveupdate_in_suite = {
+	.name		= "irq_liveupdate_iommu_in",
+	.test_cases	= iommu_liveupdate_in_cases,
+};
+
+kunit_test_suite(iommu_liveupdate_in_suite);
+
+MODULE_DESCRIPTION("KUnit tests of devices with DMA mappings which are taken over");
+MODULE_LICENSE("GPL");
