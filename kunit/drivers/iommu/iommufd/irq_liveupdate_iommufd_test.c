@@ -26,6 +26,15 @@
 
 #define NR_PAGES	4
 
+/* For the log */
+static struct device *test_device(struct kunit *test)
+{
+	if (!test->priv)
+		test->priv = kunit_device_register(test, "iommufd_liveupdate");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(test->priv));
+	return test->priv;
+}
+
 /* ---- What is mapped ---- */
 
 static void forget_session(void *priv)
@@ -95,8 +104,7 @@ static struct iommufd_lu_check *new_check(struct kunit *test, struct luo_session
 
 	KUNIT_ASSERT_NOT_NULL(test, check);
 	check->session = session;
-	check->dev = kunit_device_register(test, "iommufd_liveupdate");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(check->dev));
+	check->dev = test_device(test);
 	return check;
 }
 
@@ -196,6 +204,8 @@ struct attachment {
 	struct iommufd_attach		attach;
 	struct iommufd_hwpt_paging	hwpt;
 	struct iommufd_fault		fault;
+	struct iommufd_ioas		ioas;
+	struct iommu_domain		domain;
 };
 
 static void forget_attachment(void *priv)
@@ -204,9 +214,21 @@ static void forget_attachment(void *priv)
 
 	xa_destroy(&a->attach.device_array);
 	xa_destroy(&a->igroup.pasid_attach);
+	iopt_destroy_table(&a->ioas.iopt);
 }
 
-/* A device, in a group that is attached to nothing. */
+static int fake_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
+{
+	return 0;
+}
+
+static const struct iommu_dirty_ops fake_dirty_ops = {
+	.set_dirty_tracking	= fake_set_dirty_tracking,
+};
+
+static const struct iommu_domain_ops fake_domain_ops;
+
+/* A device, in a group that is attached to nothing. Nothing is mapped in the IOAS. */
 static struct attachment *new_attachment(struct kunit *test)
 {
 	struct attachment *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
@@ -215,14 +237,21 @@ static struct attachment *new_attachment(struct kunit *test)
 	mutex_init(&a->igroup.lock);
 	xa_init(&a->igroup.pasid_attach);
 	xa_init(&a->attach.device_array);
+	iopt_init_table(&a->ioas.iopt);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_attachment, a));
 
 	a->idev.igroup = &a->igroup;
 	a->idev.obj.id = DEVICE_ID;
-	a->idev.dev = kunit_device_register(test, "iommufd_liveupdate");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(a->idev.dev));
+	a->idev.dev = test_device(test);
 	a->hwpt.common.obj.type = IOMMUFD_OBJ_HWPT_PAGING;
+	a->hwpt.common.domain = &a->domain;
+	a->hwpt.ioas = &a->ioas;
+	a->domain.iommufd_hwpt = &a->hwpt.common;
+	a->domain.dirty_ops = &fake_dirty_ops;
+	a->domain.ops = &fake_domain_ops;
 	a->attach.hwpt = &a->hwpt.common;
+	/* Only a device without an IOMMU has no group, and nobody asks for what is in it */
+	a->igroup.group = (struct iommu_group *)a;
 	return a;
 }
 
@@ -294,6 +323,87 @@ static void device_attached_through_another_one_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, check_attachment(a, &hwpt));
 }
 
+static int preserve_device(struct kunit *test, struct attachment *a)
+{
+	return iommufd_device_preserve(&a->idev, new_session(test));
+}
+
+static int set_dirty_tracking(struct attachment *a, bool enable)
+{
+	return iopt_set_dirty_tracking(&a->ioas.iopt, &a->domain, enable);
+}
+
+static void dirty_tracking_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_ASSERT_EQ(test, 0, set_dirty_tracking(a, true));
+	KUNIT_EXPECT_EQ(test, -EBUSY, preserve_device(test, a));
+
+	KUNIT_ASSERT_EQ(test, 0, set_dirty_tracking(a, false));
+	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, a));
+	KUNIT_EXPECT_EQ(test, -EBUSY, set_dirty_tracking(a, true));
+
+	iommufd_device_unpreserve(&a->idev);
+	KUNIT_EXPECT_EQ(test, 0, set_dirty_tracking(a, true));
+}
+
+/* Neither a group mate nor the device itself changes what the group is attached to. */
+static void group_keeps_its_attachment(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iommufd_hwpt_paging other = a->hwpt;
+	struct iommufd_device mate = a->idev;
+	ioasid_t pasid = 1;
+
+	mate.obj.id = MATE_ID;
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, a));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iommufd_hw_pagetable_attach(&a->hwpt.common, &mate, IOMMU_NO_PASID));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_hw_pagetable_attach(&other.common, &a->idev, pasid));
+
+	/* It fails for another reason now: the group is attached to a different one. */
+	iommufd_device_unpreserve(&a->idev);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iommufd_hw_pagetable_attach(&other.common, &mate, IOMMU_NO_PASID));
+}
+
+/* The mappings stay as they are until the last one is unpreserved. */
+static void two_devices_keep_their_mappings(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test), *b = new_attachment(test);
+
+	b->hwpt.ioas = &a->ioas;
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	attach(test, b, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, a));
+	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, b));
+
+	iommufd_device_unpreserve(&a->idev);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iopt_unmap_all(&a->ioas.iopt, NULL));
+	iommufd_device_unpreserve(&b->idev);
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&a->ioas.iopt, NULL));
+}
+
+/* Who holds them may be waiting for user memory. */
+static void no_lock_is_waited_for(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	scoped_guard(mutex, &a->igroup.lock)
+		KUNIT_EXPECT_EQ(test, -EBUSY, preserve_device(test, a));
+	scoped_guard(rwsem_read, &a->ioas.iopt.domains_rwsem)
+		KUNIT_EXPECT_EQ(test, -EBUSY, preserve_device(test, a));
+	scoped_guard(rwsem_read, &a->ioas.iopt.iova_rwsem)
+		KUNIT_EXPECT_EQ(test, -EBUSY, preserve_device(test, a));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&a->ioas.iopt, NULL));
+	KUNIT_EXPECT_EQ(test, 0, preserve_device(test, a));
+	iommufd_device_unpreserve(&a->idev);
+}
+
 static int iommufd_lu_test_init(struct kunit *test)
 {
 	if (!liveupdate_enabled())
@@ -313,6 +423,10 @@ static struct kunit_case iommufd_lu_test_cases[] = {
 	KUNIT_CASE(page_table_with_faults_is_refused),
 	KUNIT_CASE(pasid_is_refused),
 	KUNIT_CASE(device_attached_through_another_one_is_refused),
+	KUNIT_CASE(dirty_tracking_is_refused),
+	KUNIT_CASE(group_keeps_its_attachment),
+	KUNIT_CASE(two_devices_keep_their_mappings),
+	KUNIT_CASE(no_lock_is_waited_for),
 	{}
 };
 
