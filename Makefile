@@ -75,7 +75,7 @@ storm: image	## one storm of interrupts (SEED=n), to repeat one of make test
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
 test: image	## scripts, overlay, validator with sanitizers, KUnit, all scenarios, 13 storms
-	@scripts/build-kernel.sh nolu
+	@scripts/build-kernel.sh nolu kvm
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS)
 
@@ -85,7 +85,7 @@ test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
 test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu gcov
+	@scripts/build-kernel.sh nolu kvm gcov
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases' \
@@ -102,7 +102,7 @@ ci:		## what .ci/run runs: check and test
 		kernel 'scripts/build-kernel.sh lab' \
 		image 'scripts/build-initramfs.sh && scripts/layouts.py' \
 		check 'make -s check' \
-		kernel-nolu 'scripts/build-kernel.sh nolu' $(TESTS)
+		kernels 'scripts/build-kernel.sh nolu kvm' $(TESTS)
 
 ci-debug:	## after ci: a part of the tests on the debug kernel, and the table of cases
 	@scripts/test.py $(DEBUG_TESTS) cases 'scripts/cases.py --check'
@@ -116,7 +116,7 @@ fuzz: prepare	## fuzz the validator in user space, under the sanitizers
 
 coverage: image	## which of our lines KUnit and the scenarios run (gcov)
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu gcov
+	@scripts/build-kernel.sh nolu kvm gcov
 	@$(LAB) coverage --build $(BUILD)
 
 bench: image	## what a live update costs, beside a cold start: one table
