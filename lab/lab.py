@@ -80,6 +80,8 @@ def _print_result(result, checks):
         print("\n".join(tables.vectors_table(result) + tables.judges_table(result)))
     if result.flight:
         print(tables.flight(result.flight))
+    if result.guest:
+        print(tables.guest(result.guest))
     if result.chain:
         print("\n".join(tables.chain_table(result) + tables.judges_table(result)))
     if result.accounts:
@@ -137,6 +139,8 @@ def _say_scenario(number, chosen, outcome):
     ktap.say(f"{chosen.name}: {chosen.title} ({result.seconds:.1f} s{attempts})")
     if result.flight:
         ktap.say(tables.flight(result.flight))
+    if result.guest:
+        ktap.say(tables.guest(result.guest))
     if not ok:
         ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)

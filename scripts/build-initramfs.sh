@@ -27,7 +27,7 @@ make -s -C "$LINUX/tools/testing/selftests" TARGETS="$SELFTESTS" \
 
 mkdir -p "$BUILD/guest"
 make -s -C "$ROOT/lab/guest" OUTPUT="$BUILD/guest" CC="gcc -static" \
-	KHDR_INCLUDES="$HEADERS"
+	KHDR_INCLUDES="$HEADERS" KSELFTEST="$LINUX/tools/testing/selftests"
 
 KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 [ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"
@@ -80,7 +80,7 @@ cpio_list()
 		esac
 	done
 
-	for name in vmm sabotage scatter; do
+	for name in vmm sabotage scatter live_vm; do
 		program "$BUILD/guest/$name"
 	done
 	kselftest

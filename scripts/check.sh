@@ -34,7 +34,7 @@ overlay_files()
 # The programs that only the lab drives.
 guest_files()
 {
-	(cd "$ROOT" && ls lab/guest/*.[ch])
+	(cd "$ROOT" && find lab/guest -name '*.[chS]' | sort)
 }
 
 # A compatible string of LUO is not one of a device tree.

@@ -11,7 +11,10 @@ class Programs(run.Run):
             self._extra("old", f"shell {line}")
         if not self.scenario.next_runs:
             return
+        if self.scenario.scribble:
+            self.machine.scribble()
         self._start_jump()
         self._wait_for_vmm("next")
+        self._patch(self.scenario.next_patch)
         for line in self.scenario.next_runs:
             self._extra("next", f"shell {line}")

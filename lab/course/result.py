@@ -74,6 +74,7 @@ class Result:
     said: lines of the console in which the kernel says what it refuses, or which are errors
     blind: why the log is no evidence
     flight: the I/Os in flight at the jump, if the scenario is about them
+    guest: what the guest of a virtual machine reports, see judge/virtual_machine.py
     late_calls: calls of the watched function after the block
     attempts: how often the scenario was run, to hit a race
     """
@@ -105,5 +106,6 @@ class Result:
     said: list = field(default_factory=list)
     blind: list = field(default_factory=list)
     flight: object = None
+    guest: dict = None
     late_calls: int = 0
     attempts: int = 1

@@ -204,7 +204,7 @@ class Run:
     # The jump
 
     def _start_kexec(self):
-        command = "shell (sleep 0.1; kexec -e) > /dev/console 2>&1 &"
+        command = f"shell (sleep 0.1; {self.scenario.jump}) > /dev/console 2>&1 &"
         if not self.scenario.corrupt:
             self._command(command)
             return

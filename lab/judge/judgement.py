@@ -11,6 +11,7 @@ from judge import live_device
 from judge import ring_accounts
 from judge import rules
 from judge import verdict
+from judge import virtual_machine
 from machine import qemu
 from machine import qemulog
 from machine.devices import DEVICES
@@ -106,3 +107,6 @@ def judge(result):
     result.blind = blind(log, result.stderr, result.answered)
     if result.windows and (result.bound or scenario.course_kind() == "programs"):
         JUDGES[scenario.course_kind()](result, log)
+    result.guest = virtual_machine.of(result.extras)
+    if result.guest:
+        result.judged |= virtual_machine.judge(result.guest)

@@ -22,4 +22,9 @@ RULES = {
     "foreign": "no signal to a vector which is quiet",
     "drift": "nothing drifts from one update to the next",
     "reset": "device not configured, started, stopped or reset",
+    "guest-data": "guest: reads back what it has written",
+    "guest-lost": "guest: no I/O waits for an interrupt",
+    "guest-invented": "guest: no interrupt without a cause",
+    "guest-registers": "guest: registers are kept",
+    "guest-clock": "guest: its clock goes on, with one gap",
 }

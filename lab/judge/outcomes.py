@@ -4,6 +4,7 @@
 from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
     blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
     synthetic)
+from judge import virtual_machine
 from judge.ring_accounts import changed
 from judge.verdict import Verdict
 from machine import qemu
@@ -218,6 +219,24 @@ def _left_alone(result):
     return _programs(result) + all_rules_held(result)
 
 
+def _gap(result):
+    """Not judged: how long it is depends on the host."""
+    gap = virtual_machine.longest_gap_ms(result.guest) if result.guest else 0
+    return Check("guest: its longest gap is known", bool(gap), f"{gap:.0f} ms")
+
+
+def _guest_handed_over(result):
+    return [*_left_alone(result), _took_off(result), _gap(result)]
+
+
+def _guest_hung(result):
+    """It goes on without its device."""
+    lost = result.judged.get("guest-lost", Verdict())
+    return [*_hung(result), _gap(result),
+            Check("negative control: I/O of the guest hangs", lost.broken()),
+            *rules_held(result, [name for name in virtual_machine.RULES if name != "guest-lost"])]
+
+
 def _in_flight(result):
     flight = result.flight
     return [*_left_alone(result), _took_off(result),
@@ -230,6 +249,8 @@ EXPECTED = {
     "in-flight": _in_flight,
     "left-alone": _left_alone,
     "hung": _hung,
+    "guest-handed-over": _guest_handed_over,
+    "guest-hung": _guest_hung,
     "handover": _handover,
     "dropped": _dropped,
     "hammered": _hammered,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from report import ktap
 
-# Named after their folder; the plan; the last line
-NAME = re.compile(r"\birq_liveupdate_\w+")
+# Those of the kernel are named after their folder; the plan; the last line
+NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm)\b")
 PLAN = re.compile(r"1\.\.(\d+)")
 ENDED = "# Totals: "
 

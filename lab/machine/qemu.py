@@ -150,6 +150,11 @@ class Machine:
                 "-blockdev", f"driver=file,node-name=fast,filename={self._socket('disk')}",
                 "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
 
+    def scribble(self):
+        """Make sure that nothing on the disks is what the guest has written there."""
+        with open(self._socket("disk"), "r+b") as disk:
+            disk.write(b"\xa5" * DISK_BYTES)
+
     def _cable(self, config):
         if not DEVICES[config.device].cable:
             return []

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from judge import names
 from judge import ring_accounts
+from judge import virtual_machine
 
 HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched",
             "delivered", "adopted", "synthetic", "after", "lost", "")
@@ -77,6 +78,18 @@ def flight(seen):
     queues = ", ".join(f"{number} in queue {queue}" for queue, number in seen.queues.items())
     return f"in flight at the jump: {seen.total()} I/Os ({queues}); " \
            f"{seen.landed} were over before the vectors were armed"
+
+
+def _steps(report):
+    steps = ", ".join(f"{name} {ms:.1f}" for name, ms in virtual_machine.steps_ms(report))
+    return f" ({steps})" if steps else ""
+
+
+def guest(report):
+    """The guest of a virtual machine, in one line."""
+    return f"guest: {virtual_machine.verified(report)} pages verified, " \
+           f"{virtual_machine.in_flight(report)} I/Os in flight when it was paused, " \
+           f"longest gap {virtual_machine.longest_gap_ms(report):.0f} ms" + _steps(report)
 
 
 def _lost(result):
@@ -159,6 +172,7 @@ def as_data(result, checks):
         "blind": result.blind,
         "extras": result.extras,
         "flight": asdict(result.flight) if result.flight else None,
+        "guest": result.guest,
         "late_calls": result.late_calls,
         "error": result.error,
         "checks": [asdict(check) for check in checks],

@@ -54,9 +54,11 @@ class Scenario:
     warns: functions of the kernel that may warn
     tolerates: texts of the console that are right here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does
+    jump: what the old kernel runs to jump into the next one
+    scribble: whether the lab overwrites the disks after old_runs
     patch: function of the old kernel to what it no longer does at the jump, see
         machine/patching.py; next_patch: of the next kernel at FINISH, in a storm or in the
-        middle of a chain
+        middle of a chain, or before its programs run
     corrupt: alterations of what the old kernel hands over, see course/corruption.py
     says: the lines in which the kernels say what they refuse, and other errors of ours, in
         order; errors: patterns of further ones, each of which is said at least once
@@ -98,6 +100,8 @@ class Scenario:
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()
     next_runs: tuple = ()
+    jump: str = "kexec -e"
+    scribble: bool = False
     debug_only: bool = False
     warns: tuple = ()
     tolerates: tuple = ()

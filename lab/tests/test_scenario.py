@@ -8,6 +8,7 @@ import unittest
 from judge import names
 from judge import ring_accounts
 from judge import rules
+from judge import virtual_machine
 from scenarios import scenario
 
 FILE = """
@@ -55,7 +56,8 @@ class Files(unittest.TestCase):
         self.assertEqual(broken, set(names.RULES))
 
     def test_every_rule_has_a_name(self):
-        known = {*rules.RULES, *ring_accounts.LAWS, "foreign", "drift", "reset"}
+        known = {*rules.RULES, *ring_accounts.LAWS, *virtual_machine.RULES,
+                 "foreign", "drift", "reset"}
         self.assertEqual(known, set(names.RULES))
 
     def test_every_scenario_can_be_loaded(self):

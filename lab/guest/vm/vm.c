@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vm.h"
+
+#define KICK	SIGUSR2
+
+struct guest_report *vm_report(struct vm *vm)
+{
+	return (struct guest_report *)(vm->memory + GUEST_REPORT);
+}
+
+int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t size)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = address,
+		.memory_size = size,
+		.userspace_addr = (__u64)memory,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
+}
+
+static int map_memory(struct vm *vm, int memfd)
+{
+	vm->memory = mmap(NULL, GUEST_MEMORY_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_POPULATE, memfd, 0);
+	if (vm->memory == MAP_FAILED)
+		return -errno;
+
+	return vm_map(vm, SLOT_MEMORY, 0, vm->memory, GUEST_MEMORY_BYTES);
+}
+
+/* Only to make KVM_RUN return; a vCPU which is about to enter it finds immediate_exit. */
+static void kicked(int signal)
+{
+}
+
+static int handle_kicks(void)
+{
+	struct sigaction action = { .sa_handler = kicked };
+
+	return sigaction(KICK, &action, NULL) ? -errno : 0;
+}
+
+int vm_create(struct vm *vm, int memfd)
+{
+	unsigned int i;
+	int ret;
+
+	*vm = (struct vm) { .lock = PTHREAD_MUTEX_INITIALIZER };
+	vm->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm < 0)
+		return -errno;
+	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return -errno;
+	/* 0: that of the host, which KVM has taken before the kernel has measured it well. */
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) || ioctl(vm->fd, KVM_SET_TSC_KHZ, 0))
+		return -errno;
+
+	ret = map_memory(vm, memfd);
+	for (i = 0; !ret && i < GUEST_CPUS; i++)
+		ret = vcpu_create(vm, i);
+
+	return ret ? ret : handle_kicks();
+}
+
+int vm_run(struct vm *vm)
+{
+	unsigned int i;
+	int ret = 0;
+
+	vm->stop = false;
+	for (i = 0; !ret && i < GUEST_CPUS; i++) {
+		vm->vcpus[i].run->immediate_exit = 0;
+		ret = vcpu_start(&vm->vcpus[i]);
+	}
+
+	return ret;
+}
+
+/* When it returns no CPU is in KVM_RUN, and none has an access that is not complete. */
+void vm_pause(struct vm *vm)
+{
+	unsigned int i;
+
+	__atomic_store_n(&vm->stop, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < GUEST_CPUS; i++) {
+		__atomic_store_n(&vm->vcpus[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+		pthread_kill(vm->vcpus[i].thread, KICK);
+	}
+	for (i = 0; i < GUEST_CPUS; i++)
+		pthread_join(vm->vcpus[i].thread, NULL);
+}
+
+int vm_save(struct vm *vm, struct vm_state *state)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < GUEST_CPUS; i++)
+		ret = vcpu_save(&vm->vcpus[i], &state->vcpus[i]);
+	for (i = 0; !ret && i < VM_IRQCHIPS; i++) {
+		state->irqchips[i].chip_id = i;
+		ret = ioctl(vm->fd, KVM_GET_IRQCHIP, &state->irqchips[i]) ? -errno : 0;
+	}
+	if (!ret)
+		ret = ioctl(vm->fd, KVM_GET_CLOCK, &state->clock) ? -errno : 0;
+
+	return ret;
+}
+
+/* The time of the pause goes by for the guest as well. */
+static int restore_clock(struct vm *vm, const struct kvm_clock_data *saved)
+{
+	struct kvm_clock_data clock = {
+		.clock = saved->clock,
+		.realtime = saved->realtime,
+		.flags = saved->flags & KVM_CLOCK_REALTIME,
+	};
+
+	return ioctl(vm->fd, KVM_SET_CLOCK, &clock) ? -errno : 0;
+}
+
+int vm_restore(struct vm *vm, const struct vm_state *state)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < VM_IRQCHIPS; i++)
+		ret = ioctl(vm->fd, KVM_SET_IRQCHIP, &state->irqchips[i]) ? -errno : 0;
+	if (!ret)
+		ret = restore_clock(vm, &state->clock);
+	for (i = 0; !ret && i < GUEST_CPUS; i++)
+		ret = vcpu_restore(&vm->vcpus[i], &state->vcpus[i]);
+
+	return ret;
+}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the guest of a virtual machine reports is judged by."""
+
+import copy
+import json
+
+import pytest
+
+from judge import virtual_machine
+
+QUEUE = {"interrupts": 20, "completed": 40, "verified": 20, "wrong": 0, "outstanding": 0,
+         "moved": 0, "paused": {"completed": 10, "outstanding": 24}}
+CPU = {"ticks": 900, "altered": 0, "gaps": [[100, 300], [1000, 4000]]}
+REPORT = {"tsc_khz": 10, "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
+          "cpus": [CPU, CPU],
+          "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0}}, QUEUE, QUEUE]}
+
+
+def changed(**changes):
+    """Of the last queue, or of the last CPU"""
+    report = copy.deepcopy(REPORT)
+    for name, value in changes.items():
+        part = "cpus" if name in CPU else "queues"
+        report[part][-1][name] = value
+    return report
+
+
+def broken(report):
+    return {name for name, verdict in virtual_machine.judge(report).items() if verdict.broken()}
+
+
+def blind(report):
+    return {name for name, verdict in virtual_machine.judge(report).items() if verdict.blind()}
+
+
+def test_all_is_well():
+    assert broken(REPORT) == blind(REPORT) == set()
+
+
+@pytest.mark.parametrize("rule,changes", (
+    ("guest-data", {"wrong": 1}),
+    ("guest-lost", {"outstanding": 1}),
+    ("guest-invented", {"interrupts": 42}),
+    ("guest-registers", {"altered": 1}),
+    ("guest-clock", {"gaps": [[4000, 1000]]}),
+    ("guest-clock", {"gaps": [[1300, 4000]]}),
+    ("guest-clock", {"gaps": [[1000, 3800]]}),
+    ("guest-clock", {"gaps": []}),
+))
+def test_broken(rule, changes):
+    assert broken(changed(**changes)) == {rule}
+
+
+def test_update_gives_each_vector_one_interrupt():
+    assert broken(changed(interrupts=41)) == set()
+    without = changed(interrupts=41)
+    del without["pause"]
+    assert broken(without) == {"guest-invented"}
+
+
+def test_nothing_was_done():
+    assert blind(changed(interrupts=0, completed=0)) == {"guest-lost", "guest-invented"}
+    assert blind(changed(ticks=0)) == {"guest-registers", "guest-clock"}
+    idle = copy.deepcopy(REPORT)
+    for queue in idle["queues"]:
+        queue["verified"] = 0
+    assert blind(idle) == {"guest-data"}
+
+
+def test_without_an_update():
+    report = copy.deepcopy(REPORT)
+    del report["pause"]
+    assert virtual_machine.judge(report)["guest-clock"].word() == "not judged"
+
+
+def test_last_report_counts():
+    line = virtual_machine.LINE
+    outputs = ("", f"TAP\n{line}{{}}\nok 1", f"{line}{json.dumps(REPORT)}\n")
+    assert virtual_machine.of([{"output": output} for output in outputs]) == REPORT
+    assert virtual_machine.of([{}]) is None
+
+
+def test_numbers():
+    assert virtual_machine.longest_gap_ms(REPORT) == 300
+    assert virtual_machine.in_flight(REPORT) == 48
+    assert virtual_machine.verified(REPORT) == 40
+    assert virtual_machine.steps_ms(REPORT) == [("stop", 10), ("finish", 260)]
