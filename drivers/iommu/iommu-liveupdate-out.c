@@ -416,16 +416,13 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	free_device(out);
 }
 
+/* What is mapped there, and in which way, is the business of iommufd. */
 static const char *check_domain(struct device *dev, struct iommu_domain *domain)
 {
 	if (IS_ERR(domain))
 		return "its DMA has no owner, or a PASID is attached";
-	if (domain->type == IOMMU_DOMAIN_NESTED)
-		return "a nested domain is attached";
 	if (domain->type == IOMMU_DOMAIN_HANDED_OVER)
 		return "nothing was attached since the last live update";
-	if (domain->iopf_handler)
-		return "page requests are enabled";
 	if (!iommupt_from_domain(domain))
 		return "the format of its page table is not supported";
 	if (!dev_iommu_ops(dev)->liveupdate->add_entries)

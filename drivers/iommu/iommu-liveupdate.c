@@ -8,31 +8,43 @@
  * while anything is handed over:
  *
  * 1. iommu_liveupdate_preserve() preserves with KHO everything that the IOMMU
- *    of a device reads to find out what the device may reach. So far, only a
- *    device that may reach nothing is handed over: one whose group is blocked,
- *    as it is from the time when a driver claims DMA ownership until it attaches
- *    a domain, and after it has detached.
+ *    of a device reads to find out what the device may reach. For a device that is
+ *    attached to a domain, that is each table of the domain, once for all devices
+ *    which share it, and a record of the entry that leads there
+ *    (iommu-liveupdate-out.c). iommufd ensures that the mappings do not change any
+ *    more, and that the memory is preserved as well. A device whose group is
+ *    blocked, as it is from the time when a driver claims DMA ownership until it
+ *    attaches a domain, and after it has detached, has no such entry.
  *
  * 2. At shutdown, when the other CPUs are stopped, the IOMMU driver closes the
- *    entry of each device: it is not present, and faults are not reported.
- *    Devices whose firmware needs DMA (RMRR, IVMD) get a pass-through entry,
- *    which is what any kexec leaves them with. Then the caches are flushed, and
- *    translation stays enabled.
+ *    entries of all devices, except the recorded ones, which stay as they are. A
+ *    closed entry is not present, and its faults are not reported. Devices whose
+ *    firmware needs DMA (RMRR, IVMD) get a pass-through entry, which is what any
+ *    kexec leaves them with. Then the caches are flushed, and translation stays
+ *    enabled.
  *
  * 3. The next kernel finds the unit enabled. If the record of the unit,
  *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps
- *    using the tables of the previous kernel, in place. If not, it sets new ones,
- *    in which no entry is present, while translation stays enabled. Before it
- *    disables translation for any reason, it calls iommu_liveupdate_stop_device().
+ *    using the tables of the previous kernel, in place, and so it does with each
+ *    entry that is what its record says (iommu-liveupdate-in.c). An entry without a
+ *    valid record is closed, and its device is stopped. If the unit is refused, the
+ *    driver sets new tables, in which no entry is present, while translation stays
+ *    enabled. Before it disables translation for any reason, it calls
+ *    iommu_liveupdate_stop_device().
  *
  * 4. The group of a device that was handed over starts on the domain
  *    &iommu_liveupdate_ops.handed_over of the driver instead of the default
  *    domain, and claiming DMA ownership leaves it there. So the entry does not
- *    change until the new owner attaches a domain, or the device is released.
+ *    change until the new owner attaches a domain, or the device is released. The
+ *    driver replaces it by one store, and flushes what is cached under the old domain
+ *    id. Then iommu_liveupdate_attached() frees that id and the tables of the
+ *    previous kernel, if no other device uses them. They are freed by a work item,
+ *    from their list: no table is followed to another one.
  *
- * 5. iommu_liveupdate_release(), with the device no longer incoming, attaches
- *    the domain that the group would have without a live update: the blocking one
- *    if it has an owner, else the default domain.
+ * 5. iommu_liveupdate_release(), with the device no longer incoming, closes what
+ *    the previous kernel has left, and stops a device that still used it. Then it
+ *    attaches the domain that the group would have without a live update: the
+ *    blocking one if it has an owner, else the default domain.
  *
  * Nothing keeps a device without an IOMMU (noiommu) from memory, neither across a
  * live update nor at any other time.
@@ -282,14 +294,10 @@ int iommu_liveupdate_preserve(struct device *dev)
 	if (ret)
 		return ret;
 
-	if (!iommu_group_is_blocked(dev->iommu_group)) {
-		dev_err(dev, "live update: not preserved: DMA is mapped\n");
-		return -EOPNOTSUPP;
-	}
-
 	scoped_guard(mutex, &iommu_lu_out_lock)
 		ret = iommu_lu_preserve(dev);
-	if (ret)
+	/* Whoever refuses says why. */
+	if (ret && ret != -EOPNOTSUPP)
 		dev_err(dev, "live update: not preserved: its IOMMU: %pe\n", ERR_PTR(ret));
 	return ret;
 }

@@ -121,10 +121,6 @@ int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain
 		dev_err(dev, "live update: not preserved: another device does its DMA\n");
 		return -EOPNOTSUPP;
 	}
-	if (member.domain->dirty_tracking) {
-		dev_err(dev, "live update: not preserved: dirty tracking is enabled\n");
-		return -EOPNOTSUPP;
-	}
 	return pci_for_each_dma_alias(to_pci_dev(dev), add_alias, &member);
 }
 

@@ -4,7 +4,6 @@
 #define _LINUX_KHO_ABI_IOMMU_H
 
 #include <linux/build_bug.h>
-#include <linux/kho/abi/block.h>
 #include <linux/types.h>
 
 /**

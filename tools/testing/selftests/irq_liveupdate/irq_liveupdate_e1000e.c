@@ -6,7 +6,7 @@
  *	kexec -e
  *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
  *
- * The device is bound to vfio-pci without an IOMMU. Somebody sends it numbered
+ * The device is bound to vfio-pci, with or without an IOMMU. Somebody sends it numbered
  * frames all the time. Its interrupt disables itself: when one is lost there is
  * never another one, until the driver enables it again. The first stage does not
  * look any more once a kernel is loaded, so that the one of the next frame is lost
@@ -74,6 +74,7 @@ static void map_and_arm(int memfd)
 	if (!memory || !dma_address(memory))
 		ksft_exit_fail_msg("no physical addresses\n");
 	record = memory;
+	check(dma_attach(&dev, memory, NR_PAGES), "attach");
 
 	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
 	event = signals_create();

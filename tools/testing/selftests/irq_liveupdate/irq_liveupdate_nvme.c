@@ -8,8 +8,8 @@
  *
  * -c instead of -s is the comparison: the memory is handed over, the device is not.
  *
- * The controller is bound to vfio-pci without an IOMMU, and has two namespaces
- * which are the same storage. The first is slow, so that what is submitted to it
+ * The controller is bound to vfio-pci, with or without an IOMMU, and has two
+ * namespaces which are the same storage. The first is slow, so that what is submitted to it
  * is in flight at the jump, and completes before the second stage begins; the
  * other one is not, so that its interrupts go to the old kernel, where nobody
  * looks, and are lost with it. What the controller has latched is delivered before
@@ -164,6 +164,7 @@ static void stage_1(const char *bdf, bool handover)
 	check(memfd, "memfd");
 	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
 	check(nvme_map_memory(&nvme, memfd), "map memory");
+	check(nvme_attach(&nvme), "attach");
 
 	check(nvme_arm(&nvme), "arm");
 	check(nvme_start(&nvme), "start controller");
@@ -288,7 +289,6 @@ static void retrieve_memory(int session)
 
 	check(memfd, "retrieve memory");
 	check(nvme_map_memory(&nvme, memfd), "map memory");
-	ksft_test_result(same_memory(), "the memory is where it was\n");
 }
 
 static void stage_2(const char *bdf)
@@ -304,6 +304,8 @@ static void stage_2(const char *bdf)
 	check(nvme.dev.fd, "retrieve device");
 	check(vfio_dev_bind(&nvme.dev), "bind");
 	ksft_test_result(nvme_running(&nvme), "the controller is running\n");
+	check(nvme_attach(&nvme), "attach");
+	ksft_test_result(same_memory(), "the memory is where it was\n");
 
 	check(nvme_arm(&nvme), "arm");
 	ksft_test_result(!wrong_signals(1, 0),
@@ -335,6 +337,7 @@ static void stage_2_cold(const char *bdf)
 	check(vfio_dev_open_cdev(&nvme.dev, bdf), "open");
 	check(vfio_dev_bind(&nvme.dev), "bind");
 	check(vfio_dev_set_bus_master(&nvme.dev), "bus master");
+	ksft_test_result(same_memory(), "the memory is where it was\n");
 	check(nvme_arm(&nvme), "arm");
 	check(luo_finish(session), "finish");
 

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "dma.h"
+#include "ioas.h"
 
 #define PAGEMAP_PRESENT		0x8000000000000000ULL
 #define PAGEMAP_PFN		0x007fffffffffffffULL
+
+/* What is mapped at DMA_IOVA, NULL without an IOMMU */
+static void *mapped;
 
 int dma_create(unsigned int nr_pages)
 {
@@ -28,11 +34,44 @@ void *dma_map(int memfd, unsigned int nr_pages)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-/* The physical address of a page, 0 if it can not be told. */
+static bool has_iommu(const struct vfio_dev *dev)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu", dev->bdf);
+	return !access(path, F_OK);
+}
+
+/*
+ * Let the device, which is bound, reach the memory, if it has an IOMMU. The page
+ * table is filled before it is attached: the device may be running.
+ */
+int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
+{
+	struct ioas ioas;
+	__u32 hwpt;
+	int ret;
+
+	if (!has_iommu(dev))
+		return 0;
+
+	mapped = memory;
+	ret = ioas_alloc(&ioas, dev->iommufd);
+	if (!ret)
+		ret = ioas_map(&ioas, DMA_IOVA, memory, nr_pages * DMA_PAGE_BYTES);
+	if (!ret)
+		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
+	return ret ?: vfio_dev_attach(dev, hwpt);
+}
+
+/* The address with which the device reaches a page, 0 if it can not be told. */
 __u64 dma_address(const void *page)
 {
 	__u64 entry = 0;
 	int pagemap;
+
+	if (mapped)
+		return DMA_IOVA + (page - mapped);
 
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory for the DMA of a device without an IOMMU. It is a memfd, so that it is
- * where it was in the next kernel when it is preserved, and DMA can go on.
+ * Memory for the DMA of a device. It is a memfd, so that it is where it was in the
+ * next kernel when it is preserved, and DMA can go on. A device without an IOMMU
+ * uses physical addresses. For one with an IOMMU the memory is mapped at DMA_IOVA,
+ * in both kernels.
  */
 #ifndef _IRQ_LIVEUPDATE_DMA_H
 #define _IRQ_LIVEUPDATE_DMA_H
 
 #include <linux/types.h>
 
+#include "vfio_dev.h"
+
 #define DMA_PAGE_BYTES	4096
+#define DMA_IOVA	0x40000000ULL
 
 int dma_create(unsigned int nr_pages);
 void *dma_map(int memfd, unsigned int nr_pages);
+int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
 __u64 dma_address(const void *page);
 
 #endif /* _IRQ_LIVEUPDATE_DMA_H */

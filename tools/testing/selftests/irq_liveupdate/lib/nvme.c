@@ -85,6 +85,11 @@ int nvme_map_memory(struct nvme *nvme, int memfd)
 	return nvme->memory && dma_address(nvme->memory) ? 0 : -EPERM;
 }
 
+int nvme_attach(struct nvme *nvme)
+{
+	return dma_attach(&nvme->dev, nvme->memory, NR_PAGES);
+}
+
 void *nvme_data(const struct nvme *nvme, unsigned int page)
 {
 	return page_of(nvme, FIRST_DATA_PAGE + page);
