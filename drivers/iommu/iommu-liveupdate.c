@@ -218,7 +218,7 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 static int iommu_lu_check_iommu(struct device *dev)
 {
 	if (!iommu_lu_ops(dev)) {
-		dev_err(dev, "live update: not preserved: its IOMMU can not stay enabled\n");
+		dev_err(dev, "live update: not preserved: its IOMMU cannot stay enabled\n");
 		return -EOPNOTSUPP;
 	}
 	return iommu_lu_ops(dev)->check_device(dev);
@@ -231,7 +231,7 @@ static int iommu_lu_check_iommu(struct device *dev)
  * The reason is logged when not. A device without an IOMMU can.
  *
  * Context: May sleep.
- * Return: 0, -EOPNOTSUPP when its IOMMU can not go on, when the device is attached
+ * Return: 0, -EOPNOTSUPP when its IOMMU cannot go on, when the device is attached
  * to something else than when it was preserved, or when it is attached and another
  * device of its group is not preserved.
  */
@@ -281,7 +281,7 @@ static int iommu_lu_preserve(struct device *dev)
  *
  * Context: May sleep.
  * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, -EOPNOTSUPP when the
- * device can not be handed over as it is attached, or what the IOMMU driver says.
+ * device cannot be handed over as it is attached, or what the IOMMU driver says.
  */
 int iommu_liveupdate_preserve(struct device *dev)
 {

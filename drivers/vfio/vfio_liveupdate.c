@@ -89,7 +89,7 @@ static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
  * @session: The live update session of its file
  *
  * From here on its attachment and its DMA mappings stay as they are. The reason is
- * logged when they can not be handed over.
+ * logged when they cannot be handed over.
  *
  * Context: From the preserve() callback of a file of @device. Sleeps, but waits for
  *          no user of @device.

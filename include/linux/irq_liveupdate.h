@@ -79,7 +79,7 @@ struct irq_domain_liveupdate_ops {
  * struct irq_liveupdate_dev_ops - Live update methods of a bus
  * @identify:	Fill in the header of the record of @dev: everything from
  *		segment to requester_id. Returns 0, or a negative errno when the
- *		interrupts of the device can not be handed over.
+ *		interrupts of the device cannot be handed over.
  * @max_vectors: How many vectors the driver may come to use, of whatever type
  * @capture:	Compare the message which the device has for interrupt @i of
  *		@desc with what the kernel believes that it has, and write it

@@ -174,7 +174,7 @@ static int irq_lu_capture_locked(const struct irq_liveupdate_dev_ops *ops,
 
 	irq_lu_capture_levels(irqd, rec);
 	ret = ops->capture(msi, i, rec);
-	*reason = ret == -EIO ? "device and kernel disagree" : "can not be captured";
+	*reason = ret == -EIO ? "device and kernel disagree" : "cannot be captured";
 	return ret;
 }
 
@@ -229,7 +229,7 @@ static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_d
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
  * Return: Number of interrupts which were compared and agree, -EAGAIN when the
- * device can not be read now, or -EIO.
+ * device cannot be read now, or -EIO.
  */
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
@@ -476,7 +476,7 @@ refuse:
  * interrupts work as ever, and can be allocated and freed.
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
- * Return: 0, or a negative errno when the interrupts can not be handed over; a
+ * Return: 0, or a negative errno when the interrupts cannot be handed over; a
  * line in the log says why: -EOPNOTSUPP without interrupt remapping, with managed
  * affinity, or when switched off on the command line, -EBUSY when it is preserved
  * already or the last live update is not finished, -EIO when the device does not

@@ -76,7 +76,7 @@ static void irq_lu_audit_show_one(struct seq_file *m, struct device *dev,
 	int nr = irq_lu_try_audit(dev, ops);
 
 	if (nr == -EAGAIN)
-		seq_printf(m, "%s can not be read\n", dev_name(dev));
+		seq_printf(m, "%s cannot be read\n", dev_name(dev));
 	else if (nr < 0)
 		seq_printf(m, "%s device and kernel disagree\n", dev_name(dev));
 	else

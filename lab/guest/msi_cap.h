@@ -11,7 +11,7 @@
 struct msi_cap {
 	unsigned int pos;
 	unsigned int data_pos;
-	unsigned int mask_pos;		/* 0 if messages can not be masked */
+	unsigned int mask_pos;		/* 0 if messages cannot be masked */
 	unsigned int nr_messages;
 	__u64 address;
 	__u16 data;

@@ -144,7 +144,7 @@ def _unremapped(result):
 
 
 def _disabled(result):
-    """MSI which can not be masked must not send what is no message without the unit."""
+    """MSI which cannot be masked must not send what is no message without the unit."""
     return [c for c in _unremapped(result) if c.name != "seen from outside: enable"]
 
 

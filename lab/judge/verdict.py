@@ -30,7 +30,7 @@ class Verdict:
         return "held" if self.evidence else "not seen"
 
     def failure(self):
-        """Sentences why the rule can not be said to have held."""
+        """Sentences why the rule cannot be said to have held."""
         return self.wrong or (["nothing of what it is about was seen"] if self.blind() else [])
 
 

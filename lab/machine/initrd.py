@@ -2,7 +2,7 @@
 """Puts the next kernel and its initrd into the old kernel's initrd.
 
 Linux unpacks concatenated archives one after the other, so an archive with
-those two files is appended to the common initrd. An archive can not contain
+those two files is appended to the common initrd. An archive cannot contain
 itself: one which is used by kernel after kernel has the kernel alone, and is
 given on as /sys/firmware/initrd.
 """

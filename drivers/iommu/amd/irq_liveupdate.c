@@ -137,7 +137,7 @@ static bool irte_is_closed(struct irq_remap_table *table, unsigned int index)
 	return table->table[index] == IRTE_CLOSED;
 }
 
-/* An entry of 32 bits which is free can not suppress faults, too. */
+/* An entry of 32 bits which is free cannot suppress faults, too. */
 static void irte_free(struct irq_remap_table *table, unsigned int index)
 {
 	struct irte_ga free = { .lo.val = IRTE_CLOSED };

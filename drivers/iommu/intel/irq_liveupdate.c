@@ -293,7 +293,7 @@ static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu
  *
  * Whether the unit looks at all 32 bits of a destination (EIME) is set together with
  * the table pointer, and remapping of a unit that was handed over is enabled all the
- * time: its entries can not be of one mode and the register of the other. So the mode
+ * time: its entries cannot be of one mode and the register of the other. So the mode
  * is that of the previous kernel. When local APICs are in xAPIC mode, which this
  * kernel may still choose, their ids are valid destinations in either mode.
  *

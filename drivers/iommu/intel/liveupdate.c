@@ -689,7 +689,7 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
  * @iommu:	Unit
  * @reason:	Why
  *
- * The devices behind it which were handed over can not do DMA any more. If the
+ * The devices behind it which were handed over cannot do DMA any more. If the
  * unit does not translate, they were handed over without: that is the business
  * of their users.
  *

@@ -12,7 +12,7 @@
  * iommufd_device_preserve() takes care of both:
  *
  * 1. From then on, what the IOMMU group of the device is attached to, and what is
- *    mapped in the IOAS behind that, can not be changed: attach, replace, map, copy
+ *    mapped in the IOAS behind that, cannot be changed: attach, replace, map, copy
  *    into, unmap and dirty tracking fail with -EBUSY. They test a counter under the
  *    locks that they hold anyway. All else goes on: other devices, IOASes and
  *    HWPTs, access to memory through the IOAS, IOMMU_IOAS_CHANGE_PROCESS.
@@ -77,7 +77,7 @@ static bool iommufd_lu_has_pasids(struct iommufd_group *igroup)
  * The reason is logged when not.
  *
  * Context: With the lock of its group held.
- * Return: 0, -EOPNOTSUPP for an attachment that can not be handed over, -EBUSY if
+ * Return: 0, -EOPNOTSUPP for an attachment that cannot be handed over, -EBUSY if
  *         only another device of the group is attached.
  */
 VISIBLE_IF_KUNIT int iommufd_lu_check_attachment(struct iommufd_device *idev,
@@ -177,7 +177,7 @@ static void iommufd_lu_release_mappings(struct iommufd_hwpt_paging *hwpt_paging)
  *
  * Context: From the preserve() callback of a file of &iommufd_lu_check.session, with
  *          the page pinned.
- * Return: 0, -EOPNOTSUPP for memory that can not be preserved in this way, -EINVAL
+ * Return: 0, -EOPNOTSUPP for memory that cannot be preserved in this way, -EINVAL
  *         for memory that could be.
  */
 VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_addr_t phys)
@@ -276,7 +276,7 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
  *		The caller keeps it bound until iommufd_device_unpreserve().
  * @session:	The live update session of its file
  *
- * The reason is logged when they can not be handed over.
+ * The reason is logged when they cannot be handed over.
  *
  * Context: From the preserve() callback of the file of the device. May sleep, but
  *          waits for no user of @idev.

@@ -1616,7 +1616,7 @@ static void msi_is_left_enabled_with_its_unit(struct kunit *test)
 	expect_all_freed(test);
 }
 
-/* Unit 0 was taken over, and given up because another one can not be set up. */
+/* Unit 0 was taken over, and given up because another one cannot be set up. */
 static void msi_is_disabled_when_its_unit_is_torn_down(struct kunit *test)
 {
 	struct fake_device *found = fake_add(test, "found", &msi_head, 0);
@@ -2995,7 +2995,7 @@ static void failing_preserve_leaves_nothing_behind(struct kunit *test)
 	for (nth = 1; hit && nth < MAX_ALLOCATIONS; nth++) {
 		int ret = 0;
 
-		/* KHO warns when it can not show its memory in debugfs. */
+		/* KHO warns when it cannot show its memory in debugfs. */
 		kunit_warning_suppress(test) {
 			fail_nth(nth);
 			ret = fake_preserve(fake);

@@ -13,7 +13,7 @@
  * was, with every vector delivered once when it is triggered. What the kernel
  * loses without a word is found by kmemleak.
  *
- * FREEZE, take over, retrieve and FINISH happen once in a life and can not be
+ * FREEZE, take over, retrieve and FINISH happen once in a life and cannot be
  * walked from here: see irq_liveupdate_fail_retrieve, and the KUnit suites
  * irq_liveupdate_core and irq_liveupdate_vtd_units.
  */
@@ -273,7 +273,7 @@ static void test_adoption(const char *bdf)
 	was = get_places();
 	for (n = 1; n <= MAX_ALLOCATIONS && step_adoption(n, &nr_failed) && same; n++) {
 		is = get_places();
-		/* An interrupt without its file in debugfs can not be triggered. */
+		/* An interrupt without its file in debugfs cannot be triggered. */
 		rearm();
 		same = !memcmp(&was, &is, sizeof(is)) && delivers();
 	}

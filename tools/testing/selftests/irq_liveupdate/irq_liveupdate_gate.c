@@ -143,7 +143,7 @@ static void open_device(const char *bdf)
 
 /* ---- A cancelled update ---- */
 
-/* A machine which can not do it at all is no test of the gate: skipped, with its answer. */
+/* A machine which cannot do it at all is no test of the gate: skipped, with its answer. */
 static void expect_same(const int before[NR_OPERATIONS], const int after[NR_OPERATIONS])
 {
 	unsigned int i;

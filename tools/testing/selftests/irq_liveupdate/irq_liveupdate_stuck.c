@@ -128,7 +128,7 @@ static void *write_config_forever(void *arg)
 
 /*
  * The kernel writes the id of what it has attached the device to, where the device
- * reaches memory that can not be handed over.
+ * reaches memory that cannot be handed over.
  */
 static void *attach_forever(void *arg)
 {

@@ -64,7 +64,7 @@ int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 	return ret ?: vfio_dev_attach(dev, hwpt);
 }
 
-/* The address with which the device reaches a page, 0 if it can not be told. */
+/* The address with which the device reaches a page, 0 if it cannot be told. */
 __u64 dma_address(const void *page)
 {
 	__u64 entry = 0;

@@ -48,7 +48,7 @@ bool signals_exactly(int eventfd, int irq, __u64 times)
 	int ret = irq_trigger(irq);
 
 	if (ret) {
-		ksft_print_msg("irq %d can not be triggered: %s\n", irq, strerror(-ret));
+		ksft_print_msg("irq %d cannot be triggered: %s\n", irq, strerror(-ret));
 		return false;
 	}
 	signals += signals_wait(eventfd, 1);

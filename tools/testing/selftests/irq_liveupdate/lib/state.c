@@ -57,7 +57,7 @@ static __u64 table_address(const char *bdf, const struct device_state *state)
 	__u64 bar = pci_bar_address(bdf, table & PCI_MSIX_TABLE_BIR);
 
 	if (!bar)
-		ksft_exit_fail_msg("%s: where its MSI-X table is can not be found\n", bdf);
+		ksft_exit_fail_msg("%s: where its MSI-X table is cannot be found\n", bdf);
 
 	return bar + (table & PCI_MSIX_TABLE_OFFSET);
 }
