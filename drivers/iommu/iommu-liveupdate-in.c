@@ -7,6 +7,7 @@
 
 #define pr_fmt(fmt) "iommu: live update: " fmt
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
@@ -166,6 +167,8 @@ const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u
 {
 	struct iommu_lu_in_device *in;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_incoming_entry, segment, devid);
+
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
 	in = xa_load(&iommu_lu_in_devices, device_key(segment, devid));
@@ -204,6 +207,8 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 	struct iommu_lu_in_device *in = container_of(ser, struct iommu_lu_in_device, ser);
 	struct iommu_lu_in_device *other;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_adopt_entry, ser, iommu, ops);
+
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
 	other = find_same_id(iommu, ser->domain_id);
@@ -232,6 +237,8 @@ void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
 {
 	unsigned long key = device_key(segment, devid);
 	struct iommu_lu_in_device *in;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_refuse_entry, segment, devid, reason);
 
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
@@ -384,6 +391,8 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
 {
 	struct iommu_lu_in_device *in;
 	unsigned long key;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_abandon_unit, iommu);
 
 	guard(mutex)(&iommu_lu_in_devices_lock);
 

@@ -5,6 +5,7 @@
  * ids have an entry that stays in use, and where the tables are to which it leads.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
@@ -309,6 +310,8 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
  */
 bool iommu_liveupdate_entry_stays(u32 segment, u16 devid)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_entry_stays, segment, devid);
+
 	return xa_load(&iommu_lu_out_entries, entry_key(segment, devid));
 }
 

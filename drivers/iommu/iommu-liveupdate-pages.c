@@ -6,6 +6,7 @@
  * takes over frees what is in the list, and looks at no table to find another one.
  */
 
+#include <kunit/static_stub.h>
 #include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
@@ -240,6 +241,8 @@ const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
  */
 phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_pages_first, ser);
+
 	return pages_phys(*block_entries(phys_to_virt(ser->first)));
 }
 

@@ -52,6 +52,7 @@
 
 #define pr_fmt(fmt) "iommu: live update: " fmt
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/crc32.h>
@@ -429,6 +430,8 @@ static void iommu_lu_load_once(void)
  */
 bool iommu_liveupdate_handed_over(void)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_handed_over);
+
 	guard(mutex)(&iommu_lu_in_lock);
 
 	iommu_lu_load_once();
@@ -449,6 +452,8 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 {
 	const struct iommu_lu_unit_ser *unit;
 	unsigned int i;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_incoming_unit, backend, segment, reg_base);
 
 	guard(mutex)(&iommu_lu_in_lock);
 
@@ -472,6 +477,8 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 void iommu_liveupdate_take_over(const struct iommu_lu_unit_ser *ser,
 				struct iommu_device *iommu)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_take_over, ser, iommu);
+
 	guard(mutex)(&iommu_lu_in_lock);
 	iommu_lu_in.units[ser - iommu_lu_in.root->units] = iommu;
 }

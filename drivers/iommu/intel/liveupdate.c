@@ -37,6 +37,8 @@
 
 #define pr_fmt(fmt) "DMAR: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/crash_dump.h>
@@ -131,6 +133,14 @@ static void context_close(struct intel_iommu *iommu, struct context_entry *conte
 	context_write(iommu, context, &closed);
 }
 
+VISIBLE_IF_KUNIT int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *desc,
+				     unsigned int nr)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_submit, iommu, desc, nr);
+
+	return qi_submit_sync(iommu, desc, nr, 0);
+}
+
 /*
  * Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec 6.5.3.3).
  * The time-out of a device which has gone spoils what was submitted with its own
@@ -149,7 +159,7 @@ static int flush_all(struct intel_iommu *iommu)
 
 	iommu_flush_write_buffer(iommu);
 	do {
-		ret = qi_submit_sync(iommu, desc, nr, 0);
+		ret = intel_lu_submit(iommu, desc, nr);
 	} while (ret == -ETIMEDOUT && --tries);
 	return ret;
 }
@@ -164,9 +174,11 @@ static int set_direct(struct pci_dev *pdev, u16 alias, void *direct)
 	return 0;
 }
 
-static void find_direct(struct intel_iommu *iommu, unsigned long *direct)
+VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct)
 {
 	struct pci_dev *pdev = NULL;
+
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_find_direct, iommu, direct);
 
 	for_each_pci_dev(pdev) {
 		if (pci_domain_nr(pdev->bus) == iommu->segment &&
@@ -180,9 +192,23 @@ static void find_direct(struct intel_iommu *iommu, unsigned long *direct)
  * The kernel which hands over
  */
 
+VISIBLE_IF_KUNIT int intel_lu_preserve_page(void *page)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_preserve_page, page);
+
+	return kho_preserve_folio(virt_to_folio(page));
+}
+
+VISIBLE_IF_KUNIT void intel_lu_unpreserve_page(void *page)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_unpreserve_page, page);
+
+	kho_unpreserve_folio(virt_to_folio(page));
+}
+
 static void intel_lu_unpreserve_table(struct intel_liveupdate *lu, unsigned int i)
 {
-	kho_unpreserve_folio(virt_to_folio(phys_to_virt(lu->tables[i])));
+	intel_lu_unpreserve_page(phys_to_virt(lu->tables[i]));
 	lu->tables[i] = 0;
 }
 
@@ -200,7 +226,7 @@ static int intel_lu_preserve_tables(struct intel_iommu *iommu)
 		if (!(entry & 1) || lu->tables[i])
 			continue;
 
-		ret = kho_preserve_folio(virt_to_folio(phys_to_virt(entry & VTD_PAGE_MASK)));
+		ret = intel_lu_preserve_page(phys_to_virt(entry & VTD_PAGE_MASK));
 		if (ret)
 			goto unpreserve;
 		lu->tables[i] = entry & VTD_PAGE_MASK;
@@ -266,7 +292,7 @@ static int intel_lu_alloc(struct intel_iommu *iommu)
 	if (!lu)
 		return -ENOMEM;
 
-	find_direct(iommu, lu->direct);
+	intel_lu_find_direct(iommu, lu->direct);
 	if (!bitmap_empty(lu->direct, NR_REQUESTER_IDS) && !ecap_pass_through(iommu->ecap)) {
 		pr_err("%s: live update: not preserved: firmware needs DMA, no pass-through\n",
 		       iommu->name);
@@ -277,7 +303,7 @@ static int intel_lu_alloc(struct intel_iommu *iommu)
 	if (IS_ERR(lu->tables))
 		return PTR_ERR(lu->tables);
 
-	ret = kho_preserve_folio(virt_to_folio(iommu->root_entry));
+	ret = intel_lu_preserve_page(iommu->root_entry);
 	if (ret)
 		goto free_tables;
 
@@ -289,7 +315,7 @@ static int intel_lu_alloc(struct intel_iommu *iommu)
 	return 0;
 
 unpreserve_root:
-	kho_unpreserve_folio(virt_to_folio(iommu->root_entry));
+	intel_lu_unpreserve_page(iommu->root_entry);
 free_tables:
 	kho_unpreserve_free(lu->tables);
 	return ret;
@@ -303,7 +329,7 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
 	iommu->liveupdate = NULL;
 	intel_lu_unpreserve_tables(lu);
 	intel_lu_free_pasid_dir(lu);
-	kho_unpreserve_folio(virt_to_folio(iommu->root_entry));
+	intel_lu_unpreserve_page(iommu->root_entry);
 	kho_unpreserve_free(lu->tables);
 	kvfree(lu);
 }
@@ -641,7 +667,7 @@ static const char *intel_lu_adopt(struct intel_iommu *iommu)
 
 	direct = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
 	if (direct) {
-		find_direct(iommu, direct);
+		intel_lu_find_direct(iommu, direct);
 		reason = intel_lu_adopt_tables(iommu, ser, tables, direct);
 	} else {
 		reason = "out of memory";

@@ -34,6 +34,13 @@ const char *intel_liveupdate_check_entry(struct intel_iommu *iommu,
 int intel_liveupdate_reserve_domain_id(struct iommu_device *iommu_dev, u32 id);
 void intel_liveupdate_free_domain_id(struct iommu_device *iommu_dev, u32 id);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int nr);
+void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct);
+int intel_lu_preserve_page(void *page);
+void intel_lu_unpreserve_page(void *page);
+#endif
+
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
 #define INTEL_LIVEUPDATE_OPS	NULL

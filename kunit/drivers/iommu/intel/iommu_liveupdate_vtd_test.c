@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of DMA translation in a live update on VT-d: a copy of the code, built
- * here with another core, on a unit which is nothing but its tables.
+ * Tests of DMA translation in a live update on VT-d: a unit which is nothing but
+ * its tables. The core, the invalidation queue and what the firmware says are
+ * replaced by static stubs.
  */
 
+#include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/irq_liveupdate/watch.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -12,76 +14,14 @@
 #include <linux/kexec_handover.h>
 #include <linux/pci.h>
 
-struct intel_iommu;
-struct qi_desc;
-
-static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count,
-		       unsigned long options);
-static void fake_flush_pasid_cache(struct intel_iommu *iommu, u16 did, u64 granu, u32 pasid);
-static bool fake_handed_over(void);
-static const struct iommu_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
-							  u64 reg_base);
-static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_device *iommu);
-static int fake_preserve(struct folio *folio);
-static void fake_unpreserve(struct folio *folio);
-static void *fake_alloc_preserve(size_t size);
-static void fake_unpreserve_free(void *mem);
-static bool fake_is_preserved(phys_addr_t phys, size_t size);
-static void fake_restore_free(void *mem);
-static void *fake_restore_pages(phys_addr_t phys, size_t size);
-static struct intel_iommu *fake_lookup(struct device *dev, u8 *bus, u8 *devfn);
-static bool fake_has_rmrr(struct device *dev);
-static bool fake_entry_stays(u32 segment, u16 devid);
-static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 devid);
-static const char *fake_adopt_entry(const struct iommu_lu_device_ser *ser,
-				    struct iommu_device *iommu,
-				    const struct iommu_liveupdate_ops *ops);
-static void fake_refuse_entry(u32 segment, u16 devid, const char *reason);
-static void fake_abandon_unit(struct iommu_device *iommu);
-static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what);
-static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
-
 #include "iommu.h"
+#include "liveupdate.h"
 #include "pasid.h"
 #include "../iommu-liveupdate.h"
 #include "../iommu-pages.h"
 
-#define qi_submit_sync			fake_submit
-#define qi_flush_pasid_cache		fake_flush_pasid_cache
-#define iommu_liveupdate_handed_over	fake_handed_over
-#define iommu_liveupdate_incoming_unit	fake_incoming_unit
-#define iommu_liveupdate_take_over	fake_take_over
-#define kho_preserve_folio		fake_preserve
-#define kho_unpreserve_folio		fake_unpreserve
-#define kho_alloc_preserve		fake_alloc_preserve
-#define kho_unpreserve_free		fake_unpreserve_free
-#define kho_is_preserved		fake_is_preserved
-#define kho_restore_free		fake_restore_free
-#define iommu_restore_pages		fake_restore_pages
-#define device_lookup_iommu		fake_lookup
-#define intel_iommu_has_rmrr		fake_has_rmrr
-#define iommu_liveupdate_entry_stays	fake_entry_stays
-#define iommu_liveupdate_incoming_entry	fake_incoming_entry
-#define iommu_liveupdate_adopt_entry	fake_adopt_entry
-#define iommu_liveupdate_refuse_entry	fake_refuse_entry
-#define iommu_liveupdate_abandon_unit	fake_abandon_unit
-#define iommu_lu_add_entry		fake_add_entry
-#define iommu_lu_pages_first		fake_pages_first
-#define intel_liveupdate_ops		copy_of_liveupdate_ops
-#define intel_liveupdate_close_all	copy_of_close_all
-#define intel_liveupdate_take_over	copy_of_take_over
-#define intel_liveupdate_stop		copy_of_stop
-#define intel_liveupdate_replace	copy_of_replace
-#define intel_liveupdate_block		copy_of_block
-#define intel_liveupdate_add_entries	copy_of_add_entries
-#define intel_liveupdate_check_entry	copy_of_check_entry
-#define intel_liveupdate_reserve_domain_id copy_of_reserve_domain_id
-#define intel_liveupdate_free_domain_id	copy_of_free_domain_id
-
-#undef pr_fmt
-#include "liveupdate.c"
-#undef pr_fmt
-#include "liveupdate_entry.c"
+/* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
+#define CONTEXT_FPD		BIT_ULL(1)
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3: PT, SMTS; not C */
 #define FAKE_ECAP_PT		BIT_ULL(6)
@@ -91,6 +31,7 @@ static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
 #define OTHER_BUS	4
 #define DEVFN		0x21
 #define ID		PCI_DEVID(BUS, DEVFN)
+#define RMRR_ID		PCI_DEVID(BUS, 0x10)
 
 #define ROOT_OF_TABLE	0x123456000ULL
 #define OLD_DID		7
@@ -104,7 +45,6 @@ static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
 #define PASS_THROUGH	CONTEXT(CONTEXT_TT_PASS_THROUGH << 2 | 1, FLPT_DEFAULT_DID << 8)
 
 #define MAX_DESCS	32
-#define MAX_PRESERVED	1024
 
 /**
  * struct fake_unit - A unit, and what was seen of it
@@ -118,9 +58,9 @@ static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
  * @types:	Types of the descriptors which were submitted
  * @nr_types:	How many there are
  * @dirty_at_flush: The entry was dirty when it was invalidated
- * @nr_preserved: How many folios are preserved
- * @max_preserved: How many folios can be preserved, or 0
- * @lost:	Address which was not preserved
+ * @nr_preserved: How many tables are preserved
+ * @max_preserved: How many tables can be preserved, or 0
+ * @has_rmrr:	The device RMRR_ID has a reserved memory region
  * @taken:	The core was told of the unit
  * @flushed_did: The domain id whose IOTLB was invalidated
  * @nr_flushes:	How often an entry was invalidated
@@ -128,8 +68,6 @@ static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser);
  * @record:	Record of that entry
  * @adopted:	How often the core was told that an entry is in use
  * @refused:	Why an entry was closed, or NULL
- * @added:	The entry which was added last
- * @nr_added:	How many there were
  */
 struct fake_unit {
 	struct intel_iommu		iommu;
@@ -144,7 +82,7 @@ struct fake_unit {
 	bool				dirty_at_flush;
 	int				nr_preserved;
 	int				max_preserved;
-	phys_addr_t			lost;
+	bool				has_rmrr;
 	bool				taken;
 	u16				flushed_did;
 	unsigned int			nr_flushes;
@@ -152,12 +90,9 @@ struct fake_unit {
 	struct iommu_lu_device_ser	record;
 	unsigned int			adopted;
 	const char			*refused;
-	struct iommu_lu_entry		added;
-	unsigned int			nr_added;
 };
 
 static struct fake_unit *unit;
-static u16 rmrr_id;
 
 static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
 {
@@ -167,8 +102,7 @@ static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
 		unit->dirty = false;
 }
 
-static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count,
-		       unsigned long options)
+static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count)
 {
 	unit->dirty_at_flush |= unit->dirty;
 	while (count-- && unit->nr_types < MAX_DESCS)
@@ -177,11 +111,6 @@ static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned
 		return 0;
 	unit->spoiled--;
 	return -ETIMEDOUT;
-}
-
-static void fake_flush_pasid_cache(struct intel_iommu *iommu, u16 did, u64 granu, u32 pasid)
-{
-	unit->types[unit->nr_types++] = QI_PC_TYPE;
 }
 
 static void fake_flush_context(struct intel_iommu *iommu, u16 did, u16 sid, u8 fm, u64 type)
@@ -214,7 +143,7 @@ static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_dev
 	unit->taken = true;
 }
 
-static int fake_preserve(struct folio *folio)
+static int fake_preserve_page(void *page)
 {
 	if (unit->max_preserved && unit->nr_preserved == unit->max_preserved)
 		return -ENOMEM;
@@ -222,45 +151,15 @@ static int fake_preserve(struct folio *folio)
 	return 0;
 }
 
-static void fake_unpreserve(struct folio *folio)
+static void fake_unpreserve_page(void *page)
 {
 	unit->nr_preserved--;
 }
 
-static void *fake_alloc_preserve(size_t size)
+static void fake_find_direct(struct intel_iommu *iommu, unsigned long *direct)
 {
-	unit->nr_preserved++;
-	return (void *)get_zeroed_page(GFP_KERNEL);
-}
-
-static void fake_unpreserve_free(void *mem)
-{
-	unit->nr_preserved--;
-	free_page((unsigned long)mem);
-}
-
-static bool fake_is_preserved(phys_addr_t phys, size_t size)
-{
-	return phys && phys != unit->lost;
-}
-
-static void fake_restore_free(void *mem)
-{
-}
-
-static void *fake_restore_pages(phys_addr_t phys, size_t size)
-{
-	return fake_is_preserved(phys, size) ? phys_to_virt(phys) : NULL;
-}
-
-static struct intel_iommu *fake_lookup(struct device *dev, u8 *bus, u8 *devfn)
-{
-	return &unit->iommu;
-}
-
-static bool fake_has_rmrr(struct device *dev)
-{
-	return rmrr_id && pci_dev_id(to_pci_dev(dev)) == rmrr_id;
+	if (unit->has_rmrr)
+		set_bit(RMRR_ID, direct);
 }
 
 static bool fake_entry_stays(u32 segment, u16 devid)
@@ -288,13 +187,6 @@ static void fake_refuse_entry(u32 segment, u16 devid, const char *reason)
 
 static void fake_abandon_unit(struct iommu_device *iommu)
 {
-}
-
-static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
-{
-	unit->added = *what;
-	unit->nr_added++;
-	return 0;
 }
 
 static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser)
@@ -347,7 +239,8 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	KUNIT_ASSERT_NOT_NULL(test, unit);
 	KUNIT_ASSERT_NOT_NULL(test, reg);
 	iommu = &unit->iommu;
-	rmrr_id = 0;
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off, boot with kho=on");
 
 	/* The mode of a unit is its capability and a global option. */
 	if (scalable) {
@@ -366,6 +259,19 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	iommu->flush.flush_context = fake_flush_context;
 	iommu->flush.flush_iotlb = fake_flush_iotlb;
 	kunit_activate_static_stub(test, __iommu_flush_cache, fake_flush_cache);
+	kunit_activate_static_stub(test, intel_lu_submit, fake_submit);
+	kunit_activate_static_stub(test, intel_lu_find_direct, fake_find_direct);
+	kunit_activate_static_stub(test, intel_lu_preserve_page, fake_preserve_page);
+	kunit_activate_static_stub(test, intel_lu_unpreserve_page, fake_unpreserve_page);
+	kunit_activate_static_stub(test, iommu_liveupdate_handed_over, fake_handed_over);
+	kunit_activate_static_stub(test, iommu_liveupdate_incoming_unit, fake_incoming_unit);
+	kunit_activate_static_stub(test, iommu_liveupdate_take_over, fake_take_over);
+	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, fake_entry_stays);
+	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, fake_incoming_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_abandon_unit, fake_abandon_unit);
+	kunit_activate_static_stub(test, iommu_lu_pages_first, fake_pages_first);
 	iommu->root_entry = alloc_table(test);
 	set_table(test, BUS);
 	set_table(test, 0);
@@ -414,12 +320,12 @@ static void expect_entry(struct kunit *test, struct context_entry *entry,
 
 static int preserve(void)
 {
-	return copy_of_liveupdate_ops.preserve_unit(&unit->iommu.iommu, &unit->ser);
+	return intel_liveupdate_ops.preserve_unit(&unit->iommu.iommu, &unit->ser);
 }
 
 static void unpreserve(void)
 {
-	copy_of_liveupdate_ops.unpreserve_unit(&unit->iommu.iommu);
+	intel_liveupdate_ops.unpreserve_unit(&unit->iommu.iommu);
 }
 
 /*
@@ -433,7 +339,7 @@ static void closes_a_translated_entry(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	observe(test, entry_of(ID));
 
-	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
 	expect_seen_only(test, TRANSLATED, CLOSED);
 	expect_entry(test, entry_of(ID), CLOSED);
 	unpreserve();
@@ -447,7 +353,7 @@ static void closes_all_entries(struct kunit *test)
 	*entry_of(ID) = PASS_THROUGH;
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 
-	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
 	for (devfn = 0; devfn < 256; devfn++)
 		expect_entry(test, entry_of(PCI_DEVID(BUS, devfn)), CLOSED);
 	unpreserve();
@@ -462,7 +368,7 @@ static void leaves_the_entry_of_a_device_with_mappings(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	observe(test, entry_of(ID));
 
-	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, 0, unit->nr_seen);
 	expect_entry(test, entry_of(ID), TRANSLATED);
 	expect_entry(test, entry_of(ID + 1), CLOSED);
@@ -478,7 +384,7 @@ static void closes_all_entries_in_scalable_mode(struct kunit *test)
 	*entry_of(PCI_DEVID(BUS, 0xf1)) = CONTEXT(0x1000 | 1, 0);
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 
-	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
 	for (devfn = 0; devfn < 256; devfn++)
 		expect_entry(test, entry_of(PCI_DEVID(BUS, devfn)), CLOSED);
 	unpreserve();
@@ -490,7 +396,7 @@ static void closes_a_bus_without_preserved_table(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	set_table(test, OTHER_BUS);
 
-	KUNIT_EXPECT_TRUE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, 0, unit->iommu.root_entry[OTHER_BUS].lo);
 	KUNIT_EXPECT_NE(test, 0, unit->iommu.root_entry[BUS].lo);
 	unpreserve();
@@ -501,7 +407,7 @@ static void leaves_a_unit_alone_which_is_not_preserved(struct kunit *test)
 	setup_unit(test, 0, false);
 	*entry_of(ID) = TRANSLATED;
 
-	KUNIT_EXPECT_FALSE(test, copy_of_close_all(&unit->iommu));
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_close_all(&unit->iommu));
 	expect_entry(test, entry_of(ID), TRANSLATED);
 }
 
@@ -512,7 +418,7 @@ static void invalidates_after_the_last_store(struct kunit *test)
 	setup_unit(test, FAKE_ECAP_PT, false);
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
 	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
 	unpreserve();
@@ -525,7 +431,7 @@ static void invalidates_pasid_entries_in_scalable_mode(struct kunit *test)
 	setup_unit(test, FAKE_ECAP_PT, true);
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
 	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
 	unpreserve();
@@ -537,7 +443,7 @@ static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	unit->spoiled = 2;
 
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
 	KUNIT_EXPECT_EQ(test, 6, unit->nr_types);
 	unpreserve();
@@ -550,42 +456,26 @@ static void writes_entries_back_when_the_unit_does_not_snoop(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	observe(test, entry_of(ID));
 
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 	KUNIT_EXPECT_GT(test, unit->nr_seen, 0);
 	KUNIT_EXPECT_FALSE(test, unit->dirty_at_flush);
 	unpreserve();
 }
 
-static u16 some_rmrr_device(struct kunit *test)
-{
-	struct pci_dev *pdev = NULL;
-
-	for_each_pci_dev(pdev) {
-		if (pci_dev_id(pdev) && !pdev->bus->number) {
-			rmrr_id = pci_dev_id(pdev);
-			pci_dev_put(pdev);
-			return rmrr_id;
-		}
-	}
-	kunit_skip(test, "no PCI device");
-	return 0;
-}
-
 static void opens_the_entry_of_a_device_with_rmrr(struct kunit *test)
 {
 	struct context_entry direct = PASS_THROUGH;
-	u16 id;
 
 	setup_unit(test, FAKE_ECAP_PT, false);
-	id = some_rmrr_device(test);
+	unit->has_rmrr = true;
 	direct.hi |= unit->iommu.msagaw;
-	*entry_of(id) = TRANSLATED;
+	*entry_of(RMRR_ID) = TRANSLATED;
 	KUNIT_ASSERT_EQ(test, 0, preserve());
-	observe(test, entry_of(id));
+	observe(test, entry_of(RMRR_ID));
 
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 	expect_seen_only(test, TRANSLATED, direct);
-	expect_entry(test, entry_of(id), direct);
+	expect_entry(test, entry_of(RMRR_ID), direct);
 	unpreserve();
 }
 
@@ -597,17 +487,16 @@ static struct pasid_entry *pasid_entry_of(struct context_entry *context)
 static void opens_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit *test)
 {
 	struct pasid_entry *pasid;
-	u16 id;
 
 	setup_unit(test, FAKE_ECAP_PT, true);
-	id = some_rmrr_device(test);
-	*entry_of(id) = CONTEXT(0x1000 | 1, 0);
+	unit->has_rmrr = true;
+	*entry_of(RMRR_ID) = CONTEXT(0x1000 | 1, 0);
 	KUNIT_ASSERT_EQ(test, 0, preserve());
-	copy_of_close_all(&unit->iommu);
+	intel_liveupdate_close_all(&unit->iommu);
 
-	KUNIT_EXPECT_EQ(test, unit->ser.pasid_dir | 1, entry_of(id)->lo);
-	KUNIT_EXPECT_EQ(test, 0, entry_of(id)->hi);
-	pasid = pasid_entry_of(entry_of(id));
+	KUNIT_EXPECT_EQ(test, unit->ser.pasid_dir | 1, entry_of(RMRR_ID)->lo);
+	KUNIT_EXPECT_EQ(test, 0, entry_of(RMRR_ID)->hi);
+	pasid = pasid_entry_of(entry_of(RMRR_ID));
 	KUNIT_ASSERT_NOT_NULL(test, pasid);
 	KUNIT_EXPECT_TRUE(test, pasid_pte_is_present(pasid));
 	KUNIT_EXPECT_EQ(test, PASID_ENTRY_PGTT_PT, pasid_pte_get_pgtt(pasid));
@@ -618,7 +507,7 @@ static void opens_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit 
 static void refuses_rmrr_without_pass_through(struct kunit *test)
 {
 	setup_unit(test, 0, false);
-	some_rmrr_device(test);
+	unit->has_rmrr = true;
 
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, preserve());
 	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
@@ -667,13 +556,54 @@ static void keeps_the_list_when_a_further_device_fails(struct kunit *test)
  * Taking over
  */
 
+/* What is restored is the driver's, and freed as it would free it. */
+static void free_left(void *page)
+{
+	if (is_kept(page))
+		free_kept(page);
+	else
+		iommu_free_pages(page);
+}
+
+/* A copy of a page, in memory which KHO has kept */
+static void *leave_page(struct kunit *test, const void *page)
+{
+	void *copy = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_left, copy));
+	memcpy(copy, page, PAGE_SIZE);
+	return copy;
+}
+
+/* Root and context tables of the unit; the list of these is freed by who reads it. */
+static void leave_tables(struct kunit *test)
+{
+	u64 *tables = alloc_kept(0), *root;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, tables);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, tables));
+	root = leave_page(test, unit->iommu.root_entry);
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		if (!root[i])
+			continue;
+		tables[i] = virt_to_phys(leave_page(test, phys_to_virt(root[i] & VTD_PAGE_MASK)));
+		root[i] = tables[i] | 1;
+	}
+	unit->ser.root = virt_to_phys(root);
+	unit->ser.tables = virt_to_phys(tables);
+	unit->ser.tables_checksum = iommu_lu_tables_checksum(tables);
+}
+
 /* As the previous kernel has left it, but for the entry of ID. */
 static void hand_over(struct kunit *test, struct context_entry left)
 {
 	KUNIT_ASSERT_EQ(test, 0, preserve());
-	copy_of_close_all(&unit->iommu);
-	unit->iommu.liveupdate = NULL;
+	intel_liveupdate_close_all(&unit->iommu);
 	*entry_of(ID) = left;
+	leave_tables(test);
+	unpreserve();
 	writeq(unit->ser.root | (sm_supported(&unit->iommu) ? DMA_RTADDR_SMT : 0),
 	       unit->iommu.reg + DMAR_RTADDR_REG);
 	unit->iommu.root_entry = NULL;
@@ -686,7 +616,7 @@ static void free_copied(void *copied)
 
 static void take_over(struct kunit *test)
 {
-	KUNIT_EXPECT_TRUE(test, copy_of_take_over(&unit->iommu));
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_take_over(&unit->iommu));
 	if (unit->iommu.copied_tables)
 		KUNIT_ASSERT_EQ(test, 0,
 				kunit_add_action_or_reset(test, free_copied,
@@ -716,15 +646,14 @@ static void closes_what_should_not_be_present(struct kunit *test)
 static void keeps_the_entry_of_a_device_with_rmrr(struct kunit *test)
 {
 	struct context_entry direct = PASS_THROUGH;
-	u16 id;
 
 	setup_unit(test, FAKE_ECAP_PT, false);
-	id = some_rmrr_device(test);
+	unit->has_rmrr = true;
 	direct.hi |= unit->iommu.msagaw;
-	*entry_of(id) = TRANSLATED;
+	*entry_of(RMRR_ID) = TRANSLATED;
 	hand_over(test, CLOSED);
 	take_over(test);
-	expect_entry(test, entry_of(id), direct);
+	expect_entry(test, entry_of(RMRR_ID), direct);
 }
 
 /*
@@ -951,7 +880,7 @@ static void finish_closes_an_entry_that_is_still_in_use(struct kunit *test)
 	take_over(test);
 	unit->nr_flushes = 0;
 
-	copy_of_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	intel_liveupdate_ops.finish_unit(&unit->iommu.iommu);
 	expect_entry(test, entry_of(ID), EMPTY);
 	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
 	KUNIT_EXPECT_GT(test, unit->nr_flushes, 0);
@@ -962,55 +891,61 @@ static void domain_ids_are_reserved_and_freed(struct kunit *test)
 	setup_unit(test, FAKE_ECAP_PT, false);
 	ida_init(&unit->iommu.domain_ida);
 
-	KUNIT_EXPECT_EQ(test, 0, copy_of_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
-	KUNIT_EXPECT_NE(test, 0, copy_of_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
-	copy_of_free_domain_id(&unit->iommu.iommu, OLD_DID);
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
+	KUNIT_EXPECT_NE(test, 0, intel_liveupdate_reserve_domain_id(&unit->iommu.iommu, OLD_DID));
+	intel_liveupdate_free_domain_id(&unit->iommu.iommu, OLD_DID);
 	KUNIT_EXPECT_TRUE(test, ida_is_empty(&unit->iommu.domain_ida));
 }
 
-static void break_root_address(void)
+static void break_root_address(struct kunit *test)
 {
 	writeq(unit->ser.root + SZ_4K, unit->iommu.reg + DMAR_RTADDR_REG);
 }
 
-static void break_mode(void)
+static void break_mode(struct kunit *test)
 {
 	unit->ser.flags ^= IOMMU_LU_UNIT_SCALABLE;
 }
 
-static void break_list(void)
+static void break_list(struct kunit *test)
 {
 	((u64 *)phys_to_virt(unit->ser.tables))[1]++;
 }
 
-static void break_root_table(void)
+static void break_root_table(struct kunit *test)
 {
 	((struct root_entry *)phys_to_virt(unit->ser.root))[OTHER_BUS].lo = 0x1000 | 1;
 }
 
-static void lose_list(void)
+static void lose_list(struct kunit *test)
 {
-	unit->lost = unit->ser.tables;
+	unit->ser.tables = virt_to_phys(alloc_table(test));
 }
 
-static void lose_root(void)
+static void lose_root(struct kunit *test)
 {
-	unit->lost = unit->ser.root;
+	unit->ser.root = virt_to_phys(alloc_table(test));
+	writeq(unit->ser.root, unit->iommu.reg + DMAR_RTADDR_REG);
 }
 
-static void lose_table(void)
+static void lose_table(struct kunit *test)
 {
-	unit->lost = ((u64 *)phys_to_virt(unit->ser.tables))[2 * BUS];
+	struct root_entry *root = phys_to_virt(unit->ser.root);
+	u64 *tables = phys_to_virt(unit->ser.tables);
+
+	tables[2 * BUS] = virt_to_phys(alloc_table(test));
+	root[BUS].lo = tables[2 * BUS] | 1;
+	unit->ser.tables_checksum = iommu_lu_tables_checksum(tables);
 }
 
-static void lose_record(void)
+static void lose_record(struct kunit *test)
 {
 	unit->ser.reg_base++;
 }
 
 static const struct refusal {
 	const char	*name;
-	void		(*damage)(void);
+	void		(*damage)(struct kunit *test);
 } refusals[] = {
 	{ "other root table in use", break_root_address },
 	{ "other mode", break_mode },
@@ -1031,7 +966,7 @@ static void refuses_the_tables(struct kunit *test)
 
 	setup_unit(test, FAKE_ECAP_PT, false);
 	hand_over(test, CLOSED);
-	refusal->damage();
+	refusal->damage(test);
 	take_over(test);
 
 	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
@@ -1045,7 +980,7 @@ static void disables_translation_when_the_mode_changes(struct kunit *test)
 	hand_over(test, CLOSED);
 	writeq(unit->ser.root | DMA_RTADDR_SMT, unit->iommu.reg + DMAR_RTADDR_REG);
 
-	KUNIT_EXPECT_FALSE(test, copy_of_take_over(&unit->iommu));
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_take_over(&unit->iommu));
 	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
 }
 
@@ -1067,7 +1002,7 @@ static void take_over_with(struct kunit *test, struct context_entry left)
 static bool replace_entry(struct context_entry new)
 {
 	guard(spinlock)(&unit->iommu.lock);
-	return copy_of_replace(&unit->iommu, entry_of(ID), &new, BUS, DEVFN);
+	return intel_liveupdate_replace(&unit->iommu, entry_of(ID), &new, BUS, DEVFN);
 }
 
 static void replaces_a_present_entry_in_one_store(struct kunit *test)
@@ -1110,7 +1045,7 @@ static void replaces_no_entry_of_its_own(struct kunit *test)
 
 static void handed_over_domain_leaves_the_entry(struct kunit *test)
 {
-	struct iommu_domain *domain = copy_of_liveupdate_ops.handed_over;
+	struct iommu_domain *domain = intel_liveupdate_ops.handed_over;
 
 	take_over_with(test, CLOSED);
 
@@ -1123,7 +1058,7 @@ static void finish_reports_faults_again(struct kunit *test)
 {
 	take_over_with(test, CLOSED);
 
-	copy_of_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	intel_liveupdate_ops.finish_unit(&unit->iommu.iommu);
 	expect_entry(test, entry_of(ID), EMPTY);
 	expect_entry(test, entry_of(PCI_DEVID(BUS, 0)), EMPTY);
 }
