@@ -135,9 +135,7 @@ static void test_waits(void)
 
 		if (device->retrieved)
 			continue;
-		check(vfio_dev_open_cdev(&device->dev, device->bdf), "open");
-		wrong += vfio_dev_bind(&device->dev) != -EBUSY;
-		vfio_dev_close(&device->dev);
+		wrong += vfio_dev_open_cdev(&device->dev, device->bdf) != -EBUSY;
 	}
 	ksft_test_result(!wrong, "a device which is not retrieved waits for FINISH\n");
 }
@@ -158,14 +156,16 @@ static void test_adopted(void)
 	ksft_test_result(!wrong, "nothing arrives before FINISH\n");
 }
 
-/* Nothing can fail for want of memory. */
+/* A device which was not retrieved needs memory to get its default domain. */
 static void test_finish(int session)
 {
+	bool hit;
 	int ret;
 
 	fail_nth(1);
 	ret = luo_finish(session);
-	ksft_test_result(!stop_failing() && !ret, "FINISH allocates nothing\n");
+	hit = stop_failing();
+	ksft_test_result(hit && !ret, "FINISH does without memory\n");
 }
 
 static void test_synthetic(void)
