@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who unbinds a device from vfio-pci, or removes it, waits for its user. Nobody else
- * waits for that: not the kexec, not LUO, no other session.
+ * Who unbinds a device from vfio-pci, removes it, or powers its slot off, waits for its
+ * user. Nobody else waits for that: not the kexec, not LUO, no other session.
  *
  *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
  *
- *	irq_liveupdate_unbind -s 1 BDF LATER	unbinds as soon as the device is frozen
+ *	irq_liveupdate_unbind -s 1 WAY BDF LATER	once the device is frozen
  *	kexec -e
- *	irq_liveupdate_unbind -s 2 BDF		that was so; unbinds again, and finishes
+ *	irq_liveupdate_unbind -s 2 WAY BDF	that was so; the same again, and finishes
  *
  * BDF is an MSI-X device that is bound to vfio-pci by driver_override, LATER any other
- * device with that driver which was found later. In the first form a kexec kernel is
- * loaded: a freeze which does not fail as it should ends the test.
+ * device with that driver which was found later. WAY is "unbound", or "unplugged" if BDF
+ * is in a slot that the kernel can power off; then it is gone afterwards. In the first
+ * form a kexec kernel is loaded: a freeze which does not fail as it should ends the test.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,13 +91,27 @@ static void bring_back(void)
 	bind_again();
 }
 
-static const struct way {
+static void nothing(void) { }
+
+struct way {
 	const char *name;
 	const char *command;
 	void (*back)(void);
-} ways[] = {
-	{ "unbound", "echo %s > " DRIVER "unbind", bind_again },
-	{ "removed", "echo 1 > /sys/bus/pci/devices/%s/remove", bring_back },
+};
+
+static const struct way unbound = {
+	"unbound", "echo %s > " DRIVER "unbind", bind_again
+};
+
+static const struct way removed = {
+	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", bring_back
+};
+
+/* The address of a slot has no function. */
+static const struct way unplugged = {
+	"unplugged",
+	"bdf=%s; cd /sys/bus/pci/slots; echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power",
+	nothing
 };
 
 /* Waits until the kernel logs a text about a device; false if it does not. */
@@ -120,7 +135,7 @@ static bool wait_for_line(int kmsg, const char *device, const char *text)
 static pid_t start_on(const struct way *way, const char *device)
 {
 	int kmsg = kmsg_from_now();
-	char command[96];
+	char command[160];
 	pid_t child;
 
 	snprintf(command, sizeof(command), way->command, device);
@@ -277,10 +292,10 @@ static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 {
 	check(vfio_dev_open_cdev(dev, later), "open the later device");
 	check(vfio_dev_bind_plain(dev), "bind the later device");
-	start_on(&ways[0], later);
+	start_on(&unbound, later);
 }
 
-static void stage_1(const char *later)
+static void stage_1(const struct way *way, const char *later)
 {
 	int memfd = memfd_create("record", 0), session;
 	struct vfio_dev dev, later_dev = { };
@@ -297,13 +312,13 @@ static void stage_1(const char *later)
 	if (!stay())
 		ksft_exit_pass();
 	wait_until_frozen(&dev);
-	start(&ways[0]);
+	start(way);
 	record->blocked = true;
 	vfio_dev_close(&later_dev);
 	pause();
 }
 
-static void stage_2(void)
+static void stage_2(const struct way *way)
 {
 	int session = luo_retrieve_session(SESSION), memfd;
 	struct vfio_dev dev = { };
@@ -314,31 +329,32 @@ static void stage_2(void)
 	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
 	check(memfd, "retrieve record");
 	ksft_test_result(map_record(memfd)->blocked,
-			 "it was being unbound when the old kernel went down\n");
+			 "it was being %s when the old kernel went down\n", way->name);
 	ksft_test_result(vfio_dev_open_cdev(&dev, bdf) == -EBUSY,
 			 "its cdev cannot be opened\n");
 
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
 	check(dev.fd, "retrieve device");
 	bind_and_arm(&dev);
-	child = start(&ways[0]);
-	ksft_test_result(!luo_finish(session), "FINISH while it is being unbound\n");
+	child = start(way);
+	ksft_test_result(!luo_finish(session), "FINISH while it is being %s\n", way->name);
 	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(ends(child), "it is unbound when its user closes it\n");
-	bind_again();
+	ksft_test_result(ends(child), "it is %s when its user closes it\n", way->name);
+	way->back();
 	ksft_finished();
 }
 
 static void before_the_jump(void)
 {
+	static const struct way *const ways[] = { &unbound, &removed };
 	unsigned int i;
 
 	ksft_set_plan(5 * ARRAY_SIZE(ways));
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
-		test_before_prepare(&ways[i]);
-		test_before_freeze(&ways[i]);
+		test_before_prepare(ways[i]);
+		test_before_freeze(ways[i]);
 	}
 	ksft_finished();
 }
@@ -346,18 +362,20 @@ static void before_the_jump(void)
 int main(int argc, char *argv[])
 {
 	int stage = argc > 2 && !strcmp(argv[1], "-s") ? atoi(argv[2]) : 0;
+	const struct way *way;
 
 	ksft_print_header();
-	if (argc != (stage == 1 ? 5 : stage == 2 ? 4 : 2))
-		ksft_exit_fail_msg("usage: %s BDF | -s 1 BDF LATER | -s 2 BDF\n", argv[0]);
-	bdf = argv[stage ? 3 : 1];
+	if (argc != (stage == 1 ? 6 : stage == 2 ? 5 : 2))
+		ksft_exit_fail_msg("usage: %s BDF | -s 1 WAY BDF LATER | -s 2 WAY BDF\n", argv[0]);
+	bdf = argv[stage ? 4 : 1];
+	way = stage && !strcmp(argv[3], unplugged.name) ? &unplugged : &unbound;
 	require_liveupdate();
 	alarm(TIMEOUT_S);
 
 	if (stage == 1)
-		stage_1(argv[4]);
+		stage_1(way, argv[5]);
 	else if (stage == 2)
-		stage_2();
+		stage_2(way);
 	else
 		before_the_jump();
 }
