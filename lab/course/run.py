@@ -194,6 +194,7 @@ class Run:
         if not what:
             return
         with self.machine.stub() as stub:
+            stub.select(self.symbols.address("_stext"))
             patching.apply_all(stub, self.symbols, what)
 
     def _look_for_leaks(self):

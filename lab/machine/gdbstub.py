@@ -18,6 +18,9 @@ REGISTER_DIGITS = 16
 # The number of rip
 PROGRAM_COUNTER = 16
 
+# What it calls CPUs are threads, from 1 on
+MAX_CPUS = 64
+
 CHUNK = 1024
 ANSWER_TIMEOUT = 20
 
@@ -76,6 +79,18 @@ class Stub:
             count = min(CHUNK, length - len(data))
             data += bytes.fromhex(self._ask(f"m{address + len(data):x},{count:x}"))
         return data
+
+    def select(self, address):
+        """See memory as a CPU sees it which has this address mapped. One that runs a virtual
+        machine has not those of the kernel."""
+        for cpu in range(1, MAX_CPUS + 1):
+            self._expect_ok(f"Hg{cpu:x}")
+            try:
+                self.read(address, 1)
+                return
+            except StubError:
+                pass
+        raise StubError(f"{address:#x} is mapped on no CPU")
 
     def write(self, address, data):
         for start in range(0, len(data), CHUNK):
