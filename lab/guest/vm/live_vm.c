@@ -89,8 +89,11 @@ static void start_guest(const char *bdf, int memory)
 	ksft_test_result(guest_does_io(&vm), "the guest does I/O by interrupts\n");
 }
 
-/* Before there is a virtual machine, which belongs to the process that has created it */
-static void detach(void)
+/*
+ * The virtual machine outlives a stage, so that the device is not reset when it ends.
+ * The process in the background is the one that creates it, because it belongs to that.
+ */
+static void begin_stage(void)
 {
 	pid_t child = fork();
 
@@ -98,6 +101,15 @@ static void detach(void)
 	if (child)
 		_exit(0);
 	setsid();
+	ksft_set_plan(1);
+}
+
+/* Whoever waits for the output need not wait any longer. */
+static void end_stage(void)
+{
+	ksft_print_cnts();
+	fflush(stdout);
+	freopen("/dev/null", "w", stdout);
 }
 
 static void pause_and_save(struct handover *state)
@@ -132,9 +144,8 @@ static void stage_1(const char *bdf, bool handover)
 	sigemptyset(&update);
 	sigaddset(&update, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &update, NULL);
-	detach();
+	begin_stage();
 
-	ksft_set_plan(1);
 	files.memory = create_memfd("memory", GUEST_MEMORY_BYTES);
 	files.state = create_memfd("state", sizeof(*state));
 	state = map_handover(files.state);
@@ -148,9 +159,7 @@ static void stage_1(const char *bdf, bool handover)
 		check(luo_preserve_fd(files.session, device.dev.fd, DEVICE_TOKEN),
 		      "preserve device");
 
-	ksft_print_cnts();
-	fflush(stdout);
-	freopen("/dev/null", "w", stdout);
+	end_stage();
 	for (;;) {
 		sigwait(&update, &signal);
 		pause_and_jump(state);
@@ -201,7 +210,7 @@ static void stage_2(const char *bdf, bool handover)
 	struct handover *state;
 	struct files files;
 
-	ksft_set_plan(1);
+	begin_stage();
 	state = take_over(&files);
 	pause_step(&state->pause, "boot");
 	continue_guest(bdf, &files, state, handover);
@@ -211,7 +220,9 @@ static void stage_2(const char *bdf, bool handover)
 		guest_does_io(&vm);
 	guest_drain(&vm);
 	guest_print(&vm, &state->pause);
-	ksft_finished();
+	end_stage();
+	for (;;)
+		pause();
 }
 
 static void run(const char *bdf)

@@ -28,13 +28,11 @@ struct guest_gap {
  * struct guest_cpu - what one CPU of the guest has seen
  * @ticks: interrupts of its local APIC's timer
  * @altered: at how many ticks a register that nobody uses had another value
- * @gaps: how often its clock made a jump of more than GUEST_GAP_MS
- * @gap: the last of them, @gaps % GUEST_GAPS being the next one; in TSC cycles
+ * @gap: the longest jumps of its clock, of more than GUEST_GAP_MS, in TSC cycles
  */
 struct guest_cpu {
 	__u64 ticks;
 	__u64 altered;
-	__u64 gaps;
 	struct guest_gap gap[GUEST_GAPS];
 };
 

@@ -7,6 +7,25 @@
 
 static __u64 last[GUEST_CPUS];
 
+static __u64 cycles(const struct guest_gap *gap)
+{
+	return gap->end - gap->begin;
+}
+
+/* Instead of the shortest one in the log, which in the beginning has none */
+static void log_gap(struct guest_cpu *counts, struct guest_gap gap)
+{
+	struct guest_gap *shortest = counts->gap;
+	unsigned int i;
+
+	for (i = 1; i < GUEST_GAPS; i++) {
+		if (cycles(&counts->gap[i]) < cycles(shortest))
+			shortest = &counts->gap[i];
+	}
+	if (cycles(&gap) > cycles(shortest))
+		*shortest = gap;
+}
+
 void clock_start(unsigned int cpu)
 {
 	last[cpu] = rdtsc();
@@ -19,6 +38,6 @@ void clock_tick(unsigned int cpu)
 
 	counts->ticks++;
 	if (now - last[cpu] > GUEST_GAP_MS * report()->tsc_khz)
-		counts->gap[counts->gaps++ % GUEST_GAPS] = (struct guest_gap) { last[cpu], now };
+		log_gap(counts, (struct guest_gap) { last[cpu], now });
 	last[cpu] = now;
 }
