@@ -257,7 +257,7 @@ static struct fake_unit *alloc_unit(struct kunit *test)
 	iommu->seq_id = INT_MAX;
 	strscpy(iommu->name, "fake");
 	raw_spin_lock_init(&iommu->register_lock);
-	spin_lock_init(&iommu->device_rbtree_lock);
+	raw_spin_lock_init(&iommu->device_rbtree_lock);
 	unit->scope.header.length = sizeof(unit->scope);
 	unit->drhd.hdr = &unit->scope.header;
 	unit->drhd.iommu = iommu;
