@@ -67,7 +67,8 @@ image: kernel	## build the initramfs of the lab's guests
 	@scripts/build-initramfs.sh
 	@scripts/layouts.py
 
-demo: image	## one device across one kexec, handover off and on: one table
+demo: image	## a guest, and a device, across one kexec, handover off and on: two tables
+	@scripts/build-kernel.sh kvm
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 

@@ -97,6 +97,11 @@ def longest_gap_ms(report):
     return max(gaps, default=0) / report["tsc_khz"]
 
 
+def hanging(report):
+    """I/Os in the end"""
+    return sum(queue["outstanding"] for _, queue in _numbered_io(report))
+
+
 def steps_ms(report):
     """(step, how long it took) of the pause."""
     pause = report.get("pause", [])

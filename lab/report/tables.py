@@ -110,6 +110,31 @@ delivered to the owner. synthetic: counted across FINISH with nothing rung. lost
 told of the ring in the blackout by any interrupt."""
 
 
+def _guest_column(report):
+    """What became of a guest, by name"""
+    if not report:
+        return {}
+    steps = {f"pause: {name}": f"{ms:.1f} ms" for name, ms in virtual_machine.steps_ms(report)}
+    return {"pages written, read back and compared": virtual_machine.verified(report),
+            "I/Os in flight when it was paused": virtual_machine.in_flight(report),
+            "I/Os that never complete": virtual_machine.hanging(report),
+            "longest gap of its clock": f"{virtual_machine.longest_gap_ms(report):.0f} ms"} | steps
+
+
+def _two_columns(title, off, on):
+    return f"  {title:<55}{off:>12}{on:>12}"
+
+
+def demo_guest(cold, handover):
+    """The upper part of the demonstration"""
+    off, on = _guest_column(cold.guest), _guest_column(handover.guest)
+    return "\n".join([
+        "A guest and its NVMe controller across the update of their host", "",
+        _two_columns("Handover of the controller", "OFF", "ON"),
+        *(_two_columns(name, off.get(name, "-"), value) for name, value in on.items()),
+        *judges_table(cold, handover), "", ""])
+
+
 def demo(cold, handover, checks):
     """The demonstration's table; checks: of both runs."""
     scenario = handover.scenario
