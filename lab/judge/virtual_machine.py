@@ -13,6 +13,7 @@ from judge.verdict import Verdict
 LINE = "# guest: "
 
 UPDATE_INTERRUPTS = 1      # which the update itself gives to each vector
+STOPPED = 1                # the step of the pause after which no CPU runs
 
 
 def of(extras):
@@ -58,8 +59,8 @@ def registers(report):
 
 
 def _is_of(gap, pause):
-    """Whether it lasts from the pause's first step to its last."""
-    return gap[0] <= pause[0][1] and pause[-1][1] <= gap[1]
+    """Whether it lasts from where all CPUs are stopped to the pause's last step."""
+    return gap[0] <= pause[STOPPED][1] and pause[-1][1] <= gap[1]
 
 
 def _wrong_gaps(cpu, pause):

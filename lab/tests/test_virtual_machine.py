@@ -43,7 +43,7 @@ def test_all_is_well():
     ("guest-invented", {"interrupts": 42}),
     ("guest-registers", {"altered": 1}),
     ("guest-clock", {"gaps": [[4000, 1000]]}),
-    ("guest-clock", {"gaps": [[1300, 4000]]}),
+    ("guest-clock", {"gaps": [[1400, 4000]]}),
     ("guest-clock", {"gaps": [[1000, 3800]]}),
     ("guest-clock", {"gaps": []}),
 ))
@@ -56,6 +56,10 @@ def test_update_gives_each_vector_one_interrupt():
     without = changed(interrupts=41)
     del without["pause"]
     assert broken(without) == {"guest-invented"}
+
+
+def test_cpu_runs_until_it_is_stopped():
+    assert broken(changed(gaps=[[1250, 4000]])) == set()
 
 
 def test_nothing_was_done():
