@@ -6,6 +6,8 @@
  *	kexec -e
  *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
  *
+ * With -i instead of -s iommufd chooses the page table that the device is attached to.
+ *
  * The device is bound to vfio-pci, with or without an IOMMU. Somebody sends it numbered
  * frames all the time. Its interrupt disables itself: when one is lost there is
  * never another one, until the driver enables it again. The first stage does not
@@ -65,6 +67,8 @@ static void reg_write(unsigned int offset, __u32 value)
 	mmio_write32(registers + offset, value);
 }
 
+static int (*attach)(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
+
 static void map_and_arm(int memfd)
 {
 	size_t size;
@@ -74,7 +78,7 @@ static void map_and_arm(int memfd)
 	if (!memory || !dma_address(memory))
 		ksft_exit_fail_msg("no physical addresses\n");
 	record = memory;
-	check(dma_attach(&dev, memory, NR_PAGES), "attach");
+	check(attach(&dev, memory, NR_PAGES), "attach");
 
 	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
 	event = signals_create();
@@ -208,8 +212,9 @@ static void stage_2(const char *bdf)
 int main(int argc, char *argv[])
 {
 	ksft_print_header();
-	if (argc != 4 || strcmp(argv[1], "-s"))
-		ksft_exit_fail_msg("usage: %s -s 1|2 BDF\n", argv[0]);
+	if (argc != 4 || (strcmp(argv[1], "-s") && strcmp(argv[1], "-i")))
+		ksft_exit_fail_msg("usage: %s -s|-i 1|2 BDF\n", argv[0]);
+	attach = argv[1][1] == 's' ? dma_attach : dma_attach_ioas;
 	require_liveupdate();
 
 	if (!strcmp(argv[2], "1"))

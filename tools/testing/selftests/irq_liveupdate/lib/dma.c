@@ -42,6 +42,15 @@ static bool has_iommu(const struct vfio_dev *dev)
 	return !access(path, F_OK);
 }
 
+static int map_memory(struct vfio_dev *dev, struct ioas *ioas, void *memory, unsigned int nr_pages)
+{
+	int ret = ioas_alloc(ioas, dev->iommufd);
+
+	mapped = memory;
+
+	return ret ?: ioas_map(ioas, DMA_IOVA, memory, nr_pages * DMA_PAGE_BYTES);
+}
+
 /*
  * Let the device, which is bound, reach the memory, if it has an IOMMU. The page
  * table is filled before it is attached: the device may be running.
@@ -55,23 +64,31 @@ int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 	if (!has_iommu(dev))
 		return 0;
 
-	mapped = memory;
-	ret = ioas_alloc(&ioas, dev->iommufd);
-	if (!ret)
-		ret = ioas_map(&ioas, DMA_IOVA, memory, nr_pages * DMA_PAGE_BYTES);
+	ret = map_memory(dev, &ioas, memory, nr_pages);
 	if (!ret)
 		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
 	return ret ?: vfio_dev_attach(dev, hwpt);
 }
 
-/* The address with which the device reaches a page, 0 if it cannot be told. */
-__u64 dma_address(const void *page)
+/* The same, but iommufd chooses the page table. */
+int dma_attach_ioas(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
+{
+	struct ioas ioas;
+	int ret;
+
+	if (!has_iommu(dev))
+		return 0;
+
+	ret = map_memory(dev, &ioas, memory, nr_pages);
+
+	return ret ?: vfio_dev_attach(dev, ioas.id);
+}
+
+/* Where a page is, 0 if it cannot be told. */
+__u64 dma_physical(const void *page)
 {
 	__u64 entry = 0;
 	int pagemap;
-
-	if (mapped)
-		return DMA_IOVA + (page - mapped);
 
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
@@ -82,4 +99,10 @@ __u64 dma_address(const void *page)
 	close(pagemap);
 
 	return entry & PAGEMAP_PRESENT ? (entry & PAGEMAP_PFN) * DMA_PAGE_BYTES : 0;
+}
+
+/* The address with which the device reaches a page, 0 if it cannot be told. */
+__u64 dma_address(const void *page)
+{
+	return mapped ? DMA_IOVA + (page - mapped) : dma_physical(page);
 }

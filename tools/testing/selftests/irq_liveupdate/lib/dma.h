@@ -18,6 +18,8 @@
 int dma_create(unsigned int nr_pages);
 void *dma_map(int memfd, unsigned int nr_pages);
 int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
+int dma_attach_ioas(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
+__u64 dma_physical(const void *page);
 __u64 dma_address(const void *page);
 
 #endif /* _IRQ_LIVEUPDATE_DMA_H */

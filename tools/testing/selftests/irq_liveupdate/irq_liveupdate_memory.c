@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory that a device may reach stays what it is while the device is on its
+ * way from one kernel to the next, whatever is done to the file:
+ *
+ *	irq_liveupdate_memory -s 1 BDF	maps a memfd, preserves, punches, compacts
+ *	kexec -e
+ *	irq_liveupdate_memory -s 2 BDF	does so again, before the device is attached
+ *
+ * with an MSI-X device behind an IOMMU that is bound to vfio-pci. In the next kernel
+ * nobody gets a page that is punched out before the device has left its old page
+ * table, and somebody gets it then.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "dma.h"
+#include "luo.h"
+#include "test.h"
+#include "vfio_dev.h"
+
+#define SESSION		"irq_liveupdate_memory"
+#define MEMORY_TOKEN	1
+#define DEVICE_TOKEN	2
+
+/* The first ones have the addresses of all */
+#define NR_PAGES	2048
+#define NR_STAY		(NR_PAGES / 2)
+#define TAKEN_BYTES	(4 * NR_PAGES * DMA_PAGE_BYTES)
+
+#define COMPACT		"/proc/sys/vm/compact_memory"
+#define PAGE_FLAGS	"/proc/kpageflags"
+#define FLAG_BUDDY	0x400ULL
+#define WAIT_TICKS	20
+#define TICK_US		50000
+
+static struct vfio_dev dev;
+static int memfd;
+static char *memory;
+
+static void *page_of(unsigned int page)
+{
+	return memory + (size_t)page * DMA_PAGE_BYTES;
+}
+
+static __u64 *record(void)
+{
+	return (__u64 *)memory;
+}
+
+static void map_memory(void)
+{
+	memory = dma_map(memfd, NR_PAGES);
+	if (!memory || !dma_physical(memory))
+		ksft_exit_fail_msg("no physical addresses\n");
+}
+
+static void write_record(void)
+{
+	unsigned int page;
+
+	for (page = 0; page < NR_PAGES; page++)
+		record()[page] = dma_physical(page_of(page));
+}
+
+static unsigned int nr_moved(unsigned int nr_pages)
+{
+	unsigned int page, moved = 0;
+
+	for (page = 0; page < nr_pages; page++)
+		moved += dma_physical(page_of(page)) != record()[page];
+
+	return moved;
+}
+
+static int punch(unsigned int first)
+{
+	off_t offset = (off_t)first * DMA_PAGE_BYTES;
+
+	return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
+			 (off_t)NR_PAGES * DMA_PAGE_BYTES - offset) ? -errno : 0;
+}
+
+static int truncate_to(unsigned int nr_pages)
+{
+	return ftruncate(memfd, (off_t)nr_pages * DMA_PAGE_BYTES) ? -errno : 0;
+}
+
+/* False if this kernel does not do it. */
+static bool compact(void)
+{
+	int fd = open(COMPACT, O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, "1", 1) == 1;
+	close(fd);
+
+	return done;
+}
+
+static void test_compaction(const char *when)
+{
+	unsigned int moved;
+
+	if (!compact()) {
+		ksft_test_result_skip("compaction %s: not in this kernel\n", when);
+		return;
+	}
+	moved = nr_moved(NR_STAY);
+	ksft_test_result(!moved, "compaction %s: %u pages moved\n", when, moved);
+}
+
+/*
+ * Take what each CPU has at hand: what was freed last is given to others first, and
+ * is not known as free before. Returns what was taken.
+ */
+static char *take(unsigned int cpu)
+{
+	cpu_set_t cpus;
+	char *taken;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		ksft_exit_fail_perror("sched_setaffinity");
+	taken = mmap(NULL, TAKEN_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (taken == MAP_FAILED)
+		ksft_exit_fail_perror("mmap");
+
+	return taken;
+}
+
+static bool was_punched(__u64 address)
+{
+	unsigned int page;
+
+	for (page = NR_STAY; page < NR_PAGES; page++) {
+		if (record()[page] == address)
+			return true;
+	}
+
+	return false;
+}
+
+static unsigned int nr_given_to_others(void)
+{
+	unsigned int cpu, nr = 0;
+	size_t offset;
+	char *taken;
+
+	for (cpu = 0; cpu < (unsigned int)get_nprocs(); cpu++) {
+		taken = take(cpu);
+		for (offset = 0; offset < TAKEN_BYTES; offset += DMA_PAGE_BYTES)
+			nr += was_punched(dma_physical(taken + offset));
+		munmap(taken, TAKEN_BYTES);
+	}
+
+	return nr;
+}
+
+static unsigned int nr_free(void)
+{
+	int fd = open(PAGE_FLAGS, O_RDONLY | O_CLOEXEC);
+	unsigned int page, nr = 0;
+	__u64 flags;
+
+	if (fd < 0)
+		ksft_exit_fail_perror(PAGE_FLAGS);
+	for (page = NR_STAY; page < NR_PAGES; page++) {
+		off_t pfn = record()[page] / DMA_PAGE_BYTES;
+
+		if (pread(fd, &flags, sizeof(flags), pfn * sizeof(flags)) != sizeof(flags))
+			ksft_exit_fail_perror(PAGE_FLAGS);
+		nr += !!(flags & FLAG_BUDDY);
+	}
+	close(fd);
+
+	return nr;
+}
+
+/* Of the pages that were punched out */
+static bool any_reused(void)
+{
+	unsigned int free = nr_free(), given = nr_given_to_others();
+
+	if (free || given)
+		ksft_print_msg("%u pages are free, %u are of others\n", free, given);
+
+	return free || given;
+}
+
+/* The kernel lets go of them from a work item. */
+static bool reused_at_last(void)
+{
+	unsigned int ticks;
+
+	for (ticks = 0; ticks < WAIT_TICKS; ticks++) {
+		if (any_reused())
+			return true;
+		usleep(TICK_US);
+	}
+
+	return false;
+}
+
+static void stage_1(const char *bdf)
+{
+	int session = luo_create_session(SESSION);
+
+	check(session, "session");
+	check(vfio_dev_open_cdev(&dev, bdf), bdf);
+	check(vfio_dev_bind(&dev), bdf);
+	check(vfio_dev_set_bus_master(&dev), "bus master");
+	memfd = dma_create(NR_PAGES);
+	check(memfd, "memfd");
+	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
+	map_memory();
+	write_record();
+	check(dma_attach(&dev, memory, NR_PAGES), "attach");
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+
+	ksft_set_plan(3);
+	ksft_test_result(punch(NR_STAY) == -EPERM, "no hole can be punched\n");
+	ksft_test_result(truncate_to(NR_STAY) == -EPERM, "the file cannot be truncated\n");
+	test_compaction("while the device is preserved");
+	if (!stay())
+		ksft_finished();
+	for (;;)
+		pause();
+}
+
+static void stage_2(const char *bdf)
+{
+	int session = luo_retrieve_session(SESSION);
+
+	check(session, "session");
+	memfd = luo_retrieve_fd(session, MEMORY_TOKEN);
+	check(memfd, "retrieve memory");
+	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve device");
+	check(vfio_dev_bind(&dev), "bind");
+	map_memory();
+
+	ksft_set_plan(6);
+	ksft_test_result(!nr_moved(NR_PAGES), "the memory is where it was\n");
+	test_compaction("while the device is incoming");
+
+	check(punch(NR_STAY), "punch");
+	ksft_test_result(!any_reused(), "pages that were punched out are nobody else's\n");
+	check(truncate_to(NR_STAY), "truncate");
+	check(truncate_to(NR_PAGES), "truncate back");
+	ksft_test_result(!any_reused(), "pages that were truncated are nobody else's\n");
+
+	check(dma_attach(&dev, memory, NR_STAY), "attach");
+	ksft_test_result(!luo_finish(session), "FINISH\n");
+	ksft_test_result(reused_at_last(), "then others get the pages\n");
+	ksft_finished();
+}
+
+int main(int argc, char *argv[])
+{
+	ksft_print_header();
+	if (argc != 4 || strcmp(argv[1], "-s"))
+		ksft_exit_fail_msg("usage: %s -s 1|2 BDF\n", argv[0]);
+	require_liveupdate();
+
+	if (!strcmp(argv[2], "1"))
+		stage_1(argv[3]);
+	else
+		stage_2(argv[3]);
+}
