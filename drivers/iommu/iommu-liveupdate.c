@@ -84,12 +84,13 @@ static struct {
 } iommu_lu_out;
 static DEFINE_MUTEX(iommu_lu_out_lock);
 
-/* What was handed over: a copy of the root, and the units which were taken over. */
+/* What was handed over: a copy of the root, and the units which stay enabled. */
 static struct {
 	bool				loaded;
 	bool				handed_over;
 	struct iommu_lu_root_ser	*root;
 	struct iommu_device		*units[IOMMU_LU_MAX_UNITS];
+	unsigned int			nr_units;
 	struct list_head		holds;
 } iommu_lu_in = {
 	.holds = LIST_HEAD_INIT(iommu_lu_in.holds),
@@ -469,18 +470,21 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 
 /**
  * iommu_liveupdate_take_over - A unit goes on with the tables of the previous kernel
- * @ser:	Record of the unit
  * @iommu:	The unit
+ *
+ * Its &iommu_liveupdate_ops.finish_unit is called at the end. It must be registered
+ * by then.
  *
  * Context: May sleep.
  */
-void iommu_liveupdate_take_over(const struct iommu_lu_unit_ser *ser,
-				struct iommu_device *iommu)
+void iommu_liveupdate_take_over(struct iommu_device *iommu)
 {
-	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_take_over, ser, iommu);
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_take_over, iommu);
 
 	guard(mutex)(&iommu_lu_in_lock);
-	iommu_lu_in.units[ser - iommu_lu_in.root->units] = iommu;
+
+	if (!WARN_ON_ONCE(iommu_lu_in.nr_units == IOMMU_LU_MAX_UNITS))
+		iommu_lu_in.units[iommu_lu_in.nr_units++] = iommu;
 }
 
 /**
@@ -579,12 +583,12 @@ void iommu_liveupdate_finish(void)
 
 	/* What no unit has asked for is to be freed, too. */
 	iommu_lu_load_once();
-	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
+	for (i = 0; i < iommu_lu_in.nr_units; i++) {
 		iommu = iommu_lu_in.units[i];
-		if (iommu && iommu->ops->liveupdate->finish_unit)
+		if (iommu->ops->liveupdate->finish_unit)
 			iommu->ops->liveupdate->finish_unit(iommu);
-		iommu_lu_in.units[i] = NULL;
 	}
+	iommu_lu_in.nr_units = 0;
 	iommu_lu_leave_all();
 	kfree(iommu_lu_in.root);
 	iommu_lu_in.root = NULL;

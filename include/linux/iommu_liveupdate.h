@@ -106,8 +106,7 @@ bool iommu_liveupdate_entry_stays(u32 segment, u16 devid);
 bool iommu_liveupdate_handed_over(void);
 const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 segment,
 							       u64 reg_base);
-void iommu_liveupdate_take_over(const struct iommu_lu_unit_ser *ser,
-				struct iommu_device *iommu);
+void iommu_liveupdate_take_over(struct iommu_device *iommu);
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason);
 
 /* The kernel which takes over: entries */

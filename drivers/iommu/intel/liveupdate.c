@@ -646,7 +646,7 @@ static const char *intel_lu_adopt_tables(struct intel_iommu *iommu,
 		if (tables[i])
 			intel_lu_adopt_table(iommu, i, direct);
 	}
-	iommu_liveupdate_take_over(ser, &iommu->iommu);
+	iommu_liveupdate_take_over(&iommu->iommu);
 	return NULL;
 }
 

@@ -138,7 +138,7 @@ static const struct iommu_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segme
 	return unit->ser.reg_base == reg_base ? &unit->ser : NULL;
 }
 
-static void fake_take_over(const struct iommu_lu_unit_ser *ser, struct iommu_device *iommu)
+static void fake_take_over(struct iommu_device *iommu)
 {
 	unit->taken = true;
 }
