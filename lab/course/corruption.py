@@ -13,6 +13,9 @@ array the first element is altered. Places:
                                                     serialized_data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
 
+"lose place.field" is an alteration, too: KHO forgets the memory whose physical address is in
+the field.
+
 Checksums are made right again, unless they are what is altered. The list of PCI
 devices has none.
 """
@@ -20,7 +23,7 @@ devices has none.
 import binascii
 import ctypes
 
-from machine import abi
+from machine import abi, kho
 from machine.gdbstub import DIRECT_MAP
 
 # Functions of the old kernel in the order of its jump. The first gets the arguments of a
@@ -38,6 +41,8 @@ FLB_GLOBAL = "luo_flb_global"
 # Of a unit: its backend, and of a device table entry the address of the interrupt table
 AMDVI = 2
 AMDVI_TABLE = 0xfffffffffffc0
+
+LOSE = "lose "
 
 POINTER_BYTES = 8
 CHECKSUM_MASK = 0xffffffff
@@ -203,6 +208,8 @@ class Visit:
         flb = self._pointer(flb_entries(self._symbols.address(FLB_GLOBAL)))
         state = State(self._stub, root, devices, flb)
         for alteration in alterations:
-            if alteration not in of_file:
+            if alteration.startswith(LOSE):
+                kho.lose(self._stub, self._symbols, state.get(alteration.removeprefix(LOSE)))
+            elif alteration not in of_file:
                 state.alter(alteration)
         state.seal()

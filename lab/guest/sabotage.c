@@ -11,6 +11,7 @@
  *	sabotage remapping		switch interrupt remapping off
  *	sabotage translation		switch DMA translation off
  *	sabotage dma BDF		let a device do DMA which may not
+ *	sabotage base			double the device table of AMD-Vi
  *	sabotage open BDF INDEX		make a remapping entry present
  *	sabotage source BDF INDEX	make it present for another requester
  *	sabotage report BDF INDEX	let a remapping entry report its faults
@@ -46,6 +47,7 @@
 #define CONTEXT_PRESENT		_BITULL(0)
 #define TABLE_ADDRESS		0xfffffffff000ULL
 
+#define AMDVI_TABLE_SIZE	0x1ffULL
 #define AMDVI_CONTROL		0x18
 #define AMDVI_CONTROL_ENABLE	_BITULL(0)
 
@@ -187,6 +189,15 @@ static void flicker_amdvi(void)
 
 	mmio_write64(control, value & ~AMDVI_CONTROL_ENABLE);
 	mmio_write64(control, value);
+}
+
+static void flicker_base(void)
+{
+	void *base = map("/dev/mem", AMDVI_BASE, PAGE_BYTES);
+	__u64 value = mmio_read64(base);
+
+	mmio_write64(base, (value & ~AMDVI_TABLE_SIZE) | (value & AMDVI_TABLE_SIZE) << 1 | 1);
+	mmio_write64(base, value);
 }
 
 static void flicker_vtd(__u32 command)
@@ -331,6 +342,8 @@ int main(int argc, char *argv[])
 		flicker_unit(DMAR_GCMD_TE);
 	else if (!strcmp(rule, "dma") && argc > 2)
 		let_out(arg);
+	else if (!strcmp(rule, "base"))
+		flicker_base();
 	else if (!strcmp(rule, "open") && argc > 3)
 		open_entry(arg, index);
 	else if (!strcmp(rule, "source") && argc > 3)

@@ -4,6 +4,7 @@
 RULES = {
     "remapping": "interrupt remapping never disabled",
     "table": "remapping table taken over in place",
+    "base": "device table base not changed while enabled",
     "enable": "MSI or MSI-X Enable never cleared",
     "one-type": "MSI and MSI-X never enabled together",
     "bus-master": "bus mastering never cleared, device and path",

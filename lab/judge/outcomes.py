@@ -10,8 +10,8 @@ from judge.verdict import Verdict
 from machine import qemu
 
 # A next kernel that takes no interrupt over still has to leave these alone.
-RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
-RULES_OF_A_LOSS = ("remapping", "flush", "faults")
+RULES_OF_A_REFUSAL = ("remapping", "base", "flush", "blocked", "stray", "faults")
+RULES_OF_A_LOSS = ("remapping", "base", "flush", "faults")
 
 # And these too if it gives the device back: it is not reset either.
 RULES_OF_A_RETRIEVAL = ("enable", "bus-master")

@@ -246,6 +246,16 @@ def table_stays(seen):
                     and table != old[-1]], len(old))
 
 
+def base_stays(seen):
+    """The device table of a unit is never another one while the unit is enabled."""
+    if not seen.iommu.base_is_fixed:
+        return Verdict(not_judged="the base of the tables may change while the unit is enabled")
+    writes = list(seen.iommu.base_writes(seen.events))
+    return Verdict([f"device table base of the enabled unit changed: {event.text}"
+                    for event, changed in writes if changed and event.time >= seen.start],
+                   sum(event.time < seen.start for event, _ in writes))
+
+
 def _entry_writes(seen, until):
     """(position, index, low, high) of each write to an entry of the device, from the shutdown."""
     for position, event in _of_this_table(seen):
@@ -334,6 +344,7 @@ def late_calls(seen):
 RULES = {
     "remapping": remapping_stays_enabled,
     "table": table_stays,
+    "base": base_stays,
     "enable": msi_stays_enabled,
     "one-type": one_type_at_a_time,
     "bus-master": bus_mastering_stays_on,

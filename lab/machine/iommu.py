@@ -34,6 +34,7 @@ class Vtd:
 
     parameters = "intel_iommu=on"
     table_per_device = False
+    base_is_fixed = False
     changes_entry = "modify_irte"
 
     @staticmethod
@@ -150,6 +151,7 @@ class Amdvi:
                     "amdvi_devtab_inval", "amdvi_pages_inval")
 
     table_per_device = True
+    base_is_fixed = True
     changes_entry = "irte_ga_set_affinity"
 
     # The southbridge that Linux wants at 00:14.0, where the IO-APIC says it is. No driver of
@@ -157,6 +159,7 @@ class Amdvi:
     _SOUTHBRIDGE = ("-blockdev", "null-co,node-name=southbridge,read-zeroes=on",
                     "-device", "virtio-blk-pci,drive=southbridge,class=0x0601,addr=14.0")
 
+    _BASE = 0xfed80000
     _CONTROL = 0xfed80018
     _CONTROL_ENABLE = 1 << 0
     _CONTROL_COMMANDS = 1 << 12
@@ -222,6 +225,22 @@ class Amdvi:
     @staticmethod
     def flushes_mappings(event):
         return event.name in ("amdvi_pages_inval", "amdvi_all_inval")
+
+    def base_writes(self, events):
+        """(event, whether it changes the base while the unit is enabled) of each write to the
+        device table base address register, as a whole or to a half of it."""
+        base, enabled = bytearray(8), False
+        for event in events:
+            if self._control(event) is not None:
+                enabled = bool(self._control(event) & self._CONTROL_ENABLE)
+            elif event.name == "memory_region_ops_write":
+                numbers = event.numbers()
+                offset, size = numbers["addr"] - self._BASE, numbers["size"]
+                if not 0 <= offset <= len(base) - size:
+                    continue
+                new = numbers["value"].to_bytes(8, "little")[:size]
+                yield event, enabled and base[offset:offset + size] != new
+                base[offset:offset + size] = new
 
     def entries_to_take(self, events):
         """Nobody but the device itself takes entries of its table, so that vector 0 has entry

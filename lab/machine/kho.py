@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How many pages KHO hands over, counted in the memory of a machine which stands still.
+"""What KHO hands over, in the memory of a machine which stands still: how many pages, and what
+of it is to be lost.
 
 include/linux/kho/abi/kexec_handover.h: a radix tree with levels of tables above
 bitmaps. A key is the page frame number, shifted by the order, below a bit which
@@ -23,6 +24,8 @@ POINTER_BYTES = 8
 FDT_PROP = 3
 FDT_NAME_BYTES = 4
 MAP_BYTES = 8
+
+ORDERS = range(11)
 
 
 def _memory_map(fdt):
@@ -52,7 +55,35 @@ def _pages_in_tree(stub, physical, level=TOP_LEVEL, key=0):
                for n, child in enumerate(struct.unpack("<512Q", page)) if child)
 
 
-def preserved_pages(stub, symbols):
+def _tree(stub, symbols):
     pointer = stub.read(symbols.address(OUTGOING), POINTER_BYTES)
-    fdt = stub.read(int.from_bytes(pointer, "little"), PAGE_BYTES)
-    return _pages_in_tree(stub, _memory_map(fdt))
+    return _memory_map(stub.read(int.from_bytes(pointer, "little"), PAGE_BYTES))
+
+
+def preserved_pages(stub, symbols):
+    return _pages_in_tree(stub, _tree(stub, symbols))
+
+
+def _clear_key(stub, table, key):
+    """Whether it was in the tree."""
+    for level in range(TOP_LEVEL, 0, -1):
+        index = key >> BITMAP_BITS + (level - 1) * TABLE_BITS & (1 << TABLE_BITS) - 1
+        entry = stub.read(gdbstub.DIRECT_MAP + table + index * POINTER_BYTES, POINTER_BYTES)
+        table = int.from_bytes(entry, "little")
+        if not table:
+            return False
+    byte, bit = divmod(key & (1 << BITMAP_BITS) - 1, 8)
+    address = gdbstub.DIRECT_MAP + table + byte
+    old = stub.read(address, 1)[0]
+    stub.write(address, bytes([old & ~(1 << bit)]))
+    return bool(old >> bit & 1)
+
+
+def lose(stub, symbols, physical):
+    """The next kernel does not learn that the memory at this address was preserved."""
+    tree, pfn = _tree(stub, symbols), physical >> PAGE_SHIFT
+    keys = [1 << 64 - PAGE_SHIFT - order | pfn >> order
+            for order in ORDERS if not pfn & (1 << order) - 1]
+    # Not any(): it may have been preserved in parts of several sizes.
+    if not sum(_clear_key(stub, tree, key) for key in keys):
+        raise ValueError(f"memory at {physical:#x} is not preserved")

@@ -320,6 +320,10 @@ class AlteredLogOfAmdvi(Altering):
         self.add(seconds, "memory_region_ops_write cpu 0 mr 0x5600 addr 0xfed80018 "
                           f"value {value:#x} size 8 name 'amdvi-mmio'")
 
+    def base(self, seconds, address, value, size):
+        self.add(seconds, f"memory_region_ops_write cpu 0 mr 0x5600 addr {address:#x} "
+                          f"value {value:#x} size {size} name 'amdvi-mmio'")
+
     def request(self, seconds, devid, entry, answer):
         for n, text in enumerate((f"remap_msi_req addr 0xfee00000 data 0x12 devid {devid:#x}",
                                   f"irte_ga_val hi 0x22 lo {entry:#x}", answer)):
@@ -330,6 +334,21 @@ class AlteredLogOfAmdvi(Altering):
 
     def test_unit_disabled(self):
         self.control(104.2, 0x482)
+        self.assertEqual(self.noticed(), {"remapping", "translation"})
+
+    def test_another_device_table(self):
+        self.base(100.1, 0xfed80000, 0x12340001, 8)
+        self.base(104.2, 0xfed80000, 0x12340001, 4)
+        self.base(104.2, 0xfed80004, 0, 4)
+        self.assertEqual(self.noticed(), set())
+        self.base(104.2, 0xfed80004, 1, 4)
+        self.assertEqual(self.noticed(), {"base"})
+
+    def test_another_device_table_of_a_disabled_unit(self):
+        self.base(100.1, 0xfed80000, 0x12340001, 8)
+        self.control(104.1, 0x482)
+        self.base(104.2, 0xfed80000, 0x56780001, 8)
+        self.control(104.3, 0x483)
         self.assertEqual(self.noticed(), {"remapping", "translation"})
 
     def test_device_not_remapped(self):

@@ -22,12 +22,23 @@
  * it would take a message, which is the index of an entry, for a vector.
  *
  * The kernel that takes over finds the unit enabled, and does not disable it while
- * it sets it up. It compares the record with the registers. It finds the interrupt
- * table of a device by its DTE when the first of its vectors is reserved; when the
- * device allocates interrupts, it gets this table instead of a new one. All other
- * entries and DTEs are dropped. If the device table does not match its record, the
- * unit gets a new one while it stays enabled, whose DTEs let no DMA and no interrupt
- * through, and report no faults for them.
+ * it sets it up. It keeps the format of the entries and the mode (xAPIC or x2APIC)
+ * in which the unit operates, and it keeps the device table where it is: the base
+ * address register is not written while the unit is enabled, because the unit may
+ * update its two halves one after the other (commit b336781b82cc "iommu/amd: Allocate
+ * memory below 4G for dev table if translation pre-enabled", which says so after AMD).
+ *
+ * Whether the device table is used does not depend on any record: it is the one
+ * which the unit reads, and KHO has kept its memory. Each DTE is written anew, so
+ * that no DMA goes through. If the record of the unit matches the registers, the
+ * interrupt table of a device is found by its DTE when the first of its vectors is
+ * reserved; when the device allocates interrupts, it gets this table instead of a new
+ * one. All other entries and DTEs are dropped, without fault reports until FINISH:
+ * devices which were handed over go on sending to them.
+ *
+ * If KHO has not kept the device table, anything may be written to its memory. Then
+ * the devices behind the unit are stopped, and the unit is disabled and gets a new
+ * one.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
@@ -37,6 +48,7 @@
 #include <linux/bitmap.h>
 #include <linux/crash_dump.h>
 #include <linux/err.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
@@ -47,10 +59,12 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 #include <asm/iommu.h>
+#include <asm/irq_remapping.h>
 #include <asm/x86_init.h>
 
 #include "amd_iommu.h"
 #include "irq_liveupdate.h"
+#include "liveupdate.h"
 #include "../iommu-pages.h"
 
 /* Not present, without fault reports, in both formats of an entry */
@@ -61,6 +75,9 @@
 
 /* Device table base address register, AMD IOMMU spec 3.10 sec 3.4.1 */
 #define DEV_TABLE_SIZE		GENMASK_ULL(8, 0)
+
+/* What of the control register decides how the entries are read */
+#define UNIT_MODE		(BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN))
 
 /* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
@@ -148,8 +165,15 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], 0);
 }
 
-/* Does the firmware need DMA of a device, to memory of its own (IVMD)? */
-static bool has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+/**
+ * amd_iommu_has_unity_map - Does the firmware need DMA of a device (IVMD)?
+ * @pci_seg:	Segment of the device
+ * @devid:	The device
+ *
+ * Context: Any.
+ * Return: True if so. It goes to memory of the firmware.
+ */
+bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
 	struct unity_map_entry *entry;
 
@@ -170,7 +194,7 @@ static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 	u64 first = DTE_FLAG_V | DTE_FLAG_TV;
 
-	if (has_unity_map(pci_seg, devid))
+	if (amd_iommu_has_unity_map(pci_seg, devid))
 		first |= DTE_FLAG_IR | DTE_FLAG_IW;
 
 	WRITE_ONCE(dte->data[0], first);
@@ -353,7 +377,7 @@ static int amd_ir_sync(struct irq_domain *d)
 	iommu_feature_disable(iommu, CONTROL_EVT_INT_EN);
 	iommu_feature_disable(iommu, CONTROL_PPRINT_EN);
 	iommu_feature_disable(iommu, CONTROL_GAINT_EN);
-	iommu->flags |= AMD_IOMMU_FLAG_IR_STAYS;
+	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
 
 	/* Whether the flush was completed: nothing was queued since. */
 	return iommu_completion_wait(iommu);
@@ -364,7 +388,7 @@ static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
 	struct amd_iommu *iommu;
 
 	for_each_iommu(iommu) {
-		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
+		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_STAYS)
 			return true;
 	}
 	return false;
@@ -399,7 +423,7 @@ static void amd_ir_shutdown(void)
 			amd_ir_block_segment(pci_seg);
 	}
 	for_each_iommu(iommu) {
-		if (iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
+		if (iommu->flags & AMD_IOMMU_FLAG_STAYS)
 			amd_iommu_flush_all_caches(iommu);
 	}
 
@@ -414,14 +438,17 @@ static int __init amd_ir_shutdown_init(void)
 		return 0;
 
 	/* The take over is done: from now on the unit is disabled like any other. */
-	for_each_iommu(iommu)
-		iommu->flags &= ~AMD_IOMMU_FLAG_IR_STAYS;
+	for_each_iommu(iommu) {
+		if (iommu->flags & AMD_IOMMU_FLAG_STAYS && iommu->iommu.ops)
+			iommu_liveupdate_take_over(&iommu->iommu);
+		iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
+	}
 
 	amd_ir_next_shutdown = x86_platform.iommu_shutdown;
 	x86_platform.iommu_shutdown = amd_ir_shutdown;
 	return 0;
 }
-late_initcall(amd_ir_shutdown_init);
+device_initcall(amd_ir_shutdown_init);
 
 /*
  * The kernel which takes over
@@ -444,7 +471,7 @@ static const struct irq_lu_unit_ser *amd_ir_record(struct amd_iommu *iommu)
  */
 bool amd_ir_incoming(struct amd_iommu *iommu)
 {
-	if (!amd_iommu_irq_remap || is_kdump_kernel())
+	if (is_kdump_kernel())
 		return false;
 
 	/* Loads the records, whether this unit has one or not. */
@@ -452,44 +479,47 @@ bool amd_ir_incoming(struct amd_iommu *iommu)
 	if (!irq_liveupdate_handed_over())
 		return false;
 
-	iommu->flags |= AMD_IOMMU_FLAG_IR_STAYS;
+	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
 	return true;
 }
 
-static const char *amd_ir_check_unit(struct amd_iommu *iommu,
-				     const struct irq_lu_unit_ser *ser, bool x2apic)
+static u64 unit_mode(struct amd_iommu *iommu)
 {
-	u64 table = __sme_clr(readq(iommu->mmio_base + MMIO_DEV_TABLE_OFFSET));
-	u64 control = readq(iommu->mmio_base + MMIO_CONTROL_OFFSET);
+	return readq(iommu->mmio_base + MMIO_CONTROL_OFFSET) & UNIT_MODE;
+}
 
-	if (ser->nr_entries != max_entries() ||
-	    (FIELD_GET(DEV_TABLE_SIZE, table) + 1) * SZ_4K != iommu->pci_seg->dev_table_size)
+static const char *amd_ir_check_unit(struct amd_iommu *iommu,
+				     const struct irq_lu_unit_ser *ser)
+{
+	if (!amd_iommu_irq_remap)
+		return "interrupt remapping is disabled";
+	if (ser->nr_entries != max_entries())
 		return "size of the remapping table differs";
-	if ((table & PM_ADDR_MASK) != ser->table)
+	if (ser->table != virt_to_phys(iommu->pci_seg->dev_table))
 		return "remapping table is not the one in use";
-	if (!!(control & BIT_ULL(CONTROL_GA_EN)) != has_ga_format())
-		return "format of the remapping table differs";
-	if (!!(control & BIT_ULL(CONTROL_XT_EN)) != x2apic ||
-	    !!(ser->flags & IRQ_LU_UNIT_X2APIC) != x2apic)
+	if (!!(ser->flags & IRQ_LU_UNIT_X2APIC) != !!(unit_mode(iommu) & BIT_ULL(CONTROL_XT_EN)))
 		return "xAPIC or x2APIC mode differs";
 	return NULL;
 }
 
 /* Another unit of the same segment may have got it already, in place of @fresh. */
-static const char *amd_ir_restore_device_table(struct amd_iommu_pci_seg *pci_seg,
-					       const struct dev_table_entry *fresh,
-					       const struct irq_lu_unit_ser *ser)
+static const char *amd_ir_restore_device_table(struct amd_iommu *iommu,
+					       const struct dev_table_entry *fresh)
 {
+	u64 base = __sme_clr(readq(iommu->mmio_base + MMIO_DEV_TABLE_OFFSET));
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
 	void *table;
 
-	if (virt_to_phys(pci_seg->dev_table) == ser->table)
+	if ((FIELD_GET(DEV_TABLE_SIZE, base) + 1) * SZ_4K != pci_seg->dev_table_size)
+		return "size of the device table differs";
+	if (virt_to_phys(pci_seg->dev_table) == (base & PM_ADDR_MASK))
 		return NULL;
 	if (pci_seg->dev_table != fresh)
-		return "units of a segment with different remapping tables";
+		return "device table is not that of its segment";
 
-	table = iommu_restore_pages(ser->table, pci_seg->dev_table_size);
+	table = iommu_restore_pages(base & PM_ADDR_MASK, pci_seg->dev_table_size);
 	if (!table)
-		return "remapping table was not preserved";
+		return "device table was not preserved";
 	pci_seg->dev_table = table;
 	return NULL;
 }
@@ -676,9 +706,23 @@ VISIBLE_IF_KUNIT void amd_ir_drop_others(struct irq_remap_table *table)
 	}
 }
 
-VISIBLE_IF_KUNIT void amd_ir_take_over_unit(struct amd_iommu *iommu,
-					    const struct dev_table_entry *fresh,
-					    bool x2apic)
+static void amd_ir_refuse(struct amd_iommu *iommu, const char *reason)
+{
+	const struct irq_lu_unit_ser *ser = amd_ir_record(iommu);
+
+	if (ser)
+		irq_liveupdate_refuse_unit(ser, reason);
+}
+
+/* The unit is about to be disabled. */
+static void amd_ir_give_up(struct amd_iommu *iommu, const char *reason)
+{
+	iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
+	amd_liveupdate_stop(iommu, reason);
+	amd_ir_refuse(iommu, reason);
+}
+
+static void amd_ir_take_over_interrupts(struct amd_iommu *iommu)
 {
 	const struct irq_lu_unit_ser *ser = amd_ir_record(iommu);
 	const char *reason;
@@ -686,17 +730,32 @@ VISIBLE_IF_KUNIT void amd_ir_take_over_unit(struct amd_iommu *iommu,
 	if (!ser)
 		return;
 
-	reason = amd_ir_check_unit(iommu, ser, x2apic) ?:
-		 amd_ir_restore_device_table(iommu->pci_seg, fresh, ser);
+	reason = amd_ir_check_unit(iommu, ser);
 	if (reason)
 		irq_liveupdate_refuse_unit(ser, reason);
 	else
 		irq_liveupdate_take_over(ser, iommu->ir_domain);
 }
 
-/* The DTEs are those of a cold boot, but for tables which were taken over. */
-VISIBLE_IF_KUNIT void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
-						struct dev_table_entry *fresh)
+static void amd_ir_take_over_unit(struct amd_iommu *iommu, u64 mode,
+				  const struct dev_table_entry *fresh)
+{
+	const char *reason = unit_mode(iommu) == mode ?
+			     amd_ir_restore_device_table(iommu, fresh) :
+			     "its mode is not that of the other units";
+
+	if (reason)
+		amd_ir_give_up(iommu, reason);
+	else
+		amd_ir_take_over_interrupts(iommu);
+}
+
+/*
+ * The DTEs are those of a cold boot, but for tables which were taken over, and for
+ * the faults which devices cause until FINISH that do not know of it.
+ */
+static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
+				      const struct dev_table_entry *fresh)
 {
 	u32 devid;
 
@@ -704,62 +763,85 @@ VISIBLE_IF_KUNIT void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_se
 		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 
 		if (!xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
-			WRITE_ONCE(dte->data[2], fresh[devid].data[2]);
+			WRITE_ONCE(dte->data[2],
+				   fresh[devid].data[2] | DTE_IRQ_IGNORE_UNMAPPED);
 		WRITE_ONCE(dte->data[1], fresh[devid].data[1]);
 		dte_block_dma(pci_seg, devid);
 	}
 }
 
-VISIBLE_IF_KUNIT void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg)
-{
-	u32 devid;
-
-	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
-		dte_block_dma(pci_seg, devid);
-		dte_block_interrupts(&pci_seg->dev_table[devid]);
-	}
-}
-
-static void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, bool x2apic)
+VISIBLE_IF_KUNIT void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, u64 mode)
 {
 	struct dev_table_entry *fresh = pci_seg->dev_table;
 	struct amd_iommu *iommu;
 
 	for_each_iommu(iommu) {
-		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_IR_STAYS)
-			amd_ir_take_over_unit(iommu, fresh, x2apic);
+		if (iommu->pci_seg == pci_seg && iommu->flags & AMD_IOMMU_FLAG_STAYS)
+			amd_ir_take_over_unit(iommu, mode, fresh);
 	}
 
-	if (pci_seg->dev_table == fresh) {
-		amd_ir_silence_device_table(pci_seg);
+	if (pci_seg->dev_table == fresh)
 		return;
-	}
 	amd_ir_renew_device_table(pci_seg, fresh);
 	iommu_free_pages(fresh);
 }
 
 /**
- * amd_ir_take_over - Take over the units which were found enabled
- * @x2apic:	Mode in which they will operate
+ * amd_ir_take_mode - Operate as the units do which stay enabled
+ * @control:	Control register of one of them
+ * @xt_mode:	The mode which was chosen, replaced by theirs
  *
- * The caller sets the device table pointer afterwards, and flushes all caches.
+ * Neither the format of an entry nor the mode can change while a unit is enabled.
+ *
+ * Context: Any, before interrupts are allocated.
+ */
+VISIBLE_IF_KUNIT void amd_ir_take_mode(u64 control, int *xt_mode)
+{
+	if (!(control & BIT_ULL(CONTROL_GA_EN)))
+		amd_iommu_guest_ir = AMD_IOMMU_GUEST_IR_LEGACY;
+	else if (!has_ga_format())
+		amd_iommu_guest_ir = AMD_IOMMU_GUEST_IR_LEGACY_GA;
+
+	*xt_mode = control & BIT_ULL(CONTROL_XT_EN) ? IRQ_REMAP_X2APIC_MODE :
+						      IRQ_REMAP_XAPIC_MODE;
+}
+
+static struct amd_iommu *first_which_stays(void)
+{
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (iommu->flags & AMD_IOMMU_FLAG_STAYS)
+			return iommu;
+	}
+	return NULL;
+}
+
+/**
+ * amd_ir_take_over - Take over the units which were found enabled
+ * @xt_mode:	Mode in which this kernel would operate them, IRQ_REMAP_*_MODE. It is
+ *		replaced by the one in which they do operate.
+ *
+ * The caller sets the other units up, and flushes all caches of all units.
  *
  * Context: May sleep.
  */
-void amd_ir_take_over(bool x2apic)
+void amd_ir_take_over(int *xt_mode)
 {
+	struct amd_iommu *first = first_which_stays();
 	struct amd_iommu_pci_seg *pci_seg;
 	struct irq_remap_table *table;
 	unsigned long key;
+	u64 mode;
 
-	if (!amd_iommu_irq_remap) {
-		amd_ir_teardown();
+	if (!first)
 		return;
-	}
 
+	mode = unit_mode(first);
+	amd_ir_take_mode(mode, xt_mode);
 	for_each_pci_segment(pci_seg) {
 		if (segment_stays(pci_seg))
-			amd_ir_take_over_segment(pci_seg, x2apic);
+			amd_ir_take_over_segment(pci_seg, mode);
 	}
 	xa_for_each(&amd_ir_tables, key, table) {
 		amd_ir_drop_others(table);
@@ -778,16 +860,11 @@ void amd_ir_take_over(bool x2apic)
  */
 void amd_ir_teardown(void)
 {
-	const struct irq_lu_unit_ser *ser;
 	struct amd_iommu *iommu;
 
 	for_each_iommu(iommu) {
-		if (!(iommu->flags & AMD_IOMMU_FLAG_IR_STAYS))
-			continue;
-		iommu->flags &= ~AMD_IOMMU_FLAG_IR_STAYS;
-		ser = amd_ir_record(iommu);
-		if (ser)
-			irq_liveupdate_refuse_unit(ser, "interrupt remapping is disabled");
+		if (iommu->flags & AMD_IOMMU_FLAG_STAYS)
+			amd_ir_give_up(iommu, "the unit is disabled");
 	}
 }
 

@@ -20,28 +20,26 @@ struct xarray;
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
 
-/* amd_iommu::flags: interrupt remapping stays enabled, across the jump */
-#define AMD_IOMMU_FLAG_IR_STAYS		BIT(1)
+/* amd_iommu::flags: the unit stays enabled, across the jump */
+#define AMD_IOMMU_FLAG_STAYS		BIT(1)
 
 extern const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops;
 #define AMD_IR_LIVEUPDATE_OPS	(&amd_ir_liveupdate_ops)
 
 bool amd_ir_incoming(struct amd_iommu *iommu);
-void amd_ir_take_over(bool x2apic);
+void amd_ir_take_over(int *xt_mode);
 void amd_ir_teardown(void);
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid);
 bool amd_ir_keep_entry(struct irq_remap_table *table, int index);
+bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_ir_tables;
 
 void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg);
 void amd_ir_drop_others(struct irq_remap_table *table);
-void amd_ir_take_over_unit(struct amd_iommu *iommu, const struct dev_table_entry *fresh,
-			   bool x2apic);
-void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
-			       struct dev_table_entry *fresh);
-void amd_ir_silence_device_table(struct amd_iommu_pci_seg *pci_seg);
+void amd_ir_take_mode(u64 control, int *xt_mode);
+void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, u64 mode);
 #endif
 
 /* The kernel hands over: nothing changes the entry any more. */
@@ -77,7 +75,7 @@ static inline bool amd_ir_prepare(struct irq_remap_table *table, int index, void
 
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
-#define AMD_IOMMU_FLAG_IR_STAYS		0
+#define AMD_IOMMU_FLAG_STAYS		0
 #define AMD_IR_LIVEUPDATE_OPS		NULL
 
 static inline bool amd_ir_incoming(struct amd_iommu *iommu)
@@ -85,7 +83,7 @@ static inline bool amd_ir_incoming(struct amd_iommu *iommu)
 	return false;
 }
 
-static inline void amd_ir_take_over(bool x2apic)
+static inline void amd_ir_take_over(int *xt_mode)
 {
 }
 

@@ -5,17 +5,25 @@
  *
  * The device table is what a unit reads for the interrupts of a device, too. So
  * irq_liveupdate.c preserves it, blocks DMA of all devices at shutdown and takes
- * it over. What is left to do here is to hand a device over, and to leave its
- * entry alone until the device gets a domain.
+ * it over. What is left to do here is to hand a device over, to leave its entry
+ * alone until the device gets a domain, to report faults again at FINISH, and to
+ * stop the devices behind a unit which cannot stay enabled.
+ *
+ * All units are cache coherent to the CPU (the driver never flushes a line), so
+ * there is nothing to write back after a table was changed.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/pci.h>
+#include <asm/pci-direct.h>
 
 #include "amd_iommu.h"
+#include "irq_liveupdate.h"
 #include "liveupdate.h"
 
 /* irq_liveupdate.c does it, without which no device is handed over. */
@@ -55,9 +63,110 @@ static struct iommu_domain amd_lu_handed_over_domain = {
 	},
 };
 
+/* Nobody else writes this flag, but others write the same word. */
+static void dte_clear_flag(u64 *word, u64 flag)
+{
+	u64 old = READ_ONCE(*word);
+
+	while (old & flag && !try_cmpxchg64(word, &old, old & ~flag))
+		;
+}
+
+static void dte_report_faults(struct amd_iommu *iommu, u16 devid)
+{
+	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
+
+	dte_clear_flag(&dte->data[1], DTE_FLAG_SA);
+	dte_clear_flag(&dte->data[2], DTE_IRQ_IGNORE_UNMAPPED);
+}
+
+/* Entries which nobody has written since the take over suppress faults. */
+static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
+{
+	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
+	struct iommu_dev_data *dev_data;
+	u32 devid;
+
+	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++)
+		dte_report_faults(iommu, devid);
+
+	/* set_dte_irq_entry() may have written the old value of a bit back, under the lock. */
+	llist_for_each_entry(dev_data, iommu->pci_seg->dev_data_list.first, dev_data_list) {
+		guard(spinlock_irqsave)(&dev_data->dte_lock);
+		dte_report_faults(iommu, dev_data->devid);
+	}
+	amd_iommu_flush_all_caches(iommu);
+}
+
+static void stop_endpoint(struct amd_iommu *iommu, u16 devid, const char *reason)
+{
+	u8 bus = PCI_BUS_NUM(devid), slot = PCI_SLOT(devid), func = PCI_FUNC(devid);
+	u16 command = read_pci_config_16(bus, slot, func, PCI_COMMAND);
+	u8 hdr_type = read_pci_config_byte(bus, slot, func, PCI_HEADER_TYPE);
+	u16 class = read_pci_config_16(bus, slot, func, PCI_CLASS_DEVICE);
+
+	if (PCI_POSSIBLE_ERROR(command) || !(command & PCI_COMMAND_MASTER) ||
+	    (hdr_type & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL ||
+	    class >> 8 == PCI_BASE_CLASS_BRIDGE)
+		return;
+
+	pr_err("%04x:%02x:%02x.%d: live update: stopped: %s\n", iommu->pci_seg->id, bus, slot,
+	       func, reason);
+	write_pci_config_16(bus, slot, func, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
+	/* What it has written before arrives before the answer. */
+	read_pci_config_16(bus, slot, func, PCI_COMMAND);
+}
+
+/*
+ * Before PCI is up. After a kexec, only endpoints which were handed over are bus
+ * masters. No other segment than the first can be reached so early.
+ */
+static void stop_early(struct amd_iommu *iommu, const char *reason)
+{
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	u32 devid;
+
+	for (devid = 0; !pci_seg->id && devid <= pci_seg->last_bdf; devid++) {
+		if (pci_seg->rlookup_table[devid] == iommu &&
+		    !amd_iommu_has_unity_map(pci_seg, devid))
+			stop_endpoint(iommu, devid, reason);
+	}
+}
+
+/**
+ * amd_liveupdate_stop - A unit is about to be disabled
+ * @iommu:	Unit
+ * @reason:	Why
+ *
+ * The devices behind it which were handed over can not do DMA any more.
+ *
+ * Context: May sleep.
+ */
+void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason)
+{
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	struct pci_dev *pdev = NULL;
+
+	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_stop, iommu, reason);
+
+	pr_err("live update: IOMMU %d is disabled: %s\n", iommu->index, reason);
+	if (list_empty(&pci_root_buses)) {
+		stop_early(iommu, reason);
+		return;
+	}
+
+	for_each_pci_dev(pdev) {
+		if (iommu_liveupdate_incoming(&pdev->dev) &&
+		    pci_domain_nr(pdev->bus) == pci_seg->id &&
+		    pci_seg->rlookup_table[pci_dev_id(pdev)] == iommu)
+			iommu_liveupdate_stop_device(pdev, reason);
+	}
+}
+
 const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.preserve_unit		= amd_lu_preserve_unit,
 	.unpreserve_unit	= amd_lu_unpreserve_unit,
 	.check_device		= amd_lu_check_device,
+	.finish_unit		= amd_lu_finish_unit,
 	.handed_over		= &amd_lu_handed_over_domain,
 };

@@ -8,9 +8,13 @@
 
 #include <linux/iommu_liveupdate.h>
 
+struct amd_iommu;
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
 #define AMD_LIVEUPDATE_OPS	(&amd_liveupdate_ops)
+
+void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
 #else
 #define AMD_LIVEUPDATE_OPS	NULL
 #endif

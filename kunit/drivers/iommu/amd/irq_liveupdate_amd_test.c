@@ -18,9 +18,11 @@
 #include <linux/xarray.h>
 #include <asm/hw_irq.h>
 #include <asm/iommu.h>
+#include <asm/irq_remapping.h>
 
 #include "amd_iommu.h"
 #include "irq_liveupdate.h"
+#include "liveupdate.h"
 #include "../iommu-pages.h"
 
 #define HANDLE		64
@@ -41,6 +43,7 @@
  * @devs:	The device, and another one
  * @record:	What was handed over, valid when it has a table
  * @refused:	Why the unit was refused
+ * @stopped:	Why the devices behind it were stopped
  * @flushes:	Number of invalidations of interrupt tables
  * @waits:	Number of commands which tell when all before are done
  */
@@ -55,6 +58,7 @@ struct fake_unit {
 	struct pci_dev			devs[2];
 	struct irq_lu_unit_ser		record;
 	const char			*refused;
+	const char			*stopped;
 	unsigned int			flushes;
 	unsigned int			waits;
 };
@@ -70,6 +74,11 @@ static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment
 static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
 {
 	the_unit->refused = reason;
+}
+
+static void fake_stop(struct amd_iommu *iommu, const char *reason)
+{
+	the_unit->stopped = reason;
 }
 
 static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
@@ -137,6 +146,7 @@ static struct {
 	int	guest_ir;
 	u64	efr;
 	bool	snp_en;
+	bool	irq_remap;
 } machine;
 
 static void restore_machine(void *unused)
@@ -144,6 +154,7 @@ static void restore_machine(void *unused)
 	amd_iommu_guest_ir = machine.guest_ir;
 	amd_iommu_efr = machine.efr;
 	amd_iommu_snp_en = machine.snp_en;
+	amd_iommu_irq_remap = machine.irq_remap;
 	xa_destroy(&amd_ir_tables);
 }
 
@@ -155,9 +166,11 @@ static void pretend_machine(struct kunit *test, int guest_ir)
 	machine.guest_ir = amd_iommu_guest_ir;
 	machine.efr = amd_iommu_efr;
 	machine.snp_en = amd_iommu_snp_en;
+	machine.irq_remap = amd_iommu_irq_remap;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_machine, NULL));
 	amd_iommu_guest_ir = guest_ir;
 	amd_iommu_efr = FEATURE_IA;
+	amd_iommu_irq_remap = true;
 }
 
 static u64 dte_of(void *entries)
@@ -231,6 +244,7 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
+	kunit_activate_static_stub(test, amd_liveupdate_stop, fake_stop);
 }
 
 /*
@@ -591,80 +605,239 @@ static void device_of_another_unit_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), 0);
 }
 
+/*
+ * Taking over
+ */
+
+#define XAPIC	BIT_ULL(CONTROL_GA_EN)
+#define X2APIC	(BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN))
+
+static void remove_unit(void *unused)
+{
+	list_del(&the_unit->iommu.list);
+}
+
+/* The previous kernel has left the unit enabled, with @table as its device table. */
+static void find_enabled(struct kunit *test, void *table, u64 mode)
+{
+	struct amd_iommu *iommu = &the_unit->iommu;
+
+	list_add(&iommu->list, &amd_iommu_list);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_unit, NULL));
+	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
+	writeq(mode, iommu->mmio_base + MMIO_CONTROL_OFFSET);
+	writeq(virt_to_phys(table) + (the_unit->pci_seg.dev_table_size >> PAGE_SHIFT) - 1,
+	       iommu->mmio_base + MMIO_DEV_TABLE_OFFSET);
+
+	/* That of a cold boot: the driver frees it when it has got the other one. */
+	the_unit->fresh = iommu_alloc_pages_sz(GFP_KERNEL, the_unit->pci_seg.dev_table_size);
+	KUNIT_ASSERT_NOT_NULL(test, the_unit->fresh);
+	for (u32 devid = 0; devid <= LAST_BDF; devid++)
+		the_unit->fresh[devid].data[2] = DTE_IRQ_REMAP_ENABLE;
+	the_unit->pci_seg.dev_table = the_unit->fresh;
+}
+
+static void free_device_table(void *unused)
+{
+	iommu_free_pages(the_unit->pci_seg.dev_table);
+	the_unit->pci_seg.dev_table = NULL;
+}
+
+static void take_over_as(struct kunit *test, u64 mode)
+{
+	amd_ir_take_over_segment(&the_unit->pci_seg, mode);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_device_table, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+}
+
+/* In memory which KHO has kept, and with a DTE which names a table that KHO has kept, too */
+static struct dev_table_entry *leave_device_table(struct kunit *test)
+{
+	struct dev_table_entry *table = alloc_kept(get_order(the_unit->pci_seg.dev_table_size));
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, table));
+	the_unit->pci_seg.dev_table = table;
+	fill_device_table(table);
+	close_entry(leave_table(test), HANDLE);
+	the_unit->record.table = virt_to_phys(table);
+	the_unit->record.nr_entries = 512;
+	return table;
+}
+
 static const struct unit_change {
 	const char	*name;
-	u64		control;
+	u64		mode;
 	u64		table;
 	u32		nr_entries;
 	u32		flags;
-	bool		x2apic;
+	bool		no_record;
+	bool		no_remapping;
 	const char	*refused;
 } unit_changes[] = {
-	{ "xAPIC",	BIT_ULL(CONTROL_GA_EN), 7, 512, 0, false, NULL },
-	{ "x2APIC",	BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN), 7, 512,
-	  IRQ_LU_UNIT_X2APIC, true, NULL },
-	{ "other entries", BIT_ULL(CONTROL_GA_EN), 7, 2048, 0, false,
-	  "size of the remapping table differs" },
-	{ "other size", BIT_ULL(CONTROL_GA_EN), 3, 512, 0, false,
-	  "size of the remapping table differs" },
-	{ "other table", BIT_ULL(CONTROL_GA_EN), SZ_64K + 7, 512, 0, false,
-	  "remapping table is not the one in use" },
-	{ "entries of 32 bits", 0, 7, 512, 0, false, "format of the remapping table differs" },
-	{ "was x2APIC",	BIT_ULL(CONTROL_GA_EN), 7, 512, IRQ_LU_UNIT_X2APIC, false,
-	  "xAPIC or x2APIC mode differs" },
-	{ "is x2APIC",	BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN), 7, 512, 0, false,
-	  "xAPIC or x2APIC mode differs" },
-	{ "to be x2APIC", BIT_ULL(CONTROL_GA_EN), 7, 512, 0, true,
-	  "xAPIC or x2APIC mode differs" },
+	{ "xAPIC",	  XAPIC, 0, 512, 0 },
+	{ "x2APIC",	  X2APIC, 0, 512, IRQ_LU_UNIT_X2APIC },
+	{ "no record",	  XAPIC, 0, 512, 0, .no_record = true },
+	{ "no remapping", XAPIC, 0, 512, 0, .no_remapping = true,
+	  .refused = "interrupt remapping is disabled" },
+	{ "other entries", XAPIC, 0, 2048, 0,
+	  .refused = "size of the remapping table differs" },
+	{ "other table",  XAPIC, SZ_64K, 512, 0,
+	  .refused = "remapping table is not the one in use" },
+	{ "was x2APIC",	  XAPIC, 0, 512, IRQ_LU_UNIT_X2APIC,
+	  .refused = "xAPIC or x2APIC mode differs" },
+	{ "is x2APIC",	  X2APIC, 0, 512, 0,
+	  .refused = "xAPIC or x2APIC mode differs" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(unit_change, unit_changes, name);
 
-static void unit_is_compared_with_its_record(struct kunit *test)
+/* Whatever its record says: what the unit reads is known, and is in memory which is ours. */
+static void device_table_stays_where_it_is(struct kunit *test)
 {
 	const struct unit_change *c = test->param_value;
-	struct fake_unit *unit = test->priv;
-	u8 __iomem *mmio = unit->iommu.mmio_base;
+	struct dev_table_entry *table = leave_device_table(test);
+	struct irq_lu_unit_ser *record = &the_unit->record;
+	const u64 interrupts = table[SOURCE].data[2];
+	const bool taken = !c->refused && !c->no_record;
 
-	leave_table(test);
-	unit->record.table = virt_to_phys(unit->pci_seg.dev_table);
-	unit->record.nr_entries = c->nr_entries;
-	unit->record.flags = c->flags;
-	writeq(c->control, mmio + MMIO_CONTROL_OFFSET);
-	writeq(unit->record.table + c->table, mmio + MMIO_DEV_TABLE_OFFSET);
+	record->table = c->no_record ? 0 : record->table + c->table;
+	record->nr_entries = c->nr_entries;
+	record->flags = c->flags;
+	amd_iommu_irq_remap = !c->no_remapping;
+	find_enabled(test, table, c->mode);
+	take_over_as(test, c->mode);
 
-	amd_ir_take_over_unit(&unit->iommu, unit->pci_seg.dev_table, c->x2apic);
-	KUNIT_EXPECT_STREQ(test, unit->refused ?: "", c->refused ?: "");
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+	KUNIT_EXPECT_STREQ(test, the_unit->refused ?: "", c->refused ?: "");
+	KUNIT_EXPECT_NULL(test, the_unit->stopped);
+	KUNIT_EXPECT_TRUE(test, the_unit->iommu.flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, table);
+	expect_no_dma(test, table);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[2] == interrupts, taken);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 2, DTE_IRQ_REMAP_ENABLE | DTE_IRQ_IGNORE_UNMAPPED),
+			LAST_BDF + !taken);
 }
 
-static void other_dtes_are_those_of_a_cold_boot(struct kunit *test)
+static const struct table_change {
+	const char	*name;
+	u64		base;
+	u64		mode;
+	bool		lost;
+	const char	*reason;
+} table_changes[] = {
+	{ "not preserved", 0, X2APIC, .lost = true, .reason = "device table was not preserved" },
+	{ "other size",	   1, X2APIC, .reason = "size of the device table differs" },
+	{ "other format",  0, 0, .reason = "its mode is not that of the other units" },
+	{ "other mode",	   0, XAPIC, .reason = "its mode is not that of the other units" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(table_change, table_changes, name);
+
+static void devices_are_stopped_before_a_unit_is_disabled(struct kunit *test)
 {
-	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
-	struct dev_table_entry *fresh = alloc_memory(test, pci_seg->dev_table_size);
-	u32 devid;
+	const struct table_change *c = test->param_value;
+	struct dev_table_entry *table = leave_device_table(test);
+	u8 __iomem *mmio = the_unit->iommu.mmio_base;
 
-	fill_device_table(pci_seg->dev_table);
-	for (devid = 0; devid <= LAST_BDF; devid++)
-		fresh[devid].data[2] = DTE_IRQ_REMAP_ENABLE;
-	amd_boot(test);
+	find_enabled(test, table, c->mode);
+	writeq(readq(mmio + MMIO_DEV_TABLE_OFFSET) + c->base, mmio + MMIO_DEV_TABLE_OFFSET);
+	if (c->lost)
+		free_kept(table);
+	take_over_as(test, X2APIC);
 
-	amd_ir_renew_device_table(pci_seg, fresh);
-	expect_no_dma(test, pci_seg->dev_table);
-	KUNIT_EXPECT_EQ(test, pci_seg->dev_table[SOURCE].data[2],
-			dte_of_table(&the_unit->table));
-	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", c->reason);
+	KUNIT_EXPECT_STREQ(test, the_unit->refused ?: "", c->reason);
+	KUNIT_EXPECT_FALSE(test, the_unit->iommu.flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, the_unit->fresh);
+	KUNIT_EXPECT_EQ(test, count_dtes(the_unit->fresh, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
 }
 
-static void unit_which_is_refused_lets_nothing_through(struct kunit *test)
+/* Two units, of which one has got the table of the segment and the other had another one */
+static void unit_with_a_table_of_its_own_is_disabled(struct kunit *test)
 {
-	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct dev_table_entry *table = leave_device_table(test);
+	struct amd_iommu *other = alloc_memory(test, sizeof(*other));
+	void *registers = alloc_memory(test, REGISTERS);
 
-	fill_device_table(pci_seg->dev_table);
-	amd_ir_silence_device_table(pci_seg);
-	expect_no_dma(test, pci_seg->dev_table);
-	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 2, DTE_IRQ_IGNORE_UNMAPPED |
-					 DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
+	find_enabled(test, table, XAPIC);
+	*other = the_unit->iommu;
+	other->mmio_base = (u8 __iomem __force *)registers;
+	writeq(XAPIC, other->mmio_base + MMIO_CONTROL_OFFSET);
+	writeq(readq(the_unit->iommu.mmio_base + MMIO_DEV_TABLE_OFFSET) + SZ_64K,
+	       other->mmio_base + MMIO_DEV_TABLE_OFFSET);
+	list_add_tail(&other->list, &amd_iommu_list);
+	take_over_as(test, XAPIC);
+	list_del(&other->list);
+
+	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "",
+			   "device table is not that of its segment");
+	KUNIT_EXPECT_FALSE(test, other->flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_TRUE(test, the_unit->iommu.flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, table);
+}
+
+static const struct mode_change {
+	const char	*name;
+	u64		control;
+	int		wanted;
+	int		guest_ir;
+	int		xt_mode;
+} mode_changes[] = {
+	{ "guest mode as wanted", X2APIC, AMD_IOMMU_GUEST_IR_VAPIC,
+	  AMD_IOMMU_GUEST_IR_VAPIC, IRQ_REMAP_X2APIC_MODE },
+	{ "legacy in 128 bits as wanted", X2APIC, AMD_IOMMU_GUEST_IR_LEGACY_GA,
+	  AMD_IOMMU_GUEST_IR_LEGACY_GA, IRQ_REMAP_X2APIC_MODE },
+	{ "128 bits to 32", X2APIC, AMD_IOMMU_GUEST_IR_LEGACY,
+	  AMD_IOMMU_GUEST_IR_LEGACY_GA, IRQ_REMAP_X2APIC_MODE },
+	{ "32 bits to guest mode", 0, AMD_IOMMU_GUEST_IR_VAPIC,
+	  AMD_IOMMU_GUEST_IR_LEGACY, IRQ_REMAP_XAPIC_MODE },
+	{ "32 bits to 128", 0, AMD_IOMMU_GUEST_IR_LEGACY_GA,
+	  AMD_IOMMU_GUEST_IR_LEGACY, IRQ_REMAP_XAPIC_MODE },
+	{ "xAPIC to x2APIC", XAPIC, AMD_IOMMU_GUEST_IR_VAPIC,
+	  AMD_IOMMU_GUEST_IR_VAPIC, IRQ_REMAP_XAPIC_MODE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mode_change, mode_changes, name);
+
+static void mode_is_that_of_the_unit(struct kunit *test)
+{
+	const struct mode_change *c = test->param_value;
+	int xt_mode;
+
+	for (int chosen = IRQ_REMAP_XAPIC_MODE; chosen <= IRQ_REMAP_X2APIC_MODE; chosen++) {
+		xt_mode = chosen;
+		amd_iommu_guest_ir = c->wanted;
+		amd_ir_take_mode(c->control, &xt_mode);
+		KUNIT_EXPECT_EQ(test, amd_iommu_guest_ir, c->guest_ir);
+		KUNIT_EXPECT_EQ(test, xt_mode, c->xt_mode);
+	}
+}
+
+static void faults_are_reported_after_finish(struct kunit *test)
+{
+	const u64 direct = DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW;
+	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
+	struct dev_table_entry *table = leave_device_table(test);
+	const u64 interrupts = table[SOURCE].data[2];
+	unsigned int flushes;
+
+	list_add(&entry.list, &the_unit->pci_seg.unity_map);
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+	list_del(&entry.list);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], direct);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 1, DTE_FLAG_SA), LAST_BDF + 1);
+
+	flushes = the_unit->flushes;
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 1, 0), LAST_BDF + 1);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+	KUNIT_EXPECT_GT(test, the_unit->flushes, flushes);
+
+	/* Nothing else has changed. */
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 0, DTE_FLAG_V | DTE_FLAG_TV), LAST_BDF);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], direct);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[2], interrupts);
 }
 
 static bool check_device(struct kunit *test)
@@ -783,9 +956,11 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
 	KUNIT_CASE(table_ends_where_its_memory_ends),
 	KUNIT_CASE(device_of_another_unit_is_refused),
-	KUNIT_CASE_PARAM(unit_is_compared_with_its_record, unit_change_gen_params),
-	KUNIT_CASE(other_dtes_are_those_of_a_cold_boot),
-	KUNIT_CASE(unit_which_is_refused_lets_nothing_through),
+	KUNIT_CASE_PARAM(device_table_stays_where_it_is, unit_change_gen_params),
+	KUNIT_CASE_PARAM(devices_are_stopped_before_a_unit_is_disabled, table_change_gen_params),
+	KUNIT_CASE(unit_with_a_table_of_its_own_is_disabled),
+	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
+	KUNIT_CASE(faults_are_reported_after_finish),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
 	KUNIT_CASE(held_index_stays_with_its_vector),
