@@ -6,8 +6,8 @@
  * the previous kernel, the core is replaced by static stubs.
  */
 
+#include <kunit/irq_liveupdate/fake_core.h>
 #include <kunit/irq_liveupdate/iommu_suite.h>
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/interrupt.h>
 #include <linux/kexec_handover.h>
@@ -706,51 +706,20 @@ static void source_of_an_alias_fits_nobody_else(struct kunit *test)
 	}
 }
 
-/* What the stubs of the core say, and were told */
-static struct {
-	struct fake_unit	*unit;
-	struct irq_lu_unit_ser	record;
-	bool			handed_over;
-	const char		*refused;
-} incoming;
-
-static bool fake_handed_over(void)
-{
-	return incoming.handed_over;
-}
-
-static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
-							u64 reg_base)
-{
-	return incoming.record.reg_base == reg_base ? &incoming.record : NULL;
-}
-
-static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
-{
-	incoming.refused = reason;
-}
-
-static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
-{
-	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
-
-	ops_of(incoming.unit)->reserve(domain, &rec, 1);
-}
-
 static struct fake_unit *hand_over(struct kunit *test)
 {
 	struct fake_unit *unit = test->priv;
+	const struct fake_core core = {
+		.handed_over	= true,
+		.ops		= ops_of(unit),
+		.vector		= { .handle = HANDLE, .source = SOURCE },
+		.record		= {
+			.reg_base	= unit->iommu.reg_phys,
+			.table		= virt_to_phys(unit->iommu.ir_table->base),
+		},
+	};
 
-	memset(&incoming, 0, sizeof(incoming));
-	incoming.unit = unit;
-	incoming.handed_over = true;
-	incoming.record.reg_base = unit->iommu.reg_phys;
-	incoming.record.table = virt_to_phys(unit->iommu.ir_table->base);
-
-	kunit_activate_static_stub(test, irq_liveupdate_handed_over, fake_handed_over);
-	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
-	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
-	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
+	replace_core(test, &core);
 	return unit;
 }
 
@@ -787,13 +756,13 @@ static void table_is_restored_if_it_fits(struct kunit *test)
 
 	writel(f->gsts, unit->iommu.reg + DMAR_GSTS_REG);
 	writeq(virt_to_phys(left) | f->irta, unit->iommu.reg + DMAR_IRTA_REG);
-	incoming.record.table = virt_to_phys(left) + f->table;
-	incoming.record.nr_entries = f->nr_entries;
-	incoming.record.flags = f->flags;
+	fake_core.record.table = virt_to_phys(left) + f->table;
+	fake_core.record.nr_entries = f->nr_entries;
+	fake_core.record.flags = f->flags;
 
 	restored = intel_ir_restore_table(&unit->iommu, f->x2apic);
 	KUNIT_EXPECT_PTR_EQ(test, restored, f->restored ? left : NULL);
-	KUNIT_EXPECT_EQ(test, !!incoming.refused, f->refused);
+	KUNIT_EXPECT_EQ(test, !!fake_core.refused, f->refused);
 	iommu_free_pages(restored);
 }
 
@@ -808,7 +777,7 @@ static void take_over_leaves_what_is_reserved_and_nothing_else(struct kunit *tes
 	observe(test, HANDLE, BLOCKED);
 
 	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
-	KUNIT_EXPECT_NULL(test, incoming.refused);
+	KUNIT_EXPECT_NULL(test, fake_core.refused);
 	KUNIT_ASSERT_NOT_NULL(test, table->held);
 	KUNIT_EXPECT_TRUE(test, irte_is_held(table, HANDLE));
 	KUNIT_EXPECT_EQ(test, bitmap_weight(table->held, INTR_REMAP_TABLE_ENTRIES), 1);
@@ -833,18 +802,18 @@ static void table_of_a_unit_not_taken_over_reports_no_faults(struct kunit *test)
 	struct fake_unit *unit = hand_over(test);
 	struct ir_table *table = unit->iommu.ir_table;
 
-	incoming.handed_over = false;
-	incoming.record.reg_base++;
+	fake_core.handed_over = false;
+	fake_core.record.reg_base++;
 	KUNIT_EXPECT_FALSE(test, intel_ir_take_over(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, count_revoked(table), 0);
 
-	incoming.handed_over = true;
+	fake_core.handed_over = true;
 	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, count_revoked(table), INTR_REMAP_TABLE_ENTRIES);
 
 	memset64((u64 *)table->base, 0, SZ_1M / sizeof(u64));
 	hand_over(test);
-	incoming.record.table += SZ_1M;
+	fake_core.record.table += SZ_1M;
 	KUNIT_EXPECT_TRUE(test, intel_ir_take_over(&unit->iommu));
 	KUNIT_EXPECT_EQ(test, count_revoked(table), INTR_REMAP_TABLE_ENTRIES);
 	KUNIT_EXPECT_NULL(test, table->held);
