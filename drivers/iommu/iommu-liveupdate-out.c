@@ -282,9 +282,13 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
  */
 int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
 {
-	unsigned long key = entry_key(pci_domain_nr(out->member->bus), what->devid);
 	struct iommu_lu_out_entry *entry;
+	unsigned long key;
 	int ret;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_add_entry, out, what);
+
+	key = entry_key(pci_domain_nr(out->member->bus), what->devid);
 
 	/* A DMA alias may be the requester id of a bridge, which is a member, too. */
 	if (xa_load(&out->entries, key))

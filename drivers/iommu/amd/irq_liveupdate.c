@@ -187,9 +187,9 @@ bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 /*
  * No DMA, and no faults of it. A device whose firmware needs DMA reaches all memory,
  * as with the unit disabled; nobody could own such a device to hand it over. The
- * first store does it, the others clean up.
+ * first store does it, the others clean up. @sysmgt: what the firmware says of it
  */
-static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid, u64 sysmgt)
 {
 	struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 	u64 first = DTE_FLAG_V | DTE_FLAG_TV;
@@ -198,7 +198,7 @@ static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 		first |= DTE_FLAG_IR | DTE_FLAG_IW;
 
 	WRITE_ONCE(dte->data[0], first);
-	WRITE_ONCE(dte->data[1], (dte->data[1] & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
+	WRITE_ONCE(dte->data[1], (sysmgt & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
 }
 
 /* No interrupts, and no faults of them */
@@ -403,8 +403,10 @@ VISIBLE_IF_KUNIT void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg)
 		struct irq_remap_table *table = pci_seg->irq_lookup_table[devid];
 		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 
-		dte_block_dma(pci_seg, devid);
-		WRITE_ONCE(dte->data[3], 0);
+		if (!iommu_liveupdate_entry_stays(pci_seg->id, devid)) {
+			dte_block_dma(pci_seg, devid, dte->data[1]);
+			WRITE_ONCE(dte->data[3], 0);
+		}
 		if (!table_is_preserved(table))
 			dte_block_interrupts(dte);
 	}
@@ -719,6 +721,7 @@ static void amd_ir_give_up(struct amd_iommu *iommu, const char *reason)
 {
 	iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
 	amd_liveupdate_stop(iommu, reason);
+	iommu_liveupdate_abandon_unit(&iommu->iommu);
 	amd_ir_refuse(iommu, reason);
 }
 
@@ -765,8 +768,8 @@ static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
 		if (!xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
 			WRITE_ONCE(dte->data[2],
 				   fresh[devid].data[2] | DTE_IRQ_IGNORE_UNMAPPED);
-		WRITE_ONCE(dte->data[1], fresh[devid].data[1]);
-		dte_block_dma(pci_seg, devid);
+		if (!amd_liveupdate_keep_entry(pci_seg, devid))
+			dte_block_dma(pci_seg, devid, fresh[devid].data[1]);
 	}
 }
 
@@ -836,6 +839,9 @@ void amd_ir_take_over(int *xt_mode)
 
 	if (!first)
 		return;
+
+	/* Loads the records of devices with mappings. */
+	iommu_liveupdate_handed_over();
 
 	mode = unit_mode(first);
 	amd_ir_take_mode(mode, xt_mode);

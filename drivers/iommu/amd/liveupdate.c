@@ -9,6 +9,13 @@
  * alone until the device gets a domain, to report faults again at FINISH, and to
  * stop the devices behind a unit which cannot stay enabled.
  *
+ * A device which is attached to a domain with tables of version 1 keeps its mappings:
+ * the lower half of its entry stays as it is, and so do the entries of its DMA
+ * aliases. The next kernel compares the entry with its record and reserves the domain
+ * id, which is that of all units. The first domain that is attached replaces the
+ * lower half in one write (update_dte256()). Then the old domain id is flushed.
+ * Tables of version 2 are refused, and so are dirty tracking, ATS and SNP.
+ *
  * All units are cache coherent to the CPU (the driver never flushes a line), so
  * there is nothing to write back after a table was changed.
  */
@@ -20,6 +27,7 @@
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/pci.h>
+#include <asm/iommu.h>
 #include <asm/pci-direct.h>
 
 #include "amd_iommu.h"
@@ -41,6 +49,10 @@ static int amd_lu_check_device(struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 
+	if (amd_iommu_snp_en) {
+		dev_err(dev, "live update: not preserved: SNP is enabled\n");
+		return -EOPNOTSUPP;
+	}
 	if (dev_data->ats_enabled) {
 		dev_err(dev, "live update: not preserved: ATS is enabled, boot with pci=noats\n");
 		return -EOPNOTSUPP;
@@ -167,6 +179,9 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.preserve_unit		= amd_lu_preserve_unit,
 	.unpreserve_unit	= amd_lu_unpreserve_unit,
 	.check_device		= amd_lu_check_device,
+	.add_entries		= amd_liveupdate_add_entries,
+	.reserve_domain_id	= amd_liveupdate_reserve_domain_id,
+	.free_domain_id		= amd_liveupdate_free_domain_id,
 	.finish_unit		= amd_lu_finish_unit,
 	.handed_over		= &amd_lu_handed_over_domain,
 };

@@ -9,12 +9,20 @@
 #include <linux/iommu_liveupdate.h>
 
 struct amd_iommu;
+struct amd_iommu_pci_seg;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
 #define AMD_LIVEUPDATE_OPS	(&amd_liveupdate_ops)
 
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
+
+/* liveupdate_entry.c */
+int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
+			       struct iommu_lu_out_device *out);
+bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid);
+int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
+void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
 #else
 #define AMD_LIVEUPDATE_OPS	NULL
 #endif

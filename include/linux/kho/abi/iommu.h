@@ -53,6 +53,9 @@
  *	The root is the root table. The list has two addresses of context tables
  *	for each bus: the one of legacy mode, or the lower and the upper one of
  *	scalable mode.
+ *
+ * A unit of AMD-Vi has no record here, only its devices do: the device table is
+ * in the record of interrupts (irq.h).
  */
 
 /* The name of the KHO subtree which holds the root, and its version. */
@@ -122,7 +125,8 @@ static_assert(sizeof(struct iommu_lu_pages_ser) == 16);
  * @domain_id:		Domain id with which the caches of the unit are tagged
  * @checksum:		CRC-32 of this struct, with this field taken as zero
  * @entry:		The part of its entry that makes it translate: the context
- *			entry (VT-d)
+ *			entry (VT-d), the lower half of the device table entry
+ *			(AMD-Vi)
  * @pasid_dir:		Physical address of its PASID directory and, in the bits below
  *			%KHO_BLOCK_SIZE, the order of that. Zero when there is none.
  * @pasid_table:	Physical address of the only PASID table in @pasid_dir

@@ -8,12 +8,16 @@
  * core is replaced by static stubs.
  */
 
+#include <kunit/irq_liveupdate/fake_core.h>
 #include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/amd-iommu.h>
 #include <linux/bitfield.h>
+#include <linux/generic_pt/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kho/abi/block.h>
+#include <linux/mem_encrypt.h>
 #include <linux/pci.h>
 #include <linux/xarray.h>
 #include <asm/hw_irq.h>
@@ -41,11 +45,16 @@
  * @sysdata:	Of the bus below
  * @bus:	Where the devices are
  * @devs:	The device, and another one
- * @record:	What was handed over, valid when it has a table
- * @refused:	Why the unit was refused
  * @stopped:	Why the devices behind it were stopped
  * @flushes:	Number of invalidations of interrupt tables
  * @waits:	Number of commands which tell when all before are done
+ * @dte_stores:	Number of stores to the lower half of the DTE of the device
+ * @dte_values:	Number of values which it had there after the old one
+ * @last:	The last one of those
+ * @cached:	The DTE when it was last invalidated
+ * @flushed_domid: Domain id which was flushed last
+ * @flush_is_late: That was after the DTE was invalidated
+ * @flushed_in_order: And it was waited for
  */
 struct fake_unit {
 	struct amd_iommu		iommu;
@@ -56,36 +65,66 @@ struct fake_unit {
 	struct pci_sysdata		sysdata;
 	struct pci_bus			bus;
 	struct pci_dev			devs[2];
-	struct irq_lu_unit_ser		record;
-	const char			*refused;
 	const char			*stopped;
 	unsigned int			flushes;
 	unsigned int			waits;
+	unsigned int			dte_stores;
+	unsigned int			dte_values;
+	struct dev_table_entry		last;
+	struct dev_table_entry		cached;
+	u16				flushed_domid;
+	bool				flush_is_late;
+	bool				flushed_in_order;
 };
 
 static struct fake_unit *the_unit;
-
-static const struct irq_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segment,
-							u64 reg_base)
-{
-	return the_unit->record.table ? &the_unit->record : NULL;
-}
-
-static void fake_refuse_unit(const struct irq_lu_unit_ser *unit, const char *reason)
-{
-	the_unit->refused = reason;
-}
 
 static void fake_stop(struct amd_iommu *iommu, const char *reason)
 {
 	the_unit->stopped = reason;
 }
 
-static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain *domain)
-{
-	struct irq_lu_vector_ser rec = { .handle = HANDLE, .source = SOURCE };
+/* What the old kernel has left: a record, and the list of tables to which it leads */
+static struct {
+	struct iommu_lu_device_ser	ser;
+	struct kho_block_header_ser	*block;
+	bool				recorded;
+	const char			*refused;
+	unsigned int			adopted;
+	unsigned int			added;
+} mappings;
 
-	amd_ir_liveupdate_ops.reserve(&the_unit->domain, &rec, 1);
+static bool fake_entry_stays(u32 segment, u16 devid)
+{
+	return mappings.recorded && devid == SOURCE;
+}
+
+static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 devid)
+{
+	return mappings.recorded && devid == SOURCE ? &mappings.ser : NULL;
+}
+
+static const char *fake_adopt_entry(const struct iommu_lu_device_ser *ser,
+				    struct iommu_device *iommu,
+				    const struct iommu_liveupdate_ops *ops)
+{
+	mappings.adopted++;
+	return NULL;
+}
+
+static void fake_refuse_entry(u32 segment, u16 devid, const char *reason)
+{
+	if (devid == SOURCE)
+		mappings.refused = reason;
+}
+
+static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
+{
+	mappings.added++;
+	mappings.ser.devid = what->devid;
+	mappings.ser.domain_id = what->domain_id;
+	memcpy(mappings.ser.entry, what->value, sizeof(what->value));
+	return 0;
 }
 
 static bool has_ga_format(void)
@@ -104,6 +143,7 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 {
 	struct fake_unit *unit = bp->overflow_handler_context;
 	u8 __iomem *mmio = unit->iommu.mmio_base;
+	struct dev_table_entry *dte = &unit->pci_seg.dev_table[SOURCE];
 	u32 head = readl(mmio + MMIO_CMD_HEAD_OFFSET);
 	u32 tail = readl(mmio + MMIO_CMD_TAIL_OFFSET);
 
@@ -111,12 +151,21 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 		struct iommu_cmd *cmd = (struct iommu_cmd *)(unit->iommu.cmd_buf + head);
 
 		switch (cmd->data[1] >> 28) {
+		case CMD_INV_DEV_ENTRY:
+			unit->cached = unit->pci_seg.dev_table[SOURCE];
+			break;
+		case CMD_INV_IOMMU_PAGES:
+			unit->flushed_domid = cmd->data[1];
+			unit->flush_is_late = !memcmp(unit->cached.data128, dte->data128,
+						      sizeof(dte->data128[0]));
+			break;
 		case CMD_INV_IRT:
 		case CMD_INV_ALL:
 			unit->flushes++;
 			break;
 		case CMD_COMPL_WAIT:
 			unit->waits++;
+			unit->flushed_in_order = unit->flush_is_late;
 			*unit->iommu.cmd_sem = cmd->data[2] | (u64)cmd->data[3] << 32;
 			break;
 		}
@@ -147,6 +196,8 @@ static struct {
 	u64	efr;
 	bool	snp_en;
 	bool	irq_remap;
+	u8	hpt_vasize;
+	enum protection_domain_mode pgtable;
 } machine;
 
 static void restore_machine(void *unused)
@@ -155,6 +206,8 @@ static void restore_machine(void *unused)
 	amd_iommu_efr = machine.efr;
 	amd_iommu_snp_en = machine.snp_en;
 	amd_iommu_irq_remap = machine.irq_remap;
+	amd_iommu_hpt_vasize = machine.hpt_vasize;
+	amd_iommu_pgtable = machine.pgtable;
 	xa_destroy(&amd_ir_tables);
 }
 
@@ -167,6 +220,8 @@ static void pretend_machine(struct kunit *test, int guest_ir)
 	machine.efr = amd_iommu_efr;
 	machine.snp_en = amd_iommu_snp_en;
 	machine.irq_remap = amd_iommu_irq_remap;
+	machine.hpt_vasize = amd_iommu_hpt_vasize;
+	machine.pgtable = amd_iommu_pgtable;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_machine, NULL));
 	amd_iommu_guest_ir = guest_ir;
 	amd_iommu_efr = FEATURE_IA;
@@ -241,10 +296,19 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
 	      unit);
 
-	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
-	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
-	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
+	replace_core(test, &(struct fake_core) {
+		.ops	= &amd_ir_liveupdate_ops,
+		.domain	= &unit->domain,
+		.vector	= { .handle = HANDLE, .source = SOURCE },
+	});
 	kunit_activate_static_stub(test, amd_liveupdate_stop, fake_stop);
+
+	memset(&mappings, 0, sizeof(mappings));
+	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, fake_entry_stays);
+	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, fake_incoming_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
+	kunit_activate_static_stub(test, iommu_lu_add_entry, fake_add_entry);
 }
 
 /*
@@ -660,8 +724,9 @@ static struct dev_table_entry *leave_device_table(struct kunit *test)
 	the_unit->pci_seg.dev_table = table;
 	fill_device_table(table);
 	close_entry(leave_table(test), HANDLE);
-	the_unit->record.table = virt_to_phys(table);
-	the_unit->record.nr_entries = 512;
+	fake_core.record.reg_base = the_unit->iommu.mmio_phys;
+	fake_core.record.table = virt_to_phys(table);
+	fake_core.record.nr_entries = 512;
 	return table;
 }
 
@@ -697,18 +762,20 @@ static void device_table_stays_where_it_is(struct kunit *test)
 {
 	const struct unit_change *c = test->param_value;
 	struct dev_table_entry *table = leave_device_table(test);
-	struct irq_lu_unit_ser *record = &the_unit->record;
+	struct irq_lu_unit_ser *record = &fake_core.record;
 	const u64 interrupts = table[SOURCE].data[2];
 	const bool taken = !c->refused && !c->no_record;
 
-	record->table = c->no_record ? 0 : record->table + c->table;
+	if (c->no_record)
+		record->reg_base = 0;
+	record->table += c->table;
 	record->nr_entries = c->nr_entries;
 	record->flags = c->flags;
 	amd_iommu_irq_remap = !c->no_remapping;
 	find_enabled(test, table, c->mode);
 	take_over_as(test, c->mode);
 
-	KUNIT_EXPECT_STREQ(test, the_unit->refused ?: "", c->refused ?: "");
+	KUNIT_EXPECT_STREQ(test, fake_core.refused ?: "", c->refused ?: "");
 	KUNIT_EXPECT_NULL(test, the_unit->stopped);
 	KUNIT_EXPECT_TRUE(test, the_unit->iommu.flags & AMD_IOMMU_FLAG_STAYS);
 	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, table);
@@ -746,7 +813,7 @@ static void devices_are_stopped_before_a_unit_is_disabled(struct kunit *test)
 	take_over_as(test, X2APIC);
 
 	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", c->reason);
-	KUNIT_EXPECT_STREQ(test, the_unit->refused ?: "", c->reason);
+	KUNIT_EXPECT_STREQ(test, fake_core.refused ?: "", c->reason);
 	KUNIT_EXPECT_FALSE(test, the_unit->iommu.flags & AMD_IOMMU_FLAG_STAYS);
 	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, the_unit->fresh);
 	KUNIT_EXPECT_EQ(test, count_dtes(the_unit->fresh, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
@@ -947,6 +1014,289 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle));
 }
 
+/*
+ * Devices with mappings
+ */
+
+#define MODE(levels)	((u64)(levels) << DEV_ENTRY_MODE_SHIFT)
+#define OLD_DOMAIN_ID	1234
+#define OLD_MODE	MODE(3)
+#define TRANSLATES	(DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW)
+
+static void free_page_of_mappings(void *page)
+{
+	free_page((unsigned long)page);
+}
+
+/* A DTE with mappings, and its record */
+static void leave_mappings(struct kunit *test, struct dev_table_entry *dte)
+{
+	void *block = (void *)get_zeroed_page(GFP_KERNEL);
+	u64 tables = SZ_1M;
+
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_page_of_mappings, block));
+	mappings.block = block;
+	*(u64 *)(mappings.block + 1) = tables;
+
+	dte->data[0] = TRANSLATES | OLD_MODE | tables;
+	dte->data[1] = OLD_DOMAIN_ID;
+	mappings.recorded = true;
+	mappings.ser.devid = SOURCE;
+	mappings.ser.domain_id = OLD_DOMAIN_ID;
+	mappings.ser.entry[0] = dte->data[0];
+	mappings.ser.entry[1] = dte->data[1];
+	mappings.ser.tables.first = virt_to_phys(block);
+	mappings.ser.tables.nr = 1;
+}
+
+static void mappings_stay_over_the_jump(struct kunit *test)
+{
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct dev_table_entry *dte = &pci_seg->dev_table[SOURCE];
+	u64 interrupts;
+
+	fill_device_table(pci_seg->dev_table);
+	leave_mappings(test, dte);
+	interrupts = dte->data[2];
+	the_unit->table.nr_preserved = 1;
+
+	amd_ir_block_segment(pci_seg);
+	KUNIT_EXPECT_EQ(test, dte->data[0], mappings.ser.entry[0]);
+	KUNIT_EXPECT_EQ(test, dte->data[1], mappings.ser.entry[1]);
+	KUNIT_EXPECT_EQ(test, dte->data[2], interrupts);
+	KUNIT_EXPECT_EQ(test, count_dtes(pci_seg->dev_table, 0, DTE_FLAG_V | DTE_FLAG_TV),
+			LAST_BDF);
+}
+
+static const struct entry_change {
+	const char	*name;
+	u64		data0;		/* flipped, in the entry and in the record */
+	u64		data1;
+	u64		recorded0;	/* flipped in the record alone */
+	u64		recorded1;
+	u32		domain_id;
+	u64		tables;
+	u64		pasid_dir;
+	bool		no_record;
+	const char	*refused;
+} entry_changes[] = {
+	{ "as it was" },
+	{ "no record",	.no_record = true, .refused = "mappings without a valid record" },
+	{ "other mode",	.recorded0 = BIT_ULL(9), .refused = "entry differs from its record" },
+	{ "other flag",	.recorded1 = BIT_ULL(40), .refused = "entry differs from its record" },
+	{ "dirty tracking", .data0 = DTE_FLAG_HAD,
+	  .refused = "entry is not one of version 1 tables alone" },
+	{ "version 2",	.data0 = DTE_FLAG_GV,
+	  .refused = "entry is not one of version 1 tables alone" },
+	{ "ATS",	.data1 = DTE_FLAG_IOTLB,
+	  .refused = "entry is not one of version 1 tables alone" },
+	{ "PASIDs",	.pasid_dir = SZ_1M,
+	  .refused = "entry is not one of version 1 tables alone" },
+	{ "no levels",	.data0 = OLD_MODE,
+	  .refused = "entry has no level of tables" },
+	{ "too many levels", .data0 = MODE(4),
+	  .refused = "entry has no level of tables" },
+	{ "other id",	.domain_id = 1, .refused = "domain id differs from its record" },
+	{ "id of nobody", .data1 = OLD_DOMAIN_ID, .domain_id = OLD_DOMAIN_ID,
+	  .refused = "domain id differs from its record" },
+	{ "other tables", .tables = SZ_4K, .refused = "entry leads to other tables" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(entry_change, entry_changes, name);
+
+static void mappings_are_compared_with_their_record(struct kunit *test)
+{
+	const struct entry_change *c = test->param_value;
+	struct dev_table_entry *table = leave_device_table(test);
+	struct dev_table_entry *dte = &table[SOURCE];
+	struct dev_table_entry before;
+
+	leave_mappings(test, dte);
+	dte->data[0] ^= c->data0;
+	dte->data[1] ^= c->data1;
+	mappings.ser.entry[0] ^= c->data0 ^ c->recorded0;
+	mappings.ser.entry[1] ^= c->data1 ^ c->recorded1;
+	mappings.ser.domain_id ^= c->domain_id;
+	mappings.ser.pasid_dir = c->pasid_dir;
+	*(u64 *)(mappings.block + 1) ^= c->tables;
+	mappings.recorded = !c->no_record;
+	before = *dte;
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+
+	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", c->refused ?: "");
+	KUNIT_EXPECT_EQ(test, mappings.adopted, !c->refused);
+	if (c->refused) {
+		expect_no_dma(test, table);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, dte->data[0], before.data[0]);
+	KUNIT_EXPECT_EQ(test, dte->data[1], before.data[1]);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 0, DTE_FLAG_V | DTE_FLAG_TV), LAST_BDF);
+}
+
+static void domain_id_is_that_of_all_units(struct kunit *test)
+{
+	const struct iommu_liveupdate_ops *ops = &amd_liveupdate_ops;
+	struct iommu_device *iommu = &the_unit->iommu.iommu, other = { };
+
+	KUNIT_ASSERT_EQ(test, ops->reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
+	KUNIT_EXPECT_EQ(test, ops->reserve_domain_id(&other, OLD_DOMAIN_ID), 0);
+	KUNIT_EXPECT_EQ(test, amd_iommu_pdom_id_reserve(OLD_DOMAIN_ID, GFP_KERNEL), -ENOSPC);
+	ops->free_domain_id(iommu, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_EQ(test, amd_iommu_pdom_id_reserve(OLD_DOMAIN_ID, GFP_KERNEL), -ENOSPC);
+	ops->free_domain_id(&other, OLD_DOMAIN_ID);
+	KUNIT_ASSERT_EQ(test, amd_iommu_pdom_id_reserve(OLD_DOMAIN_ID, GFP_KERNEL), OLD_DOMAIN_ID);
+	KUNIT_EXPECT_LT(test, ops->reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
+	amd_iommu_pdom_id_free(OLD_DOMAIN_ID);
+}
+
+/* The device has all that the driver needs to attach it. */
+static struct device *probe_device(struct kunit *test)
+{
+	struct iommu_dev_data *dev_data = alloc_memory(test, sizeof(*dev_data));
+	struct dev_iommu *dev_iommu = alloc_memory(test, sizeof(*dev_iommu));
+	struct device *dev = &the_unit->devs[0].dev;
+
+	spin_lock_init(&dev_data->dte_lock);
+	mutex_init(&dev_data->mutex);
+	dev_data->devid = SOURCE;
+	dev_data->dev = dev;
+	llist_add(&dev_data->dev_data_list, &the_unit->pci_seg.dev_data_list);
+	dev_iommu->iommu_dev = &the_unit->iommu.iommu;
+	dev_iommu->priv = dev_data;
+	dev->iommu = dev_iommu;
+	return dev;
+}
+
+static void free_domain(void *domain)
+{
+	amd_iommu_domain_free(domain);
+}
+
+static struct iommu_domain *alloc_domain(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain;
+
+	amd_iommu_hpt_vasize = 48;
+	amd_iommu_pgtable = PD_MODE_V1;
+	domain = amd_iommu_ops.domain_alloc_paging_flags(dev, 0, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, domain));
+	return domain;
+}
+
+/* Runs in NMI context, after each store to the lower half of the DTE. */
+static void note_dte(struct perf_event *bp, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct fake_unit *unit = bp->overflow_handler_context;
+	struct dev_table_entry *dte = &unit->pci_seg.dev_table[SOURCE];
+	bool old = dte->data[0] == mappings.ser.entry[0] && dte->data[1] == mappings.ser.entry[1];
+	bool new = dte->data[0] == unit->last.data[0] && dte->data[1] == unit->last.data[1];
+
+	unit->dte_stores++;
+	if (old || new)
+		return;
+	/* The first value which is not the old one */
+	unit->dte_values++;
+	unit->last = *dte;
+}
+
+static void watch_dte(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+
+	the_unit->last = *dte;
+	watch(test, &dte->data[0], HW_BREAKPOINT_LEN_8, note_dte, the_unit);
+	watch(test, &dte->data[1], HW_BREAKPOINT_LEN_8, note_dte, the_unit);
+}
+
+/* One other value was ever seen, and no cache has anything of the old one after that. */
+static void expect_replaced(struct kunit *test, u64 data0, u64 data1)
+{
+	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
+	KUNIT_EXPECT_EQ(test, the_unit->dte_values, 1);
+	KUNIT_EXPECT_EQ(test, the_unit->last.data[0], data0);
+	KUNIT_EXPECT_EQ(test, the_unit->last.data[1], data1);
+	KUNIT_EXPECT_EQ(test, the_unit->cached.data[0], data0);
+	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
+}
+
+#define HANDED_OVER	(amd_liveupdate_ops.handed_over)
+
+static int attach(struct iommu_domain *domain, struct device *dev, struct iommu_domain *old)
+{
+	return domain->ops->attach_dev(domain, dev, old);
+}
+
+static void owner_replaces_mappings_at_once(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+	struct device *dev = probe_device(test);
+	struct iommu_domain *domain = alloc_domain(test, dev);
+	struct pt_iommu_amdv1_hw_info info;
+
+	leave_mappings(test, dte);
+	watch_dte(test);
+	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, the_unit->dte_stores, 0);
+
+	KUNIT_EXPECT_EQ(test, attach(domain, dev, HANDED_OVER), 0);
+	pt_iommu_amdv1_hw_info(&to_pdomain(domain)->amdv1, &info);
+	expect_replaced(test, TRANSLATES | FIELD_PREP(DTE_MODE_MASK, info.mode) |
+			__sme_set(info.host_pt_root), to_pdomain(domain)->id);
+	KUNIT_EXPECT_EQ(test, dte->data[2], dte_of_table(&the_unit->table));
+
+	amd_iommu_block_device(dev);
+}
+
+static void mappings_which_nobody_wants_are_closed(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+	struct device *dev = probe_device(test);
+
+	leave_mappings(test, dte);
+	watch_dte(test);
+	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, HANDED_OVER), 0);
+	expect_replaced(test, DTE_FLAG_V, 0);
+}
+
+static void tables_of_version_1_are_handed_over(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+	struct device *dev = probe_device(test);
+	struct iommu_domain *domain = alloc_domain(test, dev);
+	struct protection_domain *pdom = to_pdomain(domain);
+
+	leave_mappings(test, dte);
+	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.check_device(dev), 0);
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), 0);
+	KUNIT_EXPECT_GT(test, mappings.added, 0);
+	KUNIT_EXPECT_EQ(test, mappings.ser.devid, SOURCE);
+	KUNIT_EXPECT_EQ(test, mappings.ser.domain_id, pdom->id);
+	KUNIT_EXPECT_EQ(test, mappings.ser.entry[0], dte->data[0]);
+	KUNIT_EXPECT_EQ(test, mappings.ser.entry[1], dte->data[1]);
+
+	mappings.added = 0;
+	pdom->dirty_tracking = true;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), -EOPNOTSUPP);
+	pdom->dirty_tracking = false;
+	pdom->pd_mode = PD_MODE_V2;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), -EOPNOTSUPP);
+	pdom->pd_mode = PD_MODE_V1;
+	KUNIT_EXPECT_EQ(test, mappings.added, 0);
+
+	amd_iommu_snp_en = true;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.check_device(dev), -EOPNOTSUPP);
+	amd_iommu_snp_en = false;
+	((struct iommu_dev_data *)dev_iommu_priv_get(dev))->ats_enabled = true;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.check_device(dev), -EOPNOTSUPP);
+}
+
 static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(snp_is_refused),
 	KUNIT_CASE(device_without_iommu_is_refused),
@@ -961,6 +1311,12 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(unit_with_a_table_of_its_own_is_disabled),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
 	KUNIT_CASE(faults_are_reported_after_finish),
+	KUNIT_CASE(mappings_stay_over_the_jump),
+	KUNIT_CASE_PARAM(mappings_are_compared_with_their_record, entry_change_gen_params),
+	KUNIT_CASE(domain_id_is_that_of_all_units),
+	KUNIT_CASE(owner_replaces_mappings_at_once),
+	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
+	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
 	KUNIT_CASE(held_index_stays_with_its_vector),

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Entries of devices with mappings in a live update, AMD-Vi: what they are when they
+ * are handed over, and whether what the next kernel finds is still the same.
+ */
+
+#define pr_fmt(fmt) "AMD-Vi: " fmt
+
+#include <linux/bitfield.h>
+#include <linux/device.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/mem_encrypt.h>
+#include <linux/pci.h>
+#include <linux/xarray.h>
+
+#include "amd_iommu.h"
+#include "irq_liveupdate.h"
+#include "liveupdate.h"
+#include "../iommu-liveupdate.h"
+
+/*
+ * What a device table entry which leads to version 1 tables has about DMA, AMD IOMMU
+ * spec 3.10 sec 2.2.2.1. Not ATS, PRI, dirty tracking, or version 2 tables.
+ */
+#define DTE_V1_DATA0	(DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW | \
+			 DTE_MODE_MASK | DTE_HOST_TRP)
+#define DTE_V1_DATA1	(DTE_DOMID_MASK | DTE_DATA1_SYSMGT_MASK)
+
+/*
+ * The kernel which hands over
+ */
+
+/**
+ * struct amd_lu_member - A device whose entries are being added
+ * @iommu:	Its unit
+ * @domain:	The domain to which it is attached
+ * @out:	Where they are added
+ */
+struct amd_lu_member {
+	struct amd_iommu		*iommu;
+	struct protection_domain	*domain;
+	struct iommu_lu_out_device	*out;
+};
+
+static int add_alias(struct pci_dev *pdev, u16 devid, void *data)
+{
+	struct amd_lu_member *member = data;
+	struct dev_table_entry *dte = &get_dev_table(member->iommu)[devid];
+	struct iommu_lu_entry entry = {
+		.devid		= devid,
+		.domain_id	= member->domain->id,
+		.value		= { READ_ONCE(dte->data[0]), READ_ONCE(dte->data[1]) },
+	};
+
+	return iommu_lu_add_entry(member->out, &entry);
+}
+
+/**
+ * amd_liveupdate_add_entries - Add the entries of a device that lead to a domain
+ * @dev:	The device
+ * @domain:	The domain
+ * @out:	Where they are added
+ *
+ * Context: May sleep.
+ * Return: 0 or a negative errno. The reason of -EOPNOTSUPP is logged.
+ */
+int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
+			       struct iommu_lu_out_device *out)
+{
+	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct amd_lu_member member = {
+		.iommu	= get_amd_iommu_from_dev(dev),
+		.domain	= to_pdomain(domain),
+		.out	= out,
+	};
+	int ret;
+
+	if (member.domain->pd_mode != PD_MODE_V1 || dev_data->gcr3_info.gcr3_tbl) {
+		dev_err(dev, "live update: not preserved: its page tables are of version 2, boot with amd_iommu=pgtbl_v1\n");
+		return -EOPNOTSUPP;
+	}
+	if (member.domain->dirty_tracking) {
+		dev_err(dev, "live update: not preserved: dirty tracking is enabled\n");
+		return -EOPNOTSUPP;
+	}
+
+	/* The alias of the firmware need not be one of PCI, see clone_aliases(). */
+	ret = add_alias(pdev, member.iommu->pci_seg->alias_table[pci_dev_id(pdev)], &member);
+	return ret ?: pci_for_each_dma_alias(pdev, add_alias, &member);
+}
+
+/*
+ * The kernel which takes over
+ */
+
+static const char *check_dte(const struct dev_table_entry *dte,
+			     const struct iommu_lu_device_ser *ser)
+{
+	u64 root = FIELD_GET(DTE_HOST_TRP, dte->data[0]) << 12;
+	unsigned int mode = FIELD_GET(DTE_MODE_MASK, dte->data[0]);
+	u64 encrypted = __sme_set(0ULL);
+
+	if (dte->data[0] != ser->entry[0] || dte->data[1] != ser->entry[1])
+		return "entry differs from its record";
+	if (dte->data[0] & ~DTE_V1_DATA0 || dte->data[1] & ~DTE_V1_DATA1 || ser->pasid_dir)
+		return "entry is not one of version 1 tables alone";
+	if (mode < PAGE_MODE_1_LEVEL || mode > PAGE_MODE_6_LEVEL)
+		return "entry has no level of tables";
+	if (!ser->domain_id || FIELD_GET(DTE_DOMID_MASK, dte->data[1]) != ser->domain_id)
+		return "domain id differs from its record";
+	if (__sme_clr(root) != iommu_lu_pages_first(&ser->tables))
+		return "entry leads to other tables";
+	if ((root & encrypted) != encrypted)
+		return "memory encryption differs";
+	return NULL;
+}
+
+static const char *adopt_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	struct amd_iommu *iommu = pci_seg->rlookup_table[devid];
+	const struct iommu_lu_device_ser *ser;
+	const char *reason;
+
+	ser = iommu_liveupdate_incoming_entry(pci_seg->id, devid);
+	if (!ser)
+		return "mappings without a valid record";
+	if (!iommu || !(iommu->flags & AMD_IOMMU_FLAG_STAYS))
+		return "its unit was not taken over";
+
+	reason = check_dte(&pci_seg->dev_table[devid], ser);
+	return reason ?: iommu_liveupdate_adopt_entry(ser, &iommu->iommu, &amd_liveupdate_ops);
+}
+
+static bool reaches_memory(const struct dev_table_entry *dte)
+{
+	return dte->data[0] & DTE_FLAG_TV && dte->data[0] & (DTE_FLAG_IR | DTE_FLAG_IW);
+}
+
+/* What amd_ir_block_segment() has written for a device whose firmware needs DMA */
+static bool is_direct(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	return !FIELD_GET(DTE_MODE_MASK, pci_seg->dev_table[devid].data[0]) &&
+	       amd_iommu_has_unity_map(pci_seg, devid);
+}
+
+/**
+ * amd_liveupdate_keep_entry - Take over what a device reaches by DMA
+ * @pci_seg:	Segment, whose device table was taken over
+ * @devid:	The device
+ *
+ * Context: May sleep.
+ * Return: True if the part of its entry which is about DMA stays as it is. If not,
+ * the device must not reach any memory, unless its firmware needs it.
+ */
+bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	const char *reason;
+
+	if (!reaches_memory(&pci_seg->dev_table[devid]) || is_direct(pci_seg, devid))
+		return false;
+
+	reason = adopt_entry(pci_seg, devid);
+	if (reason)
+		iommu_liveupdate_refuse_entry(pci_seg->id, devid, reason);
+	return !reason;
+}
+
+/* How many units use a domain id which is reserved: ids are those of all units. */
+static DEFINE_XARRAY(amd_lu_domain_ids);
+
+static unsigned long domain_id_users(u32 id)
+{
+	void *users = xa_load(&amd_lu_domain_ids, id);
+
+	return users ? xa_to_value(users) : 0;
+}
+
+/**
+ * amd_liveupdate_reserve_domain_id - Keep a domain id from domains of this kernel
+ * @iommu:	Unit which uses it
+ * @id:		The domain id
+ *
+ * Context: May sleep. Calls are serialized.
+ * Return: 0 or a negative errno.
+ */
+int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id)
+{
+	unsigned long users = domain_id_users(id);
+	int ret;
+
+	if (!users) {
+		ret = amd_iommu_pdom_id_reserve(id, GFP_KERNEL);
+		if (ret < 0)
+			return ret;
+	}
+
+	ret = xa_err(xa_store(&amd_lu_domain_ids, id, xa_mk_value(users + 1), GFP_KERNEL));
+	if (ret && !users)
+		amd_iommu_pdom_id_free(id);
+	return ret;
+}
+
+/**
+ * amd_liveupdate_free_domain_id - Undo amd_liveupdate_reserve_domain_id()
+ * @iommu:	Unit which uses it
+ * @id:		The domain id
+ *
+ * Context: May sleep. Calls are serialized.
+ */
+void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id)
+{
+	unsigned long users = domain_id_users(id);
+
+	if (users > 1) {
+		/* Replaces a value, so that no memory is needed. */
+		xa_store(&amd_lu_domain_ids, id, xa_mk_value(users - 1), GFP_KERNEL);
+		return;
+	}
+	xa_erase(&amd_lu_domain_ids, id);
+	amd_iommu_pdom_id_free(id);
+}
