@@ -41,9 +41,10 @@
  *    previous kernel, if no other device uses them. They are freed by a work item,
  *    from their list: no table is followed to another one.
  *
- * 5. iommu_liveupdate_release(), with the device no longer incoming, closes what
- *    the previous kernel has left, and stops a device that still used it. Then it
- *    attaches the domain that the group would have without a live update: the
+ * 5. When the session of the device is finished, iommu_liveupdate_close() closes what
+ *    the previous kernel has left, and stops a device that still used it.
+ *    iommu_liveupdate_release(), with the device no longer incoming, attaches
+ *    the domain that the group would have without a live update: the
  *    blocking one if it has an owner, else the default domain.
  *
  * Nothing keeps a device without an IOMMU (noiommu) from memory, neither across a
@@ -514,10 +515,28 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 }
 
 /**
+ * iommu_liveupdate_close - The session of an incoming device is finished
+ * @dev:	Device, which may wait for its owner
+ *
+ * If it still uses the mappings of the previous kernel, it is stopped: their memory is
+ * not kept any longer than that.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_close(struct device *dev)
+{
+	if (!dev->iommu_group)
+		return;
+
+	iommu_lu_stop_unattached(dev);
+	iommu_group_close_handed_over(dev->iommu_group, dev);
+}
+EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
+
+/**
  * iommu_liveupdate_release - A device is no longer incoming
  * @dev:	Device, which has a driver that owns its DMA, or is no bus master
  *
- * If it still uses the mappings of the previous kernel, it is stopped.
  * Its group gets the domain which it would have had without a live update, with
  * the last of its devices which are incoming.
  *
@@ -525,11 +544,9 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
  */
 void iommu_liveupdate_release(struct device *dev)
 {
-	if (!dev->iommu_group)
-		return;
-
-	iommu_lu_stop_unattached(dev);
-	iommu_group_release_handed_over(dev->iommu_group);
+	iommu_liveupdate_close(dev);
+	if (dev->iommu_group)
+		iommu_group_release_handed_over(dev->iommu_group);
 }
 
 /**

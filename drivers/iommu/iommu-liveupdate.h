@@ -32,6 +32,7 @@ struct iommu_lu_pages {
 /* iommu.c */
 bool iommu_group_is_blocked(struct iommu_group *group);
 struct iommu_domain *iommu_group_owner_domain(struct iommu_group *group);
+void iommu_group_close_handed_over(struct iommu_group *group, struct device *dev);
 void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */

@@ -121,6 +121,7 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu);
 bool iommu_liveupdate_incoming(struct device *dev);
 void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_domain *old);
+void iommu_liveupdate_close(struct device *dev);
 void iommu_liveupdate_release(struct device *dev);
 bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold);
 void iommu_liveupdate_finish(void);
@@ -148,6 +149,10 @@ static inline bool iommu_liveupdate_incoming(struct device *dev)
 
 static inline void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 					     struct iommu_domain *old)
+{
+}
+
+static inline void iommu_liveupdate_close(struct device *dev)
 {
 }
 

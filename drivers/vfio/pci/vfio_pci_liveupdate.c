@@ -59,7 +59,9 @@
  *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours too, fails until the
  *    device is finished, and so does the reset after the last close of a neighbour.
  *
- * 5. finish() ends the live update. Vectors in use get their synthetic
+ * 5. finish() ends the live update. A device which has mappings of the old kernel and
+ *    was not attached to an address space yet is stopped: it reaches nothing any more,
+ *    and its bus mastering is off. Vectors in use get their synthetic
  *    interrupts, others get them when they are requested, and stay reserved until
  *    the last close of the file. finish() and the owner's VFIO_DEVICE_BIND_IOMMUFD
  *    may come in either order; the device is incoming until both have happened. A
@@ -506,6 +508,7 @@ static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 
 	/* What the owner has not requested yet waits for him, see vfio_pci_liveupdate_release(). */
 	irq_liveupdate_finish(&vdev->pdev->dev);
+	iommu_liveupdate_close(&vdev->pdev->dev);
 	vdev->finished = true;
 	vfio_pci_lu_end(vdev);
 }

@@ -5,6 +5,8 @@
  *	irq_liveupdate_e1000e -s 1 BDF	receives until a kernel is loaded
  *	kexec -e
  *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
+ *	irq_liveupdate_e1000e -s 2 BDF unattached
+ *					... until FINISH, and is never attached
  *
  * With -i instead of -s iommufd chooses the page table that the device is attached to.
  *
@@ -14,6 +16,9 @@
  * look any more once a kernel is loaded, so that the one of the next frame is lost
  * with the old kernel, and only that of FINISH remains to tell about all frames
  * since.
+ *
+ * A device which is not attached by FINISH has received through the mappings of the old
+ * kernel until then, and writes nothing from then on.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -209,16 +214,70 @@ static void stage_2(const char *bdf)
 		pause();
 }
 
+/* Frames that arrive within a second, with as many free entries as there can be */
+static unsigned int frames_in_a_second(void)
+{
+	const struct timespec tick = { .tv_nsec = 10000000 };
+	unsigned int before = record->received, i;
+
+	for (i = 0; i < 100; i++) {
+		receive();
+		nanosleep(&tick, NULL);
+	}
+
+	return record->received - before;
+}
+
+static void map_registers(void)
+{
+	size_t size;
+
+	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
+}
+
+static void stage_2_unattached(const char *bdf)
+{
+	int session = luo_retrieve_session(SESSION);
+	unsigned int before, frames;
+
+	ksft_set_plan(2);
+	check(session, "session");
+	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
+	memory = dma_map(luo_retrieve_fd(session, MEMORY_TOKEN), NR_PAGES);
+	if (!memory)
+		ksft_exit_fail_msg("no memory\n");
+	record = memory;
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve device");
+	check(vfio_dev_bind(&dev), "bind");
+	map_registers();
+
+	before = record->received;
+	receive();
+	frames = record->received - before;
+	ksft_test_result(frames && frames_in_a_second() && !wrong_numbers,
+			 "%u frames have arrived without an owner, others do\n", frames);
+
+	check(luo_finish(session), "finish");
+	receive();
+	ksft_test_result(!frames_in_a_second(), "nothing arrives after FINISH\n");
+	ksft_finished();
+}
+
 int main(int argc, char *argv[])
 {
+	bool unattached = argc == 5 && !strcmp(argv[4], "unattached");
+
 	ksft_print_header();
-	if (argc != 4 || (strcmp(argv[1], "-s") && strcmp(argv[1], "-i")))
-		ksft_exit_fail_msg("usage: %s -s|-i 1|2 BDF\n", argv[0]);
+	if ((argc != 4 && !unattached) || (strcmp(argv[1], "-s") && strcmp(argv[1], "-i")))
+		ksft_exit_fail_msg("usage: %s -s|-i 1|2 BDF [unattached]\n", argv[0]);
 	attach = argv[1][1] == 's' ? dma_attach : dma_attach_ioas;
 	require_liveupdate();
 
 	if (!strcmp(argv[2], "1"))
 		stage_1(argv[3]);
+	else if (unattached)
+		stage_2_unattached(argv[3]);
 	else
 		stage_2(argv[3]);
 }
