@@ -100,8 +100,10 @@ def layouts():
 
 
 def main():
-    """Write the file, if it is older than the object."""
-    newest = max(os.path.getmtime(path) for path in (COMMAND, os.path.realpath(__file__)))
+    """Write the file, if it is older than what it is made of."""
+    headers = (os.path.join(ktap.BUILD, "linux", "include", header) for header in HEADERS)
+    newest = max(os.path.getmtime(path)
+                 for path in (COMMAND, os.path.realpath(__file__), *headers))
     if not os.path.exists(LAYOUTS) or os.path.getmtime(LAYOUTS) < newest:
         with open(LAYOUTS + ".next", "w", encoding="utf-8") as file:
             json.dump(layouts(), file, indent=1)
