@@ -43,8 +43,8 @@ checkpatch()
 	rc=0
 	for file in $(overlay_files '\.(c|h|S|rst|sh|patch)$') $(guest_files); do
 		case $file in
-		*.patch) set -- --no-signoff --ignore MISSING_SIGN_OFF \
-				"$ROOT/$file" ;;
+		*.patch) [ -e "$ROOT/$file" ] || file=kunit/$file
+			set -- --no-signoff --ignore MISSING_SIGN_OFF "$ROOT/$file" ;;
 		lab/*)	set -- --file "$ROOT/$file" ;;
 		*)	set -- --file "$file" ;;
 		esac

@@ -32,5 +32,6 @@ def run(directory):
         cases = list(xml.etree.ElementTree.parse(report).iter("testcase"))
     ktap.plan(len(cases), INDENT)
     for number, found in enumerate(cases, 1):
-        ktap.case(number, _name(found), not found.findall("failure") + found.findall("error"), INDENT)
+        failed = found.findall("failure") + found.findall("error")
+        ktap.case(number, _name(found), not failed, INDENT)
     return not done.returncode
