@@ -173,6 +173,15 @@ def test_rule_which_has_to_apply():
         "seen from outside: one-type", "seen from outside: table"}
 
 
+BASE = "seen from outside: base"
+
+
+@pytest.mark.parametrize("iommu, has_to_apply", (("intel", False), ("amd", True)))
+def test_base_has_to_stay_where_the_unit_wants_it(iommu, has_to_apply):
+    judged = {"base": Verdict(not_judged="it may change")}
+    assert (BASE in checked("refused", iommu=iommu, judged=judged)) == has_to_apply
+
+
 # CPUs are asked of the guest
 
 def test_recorded_cpu_is_not_online():
