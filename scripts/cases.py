@@ -6,8 +6,8 @@
     cases.py --check	fail unless every test that is listed has passed, and the
 			table is up to date
 
-The cases and their tests are in scripts/cases.txt. The results are those of "make ci" and
-"make ci-debug" in $BUILD/results: the debug kernel runs what the lab kernel has to skip.
+The cases and their tests are in scripts/cases.txt. The results are those of "make ci" in
+$BUILD/results: the debug kernel runs what the lab kernel has to skip.
 """
 
 import csv

@@ -9,10 +9,12 @@ in $BUILD/results/test.json. Where the time went is printed before the counts.
 
     test.py NAME COMMAND [NAME COMMAND]...
 
-COMMAND is one word to the shell. Exit status: 0 when at least one case passed
+COMMAND is one word to the shell. A step whose NAME ends with "&" runs beside the next
+one, and its output is only in its log. Exit status: 0 when at least one case passed
 and none failed.
 """
 
+import concurrent.futures
 import dataclasses
 import json
 import os
@@ -34,7 +36,7 @@ class Step:
     seconds: float
 
 
-def output_of(command, log_name):
+def output_of(command, log_name, outputs):
     """Run a command with its output passed on; return its lines and status."""
     lines = []
     with open(log_name, "w", encoding="utf-8") as log, \
@@ -43,7 +45,7 @@ def output_of(command, log_name):
                              stderr=subprocess.STDOUT) as step:
         for line in step.stdout:
             lines.append(line)
-            for out in log, sys.stdout:
+            for out in log, *outputs:
                 out.write(line)
                 out.flush()
     return lines, step.returncode
@@ -58,15 +60,29 @@ def cases_of(name, lines, status):
     return results
 
 
-def run(name, command):
+def run(name, command, outputs=(sys.stdout,)):
     """Run one step."""
     log_name = os.path.join(RESULTS, f"{name}.log")
     print(f"# {name}: {command}", flush=True)
     start = time.monotonic()
-    tests = cases_of(name, *output_of(command, log_name))
+    tests = cases_of(name, *output_of(command, log_name, outputs))
     step = Step(name, log_name, tests, round(time.monotonic() - start, 1))
     print(f"# {name}: {ktap.count_line(tests)} ({step.seconds} s)\n", flush=True)
     return step
+
+
+def run_all(commands):
+    """Run all steps, whatever becomes of the ones before."""
+    steps, beside = [], []
+    with concurrent.futures.ThreadPoolExecutor() as executor:
+        for name, command in commands:
+            if name.endswith("&"):
+                beside.append(executor.submit(run, name[:-1], command, ()))
+                continue
+            steps.append(run(name, command))
+            steps += [step.result() for step in beside]
+            beside.clear()
+    return steps + [step.result() for step in beside]
 
 
 def report(steps):
@@ -83,12 +99,12 @@ def report(steps):
 
 
 def main():
-    """Run all steps, whatever becomes of the ones before."""
+    """Run all steps, and report."""
     if len(sys.argv) < 3 or len(sys.argv) % 2 == 0:
         print(__doc__)
         return 2
     os.makedirs(RESULTS, exist_ok=True)
-    steps = [run(name, command) for name, command in zip(sys.argv[1::2], sys.argv[2::2])]
+    steps = run_all(zip(sys.argv[1::2], sys.argv[2::2]))
     with open(os.path.join(RESULTS, "test.json"), "w", encoding="utf-8") as file:
         json.dump([dataclasses.asdict(step) for step in steps], file, indent=1)
     passed, failed, _ = report(steps)

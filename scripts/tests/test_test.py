@@ -43,3 +43,18 @@ def test_nothing_that_passes_is_a_failure(tmp_path):
     only_a_skip = "printf 'KTAP version 1\\n1..1\\nok 1 b # SKIP no reason\\n'"
     lines, status = run(tmp_path, "one", only_a_skip)
     assert (lines[-1], status) == ("0 passed, 0 failed, 1 skipped", 1)
+
+
+def test_step_beside_the_next_one_is_quiet_and_over_before_the_one_after(tmp_path):
+    made, waited = tmp_path / "made", tmp_path / "waited"
+    wait = f"while ! [ -e {made} ]; do sleep 0.1; done; echo unseen; touch {waited}"
+    lines, status = run(tmp_path, "beside&", wait, "next", f"touch {made}",
+                        "after", f"[ -e {waited} ]")
+    assert (lines[-1], status) == ("3 passed, 0 failed", 0)
+    assert [line.split()[1] for line in lines[-4:-1]] == ["next", "beside", "after"]
+    assert "unseen" not in lines
+
+
+def test_step_beside_the_last_one_counts(tmp_path):
+    lines, status = run(tmp_path, "one", "true", "beside&", "exit 3")
+    assert (lines[-1], status) == ("1 passed, 1 failed", 1)

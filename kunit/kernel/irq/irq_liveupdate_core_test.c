@@ -2800,7 +2800,7 @@ static void msi_vectors_live_on(struct kunit *test)
  */
 
 #define IMAGE_SEED		0x5eed11fe
-#define NR_IMAGES		500
+#define NR_IMAGES		(IS_ENABLED(CONFIG_KASAN) ? 100 : 500)
 #define MAX_IMAGE_CHANGES		3
 
 struct saved_image {
