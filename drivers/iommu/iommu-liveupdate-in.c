@@ -10,7 +10,6 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
-#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
@@ -53,11 +52,6 @@ static DEFINE_XARRAY(iommu_lu_in_devices);
 static LIST_HEAD(iommu_lu_in_left);
 static DEFINE_MUTEX(iommu_lu_in_devices_lock);
 
-static unsigned long device_key(u32 segment, u16 devid)
-{
-	return (unsigned long)segment << 16 | devid;
-}
-
 static bool same_tables(const struct iommu_lu_device_ser *a,
 			const struct iommu_lu_device_ser *b)
 {
@@ -67,14 +61,6 @@ static bool same_tables(const struct iommu_lu_device_ser *a,
 /*
  * Reading the records
  */
-
-static u32 device_checksum(const struct iommu_lu_device_ser *ser)
-{
-	struct iommu_lu_device_ser copy = *ser;
-
-	copy.checksum = 0;
-	return crc32_le(~0U, &copy, sizeof(copy));
-}
 
 static const char *check_tables(const struct iommu_lu_device_ser *ser)
 {
@@ -105,7 +91,7 @@ static void load_device(const struct iommu_lu_device_ser *ser)
 	struct iommu_lu_in_device *in;
 	int ret;
 
-	if (!memchr_inv(ser, 0, sizeof(*ser)) || ser->checksum != device_checksum(ser))
+	if (!memchr_inv(ser, 0, sizeof(*ser)) || ser->checksum != iommu_lu_device_checksum(ser))
 		return;
 
 	in = kzalloc_obj(*in);
@@ -116,7 +102,7 @@ static void load_device(const struct iommu_lu_device_ser *ser)
 	if (in->refused)
 		memset(&in->ser.tables, 0, sizeof(in->ser.tables));
 
-	ret = xa_insert(&iommu_lu_in_devices, device_key(ser->segment, ser->devid), in,
+	ret = xa_insert(&iommu_lu_in_devices, iommu_lu_device_key(ser->segment, ser->devid), in,
 			GFP_KERNEL);
 	if (ret)
 		kfree(in);
@@ -171,7 +157,7 @@ const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u
 
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
-	in = xa_load(&iommu_lu_in_devices, device_key(segment, devid));
+	in = xa_load(&iommu_lu_in_devices, iommu_lu_device_key(segment, devid));
 	return in && !in->refused ? &in->ser : NULL;
 }
 
@@ -235,7 +221,7 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
  */
 void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
 {
-	unsigned long key = device_key(segment, devid);
+	unsigned long key = iommu_lu_device_key(segment, devid);
 	struct iommu_lu_in_device *in;
 
 	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_refuse_entry, segment, devid, reason);
@@ -310,7 +296,7 @@ static void leave(struct iommu_lu_in_device *in)
 {
 	lockdep_assert_held(&iommu_lu_in_devices_lock);
 
-	xa_erase(&iommu_lu_in_devices, device_key(in->ser.segment, in->ser.devid));
+	xa_erase(&iommu_lu_in_devices, iommu_lu_device_key(in->ser.segment, in->ser.devid));
 	leave_unit(in);
 	in->last = in->ser.tables.nr && !tables_in_use(in);
 	list_add_tail(&in->node, &iommu_lu_in_left);
@@ -339,7 +325,7 @@ static int find_refused(struct pci_dev *pdev, u16 devid, void *reason)
 {
 	struct iommu_lu_in_device *in;
 
-	in = xa_load(&iommu_lu_in_devices, device_key(pci_domain_nr(pdev->bus), devid));
+	in = xa_load(&iommu_lu_in_devices, iommu_lu_device_key(pci_domain_nr(pdev->bus), devid));
 	if (!in || !in->refused)
 		return 0;
 	*(const char **)reason = in->refused;

@@ -7,7 +7,6 @@
 
 #include <kunit/static_stub.h>
 #include <linux/cleanup.h>
-#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
@@ -73,11 +72,6 @@ static DEFINE_XARRAY(iommu_lu_out_entries);
 static struct kho_block_set iommu_lu_out_blocks =
 	KHO_BLOCK_SET_INIT(iommu_lu_out_blocks, sizeof(struct iommu_lu_device_ser));
 
-static unsigned long entry_key(u32 segment, u16 devid)
-{
-	return (unsigned long)segment << 16 | devid;
-}
-
 /*
  * Domains
  */
@@ -131,14 +125,6 @@ static void put_domain(struct iommu_lu_out_domain *out)
 /*
  * Records
  */
-
-static u32 device_checksum(const struct iommu_lu_device_ser *ser)
-{
-	struct iommu_lu_device_ser copy = *ser;
-
-	copy.checksum = 0;
-	return crc32_le(~0U, &copy, sizeof(copy));
-}
 
 static struct iommu_lu_device_ser *find_unused(struct iommu_lu_root_ser *root)
 {
@@ -237,14 +223,14 @@ static struct iommu_lu_out_entry *new_entry(struct iommu_lu_out_device *out,
 	if (ret)
 		return ERR_PTR(ret);
 
-	ret = xa_err(xa_store(&iommu_lu_out_entries, entry_key(new.segment, new.devid),
+	ret = xa_err(xa_store(&iommu_lu_out_entries, iommu_lu_device_key(new.segment, new.devid),
 			      entry, GFP_KERNEL));
 	if (ret) {
 		unpreserve_pasid_table(&new);
 		return ERR_PTR(ret);
 	}
 
-	new.checksum = device_checksum(&new);
+	new.checksum = iommu_lu_device_checksum(&new);
 	*ser = new;
 	entry->ser = ser;
 	entry->users = 1;
@@ -256,7 +242,7 @@ static struct iommu_lu_out_entry *new_entry(struct iommu_lu_out_device *out,
 static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 					    const struct iommu_lu_entry *what)
 {
-	unsigned long key = entry_key(pci_domain_nr(out->member->bus), what->devid);
+	unsigned long key = iommu_lu_device_key(pci_domain_nr(out->member->bus), what->devid);
 	struct iommu_lu_out_entry *entry = xa_load(&iommu_lu_out_entries, key);
 	struct iommu_lu_device_ser *ser;
 
@@ -288,7 +274,7 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
 
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_add_entry, out, what);
 
-	key = entry_key(pci_domain_nr(out->member->bus), what->devid);
+	key = iommu_lu_device_key(pci_domain_nr(out->member->bus), what->devid);
 
 	/* A DMA alias may be the requester id of a bridge, which is a member, too. */
 	if (xa_load(&out->entries, key))
@@ -316,7 +302,7 @@ bool iommu_liveupdate_entry_stays(u32 segment, u16 devid)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_entry_stays, segment, devid);
 
-	return xa_load(&iommu_lu_out_entries, entry_key(segment, devid));
+	return xa_load(&iommu_lu_out_entries, iommu_lu_device_key(segment, devid));
 }
 
 /*

@@ -121,6 +121,21 @@ u32 iommu_lu_tables_checksum(const u64 *tables)
 	return crc32_le(~0U, tables, IOMMU_LU_NR_TABLES * sizeof(tables[0]));
 }
 
+/**
+ * iommu_lu_device_checksum - Checksum of a record
+ * @ser:	The record
+ *
+ * Context: Any.
+ * Return: What belongs into &iommu_lu_device_ser.checksum.
+ */
+u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_device_ser copy = *ser;
+
+	copy.checksum = 0;
+	return crc32_le(~0U, &copy, sizeof(copy));
+}
+
 /*
  * The kernel which hands over
  */

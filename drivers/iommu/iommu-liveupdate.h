@@ -29,6 +29,12 @@ struct iommu_lu_pages {
 	u32			checksum;
 };
 
+/* Under which an entry is found, in either kernel. */
+static inline unsigned long iommu_lu_device_key(u32 segment, u16 devid)
+{
+	return (unsigned long)segment << 16 | devid;
+}
+
 /* iommu.c */
 bool iommu_group_is_blocked(struct iommu_group *group);
 struct iommu_domain *iommu_group_owner_domain(struct iommu_group *group);
@@ -37,6 +43,7 @@ void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */
 u32 iommu_lu_tables_checksum(const u64 *tables);
+u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser);
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
 #endif
