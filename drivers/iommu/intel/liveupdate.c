@@ -57,7 +57,6 @@
 
 /* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
 #define CONTEXT_FPD		BIT_ULL(1)
-#define CONTEXT_TT(lo)		(((lo) >> 2) & 3)
 
 /* More than there are devices whose time-outs can come one after the other */
 #define FLUSH_TRIES		16

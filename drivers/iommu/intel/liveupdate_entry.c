@@ -130,7 +130,7 @@ int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain
 
 static const char *check_legacy(const struct iommu_lu_device_ser *ser)
 {
-	unsigned int tt = (ser->entry[0] >> 2) & 3;
+	unsigned int tt = CONTEXT_TT(ser->entry[0]);
 
 	if (ser->pasid_dir)
 		return "PASID directory in legacy mode";
