@@ -5,10 +5,10 @@
  * real code of luo_file.c, with a handler of files that have an id and no state.
  */
 
+#include <kunit/irq_liveupdate/luo_session.h>
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/fcntl.h>
-#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
@@ -71,50 +71,18 @@ static struct liveupdate_file_handler fake_handler = {
 	.compatible	= "irq_liveupdate_session_test",
 };
 
-static void forget_session(void *priv)
-{
-	struct luo_session *session = priv;
-
-	guard(mutex)(&session->mutex);
-	luo_file_unpreserve_files(&session->file_set);
-}
-
-static struct luo_session *new_session(struct kunit *test)
-{
-	struct luo_session *session = kunit_kzalloc(test, sizeof(*session), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, session);
-	mutex_init(&session->mutex);
-	luo_file_set_init(&session->file_set);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_session, session), 0);
-	return session;
-}
-
-static void forget_fd(void *fd)
-{
-	close_fd((unsigned long)fd);
-}
-
 /* A file of the object @id, with a page cache of its own. */
 static int new_fd(struct kunit *test, unsigned long id, struct address_space *mapping)
 {
 	int fd = anon_inode_getfd("[fake]", &fake_fops, (void *)id, O_RDWR);
 	struct file *file;
 
-	KUNIT_ASSERT_GE(test, fd, 0);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, forget_fd,
-							(void *)(unsigned long)fd), 0);
+	own_fd(test, fd);
 	file = fget(fd);
 	KUNIT_ASSERT_NOT_NULL(test, file);
 	file->f_mapping = mapping;
 	fput(file);
 	return fd;
-}
-
-static void preserve(struct kunit *test, struct luo_session *session, u64 token, int fd)
-{
-	guard(mutex)(&session->mutex);
-	KUNIT_ASSERT_EQ(test, luo_preserve_file(&session->file_set, token, fd), 0);
 }
 
 /* Does the handler of a further file of the session find this page cache? */

@@ -7,10 +7,10 @@
  */
 
 #include <kunit/device.h>
+#include <kunit/irq_liveupdate/luo_session.h>
 #include <kunit/test.h>
 #include <linux/cleanup.h>
 #include <linux/falloc.h>
-#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
@@ -20,7 +20,6 @@
 #include <linux/shmem_fs.h>
 #include <uapi/linux/memfd.h>
 
-#include "../../../kernel/liveupdate/luo_internal.h"
 #include "iommufd_private.h"
 #include "liveupdate.h"
 
@@ -37,30 +36,6 @@ static struct device *test_device(struct kunit *test)
 
 /* ---- What is mapped ---- */
 
-static void forget_session(void *priv)
-{
-	struct luo_session *session = priv;
-
-	guard(mutex)(&session->mutex);
-	luo_file_unpreserve_files(&session->file_set);
-}
-
-static struct luo_session *new_session(struct kunit *test)
-{
-	struct luo_session *session = kunit_kzalloc(test, sizeof(*session), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, session);
-	mutex_init(&session->mutex);
-	luo_file_set_init(&session->file_set);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_session, session));
-	return session;
-}
-
-static void forget_fd(void *fd)
-{
-	close_fd((unsigned long)fd);
-}
-
 static int new_memfd(struct kunit *test)
 {
 	struct file *file = memfd_alloc_file("", MFD_ALLOW_SEALING);
@@ -71,15 +46,8 @@ static int new_memfd(struct kunit *test)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	KUNIT_ASSERT_GE(test, fd, 0);
 	fd_install(fd, file);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_fd,
-							   (void *)(unsigned long)fd));
+	own_fd(test, fd);
 	return fd;
-}
-
-static void preserve(struct kunit *test, struct luo_session *session, int fd)
-{
-	guard(mutex)(&session->mutex);
-	KUNIT_ASSERT_EQ(test, 0, luo_preserve_file(&session->file_set, fd, fd));
 }
 
 static void forget_folio(void *folio)
@@ -121,8 +89,8 @@ static void page_of_preserved_memfd_passes(struct kunit *test)
 	int fd = new_memfd(test), other = new_memfd(test);
 	pgoff_t i;
 
-	preserve(test, session, fd);
-	preserve(test, session, other);
+	preserve(test, session, fd, fd);
+	preserve(test, session, other, other);
 	for (i = 0; i < NR_PAGES; i++) {
 		KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, i)));
 		KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, other, i)));
@@ -135,8 +103,8 @@ static void page_of_other_memfd_is_refused(struct kunit *test)
 	struct iommufd_lu_check *check = new_check(test, session);
 	int fd = new_memfd(test), elsewhere = new_memfd(test);
 
-	preserve(test, session, fd);
-	preserve(test, other, elsewhere);
+	preserve(test, session, fd, fd);
+	preserve(test, other, elsewhere, elsewhere);
 	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 0)));
 	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, map_page(test, elsewhere, 0)));
 	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, map_page(test, new_memfd(test), 0)));
@@ -150,7 +118,7 @@ static void memfd_preserved_later_is_refused(struct kunit *test)
 	struct folio *folio = map_page(test, fd, 0);
 
 	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, folio));
-	preserve(test, session, fd);
+	preserve(test, session, fd, fd);
 	KUNIT_EXPECT_EQ(test, 0, check_page(check, folio));
 }
 
@@ -165,7 +133,7 @@ static void page_that_left_its_memfd_is_refused(struct kunit *test)
 	scoped_class(fd, f, fd)
 		KUNIT_ASSERT_EQ(test, 0, vfs_fallocate(fd_file(f), FALLOC_FL_PUNCH_HOLE |
 						       FALLOC_FL_KEEP_SIZE, PAGE_SIZE, PAGE_SIZE));
-	preserve(test, session, fd);
+	preserve(test, session, fd, fd);
 	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 0)));
 	KUNIT_EXPECT_EQ(test, 0, check_page(check, map_page(test, fd, 1)));
 	KUNIT_EXPECT_EQ(test, -EINVAL, check_page(check, left));
