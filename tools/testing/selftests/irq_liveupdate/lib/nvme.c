@@ -9,28 +9,6 @@
 #include "mmio.h"
 #include "nvme.h"
 
-/* Registers; NVM Express base specification 2.0, 3.1.3 */
-#define REG_CAP_HIGH		0x04
-#define   CAP_HIGH_DSTRD	0xf
-#define REG_CC			0x14
-#define   CC_ENABLE		0x1
-#define   CC_ENTRY_SIZES	(6 << 16 | 4 << 20)
-#define REG_CSTS		0x1c
-#define   CSTS_READY		0x1
-#define   CSTS_FATAL		0x2
-#define REG_AQA			0x24
-#define REG_ASQ			0x28
-#define REG_ACQ			0x30
-#define REG_DOORBELLS		0x1000
-
-#define ADMIN_CREATE_SQ		0x01
-#define ADMIN_CREATE_CQ		0x05
-#define ADMIN_SET_FEATURES	0x09
-#define FEATURE_NR_QUEUES	0x07
-#define QUEUE_CONTIGUOUS	0x1
-#define CQ_INTERRUPTS		0x2
-
-#define ENTRIES			64	/* of a submission queue, which then fills a page */
 #define SECTORS			(DMA_PAGE_BYTES / NVME_SECTOR_BYTES)
 
 #define TIMEOUT_MS		10000
@@ -40,27 +18,6 @@
 #define CQ_PAGE(queue)		(2 + 2 * (queue))
 #define FIRST_DATA_PAGE		SQ_PAGE(NVME_QUEUES)
 #define NR_PAGES		(FIRST_DATA_PAGE + NVME_DATA_PAGES)
-
-struct command {
-	__u8 opcode;
-	__u8 flags;
-	__u16 id;
-	__u32 namespace;
-	__u64 reserved[2];
-	__u64 prp[2];
-	__u32 dw10;
-	__u32 dw11;
-	__u32 dw12;
-	__u32 dw13[3];
-};
-
-struct completion {
-	__u32 result[2];
-	__u16 sq_head;
-	__u16 sq;
-	__u16 id;
-	__u16 status;		/* bit 0 is the phase */
-};
 
 static void *page_of(const struct nvme *nvme, unsigned int page)
 {
@@ -115,25 +72,26 @@ int nvme_arm(struct nvme *nvme)
 
 static void ring(const struct nvme *nvme, unsigned int doorbell, __u16 value)
 {
-	unsigned int stride = 4 << (mmio_read32(reg(nvme, REG_CAP_HIGH)) & CAP_HIGH_DSTRD);
+	__u32 capabilities = mmio_read32(reg(nvme, NVME_REG_CAP_HIGH));
+	unsigned int stride = 4 << (capabilities & NVME_CAP_HIGH_DSTRD);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	mmio_write32(reg(nvme, REG_DOORBELLS + doorbell * stride), value);
+	mmio_write32(reg(nvme, NVME_REG_DOORBELLS + doorbell * stride), value);
 }
 
-static void submit(struct nvme *nvme, unsigned int queue, const struct command *command)
+static void submit(struct nvme *nvme, unsigned int queue, const struct nvme_command *command)
 {
-	struct command *entries = page_of(nvme, SQ_PAGE(queue));
+	struct nvme_command *entries = page_of(nvme, SQ_PAGE(queue));
 	struct nvme_queue *q = &nvme->record->queue[queue];
 
 	entries[q->tail] = *command;
-	q->tail = (q->tail + 1) % ENTRIES;
+	q->tail = (q->tail + 1) % NVME_ENTRIES;
 	ring(nvme, 2 * queue, q->tail);
 }
 
 void nvme_submit(struct nvme *nvme, unsigned int queue, const struct nvme_io *io)
 {
-	struct command command = {
+	struct nvme_command command = {
 		.opcode = io->opcode,
 		.id = io->id,
 		.namespace = io->namespace,
@@ -173,9 +131,9 @@ __u64 nvme_wait(struct nvme *nvme, int timeout_ms, __u64 signals[NVME_QUEUES])
 /* Takes the next completion out of a queue, if there is one. */
 bool nvme_reap(struct nvme *nvme, unsigned int queue, __u16 *id, __u16 *status)
 {
-	struct completion *entries = page_of(nvme, CQ_PAGE(queue));
+	struct nvme_completion *entries = page_of(nvme, CQ_PAGE(queue));
 	struct nvme_queue *q = &nvme->record->queue[queue];
-	struct completion *entry = &entries[q->head];
+	struct nvme_completion *entry = &entries[q->head];
 	__u16 word = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
 
 	if ((word & 1) != q->phase)
@@ -183,7 +141,7 @@ bool nvme_reap(struct nvme *nvme, unsigned int queue, __u16 *id, __u16 *status)
 
 	*id = entry->id;
 	*status = word >> 1;
-	q->head = (q->head + 1) % ENTRIES;
+	q->head = (q->head + 1) % NVME_ENTRIES;
 	if (!q->head)
 		q->phase ^= 1;
 	ring(nvme, 2 * queue + 1, q->head);
@@ -215,7 +173,7 @@ int nvme_do(struct nvme *nvme, unsigned int queue, const struct nvme_io *io)
 	return complete(nvme, queue);
 }
 
-static int admin(struct nvme *nvme, const struct command *command)
+static int admin(struct nvme *nvme, const struct nvme_command *command)
 {
 	submit(nvme, 0, command);
 
@@ -224,17 +182,17 @@ static int admin(struct nvme *nvme, const struct command *command)
 
 static int create_queue(struct nvme *nvme, unsigned int queue)
 {
-	struct command cq = {
-		.opcode = ADMIN_CREATE_CQ,
+	struct nvme_command cq = {
+		.opcode = NVME_ADMIN_CREATE_CQ,
 		.prp[0] = dma_address(page_of(nvme, CQ_PAGE(queue))),
-		.dw10 = (ENTRIES - 1) << 16 | queue,
-		.dw11 = queue << 16 | CQ_INTERRUPTS | QUEUE_CONTIGUOUS,
+		.dw10 = (NVME_ENTRIES - 1) << 16 | queue,
+		.dw11 = queue << 16 | NVME_CQ_INTERRUPTS | NVME_QUEUE_CONTIGUOUS,
 	};
-	struct command sq = {
-		.opcode = ADMIN_CREATE_SQ,
+	struct nvme_command sq = {
+		.opcode = NVME_ADMIN_CREATE_SQ,
 		.prp[0] = dma_address(page_of(nvme, SQ_PAGE(queue))),
-		.dw10 = (ENTRIES - 1) << 16 | queue,
-		.dw11 = queue << 16 | QUEUE_CONTIGUOUS,
+		.dw10 = (NVME_ENTRIES - 1) << 16 | queue,
+		.dw11 = queue << 16 | NVME_QUEUE_CONTIGUOUS,
 	};
 	int ret = admin(nvme, &cq);
 
@@ -243,9 +201,9 @@ static int create_queue(struct nvme *nvme, unsigned int queue)
 
 static int create_queues(struct nvme *nvme)
 {
-	struct command number = {
-		.opcode = ADMIN_SET_FEATURES,
-		.dw10 = FEATURE_NR_QUEUES,
+	struct nvme_command number = {
+		.opcode = NVME_ADMIN_SET_FEATURES,
+		.dw10 = NVME_FEATURE_NR_QUEUES,
 		.dw11 = (NVME_QUEUES - 2) << 16 | (NVME_QUEUES - 2),
 	};
 	unsigned int queue;
@@ -264,7 +222,7 @@ static int wait_ready(const struct nvme *nvme, __u32 ready)
 	unsigned int i;
 
 	for (i = 0; i < TIMEOUT_MS; i++) {
-		if ((mmio_read32(reg(nvme, REG_CSTS)) & CSTS_READY) == ready)
+		if ((mmio_read32(reg(nvme, NVME_REG_CSTS)) & NVME_CSTS_READY) == ready)
 			return 0;
 		nanosleep(&ms, NULL);
 	}
@@ -294,22 +252,25 @@ int nvme_start(struct nvme *nvme)
 	for (i = 0; i < NVME_DATA_PAGES; i++)
 		nvme->record->data_address[i] = nvme_data_address(nvme, i);
 
-	mmio_write32(reg(nvme, REG_CC), 0);
+	mmio_write32(reg(nvme, NVME_REG_CC), 0);
 	ret = wait_ready(nvme, 0);
 	if (ret)
 		return ret;
 
-	mmio_write32(reg(nvme, REG_AQA), (ENTRIES - 1) << 16 | (ENTRIES - 1));
-	write_address(nvme, REG_ASQ, SQ_PAGE(0));
-	write_address(nvme, REG_ACQ, CQ_PAGE(0));
-	mmio_write32(reg(nvme, REG_CC), CC_ENTRY_SIZES | CC_ENABLE);
-	ret = wait_ready(nvme, CSTS_READY);
+	mmio_write32(reg(nvme, NVME_REG_AQA), (NVME_ENTRIES - 1) << 16 | (NVME_ENTRIES - 1));
+	write_address(nvme, NVME_REG_ASQ, SQ_PAGE(0));
+	write_address(nvme, NVME_REG_ACQ, CQ_PAGE(0));
+	mmio_write32(reg(nvme, NVME_REG_CC), NVME_CC_ENTRY_SIZES | NVME_CC_ENABLE);
+	ret = wait_ready(nvme, NVME_CSTS_READY);
 
 	return ret ? ret : create_queues(nvme);
 }
 
 bool nvme_running(const struct nvme *nvme)
 {
-	return mmio_read32(reg(nvme, REG_CC)) == (CC_ENTRY_SIZES | CC_ENABLE) &&
-	       (mmio_read32(reg(nvme, REG_CSTS)) & (CSTS_READY | CSTS_FATAL)) == CSTS_READY;
+	__u32 control = mmio_read32(reg(nvme, NVME_REG_CC));
+	__u32 status = mmio_read32(reg(nvme, NVME_REG_CSTS));
+
+	return control == (NVME_CC_ENTRY_SIZES | NVME_CC_ENABLE) &&
+	       (status & (NVME_CSTS_READY | NVME_CSTS_FATAL)) == NVME_CSTS_READY;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * As much of an NVMe driver as it takes to have I/O in flight across a kexec. The
- * device is used through vfio-pci, without an IOMMU: it is told physical
- * addresses. Queues, data, and how far the queues have been used are in one memfd,
- * so that the next kernel's program goes on with what it finds there. A completion
- * queue is looked at when its interrupt has come, and at no other time.
+ * device is used through vfio-pci, with or without an IOMMU. Queues, data, and how
+ * far the queues have been used are in one memfd, so that the next kernel's program
+ * goes on with what it finds there. A completion queue is looked at when its
+ * interrupt has come, and at no other time.
  */
 #ifndef _IRQ_LIVEUPDATE_NVME_H
 #define _IRQ_LIVEUPDATE_NVME_H
@@ -12,20 +12,11 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
+#include "nvme_hw.h"
 #include "vfio_dev.h"
 
-#define NVME_SECTOR_BYTES	512
 #define NVME_QUEUES		6	/* queue 0 is the admin queue; vector N is of queue N */
 #define NVME_DATA_PAGES		240
-
-#define NVME_CMD_WRITE		0x01
-#define NVME_CMD_READ		0x02
-
-struct nvme_queue {
-	__u16 tail;
-	__u16 head;
-	__u16 phase;
-};
 
 /* The first page of the memfd */
 struct nvme_record {
