@@ -118,14 +118,19 @@ calls_only_exports()
 	}
 }
 
-# vfio-pci may be a module. Here it is built in, and the linker does not care what is
-# exported.
+# vfio-pci may be a module, and iommufd. Here they are built in, and the linker does not
+# care what is exported.
 exports()
 {
 	rc=0
 	nm "$out/vmlinux.o" | sed -n 's/.* __export_symbol_//p' >"$out/.exports"
 	vfio=$out/drivers/vfio
 	pci=$vfio/pci/vfio_pci
+	iommufd=$out/drivers/iommu/iommufd
+	calls_only_exports iommufd "$iommufd/device.o" "$iommufd/eventq.o" \
+		"$iommufd/hw_pagetable.o" "$iommufd/io_pagetable.o" "$iommufd/ioas.o" \
+		"$iommufd/main.o" "$iommufd/pages.o" "$iommufd/vfio_compat.o" \
+		"$iommufd/viommu.o" "$iommufd/hwpt_noiommu.o" "$iommufd/liveupdate.o" || rc=1
 	calls_only_exports vfio "$vfio/vfio_main.o" "$vfio/group.o" "$vfio/container.o" \
 		"$vfio/device_cdev.o" "$vfio/iommufd.o" "$vfio/virqfd.o" \
 		"$vfio/vfio_liveupdate.o" || rc=1
