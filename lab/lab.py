@@ -115,7 +115,7 @@ DEMO_GUEST = {"guest_off": "vm-cold", "guest_on": "vm"}
 
 
 def _demo_runs(arguments):
-    """Name to scenario. A guest's controller has the vectors that it has, and can not be handed
+    """Name to scenario. A guest's controller has the vectors that it has, and cannot be handed
     over on every machine."""
     iommu = arguments.iommu or scenario.DEFAULT_IOMMU
     runs = {}

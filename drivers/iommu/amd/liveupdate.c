@@ -150,7 +150,7 @@ static void stop_early(struct amd_iommu *iommu, const char *reason)
  * @iommu:	Unit
  * @reason:	Why
  *
- * The devices behind it which were handed over can not do DMA any more.
+ * The devices behind it which were handed over cannot do DMA any more.
  *
  * Context: May sleep.
  */

@@ -24,7 +24,7 @@ static bool works(struct vm *vm)
 	const struct guest_report *report = vm_report(vm);
 
 	if (vm->error)
-		ksft_print_msg("the VMM can not run the guest: %s\n", strerror(-vm->error));
+		ksft_print_msg("the VMM cannot run the guest: %s\n", strerror(-vm->error));
 	if (report->failed[0])
 		ksft_print_msg("the guest has given up: %s, %#llx, %#llx\n", report->failed,
 			       report->fault[0], report->fault[1]);

@@ -75,7 +75,7 @@ static int save_msrs(struct vcpu *vcpu, struct vcpu_state *state)
 	return 0;
 }
 
-/* What the CPU has anyway need not be written, and some of that can not be. */
+/* What the CPU has anyway need not be written, and some of that cannot be. */
 static int restore_msrs(struct vcpu *vcpu, const struct vcpu_state *state)
 {
 	struct kvm_msr_entry saved, now;
