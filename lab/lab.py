@@ -75,6 +75,13 @@ def _execute(chosen, build, echo=False):
     return result, checks
 
 
+def _execute_one_of_many(chosen, build):
+    result, checks = _execute(chosen, build)
+    if all(check.ok for check in checks):
+        build.drop_results(chosen.name)
+    return result, checks
+
+
 def _print_result(result, checks):
     if result.vectors[0].old and not result.chain:
         print("\n".join(tables.vectors_table(result) + tables.judges_table(result)))
@@ -184,7 +191,8 @@ def command_test(arguments):
     passed = [_test_judges(1)]
     build.plugin()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: one.can_run() and _execute(one, build), chosen)
+        outcomes = pool.map(lambda one: one.can_run() and _execute_one_of_many(one, build),
+                            chosen)
         for number, (one, outcome) in enumerate(zip(chosen, outcomes), 2):
             passed.append(_say_scenario(number, one, outcome))
     ktap.say(f"{sum(passed)} of {len(passed)} passed")
@@ -221,11 +229,9 @@ def command_storm(arguments):
     ktap.plan(len(chosen))
     results, passed = [], 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: _execute(one, build), chosen)
+        outcomes = pool.map(lambda one: _execute_one_of_many(one, build), chosen)
         for number, (one, (result, checks)) in enumerate(zip(chosen, outcomes), 1):
             ok = _say_storm(number, one, result, checks)
-            if ok:
-                build.drop_results(one.name)
             passed += ok
             results.append(result)
     ktap.say("\n".join(tables.storms_table(results)))

@@ -151,7 +151,7 @@ class Run:
 
     def _initrd(self, following):
         """One for the old kernel, with the next one in it, and with the crash kernel in both."""
-        archive = os.path.join(self.machine.directory, "initrd.img")
+        archive = os.path.join(self.machine.scratch, "initrd.img")
         inner = self.build.initrd if self.next_initrd.startswith("/next") else None
         if self.scenario.crashes:
             inner = archive + ".next"

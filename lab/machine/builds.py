@@ -59,9 +59,8 @@ class Build:
         return directory
 
     def drop_results(self, name):
-        """Of many runs only those are worth their space which went wrong."""
+        """Of many runs only the logs of those are worth their space which went wrong."""
         shutil.rmtree(self._path("results", name))
-        os.unlink(self._path("results", name + ".json"))
 
     def not_ready(self, flavours):
         """Why there can be no run with these kernels, or None."""

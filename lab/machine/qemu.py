@@ -103,14 +103,14 @@ def _named_doorbells(config):
 
 
 class Machine:
-    """Use as a context manager; QEMU is killed and its sockets removed at the end."""
+    """Use as a context manager; at the end QEMU is killed, and what only the run needed removed."""
 
     def __init__(self, binary, plugin, directory, echo=False):
         self.directory = directory
         self.console_path = os.path.join(directory, "console.log")
         self.log_path = os.path.join(directory, "qemu.log")
         self._stderr_path = os.path.join(directory, "qemu.stderr")
-        self._sockets = tempfile.mkdtemp(prefix="irqlu-")
+        self.scratch = tempfile.mkdtemp(prefix="irqlu-")
         self._binary = binary
         self._plugin = plugin
         self._echo = echo
@@ -120,7 +120,7 @@ class Machine:
         self.sender = None
 
     def _socket(self, name):
-        return os.path.join(self._sockets, name)
+        return os.path.join(self.scratch, name)
 
     @staticmethod
     def _traced(iommu):
@@ -278,4 +278,4 @@ class Machine:
         for part in (self.guest, *self.doorbells, self.sender):
             if part:
                 part.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
