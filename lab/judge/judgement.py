@@ -10,6 +10,7 @@ from judge import error_lines
 from judge import live_device
 from judge import ring_accounts
 from judge import rules
+from judge import translation
 from judge import verdict
 from judge import virtual_machine
 from machine import qemu
@@ -30,7 +31,7 @@ def _observe(result, window, events):
         numbers=[v.number for v in result.vectors if v.old],
         messages=[(old["address"], old["data"]) for old in known],
         irtes=[old["irte"] for old in known], iommu=IOMMUS[scenario.iommu],
-        translated=IOMMUS[scenario.iommu].translates(scenario.append[0]))
+        translated=translation.applies_to(scenario))
 
 
 def _can_account(result):

@@ -4,6 +4,7 @@
 from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
     blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
     synthetic)
+from judge import translation
 from judge import virtual_machine
 from judge.ring_accounts import changed
 from judge.verdict import Verdict
@@ -25,9 +26,12 @@ RULES_OF_A_COLD_START = ("remapping", "enable", "bus-master")
 
 
 def _held(result, names):
-    """The base of the tables as well, where the unit wants that to stay."""
-    is_fixed = IOMMUS[result.scenario.iommu].base_is_fixed
-    return rules_held(result, names + ("base",) * is_fixed)
+    """Those of DMA as well, where it is translated, and the base of the tables, where the unit
+    wants that to stay."""
+    scenario = result.scenario
+    names += tuple(translation.RULES) * translation.applies_to(scenario)
+    names += ("base",) * IOMMUS[scenario.iommu].base_is_fixed
+    return rules_held(result, names)
 
 
 def _handed_over(result, *blackout):
@@ -115,9 +119,10 @@ def _blackout_lost(result):
 
 def _broken(result, names):
     """What is known of a cold start, and has been seen."""
+    names += ("translation",) * translation.applies_to(result.scenario)
     wrong = [f"{name} {result.judged.get(name, Verdict()).word()}" for name in names
              if not result.judged.get(name, Verdict()).broken()]
-    return all_of("negative control: remapping, Enable and bus mastering went off", wrong)
+    return all_of("negative control: what a handover keeps on went off", wrong)
 
 
 def _cold(result):

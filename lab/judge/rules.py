@@ -356,9 +356,7 @@ RULES = {
     "stray": nothing_stray,
     "faults": no_faults,
     "config": config_space.only_known_writes,
-    "translation": translation.stays_enabled,
-    "dma-entry": translation.entry_is_replaced,
-}
+} | translation.RULES
 
 
 def judge(seen):

@@ -9,9 +9,15 @@ off, may get any entry.
 """
 
 from judge.verdict import Verdict
+from machine.iommu import IOMMUS
 from machine.qemulog import COMMAND, COMMAND_BUS_MASTER
 
 NOT_TRANSLATED = Verdict(not_judged="the unit does not translate DMA")
+
+
+def applies_to(scenario):
+    """Whether the old kernel translates DMA."""
+    return IOMMUS[scenario.iommu].translates(scenario.append[0])
 
 
 def stays_enabled(seen):
@@ -93,3 +99,6 @@ def entry_is_replaced(seen):
     if seen.iommu.reaches_memory(old):
         return Verdict(list(_replaced(seen, old, writes)), len(before))
     return Verdict(_kept_out(seen, writes), len(before))
+
+
+RULES = {"translation": stays_enabled, "dma-entry": entry_is_replaced}

@@ -9,6 +9,7 @@ from course.result import Result, Vector
 from judge import checks
 from judge import expectation
 from judge import outcomes
+from judge import translation
 from judge.verdict import Verdict
 from report import tables
 from scenarios.scenario import Scenario
@@ -133,21 +134,30 @@ def test_race_which_was_missed():
 
 # A cold start
 
-def cold(**words):
+NOT_COLD = "negative control: what a handover keeps on went off"
+COLD = ("remapping", "enable", "bus-master", "translation")
+
+
+def cold(words=(), **parts):
     vector = Vector(0, old=IDENTITY, new=IDENTITY | {"irq": 30, "irte": 20}, before=3, rung=1,
                     adopted=3, after=3)
-    judged = {name: Verdict(["off"]) for name in ("remapping", "enable", "bus-master")} | words
-    return checked("cold", vectors=[vector], judged=judged)
+    judged = {name: Verdict(["off"]) for name in COLD} | dict(words)
+    return checked("cold", vectors=[vector], judged=judged, **parts)
 
 
 def test_cold_start():
     assert cold() == set()
 
 
-@pytest.mark.parametrize("rule", ("remapping", "enable", "bus-master"))
+@pytest.mark.parametrize("rule", COLD)
 def test_cold_start_which_is_none(rule):
-    assert cold(**{rule: Verdict([], 1)}) == {
-        "negative control: remapping, Enable and bus mastering went off"}
+    assert cold({rule: Verdict([], 1)}) == {NOT_COLD}
+
+
+def test_cold_start_where_nothing_is_translated():
+    words = {"translation": translation.NOT_TRANSLATED}
+    assert cold(words) == {NOT_COLD}
+    assert cold(words, iommu="amd-untranslated") == set()
 
 
 # Rules
@@ -180,6 +190,14 @@ BASE = "seen from outside: base"
 def test_base_has_to_stay_where_the_unit_wants_it(iommu, has_to_apply):
     judged = {"base": Verdict(not_judged="it may change")}
     assert (BASE in checked("refused", iommu=iommu, judged=judged)) == has_to_apply
+
+
+@pytest.mark.parametrize("rule", ("translation", "dma-entry"))
+@pytest.mark.parametrize("append, has_to_apply", (("", True), ("intel_iommu=off", False)))
+def test_dma_where_it_is_translated(rule, append, has_to_apply):
+    judged = {rule: translation.NOT_TRANSLATED}
+    found = checked("refused", append=(append, ""), judged=judged)
+    assert (f"seen from outside: {rule}" in found) == has_to_apply
 
 
 # CPUs are asked of the guest
