@@ -47,6 +47,7 @@ class Account:
     lost: rings after the last one at or after which the owner was signalled
     late: rings at or after which the owner was not signalled until FINISH, so that the
         synthetic interrupt stands in
+    strayed: signals which are those that other vectors miss, see _share_strays()
     """
 
     number: int
@@ -61,6 +62,12 @@ class Account:
     pending: int = 0
     lost: int = 0
     late: int = 0
+    strayed: int = 0
+
+    @property
+    def surplus(self):
+        """Signals without a message or, if negative, messages without a signal."""
+        return self.delivered - (self.sent - self.dropped) - self.resent
 
     @property
     def doubled(self):
@@ -70,8 +77,7 @@ class Account:
     @property
     def invented(self):
         """Messages without a ring, signals without a message."""
-        return (max(0, self.sent - self.rings)
-                + max(0, self.delivered - (self.sent - self.dropped) - self.resent))
+        return max(0, self.sent - self.rings) + max(0, self.surplus - self.strayed)
 
 
 def injections(trace):
@@ -91,29 +97,53 @@ def _count(seen, events):
     return counts
 
 
-class _Resends:
-    """Counts what CPUs are sent by software at the place where an entry sends to."""
+class _Places:
+    """Follows where entries send to, CPU and vector.
+
+    resends: by index, how often software has sent there since the vectors were armed again
+    donors: by index those of other entries which have sent last to a place that this one was
+        given, see _share_strays()
+    """
 
     def __init__(self, seen, x2apic):
-        self.counts = {index: 0 for index in seen.irtes}
+        self.resends = {index: 0 for index in seen.irtes}
+        self.donors = {index: set() for index in seen.irtes}
         self._x2apic = x2apic
         self._place = seen.iommu.place
         self._places = {}
+        self._last = {}
         self._high = {}
+        self._arrivals = {id(event): message for event, message
+                          in seen.iommu.arrivals(seen.events, seen.device)}
+        self._indices = dict(zip(seen.messages, seen.irtes))
         for event in seen.events:
-            if event.name == "irte_write":
-                self._entry(event.numbers())
-                continue
-            sends = self._x2apic_sends(event) if x2apic else self._xapic_sends(event)
-            if sends and event.time >= seen.armed():
-                self._send(*sends)
+            self._follow(event, seen.armed())
+
+    def _follow(self, event, armed):
+        if event.name == "irte_write":
+            self._entry(event.numbers())
+            return
+        if id(event) in self._arrivals:
+            self._arrive(self._indices.get(self._arrivals[id(event)]))
+            return
+        place = self._x2apic_sends(event) if self._x2apic else self._xapic_sends(event)
+        if place and event.time >= armed:
+            self._send(place)
 
     def _entry(self, entry):
-        if entry["index"] not in self.counts:
+        index, low = entry["index"], entry["low"]
+        if index not in self.resends:
             return
-        low, high = entry["low"], entry["high"]
-        self._places[entry["index"]] = (self._place(low, high, self._x2apic)
-                                        if low & IRTE_PRESENT else None)
+        if not low & IRTE_PRESENT:
+            self._places.pop(index, None)
+            return
+        place = self._place(low, entry["high"], self._x2apic)
+        self._places[index] = place
+        self.donors[index] |= {self._last.get(place, index)} - {index}
+
+    def _arrive(self, index):
+        if index in self._places:
+            self._last[self._places[index]] = index
 
     @staticmethod
     def _x2apic_sends(event):
@@ -133,9 +163,23 @@ class _Resends:
             return None
         return self._high.get(write["cpu"]), write["value"] & VECTOR_MASK
 
-    def _send(self, destination, vector):
-        for index, place in self._places.items():
-            self.counts[index] += place == (destination, vector)
+    def _send(self, place):
+        for index, has in self._places.items():
+            self.resends[index] += has == place
+
+
+def _share_strays(found, donors):
+    """A CPU has one bit for what is pending at a vector. Where a vector is freed with the bit
+    set, the interrupt reaches whoever is given it next, and is missed by whom it was for.
+
+    found: by index; donors: of _Places
+    """
+    missing = {index: max(0, -account.surplus) for index, account in found.items()}
+    for index, account in found.items():
+        for other in donors[index]:
+            strayed = max(0, min(missing[other], account.surplus - account.strayed))
+            account.strayed += strayed
+            missing[other] -= strayed
 
 
 def accounts(seen, x2apic, rings, vectors, trace):
@@ -146,7 +190,7 @@ def accounts(seen, x2apic, rings, vectors, trace):
     trace: the next kernel's trace
     """
     sent, passed = _count(seen, seen.iommu.requests), _count(seen, seen.iommu.arrivals)
-    resends = _Resends(seen, x2apic).counts
+    places = _Places(seen, x2apic)
     injected = injections(trace)
     found = []
     for vector, message, index in zip(vectors, seen.messages, seen.irtes):
@@ -154,10 +198,11 @@ def accounts(seen, x2apic, rings, vectors, trace):
         found.append(Account(
             number=vector.number, rings=rings[vector.number], sent=sent[message],
             dropped=sent[message] - passed[message], latched=vector.latched,
-            delivered=vector.counted, resent=resends[index],
+            delivered=vector.counted, resent=places.resends[index],
             injected=tuple(each[2] for each in how),
             arrivals=sum(each[0] for each in how), pending=sum(each[1] for each in how),
             lost=rings[vector.number] - vector.seen, late=vector.late))
+    _share_strays(dict(zip(seen.irtes, found)), places.donors)
     return found
 
 

@@ -124,6 +124,39 @@ class FromLogOfAmdvi(FromLog):
         self.assertEqual(self.account(log).resent, 1)
 
 
+# A message arrives, its entry is freed, and another entry is given the place.
+STRAY = """\
+0@100.0:irte_write index 17 low 0x100220001 high 0x40100
+7@101.0:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
+7@101.1:vtd_ir_remap_msi (addr 0xfee00238, data 0x0) -> (addr 0xfee0100c, data 0x4022)
+0@101.2:irte_write index 17 low 0x0 high 0x0
+0@101.3:irte_write index 18 low 0x100220001 high 0x40100
+"""
+
+
+class Strays(unittest.TestCase):
+    def invented(self, signals, log=STRAY):
+        """Of two vectors, for the first of which a message arrives."""
+        vectors = [Vector(n, new={"irq": 26 + n}, counted=count, seen=1)
+                   for n, count in enumerate(signals)]
+        seen = observe(log, messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18])
+        return [one.invented for one in ring_accounts.accounts(seen, True, [1, 1], vectors, "")]
+
+    def test_all_is_well(self):
+        self.assertEqual(self.invented([1, 0]), [0, 0])
+
+    def test_interrupt_reaches_the_next_owner_of_its_place(self):
+        self.assertEqual(self.invented([0, 1]), [0, 0])
+
+    def test_what_nobody_misses_has_not_strayed(self):
+        self.assertEqual(self.invented([1, 1]), [0, 1])
+        self.assertEqual(self.invented([0, 2]), [0, 1])
+
+    def test_nothing_strays_to_another_place(self):
+        elsewhere = STRAY.replace("index 18 low 0x100220001", "index 18 low 0x100230001")
+        self.assertEqual(self.invented([0, 1], elsewhere), [0, 1])
+
+
 class Laws(unittest.TestCase):
     def noticed(self, **changes):
         found = ring_accounts.judge([GOOD, replace(GOOD, **changes)])
