@@ -254,10 +254,11 @@ def command_bench(arguments):
         devices = pool.submit(live_update.measure_devices, build, arguments.console)
     updates = [update.result() for update in reversed(updates)] + [devices.result()]
     scaled, profiles = scaled.result()
+    own = boot.own_functions(build, live_update.FLAVOURS)
     found = cost_report.Findings(
-        updates, serializer, scaled, boot.growth(profiles, "adopt", "cold"),
+        updates, serializer, scaled, boot.growth(profiles, "adopt", "cold", own),
         boot.measure_boot(build, live_update.FLAVOURS),
-        *boot.measure_functions(build, live_update.FLAVOURS),
+        *boot.measure_functions(build, live_update.FLAVOURS, own),
         boot.seams(build, live_update.FLAVOUR))
     print(cost_report.tables(found))
     tables.write_json(os.path.join(build.results(), "bench.json"), cost_report.as_data(found))

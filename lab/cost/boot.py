@@ -47,10 +47,6 @@ NR_GROWING = 12
 # The sizes of the suite
 SIZES = "1024-65536"
 
-# In the names of our functions, and not of LUO's
-OURS = re.compile("(?:irq|pci|msi|vector)_liveupdate|(?:irq|pci|vfio_pci)_lu_|"
-                  "(?:intel|amd)_ir_(?:block|shutdown|take|restore)")
-
 TIMEOUT = 3600
 
 
@@ -118,22 +114,36 @@ def measure_scale(build, flavour):
     return found, dict(zip(timed, profiles, strict=True))
 
 
-def _per_vector(profiles, step):
+def _defined(*paths):
+    """Names of the functions in object files. Copies which the compiler has made count as one."""
+    text = subprocess.run(["nm", "--defined-only", *paths], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+    symbols = (line.split() for line in text.splitlines())
+    return {one[2].split(".")[0] for one in symbols if len(one) == 3 and one[1] in "tT"}
+
+
+def own_functions(build, flavours):
+    """Names of functions of our files, which a kernel without them does not have."""
+    ours, without = flavours
+    return _defined(*build.own_objects(ours)) - _defined(build.vmlinux(without))
+
+
+def _per_vector(profiles, step, own):
     """Instructions by function, for each number of vectors of a single unit."""
     found = []
     sizes = sorted((one.vectors, one) for one in profiles if (one.step, one.units) == (step, 1))
     for vectors, one in sizes:
         counts = Counter()
         for name, count in profiles[one].items():
-            counts["ours" if OURS.search(name) else name] += count / vectors
+            counts["ours" if name in own else name] += count / vectors
         found.append(counts)
     return found
 
 
-def growth(profiles, step, beside):
+def growth(profiles, step, beside, own):
     """(function, instructions per vector of @step at each size, those of @beside) of the
-    functions which grow most in @step; ours; the rest; the sum, and without the first."""
-    columns = [_per_vector(profiles, step), _per_vector(profiles, beside)]
+    functions which grow most in @step; @own ones; the rest; the sum, and without the first."""
+    columns = [_per_vector(profiles, name, own) for name in (step, beside)]
     least, most = columns[0][0], columns[0][-1]
     names = sorted((least.keys() | most.keys()) - {"ours"},
                    key=lambda name: least[name] - most[name])[:NR_GROWING]
@@ -208,11 +218,11 @@ def _functions(build, flavour):
     return profiles[0]
 
 
-def measure_functions(build, flavours):
-    """Where boots differ, see different_functions(); instructions in functions of ours"""
+def measure_functions(build, flavours, own):
+    """Where boots differ, see different_functions(); instructions in functions of our @own"""
     ours, without = (_functions(build, flavour) for flavour in flavours)
     return different_functions(ours, without), sum(
-        count for name, count in ours.items() if OURS.search(name))
+        count for name, count in ours.items() if name in own)
 
 
 def different_functions(ours, without):

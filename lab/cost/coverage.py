@@ -17,7 +17,6 @@ from course import corruption
 from course import run
 from machine import gdbstub
 from machine import qemu
-from machine.builds import LAB
 from scenarios import scenario
 
 FLAVOUR = "gcov"
@@ -75,19 +74,11 @@ def _forget(build):
         os.unlink(name)
 
 
-def _own_files(build):
-    """The overlay's own C files, which have to be run; suites need not be."""
-    listed = subprocess.run([os.path.join(LAB, "..", "scripts", "overlay.py"), "list"],
-                            check=True, capture_output=True, text=True).stdout.split()
-    return [name for name in listed if name.endswith(".c")
-            and not name.endswith("_test.c") and not name.startswith("tools/")]
-
-
 def _gcovr(build):
     """gcovr's account of our files, as rows of its CSV; details beside it."""
     tree = os.path.join(build.directory, "linux")
     base = os.path.join(build.results(), "coverage")
-    filters = [part for name in _own_files(build)
+    filters = [part for name in build.own_files()
                for part in ("--filter", os.path.join(tree, name).replace(".", r"\."))]
     subprocess.run(["/usr/bin/gcovr", "--root", tree, "--gcov-ignore-parse-errors",
                     "--csv", base + ".csv", "--txt", base + ".txt", "--json", base + ".json",

@@ -93,9 +93,7 @@ class Step:
 
 
 class Machine(qemu.Machine):
-    @staticmethod
-    def _accelerator(config):
-        return qemu.COUNTING
+    ACCELERATOR = qemu.COUNTING
 
     def __init__(self, build, directory, echo=False):
         super().__init__(build.qemu, build.plugin(), directory, echo)

@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import subprocess
 
 from machine import qemu
 from machine import symbols
@@ -42,6 +43,18 @@ class Build:
 
     def map(self, flavour):
         return self._path("kernel", flavour, "System.map")
+
+    def own_files(self):
+        """The overlay's own C files of the kernel, but for its suites."""
+        listed = subprocess.run([os.path.join(self.source, "scripts", "overlay.py"), "list"],
+                                check=True, capture_output=True, text=True).stdout.split()
+        return [name for name in listed if name.endswith(".c")
+                and not name.endswith("_test.c") and not name.startswith("tools/")]
+
+    def own_objects(self, flavour):
+        """What a kernel has of them."""
+        paths = [self._path("kernel", flavour, name[:-1] + "o") for name in self.own_files()]
+        return [path for path in paths if os.path.exists(path)]
 
     def plugin(self, name="tablewatch"):
         return qemu.build_plugin(self.directory, name)

@@ -105,6 +105,8 @@ def _named_doorbells(config):
 class Machine:
     """Use as a context manager; at the end QEMU is killed, and what only the run needed removed."""
 
+    ACCELERATOR = ("-accel", "tcg,thread=multi")
+
     def __init__(self, binary, plugin, directory, echo=False):
         self.directory = directory
         self.console_path = os.path.join(directory, "console.log")
@@ -185,7 +187,7 @@ class Machine:
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
             "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
-            "-accel", "tcg,thread=multi", "-smp", str(max(config.cpus)), "-m", config.memory,
+            *self.ACCELERATOR, "-smp", str(max(config.cpus)), "-m", config.memory,
             *iommu.arguments(config.mode),
             *(NATIVE_HOTPLUG if config.native_hotplug else ()),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",

@@ -50,7 +50,8 @@ class GrowthTest(unittest.TestCase):
                           {"same": 40, "grows": 30, "new": 5, "__irq_liveupdate_irq": 8})
         cold = _profiles("cold", {"same": 41, "search": 9}, {"same": 41, "search": 600})
         self.rows = {name: values for name, *values in
-                     boot.growth(adopt | cold, "adopt", "cold")}
+                     boot.growth(adopt | cold, "adopt", "cold",
+                                 {"__irq_liveupdate_irq", "irq_lu_ser_find"})}
 
     def test_is_per_vector_and_beside_the_other_step(self):
         self.assertEqual(self.rows["grows"], [[10, 30], [0, 0]])

@@ -2,13 +2,14 @@
 """A limit which is missed, and not known to be, fails; the plot can be read."""
 
 import re
-
+import subprocess
 
 from cost import boot
 from cost import limits
 from cost import live_update
 from cost import plot
 from cost.limits import Limit
+from scenarios import scenario
 
 
 def test_words():
@@ -19,13 +20,45 @@ def test_words():
     assert not Limit(known, 1, 1, "").is_known()
 
 
-def test_boot_counts_functions_of_ours_alone():
-    for name in ("irq_liveupdate_take_over", "pci_lu_probe", "irq_lu_ser_find",
-                 "intel_ir_take_over"):
-        assert boot.OURS.search(name)
-    for name in ("trace_event_update_all", "pci_lookup", "irq_create_mapping",
-                 "liveupdate_register_flb", "early_liveupdate_param"):
-        assert not boot.OURS.search(name)
+SOURCE = """
+static __attribute__((noinline)) int only_ours(int n) { return n + 1; }
+int shared(int n) { return only_ours(n); }
+int variable;
+"""
+
+
+def _compile(directory, name, text):
+    path = directory / f"{name}.o"
+    subprocess.run(["cc", "-c", "-x", "c", "-o", path, "-"], input=text, text=True, check=True)
+    return path
+
+
+class _Build:
+    """Of kernels which are an object file each."""
+
+    def __init__(self, directory):
+        self._ours = _compile(directory, "ours", SOURCE)
+        self._without = _compile(directory, "without", "int shared(int n) { return n; }")
+
+    def own_objects(self, _):
+        return [self._ours]
+
+    def vmlinux(self, _):
+        return self._without
+
+
+def test_boot_counts_functions_of_ours_alone(tmp_path):
+    assert boot.own_functions(_Build(tmp_path), ("cost", "nolu")) == {"only_ours"}
+
+
+def test_time_of_a_live_update_is_the_number_of_instructions():
+    machine = object.__new__(live_update.Machine)
+    machine.scratch = machine.console_path = machine.log_path = ""
+    machine._binary = "qemu"
+    machine._plugins = lambda *_: []
+    arguments = machine._arguments(scenario.load("handover"), "kernel", "initrd", "", None)
+    assert arguments.count("-accel") == 1
+    assert "-icount" in arguments
 
 
 def _measurement(vectors):
