@@ -26,6 +26,7 @@ STORMS	= 10
 STORMS_AMD = 3
 TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  overlay 'scripts/overlay.py check' \
+	  series scripts/series.py \
 	  serializer '$(SERIALIZER) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
 	  lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)'
@@ -39,7 +40,7 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
 
 .PHONY: help setup prepare export kernel image demo storm test test-full ci kunit \
-	fuzz coverage bench footprint check clean
+	fuzz coverage bench footprint series check clean
 
 ##@ Targets
 help:		## this list
@@ -126,6 +127,11 @@ bench: image	## what a live update costs, beside a cold start: one table
 
 footprint:	## what the overlay changes in upstream files
 	@scripts/footprint.py
+
+series: prepare	## write the overlay as a patch series into $(BUILD)/series, run checkpatch on it
+	@scripts/setup.sh check
+	@scripts/series.py recipients
+	@scripts/series.py checkpatch
 
 check: prepare	## checkpatch, sparse, W=1, kernel-doc, shellcheck and pylint
 	@scripts/setup.sh check

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Write the overlay as a series of patches, for review.
+
+    series.py              write $BUILD/series/*.patch; fails when a change has no patch,
+                           or when the patches do not give the tree of the overlay
+    series.py checkpatch   the same, and run checkpatch on each patch
+    series.py recipients   the same, and list whom get_maintainer.pl names for each
+    series.py build [A-B]  the same, and build what the patches A to B touch after each
+                           of them, with the options on and off
+
+Which change belongs to which patch is in series/plan, see series_plan.py. The commits are
+made in a repository of their own, $BUILD/series.git, on the pristine commit of
+$BUILD/linux; their date is that of the last commit here.
+"""
+
+import fcntl
+import glob
+import os
+import subprocess
+import sys
+
+import series_build
+from overlay import REPO, OverlayError, Repo, Tree, apply_patch, git, say
+from series_plan import Plan
+
+BUILD = os.path.join(REPO, os.environ.get("BUILD", "build"))
+LINUX = os.path.join(BUILD, "linux")
+GIT_DIR = os.path.join(BUILD, "series.git")
+OUT = os.path.join(BUILD, "series")
+
+# The pristine tree has no history in which to look for a commit; MAINTAINERS has a section
+# for all new files; a compatible string of LUO is not one of a device tree.
+CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--quiet",
+              "--show-types", "--ignore", "UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES",
+              "--ignore", "EMBEDDED_FILENAME,UNDOCUMENTED_DT_STRING"]
+
+
+class Commits:
+    """The commits of the series, as input of git fast-import."""
+
+    def __init__(self, pristine):
+        ident = git(REPO, "var", "GIT_COMMITTER_IDENT").decode().rsplit(" ", 2)[0]
+        when = git(REPO, "log", "-1", "--format=%cd", "--date=raw").decode().strip()
+        self.ident = f"{ident} {when}"
+        self.pristine = pristine
+        self.branches = set()
+        self.stream = []
+
+    def commit(self, branch, message, files):
+        """Add a commit to a branch; its files are (path, content, executable)."""
+        text = message.encode()
+        self.stream.append(f"commit refs/heads/{branch}\ncommitter {self.ident}\n"
+                           f"data {len(text)}\n".encode() + text + b"\n")
+        if branch not in self.branches:
+            self.branches.add(branch)
+            self.stream.append(f"from {self.pristine}\n".encode())
+        for path, content, executable in files:
+            mode = self.mode(path) if executable is None else 755 if executable else 644
+            self.stream.append(f"M {mode} inline {path}\ndata {len(content)}\n".encode()
+                               + content + b"\n")
+
+    def mode(self, path):
+        """The mode of an upstream file."""
+        return git(LINUX, "ls-tree", self.pristine, "--", path)[3:6].decode()
+
+    def write(self):
+        """Make the repository of the series anew."""
+        subprocess.run(["rm", "-rf", GIT_DIR], check=True)
+        subprocess.run(["git", "init", "-q", "--bare", "-b", "series", GIT_DIR], check=True)
+        with open(os.path.join(GIT_DIR, "objects/info/alternates"), "w",
+                  encoding="utf-8") as file:
+            file.write(os.path.abspath(os.path.join(LINUX, ".git/objects")) + "\n")
+        for key in ("user.name", "user.email"):
+            git(GIT_DIR, "config", key, git(REPO, "config", key).decode().strip())
+        subprocess.run(["git", "-C", GIT_DIR, "fast-import", "--quiet"],
+                       input=b"".join(self.stream), check=True)
+
+
+def overlay_files(entries, pristine):
+    """(path, content, executable) of each file as the overlay has it."""
+    for path, entry in entries.items():
+        if path.endswith(".patch"):
+            path = path.removesuffix(".patch")
+            yield path, apply_patch(path, pristine(path), entry.data), None
+        else:
+            yield path, entry.data, entry.executable
+
+
+def make_plan():
+    """The series by the plan, and its commits in a repository of its own."""
+    tree = Tree(LINUX)
+    entries = Repo(REPO).entries()
+
+    def pristine(path):
+        return git(LINUX, "cat-file", "blob", f"{tree.pristine}:{path}")
+
+    plan = Plan(os.path.join(REPO, "series"), entries, pristine)
+    if plan.wrong:
+        raise OverlayError("\n  ".join(["not a series:", *plan.wrong]))
+    commits = Commits(tree.pristine)
+    for patch in plan.patches:
+        files = list(plan.written(patch))
+        if not files:
+            raise OverlayError(f"{patch.name}: the patch is empty")
+        commits.commit("series", patch.message, files)
+    commits.commit("overlay", "overlay", overlay_files(entries, pristine))
+    commits.write()
+    return plan, tree.pristine
+
+
+def write_patches(pristine):
+    """The files to send, with the cover letter."""
+    subprocess.run(["rm", "-rf", OUT], check=True)
+    with open(os.path.join(REPO, "series/cover.txt"), encoding="utf-8") as file:
+        git(GIT_DIR, "config", "branch.series.description", file.read())
+    git(GIT_DIR, "format-patch", "-q", "--signoff", "--cover-letter", "--no-renames",
+        "--cover-from-description=subject", "-o", OUT, f"{pristine}..series")
+    return sorted(glob.glob(os.path.join(OUT, "*.patch")))[1:]
+
+
+def apply_all(patches, pristine):
+    """Apply the files as they would be sent; fails unless they give the overlay."""
+    env = dict(os.environ, GIT_INDEX_FILE=os.path.join(GIT_DIR, "applied"))
+
+    def run(*args):
+        return subprocess.run(["git", "-C", GIT_DIR, *args], env=env, check=True,
+                              stdout=subprocess.PIPE).stdout.decode().strip()
+
+    run("read-tree", pristine)
+    for path in patches:
+        run("apply", "--cached", "--whitespace=nowarn", path)
+    tree = run("write-tree")
+    if tree != run("rev-parse", "overlay^{tree}"):
+        raise OverlayError("the series does not give the tree of the overlay:\n"
+                           + run("diff-tree", "-r", "--stat", tree, "overlay"))
+
+
+def checkpatch(patches):
+    """Run checkpatch on each patch; 1 when it says anything."""
+    status = 0
+    # Its helpers want the Python modules that setup.sh installs.
+    env = dict(os.environ, PATH="/usr/bin:/bin:" + os.environ["PATH"])
+    for path in patches:
+        run = subprocess.run([*CHECKPATCH, path], cwd=LINUX, check=False, env=env,
+                             stdout=subprocess.PIPE, text=True)
+        for line in run.stdout.splitlines():
+            print(f"{os.path.basename(path)}: {line}")
+            status = 1
+    return status
+
+
+def recipients(patches):
+    """Write whom each patch goes to into a file beside them."""
+    name = os.path.join(OUT, "recipients")
+    with open(name, "w", encoding="utf-8") as file:
+        for path in patches:
+            run = subprocess.run(["scripts/get_maintainer.pl", "--nogit", "--nogit-fallback",
+                                  path], cwd=LINUX, check=True, stdout=subprocess.PIPE,
+                                 text=True)
+            file.write(f"{os.path.basename(path)}\n")
+            file.writelines(f"    {line}\n" for line in run.stdout.splitlines())
+    say("WRITE", name)
+    return 0
+
+
+def main(args):
+    """Run one of the commands."""
+    with open(GIT_DIR + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return command(args)
+
+
+def command(args):
+    """The same, while nobody else writes there."""
+    plan, pristine = make_plan()
+    patches = write_patches(pristine)
+    apply_all(patches, pristine)
+    say("SERIES", f"{len(patches)} patches in {os.path.relpath(OUT)}")
+    if not args:
+        return 0
+    if args == ["checkpatch"]:
+        return checkpatch(patches)
+    if args == ["recipients"]:
+        return recipients(patches)
+    if args[0] == "build" and len(args) <= 2:
+        return series_build.build(plan, GIT_DIR, BUILD, *args[1:])
+    print(__doc__)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except OverlayError as error:
+        print(f"series: {error}", file=sys.stderr)
+        sys.exit(1)
