@@ -40,7 +40,7 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
 
 .PHONY: help setup prepare export kernel image demo storm test test-full ci kunit \
-	fuzz coverage bench footprint series check clean
+	fuzz coverage bench footprint series docs check clean
 
 ##@ Targets
 help:		## this list
@@ -133,7 +133,11 @@ series: prepare	## write the overlay as a patch series into $(BUILD)/series, run
 	@scripts/series.py recipients
 	@scripts/series.py checkpatch
 
-check: prepare	## checkpatch, sparse, W=1, kernel-doc, shellcheck and pylint
+docs: prepare	## build the documentation as HTML, with the kernel's Sphinx
+	@scripts/setup.sh check
+	@scripts/docs.sh
+
+check: prepare	## checkpatch, sparse, W=1, kernel-doc, documentation, shellcheck and pylint
 	@scripts/setup.sh check
 	@scripts/fetch-sparse.sh
 	@scripts/check.sh $(FLAVOUR)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Which tests show which case: the table in the documentation, and whether they do.
+"""Which tests show which case: the table of the lab, and whether they do.
 
-    cases.py		write Documentation/core-api/irq/irq-liveupdate-cases.csv
+    cases.py		write lab/doc/cases.csv
     cases.py --check	fail unless every test that is listed has passed, and the
 			table is up to date
 
@@ -19,8 +19,7 @@ import ktap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = os.path.join(HERE, "cases.txt")
-TABLE = os.path.join(HERE, "..", "Documentation", "core-api", "irq",
-                     "irq-liveupdate-cases.csv")
+TABLE = os.path.join(HERE, "..", "lab", "doc", "cases.csv")
 SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
           "vtd": "irq_liveupdate_vtd", "vtd_dma": "irq_liveupdate_vtd_dma",
           "units": "irq_liveupdate_vtd_units", "iommu": "irq_liveupdate_iommu",
@@ -94,7 +93,7 @@ def table():
 
 
 def is_stale():
-    """Is the table in the documentation another one?"""
+    """Is the table of the lab another one?"""
     with open(TABLE, encoding="utf-8") as file:
         return file.read() != table()
 

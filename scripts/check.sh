@@ -4,7 +4,7 @@
 # The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
 # through before the verdict: checkpatch --strict on every new file, every patch and
 # the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, what a module
-# would need exported, shellcheck and pylint on the scripts.
+# would need exported, the documentation, shellcheck and pylint on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
@@ -155,6 +155,7 @@ step checkpatch checkpatch
 step kernel-doc kernel_doc
 step W=1+sparse w1_sparse
 step exports exports
+step docs "$ROOT/scripts/docs.sh"
 step shellcheck shell_check
 step pylint python_lint
 

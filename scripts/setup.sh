@@ -12,7 +12,7 @@ PACKAGES="
 	libelf-dev libssl-dev make patch perl python3 python3-pyelftools
 	python3-pytest rsync xz-utils
 "
-CHECK_PACKAGES="pylint python3-git python3-ply shellcheck"
+CHECK_PACKAGES="pylint python3-git python3-ply python3-sphinx shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
 
 case ${1:-} in

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The smallest interrupt remapping unit which can be handed over, written from
- * Documentation/core-api/irq/irq-liveupdate-iommu.rst: one table, an entry is one
+ * Documentation/driver-api/irq-liveupdate-iommu.rst: one table, an entry is one
  * word, the message is the handle. The methods, and the writer with its hook.
  */
 

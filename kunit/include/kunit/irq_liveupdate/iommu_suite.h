@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What every interrupt remapping driver has to guarantee in a live update, see
- * Documentation/core-api/irq/irq-liveupdate-iommu.rst. Written once against the
+ * Documentation/driver-api/irq-liveupdate-iommu.rst. Written once against the
  * methods of an irq domain; a driver's test says what its entries look like,
  * sets @fmt in the init function of its suite, which has the cases of
  * DEFINE_IOMMU_SUITE_CASES().
