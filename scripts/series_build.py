@@ -19,69 +19,79 @@ config SERIES_BUILD
 	select IRQ_LIVEUPDATE if HAVE_IRQ_LIVEUPDATE
 	select PCI_LIVEUPDATE if HAVE_IRQ_LIVEUPDATE
 """
+OFF = "# CONFIG_VFIO_PCI_LIVEUPDATE is not set\n"
 FOLDERS = ["arch/x86/kernel/apic/", "drivers/base/", "drivers/iommu/", "drivers/pci/",
            "drivers/usb/host/", "drivers/vfio/", "kernel/irq/", "kernel/liveupdate/",
            "lib/kunit/", "mm/"]
-OFF = "# CONFIG_VFIO_PCI_LIVEUPDATE is not set\n"
+# What the objects of the lab's kernel are built with.
+ENVIRONMENT = {"KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "LC_ALL": "C",
+               "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
+               "CCACHE_NOHASHDIR": "1",
+               "CCACHE_SLOPPINESS": "time_macros,include_file_mtime,include_file_ctime"}
 
 
 class Builder:
-    """A work tree of the series, and a folder of objects for each configuration."""
+    """A work tree of the series, and a folder of objects for each configuration.
+
+    They lie to each other as build/linux and build/kernel/FLAVOUR do, so that the compiler
+    cache knows what the lab's kernel has in common with them.
+    """
 
     def __init__(self, git_dir, folder):
         self.git_dir = git_dir
-        self.tree = os.path.join(folder, "series.tree")
-        self.build = folder
+        self.folder = folder
+        self.tree = os.path.join(folder, "linux")
         os.makedirs(self.tree, exist_ok=True)
 
+    def out(self, name):
+        """The folder of objects of a configuration."""
+        return os.path.join(self.folder, "kernel", name)
+
     def checkout(self, commit):
+        """Make the work tree that of a commit."""
         env = dict(os.environ, GIT_INDEX_FILE=self.tree + ".index")
         subprocess.run(["git", f"--git-dir={self.git_dir}", f"--work-tree={self.tree}",
                         "checkout", "-q", "-f", "--detach", commit], env=env, check=True)
 
     def make(self, name, *targets):
         """Run make for one configuration; returns whether it went well."""
-        out = os.path.join(self.build, f"series.{name}")
         run = subprocess.run(
-            ["make", "-C", self.tree, f"O={out}", "ARCH=x86_64", "-s", "-k",
+            ["make", "-C", self.tree, f"O={self.out(name)}", "ARCH=x86_64", "-s", "-k",
              "--no-print-directory", f"-j{os.environ.get('JOBS', os.cpu_count())}",
-             f"CC={os.environ.get('CC', 'ccache gcc')}", "KCFLAGS=-Werror", *targets],
+             "CC=ccache gcc", "HOSTCC=ccache gcc", *targets],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-            env=dict(os.environ, CCACHE_BASEDIR=self.build, CCACHE_NOHASHDIR="1",
-                     KBUILD_BUILD_TIMESTAMP="2026-01-01 00:00:00 UTC"))
-        if run.returncode:
-            print(run.stdout)
-        return run.returncode == 0
+            env=dict(os.environ, CCACHE_BASEDIR=self.folder, **ENVIRONMENT))
+        bad = run.returncode or " warning: " in run.stdout
+        if bad:
+            print(run.stdout, flush=True)
+        return not bad
 
     def configure(self, name):
         """The lab's configuration, with the options of the series on or off."""
-        out = os.path.join(self.build, f"series.{name}")
-        os.makedirs(out, exist_ok=True)
-        config = os.path.join(out, ".config")
-        with open(os.path.join(REPO, "lab/configs/base.config"), encoding="utf-8") as file:
-            wishes = file.read() + (OFF if name == "off" else "")
-        with open(config + ".wishes", "w", encoding="utf-8") as file:
-            file.write(wishes)
-        if name == "on":
-            with open(os.path.join(self.tree, "init/Kconfig"), "a",
-                      encoding="utf-8") as file:
-                file.write(SELECTS)
-        old = None
-        if os.path.exists(config):
-            with open(config, "rb") as file:
-                old = (file.read(), os.stat(config).st_mtime_ns)
-        ok = self.make(name, f"KCONFIG_ALLCONFIG={config}.wishes", "allnoconfig")
-        with open(config, "rb") as file:
-            if old and file.read() == old[0]:
-                os.utime(config, ns=(old[1], old[1]))
-        return ok
+        out = self.out(name)
+        fragment = out + ".config"
+        with open(fragment, "w", encoding="utf-8") as file:
+            file.write(OFF if name == "off" else "")
+        merge = ["scripts/kconfig/merge_config.sh", "-m", "-O", out,
+                 os.path.join(out, ".config"),
+                 os.path.join(REPO, "lab/configs/base.config"), fragment]
+        return (self.make(name, "tinyconfig")
+                and subprocess.run(merge, cwd=self.tree, stdout=subprocess.DEVNULL,
+                                   check=False).returncode == 0
+                and self.make(name, "olddefconfig"))
 
-    def check(self, commit):
+    def build(self, commit, options_change):
         """Build one commit; returns the configurations that fail."""
         self.checkout(commit)
         bad = []
         for name, targets in (("off", FOLDERS), ("on", ["vmlinux"])):
-            if not (self.configure(name) and self.make(name, *targets)):
+            os.makedirs(self.out(name), exist_ok=True)
+            if name == "on":
+                with open(os.path.join(self.tree, "init/Kconfig"), "a",
+                          encoding="utf-8") as file:
+                    file.write(SELECTS)
+            if not ((not options_change or self.configure(name))
+                    and self.make(name, *targets)):
                 bad.append(name)
         return bad
 
@@ -94,10 +104,14 @@ def build(plan, git_dir, folder, which="1-"):
     commits = subprocess.run(["git", f"--git-dir={git_dir}", "rev-list", "--reverse",
                               f"-{len(plan.patches)}", "series"], check=True,
                              stdout=subprocess.PIPE, text=True).stdout.split()
-    builder, status = Builder(git_dir, os.path.abspath(folder)), 0
+    builder = Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")))
+    status = 0
     for number in range(int(first), int(last or len(commits)) + 1):
-        bad = builder.check(commits[number - 1])
-        name = plan.patches[number - 1].name
-        say("FAILED" if bad else "BUILT", f"{number:02} {name} {' '.join(bad)}")
+        patch = plan.patches[number - 1]
+        options_change = number == int(first) or any(
+            os.path.basename(path).startswith("Kconfig")
+            for path, _, _ in plan.written(patch))
+        bad = builder.build(commits[number - 1], options_change)
+        say("FAILED" if bad else "BUILT", f"{number:02} {patch.name} {' '.join(bad)}")
         status |= bool(bad)
     return status
