@@ -86,7 +86,7 @@
 #include "liveupdate.h"
 #include "pci.h"
 
-/* A private copy of the incoming list, and its unmatched entries by place. */
+/* A private copy of the incoming list, and its unmatched entries by address. */
 static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
@@ -98,14 +98,14 @@ static bool pci_lu_in_lost;
 
 /* ---- Reading the list ---- */
 
-static unsigned long pci_lu_place(u32 segment, u16 devid)
+static unsigned long pci_lu_address(u32 segment, u16 devid)
 {
 	return (unsigned long)segment << 16 | devid;
 }
 
-static unsigned long pci_lu_place_of(struct pci_dev *pdev)
+static unsigned long pci_lu_address_of(struct pci_dev *pdev)
 {
-	return pci_lu_place(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	return pci_lu_address(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
 /* Returns why the list is refused, or NULL. Nothing is trusted before. */
@@ -163,7 +163,7 @@ VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 		if (reason)
 			return reason;
 
-		err = xa_insert(&pci_lu_in_devices, pci_lu_place(dev->segment, dev->devid), dev,
+		err = xa_insert(&pci_lu_in_devices, pci_lu_address(dev->segment, dev->devid), dev,
 				GFP_KERNEL);
 		if (err)
 			return err == -EBUSY ? "duplicate device" : "no memory";
@@ -238,13 +238,13 @@ static const char *pci_lu_mismatch(struct pci_dev *pdev,
 
 static const struct pci_lu_dev_ser *pci_lu_find(struct pci_dev *pdev)
 {
-	return xa_load(&pci_lu_in_devices, pci_lu_place_of(pdev));
+	return xa_load(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
 /* What is plugged in there later did not live through the kexec. */
 static void pci_lu_forget(struct pci_dev *pdev)
 {
-	xa_erase(&pci_lu_in_devices, pci_lu_place_of(pdev));
+	xa_erase(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
 /**
@@ -268,7 +268,7 @@ bool pci_liveupdate_recorded(struct pci_dev *pdev)
 	return pci_lu_find(pdev);
 }
 
-/* The device and all that decides at which place of the topology it is. */
+/* The device, and all that decides where in the topology it is. */
 static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 {
 	struct pci_dev *bridge = pdev;
@@ -311,7 +311,7 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 	if (!pci_lu_is_master(pdev))
 		pci_err(pdev, "live update: stopped: %s\n",
-			pci_lu_in_lost ? "nobody can claim it" : "not recorded at this place");
+			pci_lu_in_lost ? "nobody can claim it" : "not recorded at this address");
 }
 
 /**
@@ -595,7 +595,7 @@ static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
  * @reason: Why, for the log
  *
  * Bus mastering, MSI and MSI-X are turned off, its interrupts are revoked, and it
- * becomes a device as any other. What is found at its place later, if it is
+ * becomes a device as any other. What is found at its address later, if it is
  * removed, is a new device.
  *
  * Context: Process context, sleeps. Nobody else sets up interrupts of @pdev: nobody

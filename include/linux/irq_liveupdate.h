@@ -148,7 +148,7 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt);
 void __irq_liveupdate_requested(unsigned int irq);
 
 /**
- * irq_liveupdate_placed - Are places reserved for the interrupts of a device?
+ * irq_liveupdate_placed - Are irq numbers reserved for a device?
  * @dev:	Device
  *
  * Context: May sleep.

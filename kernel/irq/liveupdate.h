@@ -16,7 +16,7 @@ struct seq_file;
  * struct irq_lu_memory - Memory of the previous kernel
  * @map:	Make @len bytes at @phys readable. Returns NULL when this is not
  *		memory which was kept for this kernel. Used while loading only.
- * @free:	Free one box which @map has returned
+ * @free:	Free one memory block which @map has returned
  */
 struct irq_lu_memory {
 	void	*(*map)(u64 phys, size_t len);

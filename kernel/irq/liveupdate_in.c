@@ -140,7 +140,7 @@ irq_lu_map_device(struct irq_lu_left *left, const struct irq_lu_device_ref_ser *
 }
 
 /* Where a device is in the machine */
-static u64 irq_lu_place(const struct irq_lu_device_ser *ser)
+static u64 irq_lu_address(const struct irq_lu_device_ser *ser)
 {
 	return (u64)ser->segment << 16 | ser->devid;
 }
@@ -177,7 +177,7 @@ static const char *irq_lu_load_device(struct irq_lu_left *left,
 	in->ser = ser;
 	irq_lu_count_irqs(left, ser);
 	list_add_tail(&in->node, &irq_liveupdate_incoming);
-	hash_add(irq_lu_unmatched, &in->hash, irq_lu_place(ser));
+	hash_add(irq_lu_unmatched, &in->hash, irq_lu_address(ser));
 	return NULL;
 }
 
@@ -347,7 +347,7 @@ unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
  * @in:		The device, which uses none of its reserved vectors
  * @reason:	Why
  *
- * Never a part of a device: all of its interrupts are placed, or none.
+ * Never a part of a device: all of its interrupts get what is reserved, or none.
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
@@ -533,14 +533,14 @@ core_initcall(irq_lu_refuse_missing);
  */
 
 /* Should there be two records of a device, then the first counts: the last in the hash. */
-static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 place)
+static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 address)
 {
 	struct irq_lu_in_dev *in, *first = NULL;
 
 	lockdep_assert_held(&irq_lu_in.lock);
 
-	hash_for_each_possible(irq_lu_unmatched, in, hash, place) {
-		if (irq_lu_place(in->ser) == place)
+	hash_for_each_possible(irq_lu_unmatched, in, hash, address) {
+		if (irq_lu_address(in->ser) == address)
 			first = in;
 	}
 	return first;
@@ -589,7 +589,7 @@ static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 				  const struct irq_lu_device_ser *ser)
 {
 	if (found->vendor != ser->vendor || found->device != ser->device)
-		return "another device is in its place";
+		return "another device is at its address";
 	if (found->hdr_type != ser->hdr_type)
 		return "header type differs";
 	if (found->requester_id != ser->requester_id)
@@ -622,7 +622,7 @@ void irq_liveupdate_match(struct device *dev,
 	if (ops->identify(dev, &found))
 		return;
 
-	in = irq_lu_find_unmatched(irq_lu_place(&found)) ?: irq_lu_add_unrecorded(&found);
+	in = irq_lu_find_unmatched(irq_lu_address(&found)) ?: irq_lu_add_unrecorded(&found);
 	if (!in)
 		return;
 

@@ -44,7 +44,7 @@ struct irq_lu_counters {
 /**
  * struct irq_lu_in_dev - A device which was handed over
  * @node:	Entry in %irq_liveupdate_incoming
- * @hash:	Entry in the hash of devices, by its place before the match, and by
+ * @hash:	Entry in the hash of devices, by its address before the match, and by
  *		@dev after it
  * @ser:	Its record, or @none
  * @unit:	Its interrupt remapping unit, NULL before take over and when the unit

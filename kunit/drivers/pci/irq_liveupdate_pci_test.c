@@ -130,10 +130,10 @@ static bool is_found(const struct pci_lu_dev_ser *dev)
 static unsigned int count_found(void)
 {
 	unsigned int nr = 0;
-	unsigned long place;
+	unsigned long address;
 	void *found;
 
-	xa_for_each(&pci_lu_in_devices, place, found)
+	xa_for_each(&pci_lu_in_devices, address, found)
 		nr++;
 	return nr;
 }

@@ -48,12 +48,12 @@ static unsigned int irq_base;
 #define NR_ENTRIES	64
 #define NR_VECS		3
 #define HWSIZE		32
-#define NR_BOXES	8
+#define NR_MEM_BLOCKS	8
 #define NR_EVENTS	32
 #define NR_IPIS		256
 #define NR_FILLERS	128
 
-/* Of the hash in which the core finds a device by its place */
+/* Of the hash in which the core finds a device by its address */
 #define DEVICE_HASH_BITS 8
 
 #define TARGET		0x77
@@ -76,7 +76,7 @@ struct fake_event {
 };
 
 /* Physically contiguous memory which the previous kernel left */
-struct fake_box {
+struct mem_block {
 	void			*mem;
 	size_t			size;
 	bool			freed;
@@ -132,8 +132,8 @@ struct fake_machine {
 	struct fake_event	events[NR_EVENTS];
 	unsigned int		nr_events;
 
-	struct fake_box		boxes[NR_BOXES];
-	unsigned int		nr_boxes;
+	struct mem_block	blocks[NR_MEM_BLOCKS];
+	unsigned int		nr_blocks;
 	struct irq_lu_root_ser	*root;
 	struct irq_lu_device_ref_ser *table;
 
@@ -799,47 +799,47 @@ static void add_unit(struct kunit *test, struct fake_machine *m, unsigned int i)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, unit->domain));
 }
 
-static void free_box(void *data)
+static void free_mem_block(void *data)
 {
-	struct fake_box *box = data;
+	struct mem_block *block = data;
 
-	free_pages_exact(box->mem, box->size);
+	free_pages_exact(block->mem, block->size);
 }
 
-static void *add_box(struct kunit *test, size_t size)
+static void *add_mem_block(struct kunit *test, size_t size)
 {
 	struct fake_machine *m = test->priv;
-	struct fake_box *box = &m->boxes[m->nr_boxes];
+	struct mem_block *block = &m->blocks[m->nr_blocks];
 
-	KUNIT_ASSERT_LT(test, m->nr_boxes, NR_BOXES);
-	box->size = size;
-	box->mem = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
-	KUNIT_ASSERT_NOT_NULL(test, box->mem);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_box, box));
-	m->nr_boxes++;
-	return box->mem;
+	KUNIT_ASSERT_LT(test, m->nr_blocks, NR_MEM_BLOCKS);
+	block->size = size;
+	block->mem = alloc_pages_exact(size, GFP_KERNEL | __GFP_ZERO);
+	KUNIT_ASSERT_NOT_NULL(test, block->mem);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_mem_block, block));
+	m->nr_blocks++;
+	return block->mem;
 }
 
-static void *map_box(u64 phys, size_t len)
+static void *map_mem_block(u64 phys, size_t len)
 {
 	struct fake_machine *m = kunit_get_current_test()->priv;
 
-	for (unsigned int i = 0; i < m->nr_boxes; i++) {
-		if (virt_to_phys(m->boxes[i].mem) == phys && len <= m->boxes[i].size)
-			return m->boxes[i].mem;
+	for (unsigned int i = 0; i < m->nr_blocks; i++) {
+		if (virt_to_phys(m->blocks[i].mem) == phys && len <= m->blocks[i].size)
+			return m->blocks[i].mem;
 	}
 	return NULL;
 }
 
 /* From a work item */
-static void forget_box(void *mem)
+static void forget_mem_block(void *mem)
 {
 	struct fake_machine *m = the_machine;
 
-	for (unsigned int i = 0; i < m->nr_boxes; i++) {
-		if (m->boxes[i].mem == mem) {
-			KUNIT_EXPECT_FALSE(m->test, m->boxes[i].freed);
-			m->boxes[i].freed = true;
+	for (unsigned int i = 0; i < m->nr_blocks; i++) {
+		if (m->blocks[i].mem == mem) {
+			KUNIT_EXPECT_FALSE(m->test, m->blocks[i].freed);
+			m->blocks[i].freed = true;
 			return;
 		}
 	}
@@ -847,8 +847,8 @@ static void forget_box(void *mem)
 }
 
 static const struct irq_lu_memory fake_memory = {
-	.map	= map_box,
-	.free	= forget_box,
+	.map	= map_mem_block,
+	.free	= forget_mem_block,
 };
 
 static void expect_all_freed_but(struct kunit *test, const void *kept)
@@ -856,8 +856,9 @@ static void expect_all_freed_but(struct kunit *test, const void *kept)
 	struct fake_machine *m = test->priv;
 
 	irq_lu_wait_until_freed();
-	for (unsigned int i = 0; i < m->nr_boxes; i++)
-		KUNIT_EXPECT_EQ_MSG(test, m->boxes[i].freed, m->boxes[i].mem != kept, "box %u", i);
+	for (unsigned int i = 0; i < m->nr_blocks; i++)
+		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].freed, m->blocks[i].mem != kept,
+				    "block %u", i);
 }
 
 static void expect_all_freed(struct kunit *test)
@@ -889,7 +890,7 @@ static void image_init(struct kunit *test)
 {
 	struct fake_machine *m = test->priv;
 
-	m->root = add_box(test, IRQ_LU_ROOT_SIZE);
+	m->root = add_mem_block(test, IRQ_LU_ROOT_SIZE);
 	strscpy(m->root->compatible, IRQ_LU_COMPATIBLE);
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		m->root->units[i].backend = IRQ_LU_BACKEND_VTD;
@@ -898,7 +899,7 @@ static void image_init(struct kunit *test)
 		m->root->units[i].nr_entries = NR_ENTRIES;
 	}
 	m->root->nr_units = NR_UNITS;
-	m->table = add_box(test, PAGE_SIZE);
+	m->table = add_mem_block(test, PAGE_SIZE);
 	m->root->device_table = virt_to_phys(m->table);
 }
 
@@ -907,7 +908,7 @@ static struct irq_lu_device_ser *image_add_device(struct kunit *test,
 						  unsigned int nr_vectors)
 {
 	size_t len = irq_lu_ser_device_len(nr_vectors);
-	struct irq_lu_device_ser *ser = add_box(test, len);
+	struct irq_lu_device_ser *ser = add_mem_block(test, len);
 	struct fake_machine *m = test->priv;
 
 	*ser = *head;
@@ -1472,7 +1473,7 @@ static void device_without_any_record_starts_cold(struct kunit *test)
 	expect_counts(test, fake, NR_VECS, 1);
 }
 
-/* Another place in the same bucket of the hash of devices */
+/* Another address in the same bucket of the hash of devices */
 static u16 colliding_devid(u16 devid)
 {
 	u16 other = devid;
@@ -2490,7 +2491,7 @@ static void preserve_fails_as_its_unit_says(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
 	KUNIT_EXPECT_NULL(test, irq_lu_block());
 
-	/* Neither does it leave a record, nor does it cost the place of another unit. */
+	/* Neither does it leave a record, nor does it cost another unit its record. */
 	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
 	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
 	root = irq_lu_block();
@@ -2796,7 +2797,7 @@ static void msi_vectors_live_on(struct kunit *test)
 
 /*
  * Mutations of what the previous kernel left: whatever it is, each device gets
- * all of its places or none, works, and nothing stays behind.
+ * all that is reserved or none of it, works, and nothing stays behind.
  */
 
 #define IMAGE_SEED		0x5eed11fe
@@ -2827,8 +2828,8 @@ static void restore_image(struct fake_machine *m, const struct saved_image *save
 	memcpy(m->table, saved->table, sizeof(saved->table));
 	for (unsigned int i = 0; i < 2; i++)
 		memcpy(phys_to_virt(m->table[i].blob), saved->devices[i], m->table[i].len);
-	for (unsigned int i = 0; i < m->nr_boxes; i++)
-		m->boxes[i].freed = false;
+	for (unsigned int i = 0; i < m->nr_blocks; i++)
+		m->blocks[i].freed = false;
 
 	for (unsigned int i = 0; i < NR_VECS; i++) {
 		m->units[0].table[vector.handle + i] = ENTRY(vector.source, ENTRY_FPD);
@@ -2837,9 +2838,9 @@ static void restore_image(struct fake_machine *m, const struct saved_image *save
 }
 
 /* A field becomes a small number, or one of its bits changes. */
-static void change_box(struct rnd_state *rnd, void *box, size_t len)
+static void change_mem_block(struct rnd_state *rnd, void *block, size_t len)
 {
-	u8 *byte = box + prandom_u32_state(rnd) % len;
+	u8 *byte = block + prandom_u32_state(rnd) % len;
 
 	if (prandom_u32_state(rnd) % 2)
 		*byte ^= BIT(prandom_u32_state(rnd) % BITS_PER_BYTE);
@@ -2855,14 +2856,14 @@ static void mutate_image(struct rnd_state *rnd, struct fake_machine *m)
 	size_t len = m->table[0].len;
 
 	for (u32 nr = 1 + prandom_u32_state(rnd) % MAX_IMAGE_CHANGES; nr; nr--) {
-		u32 box = prandom_u32_state(rnd) % 8;
+		u32 which = prandom_u32_state(rnd) % 8;
 
-		if (box == 0)
-			change_box(rnd, m->root, struct_size(m->root, units, NR_UNITS));
-		else if (box == 1)
-			change_box(rnd, m->table, 2 * sizeof(m->table[0]));
+		if (which == 0)
+			change_mem_block(rnd, m->root, struct_size(m->root, units, NR_UNITS));
+		else if (which == 1)
+			change_mem_block(rnd, m->table, 2 * sizeof(m->table[0]));
 		else
-			change_box(rnd, devices[box % 2], len);
+			change_mem_block(rnd, devices[which % 2], len);
 	}
 
 	/* One of eight is not sealed. */
@@ -2877,7 +2878,7 @@ static void mutate_image(struct rnd_state *rnd, struct fake_machine *m)
 	}
 }
 
-/* Returns how many vectors have their recorded place, and in @nr how many should. */
+/* Returns how many vectors have their recorded numbers, and in @nr how many should. */
 static unsigned int count_placed(struct fake_device *fake, const struct irq_lu_device_ser *ser,
 				 unsigned int *nr)
 {
@@ -3092,8 +3093,8 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 }
 
 /*
- * The device works, cold or with all its old places. An allocation which fails
- * for a driver does not lose it a place that was reserved.
+ * The device works, cold or with all its old numbers. An allocation which fails
+ * for a driver does not lose it a number that was reserved.
  */
 static void failing_take_over_leaves_nothing_behind(struct kunit *test)
 {

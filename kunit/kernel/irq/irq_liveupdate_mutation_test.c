@@ -2,7 +2,7 @@
 
 /*
  * Mutations of a valid image of the interrupt state, loaded in the order in
- * which the kernel does it. Every box is presented in memory which ends where
+ * which the kernel does it. Every memory block is presented in memory which ends where
  * its page ends, so that reading beyond it faults.
  *
  * A mutation is made of its number and MUTATION_SEED alone: one that fails is
@@ -44,7 +44,7 @@ struct image {
 	} devices[NR_DEVICES];
 };
 
-/* A page without a neighbour for each box */
+/* A page without a neighbour for each memory block */
 struct pages {
 	void	*root;
 	void	*table;
@@ -154,9 +154,9 @@ static void seal(struct image *img)
  * Loading
  */
 
-static void *present(void *page, const void *box, size_t len)
+static void *present(void *page, const void *block, size_t len)
 {
-	return memcpy(page + PAGE_SIZE - len, box, len);
+	return memcpy(page + PAGE_SIZE - len, block, len);
 }
 
 static void expect_sound(struct kunit *test, unsigned int nr, const char *broken)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * An input is all that a kernel left, one box behind the other:
+ * An input is all that a kernel left, one memory block after the other:
  *
  *	root with its units | device table | device blob | device blob | ...
  *
- * It is read in the order in which kernel/irq/liveupdate_in.c reads it. Each box
+ * It is read in the order in which kernel/irq/liveupdate_in.c reads it. Each block
  * gets memory of its own and of its exact size, and is where the one before it
  * says, whatever address that is.
  *
@@ -26,37 +26,37 @@
 #define UNSEALED	8
 
 /* What is left of an input */
-struct rest {
+struct input {
 	const uint8_t	*pos;
 	size_t		len;
 };
 
-/* A copy of the next box, or NULL when there is not that much. */
-static void *take(struct rest *rest, size_t len)
+/* A copy of the next block, or NULL when there is not that much. */
+static void *take(struct input *input, size_t len)
 {
-	void *box;
+	void *block;
 
-	if (len > rest->len)
+	if (len > input->len)
 		return NULL;
 
-	box = malloc(len);
-	memcpy(box, rest->pos, len);
-	rest->pos += len;
-	rest->len -= len;
-	return box;
+	block = malloc(len);
+	memcpy(block, input->pos, len);
+	input->pos += len;
+	input->len -= len;
+	return block;
 }
 
 /* A root which is too short for its units is as long as the input. */
-static size_t root_len(const struct rest *rest)
+static size_t root_len(const struct input *input)
 {
 	struct irq_lu_root_ser head;
 	size_t len;
 
-	if (rest->len < sizeof(head))
-		return rest->len;
-	memcpy(&head, rest->pos, sizeof(head));
+	if (input->len < sizeof(head))
+		return input->len;
+	memcpy(&head, input->pos, sizeof(head));
 	len = struct_size(&head, units, head.nr_units);
-	return len < rest->len ? len : rest->len;
+	return len < input->len ? len : input->len;
 }
 
 /*
@@ -78,11 +78,11 @@ static bool accepted(int err, const char *reason)
 	return !err;
 }
 
-static void read_devices(struct rest *rest, const struct irq_lu_root_ser *root,
+static void read_devices(struct input *input, const struct irq_lu_root_ser *root,
 			 const struct irq_lu_device_ref_ser *table)
 {
 	for (u32 i = 0; i < root->nr_devices; i++) {
-		void *blob = take(rest, table[i].len);
+		void *blob = take(input, table[i].len);
 		const char *reason = NULL;
 
 		if (!blob)
@@ -93,31 +93,31 @@ static void read_devices(struct rest *rest, const struct irq_lu_root_ser *root,
 	}
 }
 
-static void read_table(struct rest *rest, const struct irq_lu_root_ser *root)
+static void read_table(struct input *input, const struct irq_lu_root_ser *root)
 {
 	struct irq_lu_device_ref_ser *table;
 	const char *reason = NULL;
 
-	table = take(rest, root->nr_devices * sizeof(*table));
+	table = take(input, root->nr_devices * sizeof(*table));
 	if (!table)
 		return;
 	if (accepted(irq_lu_ser_check_root(root, table, &reason), reason)) {
 		promised(ser_broken_table(table, root->nr_devices));
-		read_devices(rest, root, table);
+		read_devices(input, root, table);
 	}
 	free(table);
 }
 
 int fuzz_one_input(const uint8_t *data, size_t size)
 {
-	struct rest rest = { data, size };
-	size_t len = root_len(&rest);
-	struct irq_lu_root_ser *root = take(&rest, len);
+	struct input input = { data, size };
+	size_t len = root_len(&input);
+	struct irq_lu_root_ser *root = take(&input, len);
 	const char *reason = NULL;
 
 	if (accepted(irq_lu_ser_check_root_head(root, len, &reason), reason)) {
 		promised(ser_broken_root_head(root, len));
-		read_table(&rest, root);
+		read_table(&input, root);
 	}
 	free(root);
 	return 0;
@@ -127,28 +127,28 @@ int fuzz_one_input(const uint8_t *data, size_t size)
  * Mutating
  */
 
-static void *put(void *pos, const void *box, size_t len)
+static void *put(void *pos, const void *block, size_t len)
 {
-	memcpy(pos, box, len);
+	memcpy(pos, block, len);
 	return pos + len;
 }
 
-static void put_and_free(void *pos, void *box, size_t len)
+static void put_and_free(void *pos, void *block, size_t len)
 {
-	put(pos, box, len);
-	free(box);
+	put(pos, block, len);
+	free(block);
 }
 
 /* The last device has as many vectors as there is room for. */
-static void seal_device(struct rest *rest, struct irq_lu_device_ref_ser *ref, bool last)
+static void seal_device(struct input *input, struct irq_lu_device_ref_ser *ref, bool last)
 {
 	struct irq_lu_device_ser *dev;
-	void *pos = (void *)rest->pos;
+	void *pos = (void *)input->pos;
 
-	if (last && rest->len >= sizeof(*dev))
-		ref->len = rest->len - (rest->len - sizeof(*dev)) % sizeof(dev->vectors[0]);
+	if (last && input->len >= sizeof(*dev))
+		ref->len = input->len - (input->len - sizeof(*dev)) % sizeof(dev->vectors[0]);
 
-	dev = ref->len < sizeof(*dev) ? NULL : take(rest, ref->len);
+	dev = ref->len < sizeof(*dev) ? NULL : take(input, ref->len);
 	if (!dev)
 		return;
 	dev->nr_vectors = (ref->len - sizeof(*dev)) / sizeof(dev->vectors[0]);
@@ -166,26 +166,26 @@ static void seal_root(struct irq_lu_root_ser *root, const struct irq_lu_device_r
 }
 
 /* Counts and lengths which lead beyond the end are made right, too. */
-static void seal(struct rest rest)
+static void seal(struct input input)
 {
 	struct irq_lu_device_ref_ser *table;
 	struct irq_lu_root_ser *root;
-	size_t len = root_len(&rest);
-	void *root_pos = (void *)rest.pos;
+	size_t len = root_len(&input);
+	void *root_pos = (void *)input.pos;
 	void *table_pos;
 
 	if (len < sizeof(*root))
 		return;
-	root = take(&rest, len);
+	root = take(&input, len);
 	root->nr_units = (len - sizeof(*root)) / sizeof(root->units[0]);
 
-	if (root->nr_devices > rest.len / sizeof(*table))
-		root->nr_devices = rest.len / sizeof(*table);
-	table_pos = (void *)rest.pos;
-	table = take(&rest, root->nr_devices * sizeof(*table));
+	if (root->nr_devices > input.len / sizeof(*table))
+		root->nr_devices = input.len / sizeof(*table);
+	table_pos = (void *)input.pos;
+	table = take(&input, root->nr_devices * sizeof(*table));
 
 	for (u32 i = 0; i < root->nr_devices; i++)
-		seal_device(&rest, &table[i], i + 1 == root->nr_devices);
+		seal_device(&input, &table[i], i + 1 == root->nr_devices);
 	seal_root(root, table);
 
 	put_and_free(table_pos, table, root->nr_devices * sizeof(*table));
@@ -215,6 +215,6 @@ size_t fuzz_custom_mutator(uint8_t *data, size_t size, size_t max_size, unsigned
 
 	size = valid ? write_valid(data) : fuzz_mutate(data, size, max_size);
 	if (seed % UNSEALED)
-		seal((struct rest){ data, size });
+		seal((struct input){ data, size });
 	return size;
 }

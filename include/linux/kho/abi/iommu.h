@@ -47,7 +47,7 @@
  * one: what is to be freed is in the list.
  *
  * Lists are chains of blocks (&struct kho_block_header_ser) with a count and a
- * checksum at the place which names the list.
+ * checksum beside the address of the list.
  *
  * %IOMMU_LU_BACKEND_VTD:
  *	The root is the root table. The list has two addresses of context tables
