@@ -66,7 +66,7 @@ def _load(name, arguments):
 
 
 def _execute(chosen, build, echo=False):
-    reason = build.not_ready(chosen.kernels)
+    reason = build.not_ready(chosen.flavours())
     if reason:
         sys.exit(reason)
     result, checks = running.execute(chosen, build, echo)
@@ -88,7 +88,9 @@ def _print_result(result, checks):
     if result.flight:
         print(tables.flight(result.flight))
     if result.guest:
-        print(tables.guest(result.guest))
+        print(tables.guest(result))
+    if result.linux:
+        print(tables.linux(result))
     if result.chain:
         print("\n".join(tables.chain_table(result) + tables.judges_table(result)))
     if result.accounts:
@@ -164,7 +166,9 @@ def _say_scenario(number, chosen, outcome):
     if result.flight:
         ktap.say(tables.flight(result.flight))
     if result.guest:
-        ktap.say(tables.guest(result.guest))
+        ktap.say(tables.guest(result))
+    if result.linux:
+        ktap.say(tables.linux(result))
     if not ok:
         ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)
@@ -302,6 +306,7 @@ def _parser():
     one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
     one.add_argument("scenario", type=_scenario)
     one.add_argument("--console", action="store_true", help="echo the guest's console")
+    one.add_argument("--length", type=int, help="of a chain, in updates")
     one.add_argument("--append", nargs=2, metavar=("OLD", "NEXT"),
                      help="further kernel parameters of the old and the next kernel")
     one.set_defaults(act=command_run)

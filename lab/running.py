@@ -6,6 +6,7 @@ import traceback
 
 from course import chain
 from course import crash
+from course import guest_chain
 from course import programs
 from course import storm
 from course import update
@@ -14,7 +15,8 @@ from judge import judgement
 from machine import qemu
 
 COURSES = {"update": update.Update, "crash": crash.Crash, "storm": storm.Storm,
-           "chain": chain.Chain, "programs": programs.Programs}
+           "chain": chain.Chain, "programs": programs.Programs,
+           "guest-chain": guest_chain.GuestChain}
 
 ATTEMPTS = 8               # to hit a race
 

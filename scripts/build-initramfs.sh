@@ -6,13 +6,14 @@
 # /kselftest, the programs of lab/guest in /bin, and lab/guest/init as /init. All
 # programs are static. Not compressed: unpacking costs guest time. The same input
 # makes the same bytes, and no root is needed.
+#
+# $BUILD/guest.img is that of the guest with Linux which the lab's guest can run:
+# busybox, and lab/guest/guest_init as /init.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
-OUT=$BUILD/initrd.img
-LIST=$OUT.list
 GEN=$BUILD/gen_init_cpio
 
 HEADERS="-isystem $BUILD/headers/include"
@@ -55,10 +56,12 @@ kselftest()
 	done
 }
 
-cpio_list()
+# With the folders that these are, and the first process
+common_list()
 {
-	for dir in /bin /sbin /dev /etc /proc /sys /tmp /root /lib /lib64 \
-		/kselftest; do
+	init=$1
+	shift
+	for dir in /bin /dev /proc /tmp "$@"; do
 		echo "dir $dir 0755 0 0"
 	done
 	echo "nod /dev/console 0600 0 0 c 5 1"
@@ -71,6 +74,12 @@ cpio_list()
 		*)	echo "slink /bin/$applet busybox 0777 0 0" ;;
 		esac
 	done
+	echo "file /init $init 0755 0 0"
+}
+
+initrd_list()
+{
+	common_list "$ROOT/lab/guest/init" /sbin /etc /sys /root /lib /lib64 /kselftest
 
 	program "$KEXEC"
 	libraries "$KEXEC" | while read -r lib; do
@@ -83,28 +92,40 @@ cpio_list()
 	for name in vmm sabotage scatter live_vm; do
 		program "$BUILD/guest/$name"
 	done
+	program "$ROOT/lab/guest/live_vm_report"
 	kselftest
-	echo "file /init $ROOT/lab/guest/init 0755 0 0"
+}
+
+guest_list()
+{
+	common_list "$ROOT/lab/guest/guest_init" /disk
 }
 
 if [ ! -x "$GEN" ] || [ -n "$(find "$LINUX/usr/gen_init_cpio.c" -newer "$GEN")" ]; then
 	gcc -O2 -o "$GEN" "$LINUX/usr/gen_init_cpio.c"
 fi
 
-# The list, with the hash of every file in it as a comment: what decides whether
-# the image is up to date.
+# The list, with the hash of every file in it as a comment, decides whether the image
+# is up to date.
+image()
 {
-	cpio_list
-	cpio_list | awk '$1 == "file" { print $3 }' | xargs sha256sum | sed 's/^/# /'
-} >"$LIST.next"
-if [ -e "$OUT" ] && cmp -s "$LIST" "$LIST.next"; then
-	rm "$LIST.next"
-	# lab.py refuses an image which is older than its sources.
-	touch "$OUT"
-	exit 0
-fi
+	out=$BUILD/$2
+	{
+		"$1"
+		"$1" | awk '$1 == "file" { print $3 }' | xargs sha256sum | sed 's/^/# /'
+	} >"$out.list.next"
+	if [ -e "$out" ] && cmp -s "$out.list" "$out.list.next"; then
+		rm "$out.list.next"
+		# lab.py refuses an image which is older than its sources.
+		touch "$out"
+		return
+	fi
 
-say INITRD "$OUT"
-"$GEN" -t 0 "$LIST.next" >"$OUT.tmp"
-mv "$OUT.tmp" "$OUT"
-mv "$LIST.next" "$LIST"
+	say INITRD "$out"
+	"$GEN" -t 0 "$out.list.next" >"$out.tmp"
+	mv "$out.tmp" "$out"
+	mv "$out.list.next" "$out.list"
+}
+
+image guest_list guest.img
+image initrd_list initrd.img

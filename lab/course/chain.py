@@ -26,6 +26,14 @@ READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
 awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo"""
 
 
+def memory(shell):
+    """Of a kernel, by name; shell: runs a line there."""
+    found = dict(line.split()[:2] for line in shell(READ_MEMORY).splitlines())
+    total = int(found["MemTotal:"])
+    free = int(found["MemFree:"]) + int(found["CpuFree:"])
+    return {"memory, KiB": total, "memory in use, KiB": total - free}
+
+
 class Chain(update.Update):
     """result.chain: per update what was measured, name to number."""
 
@@ -101,11 +109,7 @@ class Chain(update.Update):
             self._measure_handover(stub)
 
     def _measure_kernel(self):
-        memory = dict(line.split()[:2] for line in self._shell(READ_MEMORY).splitlines())
-        total = int(memory["MemTotal:"])
-        free = int(memory["MemFree:"]) + int(memory["CpuFree:"])
-        self._row["memory, KiB"] = total
-        self._row["memory in use, KiB"] = total - free
+        self._row |= memory(self._shell)
         pairs = list(zip(self._first, self._identities()))
         for n, part in enumerate(("irq number", "message", "IRTE")):
             self._row[f"vectors with another {part}"] = sum(a[n] != b[n] for a, b in pairs)

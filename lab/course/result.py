@@ -75,6 +75,8 @@ class Result:
     blind: why the log is no evidence
     flight: the I/Os in flight at the jump, if the scenario is about them
     guest: what the guest of a virtual machine reports, see judge/virtual_machine.py
+    linux: the same of a guest with Linux, see judge/linux_guest.py
+    timeline: (step, milliseconds) of the last pause of a guest, see judge/timeline.py
     late_calls: calls of the watched function after the block
     attempts: how often the scenario was run, to hit a race
     """
@@ -107,5 +109,7 @@ class Result:
     blind: list = field(default_factory=list)
     flight: object = None
     guest: dict = None
+    linux: dict = None
+    timeline: list = field(default_factory=list)
     late_calls: int = 0
     attempts: int = 1

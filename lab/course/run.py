@@ -156,7 +156,9 @@ class Run:
         if self.scenario.crashes:
             inner = archive + ".next"
             initrd.build(inner, self.build.initrd, following, self.build.initrd)
-        initrd.build(archive, self.build.initrd, following, inner)
+        guest = self.scenario.guest
+        system = (self.build.kernel(guest), self.build.guest_initrd) if guest else None
+        initrd.build(archive, self.build.initrd, following, inner, system)
         return archive
 
     def _parameters(self, leg):

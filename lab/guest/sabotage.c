@@ -7,7 +7,7 @@
  *	sabotage enable BDF		clear MSI-X Enable
  *	sabotage msi-enable BDF		clear MSI Enable
  *	sabotage bus-master BDF		clear Bus Master Enable
- *	sabotage message BDF VECTOR	change a message's data word
+ *	sabotage message BDF VECTOR [S]	change a message's data word, for S seconds
  *	sabotage remapping		switch interrupt remapping off
  *	sabotage translation		switch DMA translation off
  *	sabotage dma BDF		let a device do DMA which may not
@@ -150,24 +150,28 @@ static void *map(const char *path, off_t offset, size_t size)
 	return p;
 }
 
-static void *map_bar(const char *bdf, unsigned int bar)
+/* The page in which offset is */
+static void *map_bar(const char *bdf, unsigned int bar, unsigned int offset)
 {
+	unsigned int in_page = offset % PAGE_BYTES;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", bdf, bar);
-	return map(path, 0, PAGE_BYTES);
+	return map(path, offset - in_page, PAGE_BYTES) + in_page;
 }
 
-static void flicker_message(const char *bdf, unsigned int vector)
+static void flicker_message(const char *bdf, unsigned int vector, unsigned int seconds)
 {
 	int fd = open_config(bdf);
 	__u32 table = config_read(fd, msix_capability(fd) + PCI_MSIX_TABLE, 4);
 	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
-	void *data = map_bar(bdf, table & PCI_MSIX_TABLE_BIR) + (table & PCI_MSIX_TABLE_OFFSET) +
-		     vector * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_DATA;
+	void *data = map_bar(bdf, table & PCI_MSIX_TABLE_BIR,
+			     (table & PCI_MSIX_TABLE_OFFSET) + vector * PCI_MSIX_ENTRY_SIZE +
+			     PCI_MSIX_ENTRY_DATA);
 
 	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	mmio_write32(data, mmio_read32(data) ^ 1);
+	sleep(seconds);
 	mmio_write32(data, mmio_read32(data) ^ 1);
 	config_write_word(fd, PCI_COMMAND, command);
 }
@@ -178,7 +182,7 @@ static void ring(const char *bdf, unsigned int vector)
 	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
 
 	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
-	mmio_write32(map_bar(bdf, 0) + IVSHMEM_DOORBELL, IVSHMEM_OWN_ID << 16 | vector);
+	mmio_write32(map_bar(bdf, 0, IVSHMEM_DOORBELL), IVSHMEM_OWN_ID << 16 | vector);
 	config_write_word(fd, PCI_COMMAND, command);
 }
 
@@ -335,7 +339,7 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "ring") && argc > 3)
 		ring(arg, index);
 	else if (!strcmp(rule, "message") && argc > 3)
-		flicker_message(arg, index);
+		flicker_message(arg, index, argc > 4 ? atoi(argv[4]) : 0);
 	else if (!strcmp(rule, "remapping"))
 		flicker_unit(DMAR_GCMD_IRE);
 	else if (!strcmp(rule, "translation"))

@@ -7,9 +7,11 @@ from course.result import Window
 from judge import console
 from judge import drift
 from judge import error_lines
+from judge import linux_guest
 from judge import live_device
 from judge import ring_accounts
 from judge import rules
+from judge import timeline
 from judge import translation
 from judge import verdict
 from judge import virtual_machine
@@ -82,10 +84,23 @@ def _judge_programs(result, log):
     result.judged = live_device.judge(seen)
     if result.scenario.iops:
         result.flight = live_device.flight(seen)
+    report = result.guest or result.linux
+    if report:
+        result.timeline = timeline.of(report, result.log, seen)
+
+
+def _judge_guest_chain(result, log):
+    """What is done to the device in any update; the programs tell what the guest has seen."""
+    result.judged["drift"] = drift.judge(result.chain)
+    if not result.scenario.watch_device:
+        return
+    whole = Window(result.windows[0].start, end=result.windows[-1].end)
+    result.judged |= live_device.judge_chain(_observe(result, whole, log.events))
 
 
 JUDGES = {"update": _judge_update, "crash": _judge_update, "storm": _judge_storm,
-          "chain": _judge_chain, "programs": _judge_programs}
+          "chain": _judge_chain, "programs": _judge_programs,
+          "guest-chain": _judge_guest_chain}
 
 
 def blind(log, stderr, answered):
@@ -106,8 +121,11 @@ def judge(result):
     result.said = error_lines.error_lines(result.console)
     log = qemulog.read(result.log)
     result.blind = blind(log, result.stderr, result.answered)
-    if result.windows and (result.bound or scenario.course_kind() == "programs"):
-        JUDGES[scenario.course_kind()](result, log)
     result.guest = virtual_machine.of(result.extras)
+    result.linux = linux_guest.of(result.extras)
+    if result.windows and (result.bound or scenario.old_runs):
+        JUDGES[scenario.course_kind()](result, log)
     if result.guest:
         result.judged |= virtual_machine.judge(result.guest)
+    if result.linux:
+        result.judged |= linux_guest.judge(result.linux)

@@ -241,6 +241,25 @@ def _guest_handed_over(result):
     return [*_left_alone(result), _took_off(result), _gap(result)]
 
 
+def _guest_beside(result):
+    """The other device has faults on purpose, and the trace does not say whose it is."""
+    return [*_programs(result), _gap(result), *rules_held(result, virtual_machine.RULES)]
+
+
+def _guest_chain(result):
+    scenario = result.scenario
+    wanted = len(scenario.old_runs) + scenario.length * len(scenario.next_runs) \
+        + len(scenario.end_runs)
+    return [Check("programs in the guest: all were run", len(result.extras) == wanted),
+            *_chain(result), _gap(result)]
+
+
+def _linux_handed_over(result):
+    flight = result.flight
+    return [*_left_alone(result), Check("guest: its console is known", bool(result.linux)),
+            Check("I/O in flight at the jump", flight.total() > 0, str(flight.total()))]
+
+
 def _guest_hung(result):
     """It goes on without its device."""
     lost = result.judged.get("guest-lost", Verdict())
@@ -263,6 +282,9 @@ EXPECTED = {
     "hung": _hung,
     "guest-handed-over": _guest_handed_over,
     "guest-hung": _guest_hung,
+    "guest-beside": _guest_beside,
+    "guest-chain": _guest_chain,
+    "linux-handed-over": _linux_handed_over,
     "handover": _handover,
     "dropped": _dropped,
     "hammered": _hammered,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from report import ktap
 
-# Those of the kernel are named after their folder; the plan; the last line
-NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm)\b")
+# Those of the kernel are named after their folder, and ours is started with an option, other
+# than where it gets a signal; the plan; the last line
+NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm(?= -))\b")
 PLAN = re.compile(r"1\.\.(\d+)")
 ENDED = "# Totals: "
 

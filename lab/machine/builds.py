@@ -28,6 +28,7 @@ class Build:
         self.source = source
         self.qemu = self._path("qemu", "qemu-system-x86_64")
         self.initrd = self._path("initrd.img")
+        self.guest_initrd = self._path("guest.img")
 
     def _path(self, *parts):
         return os.path.join(self.directory, *parts)

@@ -4,7 +4,8 @@
 Linux unpacks concatenated archives one after the other, so an archive with
 those two files is appended to the common initrd. An archive cannot contain
 itself: one which is used by kernel after kernel has the kernel alone, and is
-given on as /sys/firmware/initrd.
+given on as /sys/firmware/initrd. Whoever runs a guest with Linux gets its kernel
+and initrd as well.
 """
 
 TRAILER = "TRAILER!!!"
@@ -29,13 +30,20 @@ def _contents(path):
         return f.read()
 
 
-def build(path, base, next_kernel, next_initrd=None):
-    """Write base plus /next/kernel, and /next/initrd.img if there is one, to path."""
-    common, kernel = _contents(base), _contents(next_kernel)
+def _system(name, kernel, initrd):
+    """A folder with what is needed to boot it."""
+    yield _entry(name, DIRECTORY_MODE)
+    yield _entry(f"{name}/kernel", FILE_MODE, _contents(kernel))
+    if initrd:
+        yield _entry(f"{name}/initrd.img", FILE_MODE, _contents(initrd))
+
+
+def build(path, base, next_kernel, next_initrd=None, guest=None):
+    """Write base plus /next/kernel, and /next/initrd.img if there is one, to path; and
+    /guest/kernel and /guest/initrd.img, if guest is the pair of their paths."""
     with open(path, "wb") as out:
-        out.write(_pad(common))
-        out.write(_entry("next", DIRECTORY_MODE))
-        out.write(_entry("next/kernel", FILE_MODE, kernel))
-        if next_initrd:
-            out.write(_entry("next/initrd.img", FILE_MODE, _contents(next_initrd)))
+        out.write(_pad(_contents(base)))
+        out.writelines(_system("next", next_kernel, next_initrd))
+        if guest:
+            out.writelines(_system("guest", *guest))
         out.write(_entry(TRAILER, 0))

@@ -96,6 +96,11 @@ def build_plugin(build_dir, name):
     return target
 
 
+def _has_cable(config):
+    """Whether the device under test, or another one, is a network card with somebody behind."""
+    return DEVICES[config.device].cable or any("netdev=cable" in each for each in config.devices)
+
+
 def _named_doorbells(config):
     """Further devices, each with the name of its doorbell if it has one."""
     return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
@@ -158,7 +163,7 @@ class Machine:
             disk.write(b"\xa5" * DISK_BYTES)
 
     def _cable(self, config):
-        if not DEVICES[config.device].cable:
+        if not _has_cable(config):
             return []
         return ["-netdev", "dgram,id=cable,local.type=unix,remote.type=unix"
                 f",local.path={self._socket('card')},remote.path={self._socket('sender')}"]
@@ -210,7 +215,7 @@ class Machine:
     def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = vmm.Guest(self._socket("vmm"), self.alive)
         self.doorbells = self._open_doorbells(config)
-        if DEVICES[config.device].cable:
+        if _has_cable(config):
             self.sender = frames.Sender(self._socket("card"), self._socket("sender"))
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:

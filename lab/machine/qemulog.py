@@ -119,18 +119,34 @@ def read(path):
         return of_lines(f)
 
 
-def console_time(path, text, since):
-    """When the guest had written text to its console, in the order of the log, or None."""
-    written = ""
+def _console_characters(path, since):
+    """(time, character) of what the guest has written to its console."""
     with open(path, errors="replace") as f:
         for line in f:
             match = CONSOLE.match(line)
-            if not match or _time(match) < since:
-                continue
-            written = (written + chr(int(match["char"], 16)))[-len(text):]
+            if match and _time(match) >= since:
+                yield _time(match), chr(int(match["char"], 16))
+
+
+def console_times(path, texts, since):
+    """When the guest had written each of the texts to its console, one after the other; None
+    for one that it has not."""
+    characters = _console_characters(path, since)
+    times = []
+    for text in texts:
+        written, found = "", None
+        for time, character in characters:
+            written = (written + character)[-len(text):]
             if written == text:
-                return _time(match)
-    return None
+                found = time
+                break
+        times.append(found)
+    return times
+
+
+def console_time(path, text, since):
+    """When the guest had written text to its console, in the order of the log, or None."""
+    return console_times(path, (text,), since)[0]
 
 
 class Tail:

@@ -4,6 +4,7 @@
 import json
 from dataclasses import asdict
 
+from judge import linux_guest
 from judge import names
 from judge import ring_accounts
 from judge import virtual_machine
@@ -80,16 +81,24 @@ def flight(seen):
            f"{seen.landed} were over before the vectors were armed"
 
 
-def _steps(report):
-    steps = ", ".join(f"{name} {ms:.1f}" for name, ms in virtual_machine.steps_ms(report))
+def _steps(result):
+    steps = ", ".join(f"{name} {ms:.1f}" for name, ms in result.timeline)
     return f" ({steps})" if steps else ""
 
 
-def guest(report):
+def guest(result):
     """The guest of a virtual machine, in one line."""
+    report = result.guest
     return f"guest: {virtual_machine.verified(report)} pages verified, " \
            f"{virtual_machine.in_flight(report)} I/Os in flight when it was paused, " \
-           f"longest gap {virtual_machine.longest_gap_ms(report):.0f} ms" + _steps(report)
+           f"longest gap {virtual_machine.longest_gap_ms(report):.0f} ms" + _steps(result)
+
+
+def linux(result):
+    """A guest with Linux, in one line."""
+    rounds = ", ".join(f"CPU {cpu} {n} times"
+                       for cpu, n in linux_guest.rounds(result.linux).items())
+    return f"guest: Linux, files verified after the pause: {rounds}" + _steps(result)
 
 
 def _lost(result):
@@ -110,11 +119,12 @@ delivered to the owner. synthetic: counted across FINISH with nothing rung. lost
 told of the ring in the blackout by any interrupt."""
 
 
-def _guest_column(report):
+def _guest_column(result):
     """What became of a guest, by name"""
+    report = result.guest
     if not report:
         return {}
-    steps = {f"pause: {name}": f"{ms:.1f} ms" for name, ms in virtual_machine.steps_ms(report)}
+    steps = {f"pause: {name}": f"{ms:.1f} ms" for name, ms in result.timeline}
     return {"pages written, read back and compared": virtual_machine.verified(report),
             "I/Os in flight when it was paused": virtual_machine.in_flight(report),
             "I/Os that never complete": virtual_machine.hanging(report),
@@ -127,7 +137,7 @@ def _two_columns(title, off, on):
 
 def demo_guest(cold, handover):
     """The upper part of the demonstration"""
-    off, on = _guest_column(cold.guest), _guest_column(handover.guest)
+    off, on = _guest_column(cold), _guest_column(handover)
     return "\n".join([
         "A guest and its NVMe controller across the update of their host", "",
         _two_columns("Handover of the controller", "OFF", "ON"),
@@ -198,6 +208,8 @@ def as_data(result, checks):
         "extras": result.extras,
         "flight": asdict(result.flight) if result.flight else None,
         "guest": result.guest,
+        "linux": result.linux,
+        "timeline": result.timeline,
         "late_calls": result.late_calls,
         "error": result.error,
         "checks": [asdict(check) for check in checks],

@@ -22,13 +22,13 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see judge/expectation.py
-    course: of the run: an update, a storm, see course/storm.py, or a chain of updates, see
-        course/chain.py
+    course: of the run: an update, a storm, see course/storm.py, a chain of updates, see
+        course/chain.py, or one of a guest, see course/guest_chain.py
     device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
     vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
-        they are functions of the device under test
+        they are functions of the device under test, with netdev=cable they get frames
     native_hotplug: whether the ports signal hot-plug themselves, to pciehp; if not, which is
         QEMU's default, firmware keeps that to itself
     decoys: whether there are any; without them an event which does not say whose it is belongs
@@ -43,6 +43,8 @@ class Scenario:
     end: the VMM's command that ends the update
     leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
     kernels: build flavours of the old and the next kernel
+    guest: that of the kernel of a guest with Linux, which the old kernel's programs find with
+        its initrd in /guest; none: there is no such guest
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
     length: of a chain, in updates
@@ -53,7 +55,8 @@ class Scenario:
     debug_only: whether it takes what only the debug kernel has
     warns: functions of the kernel that may warn
     tolerates: texts of the console that are right here, although they are complaints elsewhere
-    old_runs, next_runs: programs that each kernel runs instead of what the VMM does
+    old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
+        those that the last kernel of a chain runs in the end
     jump: what the old kernel runs to jump into the next one
     scribble: whether the lab overwrites the disks after old_runs
     patch: function of the old kernel to what it no longer does at the jump, see
@@ -91,6 +94,7 @@ class Scenario:
     end: str = "finish"
     leaves_msi: bool = False
     kernels: tuple = ("lab", "lab")
+    guest: str = ""
     append: tuple = ("", "")
     rings: int = 3
     length: int = 10
@@ -100,6 +104,7 @@ class Scenario:
     at: dict = field(default_factory=dict)
     old_runs: tuple = ()
     next_runs: tuple = ()
+    end_runs: tuple = ()
     jump: str = "kexec -e"
     scribble: bool = False
     debug_only: bool = False
@@ -121,13 +126,17 @@ class Scenario:
 
     def course_kind(self):
         """Name of the course."""
-        if self.old_runs:
+        if self.old_runs and self.course == "update":
             return "programs"
         return "crash" if self.crashes else self.course
 
     def numbers(self):
         """Of the vectors that are used."""
         return [number for first, count in self.ranges() for number in range(first, first + count)]
+
+    def flavours(self):
+        """Of all kernels that it needs."""
+        return self.kernels + ((self.guest,) if self.guest else ())
 
     def can_run(self):
         """Whether its kernels have what it is about."""

@@ -5,6 +5,7 @@ import os
 import tempfile
 import unittest
 
+from judge import linux_guest
 from judge import names
 from judge import ring_accounts
 from judge import rules
@@ -57,7 +58,7 @@ class Files(unittest.TestCase):
 
     def test_every_rule_has_a_name(self):
         known = {*rules.RULES, *ring_accounts.LAWS, *virtual_machine.RULES,
-                 "foreign", "drift", "reset"}
+                 *linux_guest.RULES, "foreign", "drift", "reset"}
         self.assertEqual(known, set(names.RULES))
 
     def test_every_scenario_can_be_loaded(self):

@@ -11,7 +11,7 @@ from judge import virtual_machine
 QUEUE = {"interrupts": 20, "completed": 40, "verified": 20, "wrong": 0, "outstanding": 0,
          "moved": 0, "paused": {"completed": 10, "outstanding": 24}}
 CPU = {"ticks": 900, "altered": 0, "gaps": [[100, 300], [1000, 4000]]}
-REPORT = {"tsc_khz": 10, "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
+REPORT = {"tsc_khz": 10, "updates": 1, "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
           "cpus": [CPU, CPU],
           "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0}}, QUEUE, QUEUE]}
 
@@ -53,9 +53,9 @@ def test_broken(rule, changes):
 
 def test_update_gives_each_vector_one_interrupt():
     assert broken(changed(interrupts=41)) == set()
-    without = changed(interrupts=41)
-    del without["pause"]
-    assert broken(without) == {"guest-invented"}
+    assert broken(changed(interrupts=41) | {"updates": 0}) == {"guest-invented"}
+    assert broken(changed(interrupts=49) | {"updates": 10}) == set()
+    assert broken(changed(interrupts=51) | {"updates": 10}) == {"guest-invented"}
 
 
 def test_cpu_runs_until_it_is_stopped():

@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <linux/pci_regs.h>
+#include <linux/vfio.h>
 
 #include "assigned.h"
 #include "ioas.h"
@@ -45,7 +47,8 @@ static int map_dma(struct assigned *device)
 
 	ret = ioas_alloc(&ioas, device->dev.iommufd);
 	if (!ret)
-		ret = ioas_map(&ioas, 0, device->vm->memory, GUEST_MEMORY_BYTES);
+		ret = ioas_map(&ioas, 0, device->vm->memory,
+			       device->vm->memory_bytes);
 	if (!ret)
 		ret = ioas_alloc_hwpt(&ioas, device->dev.devid, &hwpt);
 
@@ -74,7 +77,7 @@ int assigned_open(struct assigned *device, struct vm *vm)
 }
 
 /* As firmware leaves it */
-int assigned_reset(struct assigned *device)
+int assigned_power_on(struct assigned *device)
 {
 	__u32 bar;
 
@@ -83,6 +86,22 @@ int assigned_reset(struct assigned *device)
 	device->state.bar = BAR_ADDRESS | (bar & BAR_FLAGS);
 
 	return map_bar(device);
+}
+
+/* In another virtual machine with the same memory */
+int assigned_reset(struct assigned *device, struct vm *vm)
+{
+	int ret;
+
+	device->vm = vm;
+	vm->device = device;
+	ret = msix_reset(device);
+	if (ret)
+		return ret;
+	if (ioctl(device->dev.fd, VFIO_DEVICE_RESET))
+		return -errno;
+
+	return assigned_power_on(device);
 }
 
 int assigned_restore(struct assigned *device, const struct assigned_state *state)
@@ -108,7 +127,7 @@ static bool has_msix_flags(const struct assigned *device, unsigned int pos)
 	return pos == device->dev.msix_cap;
 }
 
-/* pos: of a dword */
+/* pos: of a dword. There is no INTx. */
 static __u32 config_dword(struct assigned *device, unsigned int pos)
 {
 	__u16 emulated = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
@@ -118,6 +137,8 @@ static __u32 config_dword(struct assigned *device, unsigned int pos)
 	if (bar)
 		return *bar;
 	vfio_dev_config_read(&device->dev, pos, &value, sizeof(value));
+	if (pos == (PCI_INTERRUPT_PIN & ~3))
+		memset((__u8 *)&value + (PCI_INTERRUPT_PIN & 3), 0, sizeof(__u8));
 	if (has_msix_flags(device, pos)) {
 		value &= ~((__u32)emulated << 16);
 		value |= (__u32)(device->state.msix_flags & emulated) << 16;
@@ -172,10 +193,12 @@ void assigned_port_read(struct assigned *device, __u16 port, void *data, size_t 
 	int pos = selected(device, port, size);
 	__u32 dword;
 
-	if (pos < 0)
-		return;
-	dword = config_dword(device, pos & ~3);
-	memcpy(data, (__u8 *)&dword + (pos & 3), size);
+	if (port == CONFIG_ADDRESS && size == sizeof(device->state.config_address)) {
+		memcpy(data, &device->state.config_address, size);
+	} else if (pos >= 0) {
+		dword = config_dword(device, pos & ~3);
+		memcpy(data, (__u8 *)&dword + (pos & 3), size);
+	}
 }
 
 void assigned_port_write(struct assigned *device, __u16 port, const void *data, size_t size)

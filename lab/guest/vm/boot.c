@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bare guest's start: its image, and what firmware and a boot loader would have
- * left, 64-bit mode with the lower 4 GiB mapped one to one.
+ * What firmware and a boot loader would have left of a CPU: 64-bit mode, the lower
+ * 4 GiB mapped one to one, and the segments of Linux's boot protocol.
  */
 #include <errno.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
-#include "vm.h"
+#include "boot.h"
 
 /* In the guest's memory */
 #define GDT		0x1000
 #define PML4		0x2000
 #define PDPT		0x3000
 #define PAGE_DIRECTORY	0x4000	/* four of them */
-#define STACK_TOP	0x40000
-#define STACK_BYTES	0x8000
+
+#define CODE		2	/* entries of the GDT */
+#define DATA		3
+#define SELECTOR(entry)	((entry) * sizeof(__u64))
 
 #define PRESENT		0x3	/* and writable */
 #define LARGE		0x80
@@ -46,18 +47,18 @@ static void map_one_to_one(struct vm *vm)
 /* Descriptors of the segments below, for the return from an interrupt */
 static void write_gdt(struct vm *vm)
 {
-	table(vm, GDT)[1] = 0x00af9b000000ffff;
-	table(vm, GDT)[2] = 0x00cf93000000ffff;
+	table(vm, GDT)[CODE] = 0x00af9b000000ffff;
+	table(vm, GDT)[DATA] = 0x00cf93000000ffff;
 }
 
 static void set_segments(struct kvm_sregs *sregs)
 {
 	struct kvm_segment code = {
-		.limit = 0xffffffff, .selector = 0x08, .type = 0xb,
+		.limit = 0xffffffff, .selector = SELECTOR(CODE), .type = 0xb,
 		.present = 1, .s = 1, .l = 1, .g = 1,
 	};
 	struct kvm_segment data = {
-		.limit = 0xffffffff, .selector = 0x10, .type = 0x3,
+		.limit = 0xffffffff, .selector = SELECTOR(DATA), .type = 0x3,
 		.present = 1, .s = 1, .db = 1, .g = 1,
 	};
 	struct kvm_segment task = { .limit = 0x67, .type = 0xb, .present = 1 };
@@ -70,21 +71,22 @@ static void set_segments(struct kvm_sregs *sregs)
 	sregs->gs = data;
 	sregs->tr = task;
 	sregs->gdt.base = GDT;
-	sregs->gdt.limit = 3 * sizeof(__u64) - 1;
+	sregs->gdt.limit = SELECTOR(DATA + 1) - 1;
 }
 
-/* As after a call: the number of the CPU is the argument. */
-static int boot_vcpu(struct vcpu *vcpu)
+void boot_write_tables(struct vm *vm)
 {
-	struct kvm_regs regs = {
-		.rip = GUEST_LOAD,
-		.rdi = vcpu->index,
-		.rsp = STACK_TOP - vcpu->index * STACK_BYTES - sizeof(__u64),
-		.rflags = 0x2,
-	};
+	map_one_to_one(vm);
+	write_gdt(vm);
+}
+
+/* Interrupts are off. */
+int boot_vcpu(struct vcpu *vcpu, struct kvm_regs regs)
+{
 	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_sregs sregs;
 
+	regs.rflags = 0x2;
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
 		return -errno;
 	set_segments(&sregs);
@@ -98,18 +100,4 @@ static int boot_vcpu(struct vcpu *vcpu)
 		return -errno;
 
 	return 0;
-}
-
-int vm_boot(struct vm *vm)
-{
-	unsigned int i;
-	int ret = 0;
-
-	map_one_to_one(vm);
-	write_gdt(vm);
-	memcpy(vm->memory + GUEST_LOAD, bare_image, bare_image_end - bare_image);
-	for (i = 0; !ret && i < GUEST_CPUS; i++)
-		ret = boot_vcpu(&vm->vcpus[i]);
-
-	return ret;
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the guest reports, for the lab to judge. Where something has to happen first
- * it is waited for, until the guest has given up or a time has passed.
+ * The guests, and what they report, for the lab to judge. Where something has to
+ * happen first it is waited for, until the guest has given up or a time has passed.
  */
 #ifndef _LAB_VM_GUEST_H
 #define _LAB_VM_GUEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <linux/types.h>
 
 #include "vm.h"
 
 #define PAUSE_STEPS	16
+
+/* How long anything may take when it runs */
+#define GUEST_PATIENCE_MS	10000
 
 /* tsc: of the host, when the step was over */
 struct pause_step {
@@ -20,22 +24,56 @@ struct pause_step {
 };
 
 /*
- * Of an update: its steps, from before the CPUs are stopped until they run again;
- * what is to be added to the host's TSC to get the guest's; and what the guest had
- * reported when it was stopped.
+ * How many updates there have been. Of the last one: its steps, from before the CPUs
+ * are stopped until they run again, none if it was refused; what is to be added to
+ * the host's TSC to get the guest's; and what the guest had reported when it was
+ * stopped, the bare one in its memory, the other on its console.
  */
 struct guest_pause {
+	unsigned int nr_updates;
 	unsigned int nr_steps;
 	struct pause_step step[PAUSE_STEPS];
 	__u64 tsc_offset;
 	struct guest_report report;
+	unsigned int console_lines;
 };
 
+/**
+ * struct guest - what the VMM wants of a guest
+ * @name: as the command line has it
+ * @memory_bytes: how much memory it gets
+ * @boot_ms: how long it may take from its start to its first I/O
+ * @boot: load it, and make its CPUs ready to run
+ * @works: whether it has not given up; if it has, that is printed
+ * @goes_on: wait until all of its CPUs have done something
+ * @does_io: wait, no longer than that, until it has done I/O on all of its queues
+ * @drain: make it end its I/O
+ * @paused: take down what it had reported when it was stopped
+ * @print: what it reports
+ */
+struct guest {
+	const char *name;
+	size_t memory_bytes;
+	unsigned int boot_ms;
+	int (*boot)(struct vm *vm);
+	bool (*works)(struct vm *vm);
+	bool (*goes_on)(struct vm *vm);
+	bool (*does_io)(struct vm *vm, unsigned int ms);
+	void (*drain)(struct vm *vm);
+	void (*paused)(struct vm *vm, struct guest_pause *pause);
+	void (*print)(struct vm *vm, const struct guest_pause *pause);
+};
+
+extern const struct guest bare_guest, linux_guest;
+
+const struct guest *guest_of_name(const char *name);
 void pause_step(struct guest_pause *pause, const char *name);
 
-bool guest_goes_on(struct vm *vm);
-bool guest_does_io(struct vm *vm);
-void guest_drain(struct vm *vm);
-void guest_print(struct vm *vm, const struct guest_pause *pause);
+/* For guests */
+typedef bool (*guest_condition)(struct vm *vm, const void *before);
+
+bool guest_wait(const struct guest *guest, struct vm *vm, unsigned int ms,
+		guest_condition condition, const void *before);
+void guest_print_times(const struct vm *vm, const struct guest_pause *pause);
 
 #endif /* _LAB_VM_GUEST_H */

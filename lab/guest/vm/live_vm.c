@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtual machine with an assigned NVMe controller, and a live update of its host:
+ * A virtual machine with an assigned NVMe controller, and live updates of its host:
  *
  *	live_vm -s 1 BDF	boots the bare guest, which does verified I/O from now on
  *	kexec -s -l ...
  *	killall -USR1 live_vm	pauses the guest, and jumps
- *	live_vm -s 2 BDF	continues it in the next kernel, and prints what it reports
+ *	live_vm -s 2 BDF	continues it in the next kernel, where all begins again
+ *	killall -TERM live_vm	ends its I/O, and puts what it reports into a file
  *
- * -c instead of -s is the comparison: the virtual machine is handed over, the device
- * is not. -r BDF runs the guest without an update.
+ * SIGHUP cancels the update, and prepares the next one. SIGINT is the reset button of
+ * the virtual machine. With
+ *
+ *	-c 1, -c 2	the virtual machine is handed over, the device is not
+ *	-u 2		another VMM was killed with the device, before it had bound it
+ *	-r		there is no update, and the report is printed
+ *	-m MIB		the guest gets so much memory
+ *	-g linux	there is another guest
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,9 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/reboot.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/reboot.h>
@@ -32,6 +39,7 @@
 #include "vm.h"
 
 #define SESSION		"live_vm"
+#define REPORT		"/tmp/live_vm"
 #define MEMORY_TOKEN	1
 #define STATE_TOKEN	2
 #define DEVICE_TOKEN	3
@@ -43,8 +51,11 @@ struct handover {
 	struct guest_pause pause;
 };
 
+static const struct guest *guest = &bare_guest;
 static struct vm vm;
 static struct assigned device;
+static bool device_goes_along = true;
+static size_t memory_bytes;
 
 /* The files of a session, in the order in which they are preserved */
 struct files {
@@ -73,27 +84,41 @@ static struct handover *map_handover(int memfd)
 	return map;
 }
 
-static void start_guest(const char *bdf, int memory)
+/* The device stays attached, and what is preserved stays so. */
+static void reset_guest(int memory)
 {
-	int khz;
+	vm_pause(&vm);
+	vm_destroy(&vm);
+	check(vm_create(&vm, memory), "create virtual machine again");
+	check(assigned_reset(&device, &vm), "reset device");
+	memset(vm.memory, 0, vm.memory_bytes);
+	check(guest->boot(&vm), "boot guest again");
+	check(vm_run(&vm), "start CPUs");
+}
+
+static void start_guest(const char *bdf, int memory, struct handover *state)
+{
+	bool works;
 
 	check(vm_create(&vm, memory), "create virtual machine");
 	check(vfio_dev_open_cdev(&device.dev, bdf), "open device");
 	check(assigned_open(&device, &vm), "assign device");
-	check(assigned_reset(&device), "reset device");
-	check(vm_boot(&vm), "boot guest");
-	khz = ioctl(vm.vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
-	check(khz, "frequency of the TSC");
-	vm_report(&vm)->tsc_khz = khz;
+	check(assigned_power_on(&device), "map device");
+	check(guest->boot(&vm), "boot guest");
 	check(vm_run(&vm), "start CPUs");
-	ksft_test_result(guest_does_io(&vm), "the guest does I/O by interrupts\n");
+
+	works = guest->does_io(&vm, guest->boot_ms);
+	ksft_test_result(works, "the guest does I/O by interrupts\n");
+	if (!works)
+		guest->print(&vm, &state->pause);
 }
 
 /*
  * The virtual machine outlives a stage, so that the device is not reset when it ends.
  * The process in the background is the one that creates it, because it belongs to that.
+ * The signals which it waits for later are blocked in all of its threads.
  */
-static void begin_stage(void)
+static void begin_stage(sigset_t *signals)
 {
 	pid_t child = fork();
 
@@ -101,6 +126,12 @@ static void begin_stage(void)
 	if (child)
 		_exit(0);
 	setsid();
+	sigemptyset(signals);
+	sigaddset(signals, SIGUSR1);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, signals, NULL);
 	ksft_set_plan(1);
 }
 
@@ -112,6 +143,17 @@ static void end_stage(void)
 	freopen("/dev/null", "w", stdout);
 }
 
+static void prepare(struct files *files)
+{
+	files->session = luo_create_session(SESSION);
+	check(files->session, "session");
+	check(luo_preserve_fd(files->session, files->memory, MEMORY_TOKEN), "preserve memory");
+	check(luo_preserve_fd(files->session, files->state, STATE_TOKEN), "preserve state");
+	if (device_goes_along)
+		check(luo_preserve_fd(files->session, device.dev.fd, DEVICE_TOKEN),
+		      "preserve device");
+}
+
 static void pause_and_save(struct handover *state)
 {
 	state->pause.nr_steps = 0;
@@ -120,7 +162,7 @@ static void pause_and_save(struct handover *state)
 	pause_step(&state->pause, "stop");
 	check(vm_save(&vm, &state->vm), "save virtual machine");
 	state->pause.tsc_offset = state->vm.vcpus[0].tsc_offset;
-	state->pause.report = *vm_report(&vm);
+	guest->paused(&vm, &state->pause);
 	state->device = device.state;
 	pause_step(&state->pause, "save");
 }
@@ -131,45 +173,58 @@ static void pause_and_jump(struct handover *state)
 	pause_and_save(state);
 	reboot(LINUX_REBOOT_CMD_KEXEC);
 	perror("live_vm: kexec");
+	state->pause.nr_steps = 0;
 	check(vm_run(&vm), "start CPUs");
 }
 
-static void stage_1(const char *bdf, bool handover)
+/* Who waits for the file finds it complete. */
+static void report(const struct handover *state)
 {
-	struct handover *state;
-	struct files files;
-	sigset_t update;
+	check(freopen(REPORT ".next", "w", stdout) ? 0 : -errno, REPORT);
+	guest->drain(&vm);
+	guest->print(&vm, &state->pause);
+	fflush(stdout);
+	check(rename(REPORT ".next", REPORT) ? -errno : 0, REPORT);
+}
+
+static void serve(struct files *files, struct handover *state, const sigset_t *signals)
+{
 	int signal;
 
-	sigemptyset(&update);
-	sigaddset(&update, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &update, NULL);
-	begin_stage();
-
-	files.memory = create_memfd("memory", GUEST_MEMORY_BYTES);
-	files.state = create_memfd("state", sizeof(*state));
-	state = map_handover(files.state);
-	start_guest(bdf, files.memory);
-
-	files.session = luo_create_session(SESSION);
-	check(files.session, "session");
-	check(luo_preserve_fd(files.session, files.memory, MEMORY_TOKEN), "preserve memory");
-	check(luo_preserve_fd(files.session, files.state, STATE_TOKEN), "preserve state");
-	if (handover)
-		check(luo_preserve_fd(files.session, device.dev.fd, DEVICE_TOKEN),
-		      "preserve device");
-
-	end_stage();
 	for (;;) {
-		sigwait(&update, &signal);
-		pause_and_jump(state);
+		sigwait(signals, &signal);
+		if (signal == SIGUSR1) {
+			pause_and_jump(state);
+		} else if (signal == SIGHUP) {
+			close(files->session);
+			prepare(files);
+		} else if (signal == SIGINT) {
+			reset_guest(files->memory);
+		} else {
+			report(state);
+		}
 	}
 }
 
+static void stage_1(const char *bdf)
+{
+	struct handover *state;
+	struct files files;
+	sigset_t signals;
+
+	begin_stage(&signals);
+	files.memory = create_memfd("memory", memory_bytes);
+	files.state = create_memfd("state", sizeof(*state));
+	state = map_handover(files.state);
+	start_guest(bdf, files.memory, state);
+	prepare(&files);
+	end_stage();
+	serve(&files, state, &signals);
+}
+
+/* files: the session has been retrieved */
 static struct handover *take_over(struct files *files)
 {
-	files->session = luo_retrieve_session(SESSION);
-	check(files->session, "session");
 	files->memory = luo_retrieve_fd(files->session, MEMORY_TOKEN);
 	check(files->memory, "retrieve memory");
 	files->state = luo_retrieve_fd(files->session, STATE_TOKEN);
@@ -178,75 +233,123 @@ static struct handover *take_over(struct files *files)
 	return map_handover(files->state);
 }
 
-/*
- * The local APICs have their state before the first vector is armed: what the device
- * has latched is injected at once.
- */
-static void continue_guest(const char *bdf, const struct files *files, struct handover *state,
-			   bool handover)
+static void get_device(const char *bdf, const struct files *files, struct handover *state)
 {
-	check(vm_create(&vm, files->memory), "create virtual machine");
-	check(vm_restore(&vm, &state->vm), "restore virtual machine");
-	pause_step(&state->pause, "restore");
-
-	if (handover) {
+	if (device_goes_along) {
 		device.dev.fd = luo_retrieve_fd(files->session, DEVICE_TOKEN);
 		check(device.dev.fd, "retrieve device");
 	} else {
 		check(vfio_dev_open_cdev(&device.dev, bdf), "open device");
 	}
 	pause_step(&state->pause, "retrieve");
+}
+
+/*
+ * The local APICs have their state before the first vector is armed: what the device
+ * has latched is injected at once.
+ */
+static void continue_guest(const char *bdf, const struct files *files, struct handover *state)
+{
+	check(vm_create(&vm, files->memory), "create virtual machine");
+	check(vm_restore(&vm, &state->vm), "restore virtual machine");
+	pause_step(&state->pause, "restore");
+	get_device(bdf, files, state);
 	check(assigned_open(&device, &vm), "assign device");
 	pause_step(&state->pause, "map");
 	check(assigned_restore(&device, &state->device), "restore device");
 	pause_step(&state->pause, "arm");
 	check(luo_finish(files->session), "finish");
 	pause_step(&state->pause, "finish");
+	state->pause.nr_updates++;
 	check(vm_run(&vm), "start CPUs");
 }
 
-static void stage_2(const char *bdf, bool handover)
+/* A VMM which is killed. Somebody else keeps its session. */
+static void die_unbound(struct files *files)
+{
+	pid_t child = fork();
+	struct handover *state;
+
+	check(child, "fork");
+	if (child) {
+		waitpid(child, NULL, 0);
+		return;
+	}
+	state = take_over(files);
+	check(vm_create(&vm, files->memory), "create virtual machine");
+	check(vm_restore(&vm, &state->vm), "restore virtual machine");
+	check(luo_retrieve_fd(files->session, DEVICE_TOKEN), "retrieve device");
+	raise(SIGKILL);
+}
+
+static void stage_2(const char *bdf, bool again)
 {
 	struct handover *state;
 	struct files files;
+	sigset_t signals;
 
-	begin_stage();
+	begin_stage(&signals);
+	files.session = luo_retrieve_session(SESSION);
+	check(files.session, "session");
+	if (again)
+		die_unbound(&files);
 	state = take_over(&files);
 	pause_step(&state->pause, "boot");
-	continue_guest(bdf, &files, state, handover);
+	continue_guest(bdf, &files, state);
 
-	ksft_test_result(guest_goes_on(&vm), "the guest goes on\n");
-	if (handover)
-		guest_does_io(&vm);
-	guest_drain(&vm);
-	guest_print(&vm, &state->pause);
+	ksft_test_result(guest->goes_on(&vm), "the guest goes on\n");
+	if (device_goes_along)
+		guest->does_io(&vm, GUEST_PATIENCE_MS);
+	close(files.session);
+	prepare(&files);
 	end_stage();
-	for (;;)
-		pause();
+	serve(&files, state, &signals);
 }
 
 static void run(const char *bdf)
 {
+	static struct handover state;
+
 	ksft_set_plan(1);
-	start_guest(bdf, create_memfd("memory", GUEST_MEMORY_BYTES));
-	guest_drain(&vm);
-	guest_print(&vm, NULL);
+	start_guest(bdf, create_memfd("memory", memory_bytes), &state);
+	guest->drain(&vm);
+	guest->print(&vm, &state.pause);
 	ksft_finished();
+}
+
+static void refuse(const char *program)
+{
+	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s 1|-s 2|-c 1|-c 2|-u 2|-r BDF\n",
+			   program);
 }
 
 int main(int argc, char *argv[])
 {
-	const char *option = argc > 2 ? argv[1] : "";
-	bool handover = !strcmp(option, "-s");
+	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	if (argc == 3 && !strcmp(option, "-r"))
-		run(argv[2]);
-	if (argc != 4 || (!handover && strcmp(option, "-c")))
-		ksft_exit_fail_msg("usage: %s -s|-c 1|2 BDF, or -r BDF\n", argv[0]);
-	require_liveupdate();
+	while ((option = getopt(argc, argv, "g:m:s:c:u:r")) != -1) {
+		if (option == 'g') {
+			guest = guest_of_name(optarg);
+		} else if (option == 'm') {
+			memory_bytes = strtoul(optarg, NULL, 0) << 20;
+		} else {
+			mode = option;
+			stage = optarg ? atoi(optarg) : 0;
+		}
+	}
+	if (!guest || optind + 1 != argc)
+		refuse(argv[0]);
+	if (!memory_bytes)
+		memory_bytes = guest->memory_bytes;
 
-	if (!strcmp(argv[2], "1"))
-		stage_1(argv[3], handover);
-	stage_2(argv[3], handover);
+	if (mode == 'r')
+		run(argv[optind]);
+	require_liveupdate();
+	device_goes_along = mode != 'c';
+	if (stage == 1)
+		stage_1(argv[optind]);
+	if (stage == 2)
+		stage_2(argv[optind], mode == 'u');
+	refuse(argv[0]);
 }

@@ -41,6 +41,14 @@ size_t msix_end(const struct assigned *device)
 	return page_of((table_end > pba_end ? table_end : pba_end) + PAGE_BYTES - 1);
 }
 
+static void mask_all(struct assigned *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < device->dev.nr_msix; i++)
+		device->state.msix[i].control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+}
+
 int msix_create(struct assigned *device)
 {
 	unsigned int i;
@@ -49,8 +57,8 @@ int msix_create(struct assigned *device)
 		device->eventfd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (device->eventfd[i] < 0)
 			return -errno;
-		device->state.msix[i].control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	}
+	mask_all(device);
 
 	return 0;
 }
@@ -153,6 +161,18 @@ int msix_set_flags(struct assigned *device, __u16 flags)
 		ret = flags & PCI_MSIX_FLAGS_ENABLE ? arm(device) : vfio_dev_disarm(&device->dev);
 
 	return ret ? ret : update(device);
+}
+
+/* The virtual machine is another one, to which no eventfd is bound. */
+int msix_reset(struct assigned *device)
+{
+	bool armed = device->state.msix_flags & PCI_MSIX_FLAGS_ENABLE;
+
+	memset(device->injects, 0, sizeof(device->injects));
+	memset(&device->state, 0, sizeof(device->state));
+	mask_all(device);
+
+	return armed ? vfio_dev_disarm(&device->dev) : 0;
 }
 
 /* KVM is ready for the first interrupt before there can be one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the bare guest and the VMM know of each other: where the guest is loaded,
- * and the page in which it reports what it does. The guest alone writes there, but
+ * and where in its memory it reports what it does. The guest alone writes there, but
  * for the first two fields.
  */
 #ifndef _LAB_VM_REPORT_H
@@ -9,7 +9,6 @@
 
 #include <linux/types.h>
 
-#define GUEST_MEMORY_BYTES	(16 << 20)
 #define GUEST_REPORT		0x10000
 #define GUEST_LOAD		0x100000
 #define GUEST_CPUS		2
@@ -17,7 +16,7 @@
 /* Vector N is that of queue N; queue 0 is the admin queue. */
 #define GUEST_QUEUES		6
 
-#define GUEST_GAPS		16
+#define GUEST_GAPS		128
 
 struct guest_gap {
 	__u64 begin;
@@ -55,7 +54,7 @@ struct guest_queue {
 };
 
 /**
- * struct guest_report - one page of the guest's memory
+ * struct guest_report - a part of the guest's memory
  * @tsc_khz: from the VMM
  * @drain: from the VMM: finish what is outstanding, then submit nothing more
  * @started: the controller has its queues

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A virtual CPU and its thread, which runs it and does for it what it does to
- * the device's configuration space and MSI-X table.
+ * its console, and to the device's configuration space and MSI-X table.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "assigned.h"
 #include "vm.h"
@@ -53,6 +54,7 @@ int vcpu_create(struct vm *vm, unsigned int index)
 	struct vcpu *vcpu = &vm->vcpus[index];
 	int size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
+	vcpu->run_bytes = size;
 	vcpu->vm = vm;
 	vcpu->index = index;
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
@@ -66,6 +68,12 @@ int vcpu_create(struct vm *vm, unsigned int index)
 	return set_cpuid(vcpu);
 }
 
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	munmap(vcpu->run, vcpu->run_bytes);
+	close(vcpu->fd);
+}
+
 /* What is nowhere reads as all ones. */
 static void port_access(struct vcpu *vcpu)
 {
@@ -75,8 +83,10 @@ static void port_access(struct vcpu *vcpu)
 
 	if (run->io.direction == KVM_EXIT_IO_IN) {
 		memset(data, 0xff, size);
+		console_port_read(&vcpu->vm->console, run->io.port, data, size);
 		assigned_port_read(vcpu->vm->device, run->io.port, data, size);
 	} else {
+		console_port_write(&vcpu->vm->console, run->io.port, data, size);
 		assigned_port_write(vcpu->vm->device, run->io.port, data, size);
 	}
 }

@@ -130,6 +130,12 @@ int vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
 	return ret ? ret : save_msrs(vcpu, state);
 }
 
+/* The guest has lost the time of the pause; fails if it has no use for KVM's clock. */
+static void tell_watchdogs(struct vcpu *vcpu)
+{
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 /* The local APIC needs its base, the deadline of its timer (a MSR) needs the local APIC. */
 int vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *saved)
 {
@@ -153,6 +159,8 @@ int vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *saved)
 		ret = restore_msrs(vcpu, &state);
 	if (!ret)
 		ret = ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &state.events) ? -errno : 0;
+	if (!ret)
+		tell_watchdogs(vcpu);
 
 	return ret;
 }

@@ -5,15 +5,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <x86intrin.h>
 
 #include "vm.h"
 
-#define KICK	SIGUSR2
-
-struct guest_report *vm_report(struct vm *vm)
-{
-	return (struct guest_report *)(vm->memory + GUEST_REPORT);
-}
+#define KICK		SIGUSR2
+#define NSEC_PER_MSEC	1000000
 
 int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t size)
 {
@@ -27,14 +26,31 @@ int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
+/* All of the file */
 static int map_memory(struct vm *vm, int memfd)
 {
-	vm->memory = mmap(NULL, GUEST_MEMORY_BYTES, PROT_READ | PROT_WRITE,
+	struct stat stat;
+
+	if (fstat(memfd, &stat))
+		return -errno;
+	vm->memory_bytes = stat.st_size;
+	vm->memory = mmap(NULL, vm->memory_bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_POPULATE, memfd, 0);
 	if (vm->memory == MAP_FAILED)
 		return -errno;
 
-	return vm_map(vm, SLOT_MEMORY, 0, vm->memory, GUEST_MEMORY_BYTES);
+	return vm_map(vm, SLOT_MEMORY, 0, vm->memory, vm->memory_bytes);
+}
+
+static int ask_frequency(struct vm *vm)
+{
+	int khz = ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz < 0)
+		return -errno;
+	vm->tsc_khz = khz;
+
+	return 0;
 }
 
 /* Only to make KVM_RUN return; a vCPU which is about to enter it finds immediate_exit. */
@@ -68,6 +84,8 @@ int vm_create(struct vm *vm, int memfd)
 	ret = map_memory(vm, memfd);
 	for (i = 0; !ret && i < GUEST_CPUS; i++)
 		ret = vcpu_create(vm, i);
+	if (!ret)
+		ret = ask_frequency(vm);
 
 	return ret ? ret : handle_kicks();
 }
@@ -100,6 +118,18 @@ void vm_pause(struct vm *vm)
 		pthread_join(vm->vcpus[i].thread, NULL);
 }
 
+/* No CPU runs. The memory stays what it is. */
+void vm_destroy(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < GUEST_CPUS; i++)
+		vcpu_destroy(&vm->vcpus[i]);
+	munmap(vm->memory, vm->memory_bytes);
+	close(vm->fd);
+	close(vm->kvm);
+}
+
 int vm_save(struct vm *vm, struct vm_state *state)
 {
 	unsigned int i;
@@ -113,17 +143,22 @@ int vm_save(struct vm *vm, struct vm_state *state)
 	}
 	if (!ret)
 		ret = ioctl(vm->fd, KVM_GET_CLOCK, &state->clock) ? -errno : 0;
+	if (!ret && !(state->clock.flags & KVM_CLOCK_HOST_TSC))
+		ret = -EOPNOTSUPP;
+	state->console = vm->console;
 
 	return ret;
 }
 
-/* The time of the pause goes by for the guest as well. */
+/*
+ * The time of the pause goes by for the guest as well, as on its TSC. The clock of the
+ * next kernel has only full seconds from the hardware.
+ */
 static int restore_clock(struct vm *vm, const struct kvm_clock_data *saved)
 {
+	unsigned __int128 cycles = __rdtsc() - saved->host_tsc;
 	struct kvm_clock_data clock = {
-		.clock = saved->clock,
-		.realtime = saved->realtime,
-		.flags = saved->flags & KVM_CLOCK_REALTIME,
+		.clock = saved->clock + (__u64)(cycles * NSEC_PER_MSEC / vm->tsc_khz),
 	};
 
 	return ioctl(vm->fd, KVM_SET_CLOCK, &clock) ? -errno : 0;
@@ -140,6 +175,7 @@ int vm_restore(struct vm *vm, const struct vm_state *state)
 		ret = restore_clock(vm, &state->clock);
 	for (i = 0; !ret && i < GUEST_CPUS; i++)
 		ret = vcpu_restore(&vm->vcpus[i], &state->vcpus[i]);
+	vm->console = state->console;
 
 	return ret;
 }

@@ -12,6 +12,7 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#include "console.h"
 #include "report.h"
 
 #define PAGE_BYTES	4096
@@ -33,20 +34,24 @@ struct vcpu {
 	unsigned int index;
 	int fd;
 	struct kvm_run *run;
+	size_t run_bytes;
 	pthread_t thread;
 };
 
 /*
- * error: why a CPU has stopped by itself; lock: of what they do to the device
+ * error: why a CPU has stopped by itself; lock: of what they do to console and device
  */
 struct vm {
 	int kvm;
 	int fd;
 	__u8 *memory;
+	size_t memory_bytes;
+	__u64 tsc_khz;
 	struct vcpu vcpus[GUEST_CPUS];
 	bool stop;
 	int error;
 	pthread_mutex_t lock;
+	struct console console;
 	struct assigned *device;
 };
 
@@ -68,6 +73,7 @@ struct vm_state {
 	struct vcpu_state vcpus[GUEST_CPUS];
 	struct kvm_irqchip irqchips[VM_IRQCHIPS];
 	struct kvm_clock_data clock;
+	struct console console;
 };
 
 /* image.S */
@@ -75,16 +81,15 @@ extern const __u8 bare_image[], bare_image_end[];
 
 int vm_create(struct vm *vm, int memfd);
 int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t size);
-int vm_boot(struct vm *vm);
 int vm_run(struct vm *vm);
+void vm_destroy(struct vm *vm);
 void vm_pause(struct vm *vm);
 int vm_save(struct vm *vm, struct vm_state *state);
 int vm_restore(struct vm *vm, const struct vm_state *state);
 
-struct guest_report *vm_report(struct vm *vm);
-
 int vcpu_create(struct vm *vm, unsigned int index);
 int vcpu_start(struct vcpu *vcpu);
+void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_save(struct vcpu *vcpu, struct vcpu_state *state);
 int vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state);
 

@@ -6,7 +6,7 @@
 #include "bare.h"
 #include "cpu.h"
 
-#define CODE_SELECTOR	0x08
+#define CODE_SELECTOR	0x10
 #define GATE		0x8e00	/* present, interrupt gate */
 #define EXCEPTIONS	32
 #define VECTORS		256

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the time of a guest's pause goes. The VMM measures its own steps. What is between two of
+them, "boot", is divided by what the two kernels have said meanwhile, which QEMU's trace has with
+its time."""
+
+from judge import virtual_machine
+from machine import qemulog
+
+BOOT, ARM = "boot", "arm"
+
+# What a step of the kernels ends with
+ENDS = {"freeze": "irq_liveupdate: frozen:", "jump": "Linux version",
+        "early boot": "interrupt remapping entries", "kernel": "Run /init"}
+BLOCK, LAST = "block", "first process"
+
+
+def _armed(seen):
+    """When the device's vectors were unmasked, or None."""
+    return next((event.time for event in seen.window("msix_write_config")
+                 if event.text == f"dev {seen.model} enabled 1 masked 0"), None)
+
+
+def _blocked(seen):
+    release = qemulog.Release(seen.model)
+    return next((event.time for event in seen.events
+                 if event.time >= seen.start and release.seen_in(event)), None)
+
+
+def kernels_steps(path, seen):
+    """(name, when it was over) of the steps of the kernels; none if one of them is not there."""
+    steps = list(zip(ENDS, qemulog.console_times(path, ENDS.values(), seen.start)))
+    steps.insert(1, (BLOCK, _blocked(seen)))
+    return steps if all(time for _, time in steps) else []
+
+
+def of(report, path, seen):
+    """(step, milliseconds) of the pause, in order."""
+    pause, armed = report.get("pause", []), _armed(seen)
+    if not armed:
+        return virtual_machine.steps_ms(report)
+    ends = dict(pause)
+    steps = [(name, end / report["tsc_khz"]) for name, end in pause]
+    # The same moment on the guest's clock and on that of the trace
+    offset = ends[ARM] / report["tsc_khz"] - armed * 1000
+    between = [(name, time * 1000 + offset) for name, time in kernels_steps(path, seen)]
+    at = next(n for n, (name, _) in enumerate(steps) if name == BOOT)
+    if between:
+        steps[at:at + 1] = between + [(LAST, steps[at][1])]
+    return [(name, end - begin) for (_, begin), (name, end) in zip(steps, steps[1:])]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The steps of a guest's pause."""
+
+from types import SimpleNamespace
+
+from judge import timeline
+from machine.qemulog import Event
+
+# Milliseconds: those of the guest's clock are 1,000,000 ahead of the seconds of the trace
+REPORT = {"tsc_khz": 10, "pause": [[name, (1_000_000 + ms) * 10] for name, ms in (
+    ("update", 0), ("stop", 10), ("save", 15), ("boot", 5000), ("map", 5100), ("arm", 5200),
+    ("finish", 5210))]}
+ARMED = Event(5.2, "msix_write_config", "dev nvme enabled 1 masked 0")
+BLOCKED = Event(0.3, "msix_write_config", "dev nvme enabled 1 masked 1")
+SAID = tuple(zip((0.2, 0.9, 1.5, 4.0), timeline.ENDS.values()))
+
+
+def written(path, said):
+    with open(path, "w") as f:
+        for time, text in said:
+            for char in text:
+                f.write(f"1970-01-01T00:00:{time:09.6f}Z memory_region_ops_write cpu 0 mr 0x1 "
+                        f"addr 0x3f8 value 0x{ord(char):x} size 1 name 'serial'\n")
+    return path
+
+
+def seen(*events):
+    return SimpleNamespace(model="nvme", start=0.0, events=events,
+                           window=lambda name: [e for e in events if e.name == name])
+
+
+def test_boot_is_divided(tmp_path):
+    steps = timeline.of(REPORT, written(tmp_path / "log", SAID), seen(BLOCKED, ARMED))
+    assert [(name, round(ms, 3)) for name, ms in steps] == [
+        ("stop", 10), ("save", 5), ("freeze", 185), ("block", 100), ("jump", 600),
+        ("early boot", 600), ("kernel", 2500), ("first process", 1000), ("map", 100),
+        ("arm", 100), ("finish", 10)]
+
+
+def test_without_a_handover_it_is_not(tmp_path):
+    path = written(tmp_path / "log", SAID[1:])
+    steps = timeline.of(REPORT, path, seen(BLOCKED, ARMED))
+    assert [name for name, _ in steps] == ["stop", "save", "boot", "map", "arm", "finish"]
+    assert timeline.of(REPORT, path, seen(BLOCKED)) == steps
