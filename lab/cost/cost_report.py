@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from cost import boot
 from cost import limits
 from cost import live_update
+from report.tables import table
 
 COLUMNS = ("cold", *live_update.HANDOVER_STEPS)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -33,12 +35,6 @@ class Findings:
     seams: list
 
 
-def _table(rows):
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths))
-            for row in rows]
-
-
 def _number(value):
     return f"{value:.0f}" if value == int(value) or value >= 100 else f"{value:.2f}"
 
@@ -49,7 +45,7 @@ def _instructions(measurements):
         rows.append((str(m.vectors), str(m.devices),
                      *(_number(m.steps[name].instructions / m.vectors) for name in COLUMNS),
                      f"{limits.figures(m)['handover']:.3f}"))
-    return ["Instructions per vector", *_table(rows), ""]
+    return ["Instructions per vector", *table(rows), ""]
 
 
 def _operations(measurement):
@@ -58,7 +54,7 @@ def _operations(measurement):
         rows.append((name, *(str(measurement.steps[step].operations[name])
                              for step in COLUMNS)))
     return [f"Hardware operations, {measurement.vectors} vectors of "
-            f"{measurement.devices} device(s)", *_table(rows), ""]
+            f"{measurement.devices} device(s)", *table(rows), ""]
 
 
 def _limits(found):
@@ -67,7 +63,7 @@ def _limits(found):
              for one in limits.check(found)]
     notes = [f"  known: {one.what}: {limits.KNOWN[one.what]}" for one in limits.check(found)
              if one.is_known()]
-    return ["Limits", *_table(rows), *notes]
+    return ["Limits", *table(rows), *notes]
 
 
 def _serializer(serializer):
@@ -85,7 +81,7 @@ def _scale(scaled, what, title):
                                         if (one.units, one.devices, one.vectors) == size)))
     exponents = boot.exponents(scaled, what)
     rows.append(("1", "", "exponent", *(f"{exponents[step]:.3f}" for step in rows[0][3:])))
-    return [f"Emulated units, {title} per vector", *_table(rows), ""]
+    return [f"Emulated units, {title} per vector", *table(rows), ""]
 
 
 def _growth(scaled, growth):
@@ -101,7 +97,7 @@ def _growth(scaled, growth):
              "cold", *map(str, sizes[1:]), "exponent")]
     rows += [(name, *cells(adopt), *cells(cold)) for name, adopt, cold in growth]
     return ["Where adoption grows, instructions per vector of one emulated unit, "
-            f"from {sizes[0]} vectors", *_table(rows), ""]
+            f"from {sizes[0]} vectors", *table(rows), ""]
 
 
 def _boot(boots):
@@ -111,7 +107,7 @@ def _boot(boots):
     ours, without = (sorted(boots[flavour]) for flavour in live_update.FLAVOURS)
     more = ours[len(ours) // 2] - without[len(without) // 2]
     return ["Boot without a handover, instructions from start_kernel() to the first process",
-            *_table(rows), f"  {more:+,} in the median. With other random numbers the same kernel "
+            *table(rows), f"  {more:+,} in the median. With other random numbers the same kernel "
             f"takes up to {without[-1] - without[0]:,} more", ""]
 
 
@@ -120,7 +116,7 @@ def _functions(functions):
     rows += [(name, f"{ours:,}", f"{without:,}", f"{ours - without:+,}")
              for name, ours, without in functions]
     return [f"The same by function, boots with the seed {boot.SEEDS[0]}",
-            *_table(rows), ""]
+            *table(rows), ""]
 
 
 def _seams(seams):

@@ -35,7 +35,8 @@ def _row(vector, rings):
             "changed" if change else "same")
 
 
-def _table(rows):
+def table(rows):
+    """Lines in which the cells of all rows are below each other."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
             for row in rows]
@@ -43,13 +44,13 @@ def _table(rows):
 
 def vectors_table(result):
     rows = [HEADINGS] + [_row(v, result.scenario.rings) for v in result.vectors]
-    return _table(rows)
+    return table(rows)
 
 
 def accounts_table(result):
     columns = ("number", *ring_accounts.COLUMNS)
     rows = [tuple(str(getattr(a, name)) for name in columns) for a in result.accounts]
-    return _table([columns, *rows])
+    return table([columns, *rows])
 
 
 def chain_table(result):
@@ -57,7 +58,7 @@ def chain_table(result):
     for name in result.chain[0]:
         values = [row[name] for row in result.chain]
         rows.append((name, *map(str, (values[0], values[-1], min(values), max(values)))))
-    return _table(rows)
+    return table(rows)
 
 
 def judges_table(*results):
@@ -187,7 +188,7 @@ def storms_table(results):
             groups.setdefault(group, []).append(result)
     rows = [(group, *_storm_sums(groups[group]).values()) for group in sorted(groups)]
     rows.append(("all", *_storm_sums(results).values()))
-    return _table([("", *_storm_sums([])), *[tuple(map(str, row)) for row in rows]])
+    return table([("", *_storm_sums([])), *[tuple(map(str, row)) for row in rows]])
 
 
 def as_data(result, checks):
