@@ -113,13 +113,18 @@ class _Places:
         self._places = {}
         self._last = {}
         self._high = {}
+        self._is_armed = False
         self._arrivals = {id(event): message for event, message
                           in seen.iommu.arrivals(seen.events, seen.device)}
         self._indices = dict(zip(seen.messages, seen.irtes))
         for event in seen.events:
-            self._follow(event, seen.armed())
+            self._follow(event, event.time >= seen.armed())
 
-    def _follow(self, event, armed):
+    def _follow(self, event, is_armed):
+        if is_armed and not self._is_armed:
+            # Nothing that was pending in the old kernel still is.
+            self._last.clear()
+        self._is_armed = is_armed
         if event.name == "irte_write":
             self._entry(event.numbers())
             return
@@ -127,7 +132,7 @@ class _Places:
             self._arrive(self._indices.get(self._arrivals[id(event)]))
             return
         place = self._x2apic_sends(event) if self._x2apic else self._xapic_sends(event)
-        if place and event.time >= armed:
+        if place and is_armed:
             self._send(place)
 
     def _entry(self, entry):

@@ -152,6 +152,10 @@ class Strays(unittest.TestCase):
         self.assertEqual(self.invented([1, 1]), [0, 1])
         self.assertEqual(self.invented([0, 2]), [0, 1])
 
+    def test_nothing_strays_from_one_kernel_to_the_next(self):
+        later = STRAY.replace("0@101.3", "0@103.3")
+        self.assertEqual(self.invented([0, 1], later), [0, 1])
+
     def test_nothing_strays_to_another_place(self):
         elsewhere = STRAY.replace("index 18 low 0x100220001", "index 18 low 0x100230001")
         self.assertEqual(self.invented([0, 1], elsewhere), [0, 1])
