@@ -5,6 +5,7 @@
 ##@ Variables
 BUILD	?= build#	## everything that is generated goes here
 KERNEL_SRC ?=#		## Linux 7.3.x tarball or tree instead of Debian's package
+LINUX_SERIES ?=#		## kernel series, with a BUILD of its own: 7.2 instead of 7.3
 DEBUG	?= 0#		## 1: the debug kernel (KASAN, lockdep, kmemleak)
 VECTORS	?= 8#		## demo: MSI-X vectors of the device
 CPUS	?= 2#		## demo: CPUs of the old kernel
@@ -14,7 +15,7 @@ SEED	?= 1#		## storm: seed of rings, pauses, mode, CPUs and vectors
 QEMU	?=#		## QEMU 11.1 or newer, instead of the system's or Debian's
 JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
 
-export BUILD KERNEL_SRC QEMU JOBS FORCE
+export BUILD KERNEL_SRC LINUX_SERIES QEMU JOBS FORCE
 
 FLAVOUR	= $(if $(filter 1,$(DEBUG)),debug,lab)
 LAB	= python3 lab/lab.py

@@ -11,8 +11,8 @@ case $BUILD in
 esac
 LINUX=$BUILD/linux
 JOBS=${JOBS:-$(nproc)}
-# The kernel release the overlay is written for.
-LINUX_SERIES=7.3
+# The kernel series: 7.3 is what the overlay is written for, others have a folder in versions/.
+LINUX_SERIES=${LINUX_SERIES:-7.3}
 # The Debian suite that has this kernel, and the lab's QEMU.
 # shellcheck disable=SC2034
 DEBIAN_SUITE=trixie-backports

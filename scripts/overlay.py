@@ -8,6 +8,10 @@ as X.patch. Only the repository's side knows about kunit/: everything else, the
 output of list included, goes by the path in the kernel. The work tree ($BUILD/linux) is a git
 work tree whose first commit is the pristine kernel.
 
+The overlay is written for one kernel series. What has to be different for another one
+lives under versions/SERIES/, at the same path, and goes before what lies outside:
+versions/7.2/kernel/irq/Makefile.patch. Export writes a file there only if it differs.
+
     overlay.py lay      repository -> work tree
     overlay.py export   work tree -> repository
     overlay.py check    compare only; fails when they differ
@@ -39,6 +43,9 @@ ROOTS = ("arch", "Documentation", "drivers", "include", "kernel",
 SUITES = "kunit/"
 SUITE = re.compile(r"(?!tools/)(?:include/kunit/.*|(?:.*/)?"
                    r"(?:[^/]*_test\.[ch]|kunit_[^/]*\.h|\.kunitconfig))")
+
+# What is different for other kernel series than the one that the overlay is written for.
+VERSIONS = "versions/"
 
 # Files that the kernel's .gitignore hides although they are sources.
 HIDDEN_SOURCES = (".kunitconfig", ".gitignore")
@@ -139,23 +146,40 @@ def write_entry(base, path, entry):
 class Repo:
     """The overlay's side: files and patches in this repository."""
 
-    def __init__(self, base):
+    def __init__(self, base, series=None):
+        """series: that of the kernel tree, for one that has files under versions/."""
         self.base = base
+        own = os.path.join(VERSIONS, series or "")
+        self.own = own if series and os.path.isdir(os.path.join(base, own)) else None
 
     def entries(self):
         """All files of the overlay."""
-        found = {}
+        found, own = {}, {}
         for path in git_paths(self.base, "ls-files", "-z", "--cached",
                               "--others", "--exclude-standard"):
+            if path.startswith(VERSIONS):
+                if not self.own or not path.startswith(self.own + "/"):
+                    continue
+                laid, into = kernel_path(path.removeprefix(self.own + "/")), own
+            else:
+                laid, into = kernel_path(path), found
             entry = read_entry(self.base, path)
-            laid = kernel_path(path)
             if entry and in_overlay(laid):
-                found[laid] = entry
-        return found
+                into[laid] = entry
+        return found | own
 
     def put(self, path, entry):
         """Write or remove one file of the overlay."""
-        write_entry(self.base, repo_path(path), entry)
+        common = repo_path(path)
+        if not self.own:
+            write_entry(self.base, common, entry)
+            return
+        theirs = read_entry(self.base, common)
+        if not entry and theirs:
+            raise OverlayError(f"{path}: the other series have it, so it cannot be removed "
+                               "here alone")
+        same = entry and theirs and entry.key(path) == theirs.key(path)
+        write_entry(self.base, os.path.join(self.own, common), None if same else entry)
 
 
 class Tree:
@@ -167,6 +191,9 @@ class Tree:
             raise OverlayError(f"no kernel tree in {base}: make prepare")
         self.pristine = git(base, "rev-list", "--max-parents=0",
                             "HEAD").decode().split()[0]
+        makefile = git(base, "cat-file", "blob", f"{self.pristine}:Makefile").decode()
+        self.series = ".".join(re.search(rf"^{name} = (\d+)$", makefile, re.M)[1]
+                               for name in ("VERSION", "PATCHLEVEL"))
 
     def entries(self, known=()):
         """All that differs from the pristine kernel, in the overlay's terms.
@@ -276,8 +303,8 @@ class Sync:
                 for line in file:
                     repo, tree, path = line.rstrip("\n").split(" ", 2)
                     self.laid[path] = (repo, tree)
-        self.repo = Repo(REPO)
         self.tree = Tree(os.path.join(build, "linux"))
+        self.repo = Repo(REPO, self.tree.series)
         self.scan()
 
     def scan(self):

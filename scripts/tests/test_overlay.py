@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Where a file of the kernel tree lives in the repository, and back."""
 
+import os
+import subprocess
+
 import overlay
 import pytest
 
@@ -31,3 +34,58 @@ def test_file_in_the_wrong_half_is_refused(path):
 
 def test_documents_beside_the_suites_are_not_laid():
     assert not overlay.in_overlay(overlay.kernel_path("kunit/README.md"))
+
+
+def changed_lines(path):
+    with open(os.path.join(overlay.REPO, path), encoding="utf-8") as file:
+        return sorted(line.rstrip() for line in file.readlines()[2:] if line[0] in "+-")
+
+
+def own_patches():
+    return overlay.git_paths(overlay.REPO, "ls-files", "-z", "--cached", "--others",
+                             "--exclude-standard", "--", overlay.VERSIONS)
+
+
+@pytest.mark.parametrize("path", own_patches())
+def test_patch_for_another_series_changes_the_same_lines(path):
+    assert changed_lines(path) == changed_lines(path.split("/", 2)[2])
+
+
+@pytest.fixture(name="repo")
+def make_repo(tmp_path):
+    """A repository with a file and a patch that another series has, too."""
+    for path, text in (("kernel/a.c", "all\n"), ("kernel/b.c", "both\n"),
+                       ("versions/7.2/kernel/b.c", "only\n")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    return tmp_path
+
+
+def contents(repo):
+    return {path: entry.data.decode() for path, entry in repo.entries().items()}
+
+
+@pytest.mark.parametrize("series, expected", [
+    (None, "both\n"), ("7.3", "both\n"), ("7.2", "only\n")])
+def test_a_series_has_its_own_file(repo, series, expected):
+    assert contents(overlay.Repo(str(repo), series)) == {
+        "kernel/a.c": "all\n", "kernel/b.c": expected}
+
+
+def test_what_is_the_same_again_has_one_place(repo):
+    one = overlay.Repo(str(repo), "7.2")
+    one.put("kernel/b.c", overlay.Entry(b"both\n", False))
+    assert not (repo / "versions").exists()
+
+
+def test_what_differs_goes_to_the_series(repo):
+    one = overlay.Repo(str(repo), "7.2")
+    one.put("kernel/a.c", overlay.Entry(b"new\n", False))
+    assert (repo / "kernel/a.c").read_text(encoding="utf-8") == "all\n"
+    assert contents(one)["kernel/a.c"] == "new\n"
+
+
+def test_file_of_all_series_is_not_removed_for_one(repo):
+    with pytest.raises(overlay.OverlayError):
+        overlay.Repo(str(repo), "7.2").put("kernel/a.c", None)
