@@ -241,7 +241,7 @@ def different_functions(ours, without):
     return rows
 
 
-# Functions which ask for a place: a load and a test of the list of what is incoming
+# Functions that ask for a number or an entry: a load and a test of the list of what is incoming
 KEY = "irq_liveupdate_incoming"
 SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "__setup_irq",
          "intel_irq_remapping_alloc",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Alters what the old kernel hands over, at the end of its jump.
 
-A scenario's "corrupt" is a list of alterations, "place.field = value", with the
+A scenario's "corrupt" is a list of alterations, "structure.field = value", with the
 fields of include/linux/kho/abi. The value is a number or another field. Of an
-array the first element is altered. Places:
+array the first element is altered. Structures:
 
     root, unit0, ref0, device0, device0.vector0     irq.h
     device0.vector0.entry                           its remapping table entry: low, high
@@ -13,7 +13,7 @@ array the first element is altered. Places:
                                                     serialized_data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
 
-"lose place.field" is an alteration, too: KHO forgets the memory whose physical address is in
+"lose structure.field" is an alteration, too: KHO forgets the memory whose physical address is in
 the field.
 
 Checksums are made right again, unless they are what is altered. The list of PCI
@@ -74,7 +74,7 @@ def flb_entries(global_state):
 
 
 class State:
-    """What the old kernel hands over: named places in its memory.
+    """What the old kernel hands over: named structures in its memory.
 
     root, devices, flb: virtual addresses of the root of the interrupt state, of the
         list of PCI devices and of LUO's entry of that list
@@ -83,29 +83,29 @@ class State:
     def __init__(self, stub, root, devices, flb):
         self._stub = stub
         self._layouts = abi.structures()
-        self._places = {}
+        self._found = {}
         self._altered = set()
         self._find_interrupts(root)
-        self._place("pci", "pci_lu_ser", devices)
+        self._name("pci", "pci_lu_ser", devices)
         self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
-        self._places["flb0"] = (self._layouts["luo_flb_ser"], flb)
+        self._found["flb0"] = (self._layouts["luo_flb_ser"], flb)
 
     def _size(self, structure):
         return ctypes.sizeof(self._layouts[structure])
 
-    def _place(self, name, structure, address):
-        self._places[name] = (self._layouts[structure], address)
+    def _name(self, name, structure, address):
+        self._found[name] = (self._layouts[structure], address)
 
     def _array(self, name, structure, address, count):
         for n in range(count):
-            self._place(f"{name}{n}", structure, address + n * self._size(structure))
+            self._name(f"{name}{n}", structure, address + n * self._size(structure))
 
     def _end(self, name):
-        layout, address = self._places[name]
+        layout, address = self._found[name]
         return address + ctypes.sizeof(layout)
 
     def _find_interrupts(self, root):
-        self._place("root", "irq_lu_root_ser", root)
+        self._name("root", "irq_lu_root_ser", root)
         self._array("unit", "irq_lu_unit_ser", self._end("root"), self.get("root.nr_units"))
         self._array("ref", "irq_lu_device_ref_ser", DIRECT_MAP + self.get("root.device_table"),
                     self.get("root.nr_devices"))
@@ -113,7 +113,7 @@ class State:
             self._find_device(f"device{n}", DIRECT_MAP + self.get(f"ref{n}.blob"))
 
     def _find_device(self, device, address):
-        self._place(device, "irq_lu_device_ser", address)
+        self._name(device, "irq_lu_device_ser", address)
         nr_vectors = self.get(f"{device}.nr_vectors")
         self._array(f"{device}.vector", "irq_lu_vector_ser", self._end(device), nr_vectors)
         for n in range(nr_vectors):
@@ -125,18 +125,18 @@ class State:
         if self.get(f"{unit}.backend") == AMDVI:
             table = self._find_table(f"{vector}.dte", table, self.get(f"{vector}.source"))
         index = self.get(f"{vector}.handle")
-        self._places[f"{vector}.entry"] = (
+        self._found[f"{vector}.entry"] = (
             TableEntry, DIRECT_MAP + table + index * ctypes.sizeof(TableEntry))
 
     def _find_table(self, dte, device_table, devid):
         offset = devid * ctypes.sizeof(DeviceTableEntry)
-        self._places[dte] = (DeviceTableEntry, DIRECT_MAP + device_table + offset)
+        self._found[dte] = (DeviceTableEntry, DIRECT_MAP + device_table + offset)
         return self.get(f"{dte}.interrupts") & AMDVI_TABLE
 
     def _field(self, name):
         """Address and size."""
-        place, _, field = name.rpartition(".")
-        layout, address = self._places[place]
+        structure, _, field = name.rpartition(".")
+        layout, address = self._found[structure]
         kind = dict(layout._fields_)[field]
         if issubclass(kind, ctypes.Array):
             kind = kind._type_
@@ -158,13 +158,13 @@ class State:
         if checksum in self._altered:
             return
         self._set(checksum, 0)
-        _, address = self._places[start]
+        _, address = self._found[start]
         self._set(checksum, binascii.crc32(self._stub.read(address, length)) ^ CHECKSUM_MASK)
 
-    def _seal_with_array(self, place, structure, count):
-        layout, _ = self._places[place]
-        self._seal(f"{place}.checksum", place, ctypes.sizeof(layout)
-                   + self.get(f"{place}.{count}") * self._size(structure))
+    def _seal_with_array(self, name, structure, count):
+        layout, _ = self._found[name]
+        self._seal(f"{name}.checksum", name, ctypes.sizeof(layout)
+                   + self.get(f"{name}.{count}") * self._size(structure))
 
     def seal(self):
         """Make all checksums right that were not altered; inner ones first."""

@@ -97,11 +97,11 @@ def _count(seen, events):
     return counts
 
 
-class _Places:
+class _Targets:
     """Follows where entries send to, CPU and vector.
 
     resends: by index, how often software has sent there since the vectors were armed again
-    donors: by index those of other entries which have sent last to a place that this one was
+    donors: by index those of other entries which have sent last to a target that this one was
         given, see _share_strays()
     """
 
@@ -109,8 +109,8 @@ class _Places:
         self.resends = {index: 0 for index in seen.irtes}
         self.donors = {index: set() for index in seen.irtes}
         self._x2apic = x2apic
-        self._place = seen.iommu.place
-        self._places = {}
+        self._target = seen.iommu.target
+        self._targets = {}
         self._last = {}
         self._high = {}
         self._is_armed = False
@@ -131,24 +131,24 @@ class _Places:
         if id(event) in self._arrivals:
             self._arrive(self._indices.get(self._arrivals[id(event)]))
             return
-        place = self._x2apic_sends(event) if self._x2apic else self._xapic_sends(event)
-        if place and is_armed:
-            self._send(place)
+        target = self._x2apic_sends(event) if self._x2apic else self._xapic_sends(event)
+        if target and is_armed:
+            self._send(target)
 
     def _entry(self, entry):
         index, low = entry["index"], entry["low"]
         if index not in self.resends:
             return
         if not low & IRTE_PRESENT:
-            self._places.pop(index, None)
+            self._targets.pop(index, None)
             return
-        place = self._place(low, entry["high"], self._x2apic)
-        self._places[index] = place
-        self.donors[index] |= {self._last.get(place, index)} - {index}
+        target = self._target(low, entry["high"], self._x2apic)
+        self._targets[index] = target
+        self.donors[index] |= {self._last.get(target, index)} - {index}
 
     def _arrive(self, index):
-        if index in self._places:
-            self._last[self._places[index]] = index
+        if index in self._targets:
+            self._last[self._targets[index]] = index
 
     @staticmethod
     def _x2apic_sends(event):
@@ -168,16 +168,16 @@ class _Places:
             return None
         return self._high.get(write["cpu"]), write["value"] & VECTOR_MASK
 
-    def _send(self, place):
-        for index, has in self._places.items():
-            self.resends[index] += has == place
+    def _send(self, target):
+        for index, has in self._targets.items():
+            self.resends[index] += has == target
 
 
 def _share_strays(found, donors):
     """A CPU has one bit for what is pending at a vector. Where a vector is freed with the bit
     set, the interrupt reaches whoever is given it next, and is missed by whom it was for.
 
-    found: by index; donors: of _Places
+    found: by index; donors: of _Targets
     """
     missing = {index: max(0, -account.surplus) for index, account in found.items()}
     for index, account in found.items():
@@ -195,7 +195,7 @@ def accounts(seen, x2apic, rings, vectors, trace):
     trace: the next kernel's trace
     """
     sent, passed = _count(seen, seen.iommu.requests), _count(seen, seen.iommu.arrivals)
-    places = _Places(seen, x2apic)
+    targets = _Targets(seen, x2apic)
     injected = injections(trace)
     found = []
     for vector, message, index in zip(vectors, seen.messages, seen.irtes):
@@ -203,11 +203,11 @@ def accounts(seen, x2apic, rings, vectors, trace):
         found.append(Account(
             number=vector.number, rings=rings[vector.number], sent=sent[message],
             dropped=sent[message] - passed[message], latched=vector.latched,
-            delivered=vector.counted, resent=places.resends[index],
+            delivered=vector.counted, resent=targets.resends[index],
             injected=tuple(each[2] for each in how),
             arrivals=sum(each[0] for each in how), pending=sum(each[1] for each in how),
             lost=rings[vector.number] - vector.seen, late=vector.late))
-    _share_strays(dict(zip(seen.irtes, found)), places.donors)
+    _share_strays(dict(zip(seen.irtes, found)), targets.donors)
     return found
 
 

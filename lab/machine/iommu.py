@@ -106,7 +106,7 @@ class Vtd:
     def waits(event):
         return event.name.startswith("vtd_inv_desc_wait")
 
-    def place(self, low, high, x2apic):
+    def target(self, low, high, x2apic):
         """(CPU, vector) that a present entry sends to."""
         shift = self._DESTINATION_SHIFT if x2apic else self._XAPIC_DESTINATION_SHIFT
         return low >> shift, low >> self._VECTOR_SHIFT & VECTOR_MASK
@@ -261,7 +261,7 @@ class Amdvi:
     def waits(event):
         return event.name == "amdvi_completion_wait"
 
-    def place(self, low, high, x2apic):
+    def target(self, low, high, x2apic):
         cpu = low >> self._DESTINATION_SHIFT & ((1 << self._DESTINATION_BITS) - 1)
         if x2apic:
             cpu |= high >> self._DESTINATION_HIGH_SHIFT << self._DESTINATION_BITS

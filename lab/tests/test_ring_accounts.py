@@ -101,7 +101,7 @@ class FromLog(unittest.TestCase):
                "5@103.7:apic_register_write register 0x30 = 0x1000008fb\n")
         self.assertEqual(self.account(log, x2apic=True).resent, 1)
 
-    def test_closed_entry_is_no_place(self):
+    def test_closed_entry_is_no_target(self):
         log = LOG + ("0@103.7:irte_write index 17 low 0x10000220000 high 0x40100\n"
                      + low(103.8, 0, 0x22))
         self.assertEqual(self.account(log).resent, 1)
@@ -118,13 +118,13 @@ class FromLogOfAmdvi(FromLog):
                "5@103.7:apic_register_write register 0x30 = 0x2300000822\n")
         self.assertEqual(self.account(log, x2apic=True).resent, 1)
 
-    def test_closed_entry_is_no_place(self):
+    def test_closed_entry_is_no_target(self):
         log = AMDVI_LOG + ("0@103.8:irte_write index 17 low 0x2 high 0x22\n"
                            + low(103.9, 0, 0x22))
         self.assertEqual(self.account(log).resent, 1)
 
 
-# A message arrives, its entry is freed, and another entry is given the place.
+# A message arrives, its entry is freed, and another entry is given its target.
 STRAY = """\
 0@100.0:irte_write index 17 low 0x100220001 high 0x40100
 7@101.0:vtd_ir_remap_msi_req addr 0xfee00238 data 0x0
@@ -145,7 +145,7 @@ class Strays(unittest.TestCase):
     def test_all_is_well(self):
         self.assertEqual(self.invented([1, 0]), [0, 0])
 
-    def test_interrupt_reaches_the_next_owner_of_its_place(self):
+    def test_interrupt_reaches_the_next_owner_of_its_target(self):
         self.assertEqual(self.invented([0, 1]), [0, 0])
 
     def test_what_nobody_misses_has_not_strayed(self):
@@ -156,7 +156,7 @@ class Strays(unittest.TestCase):
         later = STRAY.replace("0@101.3", "0@103.3")
         self.assertEqual(self.invented([0, 1], later), [0, 1])
 
-    def test_nothing_strays_to_another_place(self):
+    def test_nothing_strays_to_another_target(self):
         elsewhere = STRAY.replace("index 18 low 0x100220001", "index 18 low 0x100230001")
         self.assertEqual(self.invented([0, 1], elsewhere), [0, 1])
 

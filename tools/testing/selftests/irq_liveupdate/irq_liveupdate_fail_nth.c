@@ -218,22 +218,22 @@ static void test_preserve(const char *bdf)
 		test_walk(&walks[i]);
 }
 
-struct places {
+struct identity {
 	int irq[VECTORS];
 	struct msix_entry entry[VECTORS];
 };
 
-static struct places get_places(void)
+static struct identity get_identity(void)
 {
-	struct places places;
+	struct identity identity;
 	unsigned int i;
 
-	memset(&places, 0, sizeof(places));
-	check(irq_of_vectors(dev.bdf, places.irq, 0, VECTORS), "/proc/interrupts");
+	memset(&identity, 0, sizeof(identity));
+	check(irq_of_vectors(dev.bdf, identity.irq, 0, VECTORS), "/proc/interrupts");
 	for (i = 0; i < VECTORS; i++)
-		places.entry[i] = vfio_dev_msix_entry(&dev, i);
+		identity.entry[i] = vfio_dev_msix_entry(&dev, i);
 
-	return places;
+	return identity;
 }
 
 /* Returns whether it came to the n-th allocation. */
@@ -254,11 +254,11 @@ static bool step_adoption(unsigned int n, unsigned int *nr_failed)
 	return hit;
 }
 
-/* A vector for which there was no memory at first has its place nevertheless. */
+/* A vector for which there was no memory at first keeps its number and entry nevertheless. */
 static void test_adoption(const char *bdf)
 {
 	unsigned int n, nr_failed = 0;
-	struct places was, is;
+	struct identity was, is;
 	bool same = true;
 
 	ksft_set_plan(1);
@@ -270,9 +270,9 @@ static void test_adoption(const char *bdf)
 	check(vfio_dev_bind(&dev), "bind");
 	check(arm(), "arm");
 
-	was = get_places();
+	was = get_identity();
 	for (n = 1; n <= MAX_ALLOCATIONS && step_adoption(n, &nr_failed) && same; n++) {
-		is = get_places();
+		is = get_identity();
 		/* An interrupt without its file in debugfs cannot be triggered. */
 		rearm();
 		same = !memcmp(&was, &is, sizeof(is)) && delivers();
