@@ -11,7 +11,8 @@ from judge import virtual_machine
 QUEUE = {"interrupts": 20, "completed": 40, "verified": 20, "wrong": 0, "outstanding": 0,
          "moved": 0, "paused": {"completed": 10, "outstanding": 24}}
 CPU = {"ticks": 900, "altered": 0, "gaps": [[100, 300], [1000, 4000]]}
-REPORT = {"tsc_khz": 10, "updates": 1, "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
+REPORT = {"tsc_khz": 10, "updates": 1,
+          "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
           "cpus": [CPU, CPU],
           "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0}}, QUEUE, QUEUE]}
 
