@@ -121,7 +121,7 @@ coverage: image	## which of our lines KUnit and the scenarios run (gcov)
 	@$(LAB) coverage --build $(BUILD)
 
 bench: image	## what a live update costs, beside a cold start: one table
-	@scripts/build-kernel.sh cost nolu
+	@scripts/build-kernel.sh cost nolu kvm
 	@mkdir -p $(BUILD)/serializer
 	@$(SERIALIZER) cost
 	@$(LAB) bench --build $(BUILD)

@@ -24,6 +24,7 @@ from cost import coverage
 from cost import cost_report
 from cost import limits
 from cost import live_update
+from cost import pause
 from cost import plot
 from course import kernels
 from course import storm
@@ -245,7 +246,7 @@ def command_storm(arguments):
 
 def command_bench(arguments):
     build = builds.Build(arguments.build)
-    reason = build.not_ready(live_update.FLAVOURS)
+    reason = build.not_ready((*live_update.FLAVOURS, pause.FLAVOUR))
     if reason:
         sys.exit(reason)
     serializer = live_update.measure_serializer(build)
@@ -256,6 +257,7 @@ def command_bench(arguments):
         updates = [pool.submit(live_update.measure, vectors, build, arguments.console)
                    for vectors in reversed(arguments.vectors or live_update.VECTORS)]
         devices = pool.submit(live_update.measure_devices, build, arguments.console)
+        guest = pool.submit(pause.measure, build, arguments.console)
     updates = [update.result() for update in reversed(updates)] + [devices.result()]
     scaled, profiles = scaled.result()
     own = boot.own_functions(build, live_update.FLAVOURS)
@@ -263,7 +265,7 @@ def command_bench(arguments):
         updates, serializer, scaled, boot.growth(profiles, "adopt", "cold", own),
         boot.measure_boot(build, live_update.FLAVOURS),
         *boot.measure_functions(build, live_update.FLAVOURS, own),
-        boot.seams(build, live_update.FLAVOUR))
+        boot.seams(build, live_update.FLAVOUR), guest.result())
     print(cost_report.tables(found))
     tables.write_json(os.path.join(build.results(), "bench.json"), cost_report.as_data(found))
     plot.draw(updates, os.path.join(build.results(), "bench.svg"))

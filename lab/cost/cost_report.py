@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from cost import boot
 from cost import limits
 from cost import live_update
+from cost import pause
 from report.tables import table
 
 COLUMNS = ("cold", *live_update.HANDOVER_STEPS)
@@ -23,6 +24,7 @@ class Findings:
     functions: (function, instructions, those without) where the boots differ
     boot_of_ours: of a boot, the instructions in functions of ours
     seams: lines of disassembly
+    pause: of a guest, see cost/pause.py
     """
 
     updates: list
@@ -33,6 +35,7 @@ class Findings:
     functions: list
     boot_of_ours: int
     seams: list
+    pause: object
 
 
 def _number(value):
@@ -123,6 +126,19 @@ def _seams(seams):
     return ["Seams, as compiled", *seams, ""]
 
 
+def _pause(found):
+    rows = [("our steps", "instructions", "share")]
+    rows += [(name, f"{count:,}", f"{count / found.whole:.3%}")
+             for name, count in found.ours.items()]
+    rows.append(("all of ours", f"{found.sum_of_ours():,}", f"{found.share():.3%}"))
+    longest = [("longest steps", "instructions", "share")]
+    longest += [(name, f"{count:,}", f"{count / found.whole:.3%}")
+                for name, count in found.longest()]
+    return [f"Pause of a guest: one device of {pause.VECTORS} vectors, {pause.GUEST_MIB} MiB of "
+            f"memory; {found.whole:,} instructions from reboot(2) to FINISH",
+            *table(rows), "", *table(longest), ""]
+
+
 def tables(found):
     lines = _instructions(found.updates)
     for measurement in found.updates:
@@ -131,7 +147,7 @@ def tables(found):
     lines += _scale(found.scaled, "scale", "instructions")
     lines += _scale(found.scaled, "memory", "bytes")
     lines += _growth(found.scaled, found.growth)
-    lines += _boot(found.boots) + _functions(found.functions)
+    lines += _boot(found.boots) + _functions(found.functions) + _pause(found.pause)
     return "\n".join(lines + _seams(found.seams) + _limits(found))
 
 
@@ -157,4 +173,5 @@ def as_data(found):
         "boot": found.boots,
         "boot_functions": found.functions,
         "boot_of_ours": found.boot_of_ours,
+        "pause": asdict(found.pause),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cost import boot
 from cost import live_update
+from cost import pause
 from machine import abi
 
 # (what, figure of a measurement, its limit, from how many vectors on)
@@ -31,6 +32,10 @@ EXPONENT_LIMIT = 1.05
 
 # Of a boot which nothing was handed over to, in functions of ours
 BOOT_LIMIT = 1000
+
+# Of the pause of a guest: our share, and instructions of ours
+PAUSE_SHARE_LIMIT = 0.02
+PAUSE_LIMIT = 5_000_000
 
 # Limits which are known to be missed, and why
 KNOWN = {
@@ -125,9 +130,15 @@ def _scale(scaled):
                     f"{boot.SIZES} vectors")
 
 
+def _pause(found):
+    where = f"{pause.VECTORS} vectors, {pause.GUEST_MIB} MiB"
+    yield Limit("pause of a guest, our share", PAUSE_SHARE_LIMIT, found.share(), where)
+    yield Limit("pause of a guest, instructions of ours", PAUSE_LIMIT, found.sum_of_ours(), where)
+
+
 def check(found):
     """Each limit beside what was measured; found: cost_report.Findings"""
     return [*_targets(found.updates), *_format(), *_serializer(found.serializer),
-            *_scale(found.scaled),
+            *_scale(found.scaled), *_pause(found.pause),
             Limit("boot without a handover, instructions of ours", BOOT_LIMIT, found.boot_of_ours,
                   f"seed {boot.SEEDS[0]}")]

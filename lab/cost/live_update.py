@@ -93,20 +93,24 @@ class Step:
 
 
 class Machine(qemu.Machine):
+    """flavour: of its kernels; functions: those which are watched"""
+
     ACCELERATOR = qemu.COUNTING
+
+    flavour = FLAVOUR
+    functions = frozenset(name for step in STEPS.values() for name in step)
 
     def __init__(self, build, directory, echo=False):
         super().__init__(build.qemu, build.plugin(), directory, echo)
         self._cost = build.plugin("cost")
-        self._symbols = build.symbols(FLAVOUR)
+        self._symbols = build.symbols(self.flavour)
 
     @staticmethod
     def _traced(iommu):
         return TRACED
 
     def _plugins(self, iommu, call_address):
-        functions = {name for step in STEPS.values() for name in step}
-        watched = "".join(f",watch={name}:{start:#x}" for name in sorted(functions)
+        watched = "".join(f",watch={name}:{start:#x}" for name in sorted(self.functions)
                           for start, _ in self._symbols.functions(name))
         entries = "".join(f",interrupt={address:#x}"
                           for address in self._symbols.starting_with(*INTERRUPTS))

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which part of a guest's pause is ours, in instructions: of one device with all of its vectors
+armed, which reaches all of the guest's memory.
+
+The machine is that of cost/live_update.py, where time is the number of instructions. The pause
+begins where the VMM has called reboot(2), and ends with FINISH; before and after, it stops,
+saves and starts the guest, which it would for any update.
+"""
+
+import os
+from dataclasses import dataclass, replace
+
+from course import programs
+from course.run import RunFailed
+from cost import live_update
+from machine import qemulog
+from scenarios import scenario
+
+VECTORS = 64
+GUEST_MIB = 1024
+MEMORY = "3G"
+FLAVOUR = "kvm"
+LONGEST = 10
+
+BEGIN, END = "liveupdate_reboot", "vfio_pci_liveupdate_finish"
+
+# Step: functions of the kernel. What the VMM maps is its own business.
+OURS = {
+    "freeze": ("vfio_pci_liveupdate_freeze",),
+    "block": ("irq_lu_shutdown", "intel_liveupdate_close_all"),
+    "take-over": ("intel_ir_restore_table", "intel_ir_take_over", "intel_liveupdate_take_over"),
+    "match": ("pci_liveupdate_setup_device", "irq_liveupdate_match"),
+    "retrieve": ("vfio_pci_liveupdate_retrieve",),
+    "adoption": ("vfio_pci_set_irqs_ioctl",),
+    "replacement": ("vfio_df_ioctl_attach_pt",),
+    "FINISH": ("vfio_pci_liveupdate_finish",),
+}
+OTHERS = {
+    "devices are shut down": ("device_shutdown",),
+    "set-up of the machine": ("setup_arch",),
+    "set-up of memory": ("mm_core_init",),
+    "start of the other CPUs": ("smp_init",),
+    "initcalls": ("do_one_initcall",),
+    "initramfs is unpacked": ("do_populate_rootfs",),
+    "memory of the guest is retrieved": ("memfd_luo_retrieve",),
+    "memory is mapped for the device": ("iommufd_ioas_map", "iommufd_hwpt_alloc"),
+    "virtual machine is restored": ("kvm_dev_ioctl", "kvm_vm_ioctl", "kvm_vcpu_ioctl"),
+}
+
+# From where the first is entered to where the second is, by whatever is run
+BETWEEN = {
+    "jump: purgatory and decompression": ("machine_kexec", "x86_64_start_kernel"),
+    "first process, until the VMM has the session": ("run_init_process", "memfd_luo_retrieve"),
+}
+
+
+@dataclass(frozen=True)
+class Pause:
+    """In instructions.
+
+    whole: of all CPUs, from the first to the last
+    ours, others: by step, those of the tasks that were in its functions
+    """
+
+    whole: int
+    ours: dict
+    others: dict
+
+    def sum_of_ours(self):
+        return sum(self.ours.values())
+
+    def share(self):
+        return self.sum_of_ours() / self.whole
+
+    def longest(self):
+        steps = [(name, count) for steps in (self.ours, self.others)
+                 for name, count in steps.items()]
+        return sorted(steps, key=lambda step: -step[1])[:LONGEST]
+
+
+class Machine(live_update.Machine):
+    flavour = FLAVOUR
+    functions = {name for steps in (OURS, OTHERS, BETWEEN) for names in steps.values()
+                 for name in names} | {BEGIN, END}
+
+
+class Course(programs.Programs):
+    TRACED = ""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.slowness = live_update.SLOWNESS
+
+
+def _counts(path):
+    """(event, function, numbers) of what the plugin has logged."""
+    with open(path, errors="replace") as f:
+        for line in f:
+            match = qemulog.LINE.match(line)
+            if match and match["name"] in ("enter", "leave"):
+                event = qemulog.Event(0, match["name"], match["text"])
+                yield event.name, event.text.split()[0], event.numbers()
+
+
+class Reader:
+    """Counts from the beginning of the pause to its end."""
+
+    def __init__(self):
+        self._begin = None
+        self._counted = {}
+        self._inside = {}
+        self._first = {}
+
+    def _enter(self, function, numbers):
+        self._first.setdefault(function, numbers["all"])
+        self._inside[function] = numbers["own"]
+
+    def _leave(self, function, numbers):
+        """What was entered before the pause began does not count."""
+        if function in self._inside:
+            spent = numbers["own"] - self._inside.pop(function)
+            self._counted[function] = self._counted.get(function, 0) + spent
+
+    def read(self, path):
+        for event, function, numbers in _counts(path):
+            if function == BEGIN and event == "enter":
+                self._begin = numbers["all"]
+            if self._begin is not None:
+                getattr(self, "_" + event)(function, numbers)
+            if function == END and event == "leave" and self._begin is not None:
+                return self._result(numbers["all"])
+        raise RunFailed("the pause has no end")
+
+    def _steps(self, steps):
+        return {name: sum(self._counted.get(function, 0) for function in functions)
+                for name, functions in steps.items()}
+
+    def _between(self):
+        return {name: self._first[end] - self._first[begin]
+                for name, (begin, end) in BETWEEN.items()}
+
+    def _result(self, end):
+        return Pause(end - self._begin, self._steps(OURS),
+                     self._steps(OTHERS) | self._between())
+
+
+def _scenario():
+    parameters = live_update.PARAMETERS
+    return replace(
+        scenario.load("vm"), name="bench-pause", vectors=VECTORS, memory=MEMORY,
+        mode=live_update.MODE, cpus=(2, 2), append=(parameters, parameters),
+        old_runs=(f"live_vm -m {GUEST_MIB} -s 1 {{device}}",))
+
+
+def measure(build, echo=False):
+    chosen = _scenario()
+    directory = build.results(chosen.name)
+    with Machine(build, directory, echo) as machine:
+        result = Course(chosen, machine, build).execute()
+    if result.error:
+        raise RunFailed(result.error)
+    return Reader().read(os.path.join(directory, "qemu.log"))
