@@ -319,9 +319,11 @@ def _parser():
 
     update = commands.add_parser("chain", parents=[common, machine],
                                  help="live updates in a row, one table")
+    update.add_argument("scenario", nargs="?", choices=("chain", "attach-chain"),
+                        default="chain", help="through which devices go (default: chain)")
     update.add_argument("--length", type=int, help="how many (default: 10)")
     update.add_argument("--console", action="store_true", help="echo the guest's console")
-    update.set_defaults(act=command_run, scenario="chain")
+    update.set_defaults(act=command_run)
 
     storms = commands.add_parser("storm", parents=[common],
                                  help="storms of interrupts, KTAP and totals")

@@ -15,8 +15,8 @@ from judge import judgement
 from machine import qemu
 
 COURSES = {"update": update.Update, "crash": crash.Crash, "storm": storm.Storm,
-           "chain": chain.Chain, "programs": programs.Programs,
-           "guest-chain": guest_chain.GuestChain}
+           "chain": chain.Chain, "program-chain": chain.ProgramChain,
+           "programs": programs.Programs, "guest-chain": guest_chain.GuestChain}
 
 ATTEMPTS = 8               # to hit a race
 

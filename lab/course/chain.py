@@ -23,7 +23,8 @@ SEAL = "irq_lu_ser_seal_root"
 
 # What lies in the lists of each CPU is free as well
 READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
-awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo"""
+awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo; \
+awk '$1 == "nr_iommu_pages" { print "IommuPages:", $2 }' /proc/vmstat"""
 
 
 def memory(shell):
@@ -31,7 +32,8 @@ def memory(shell):
     found = dict(line.split()[:2] for line in shell(READ_MEMORY).splitlines())
     total = int(found["MemTotal:"])
     free = int(found["MemFree:"]) + int(found["CpuFree:"])
-    return {"memory, KiB": total, "memory in use, KiB": total - free}
+    return {"memory, KiB": total, "memory in use, KiB": total - free,
+            "pages of IOMMU tables": int(found["IommuPages:"])}
 
 
 class Chain(update.Update):
@@ -150,4 +152,25 @@ class Chain(update.Update):
             self._row = {}
             self._update()
             self._measure_kernel()
+            self.result.chain.append(self._row)
+
+
+class ProgramChain(Chain):
+    """A program does in each kernel what the VMM does otherwise: takes its device over from the
+    kernel before, and preserves it for the next one."""
+
+    devices = (qemu.DEVICE,)
+
+    def _course(self):
+        self._boot()
+        for line in self.scenario.old_runs:
+            self._extra("old", f"shell {line}")
+        for _ in range(self.scenario.length):
+            self._row = {}
+            self._start_jump()
+            self._wait_for_vmm("next")
+            for line in self.scenario.next_runs:
+                self._extra("next", f"shell {line}")
+            self.result.windows[-1].end = time.time()
+            self._row |= memory(self._shell)
             self.result.chain.append(self._row)

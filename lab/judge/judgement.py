@@ -61,7 +61,7 @@ def _judge_storm(result, log):
         result.judged["foreign"] = ring_accounts.foreign(result.never, result.quiet)
 
 
-def _judge_chain(result, log):
+def _judge_chain(result, log, judge_one=rules.judge):
     """Of the first device each update by itself, with what was before it since the last one, and
     with the table which it has from then."""
     times = [event.time for event in log.events]
@@ -70,7 +70,7 @@ def _judge_chain(result, log):
         events = table + log.events[bisect(times, since):bisect(times, window.end)]
         since = window.start
         table = [e for e in events if e.name == "irta_write" and e.time < since][-1:]
-        for name, one in rules.judge(_observe(result, window, events)).items():
+        for name, one in judge_one(_observe(result, window, events)).items():
             found.setdefault(name, []).append(one)
     result.judged = {name: verdict.merge(each) for name, each in found.items()}
     result.judged["drift"] = drift.judge(result.chain)
@@ -98,9 +98,16 @@ def _judge_guest_chain(result, log):
     result.judged |= live_device.judge_chain(_observe(result, whole, log.events))
 
 
+def _judge_program_chain(result, log):
+    """The device was reset when it was set up, and not once in all updates."""
+    _judge_chain(result, log, live_device.judge_rules)
+    whole = Window(result.windows[0].start, None, result.windows[-1].end)
+    result.judged["reset"] = live_device.not_reset(_observe(result, whole, log.events))
+
+
 JUDGES = {"update": _judge_update, "crash": _judge_update, "storm": _judge_storm,
-          "chain": _judge_chain, "programs": _judge_programs,
-          "guest-chain": _judge_guest_chain}
+          "chain": _judge_chain, "program-chain": _judge_program_chain,
+          "programs": _judge_programs, "guest-chain": _judge_guest_chain}
 
 
 def blind(log, stderr, answered):

@@ -73,13 +73,13 @@ def not_reset(seen):
                    len(seen.before(*RESETS)))
 
 
-def _judge(names, seen):
-    return {name: rules.RULES[name](seen) for name in names} | {"reset": not_reset(seen)}
+def judge_rules(seen, names=RULES):
+    return {name: rules.RULES[name](seen) for name in names}
 
 
 def judge(seen):
-    return _judge(RULES, seen)
+    return judge_rules(seen) | {"reset": not_reset(seen)}
 
 
 def judge_chain(seen):
-    return _judge(CHAIN_RULES, seen)
+    return judge_rules(seen, CHAIN_RULES) | {"reset": not_reset(seen)}

@@ -14,7 +14,7 @@ import time
 # To everybody, from nobody; an EtherType for experiments. The number follows.
 HEADER = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x88\xb5"
 FRAME_BYTES = 60
-GAP = 0.02
+RETRY = 0.02
 
 
 def frame(number):
@@ -22,12 +22,13 @@ def frame(number):
 
 
 class Sender:
-    def __init__(self, path, own_path):
-        """path: QEMU's socket, which may not be there yet."""
+    def __init__(self, path, own_path, gap):
+        """path: QEMU's socket, which may not be there yet; gap: seconds between frames."""
         self._path = path
+        self._gap = gap
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(own_path)
-        self._socket.settimeout(GAP)
+        self._socket.settimeout(RETRY)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -39,12 +40,12 @@ class Sender:
                 self._socket.sendto(frame(number), self._path)
                 return
             except OSError:
-                time.sleep(GAP)
+                time.sleep(RETRY)
 
     def _run(self):
         for number in itertools.count():
             self._send(number)
-            if self._ended.wait(GAP):
+            if self._ended.wait(self._gap):
                 return
 
     def close(self):

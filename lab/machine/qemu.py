@@ -64,11 +64,12 @@ DISK_BYTES = 1 << 24
 
 CONSOLE_TAIL_LINES = 40
 
-# What QEMU may say: of messages and DMA which a closed entry stops. Anything else fails a run,
-# as that it does not know a trace event does.
+# What QEMU may say: of messages and DMA which a closed entry stops, or that a page is not mapped.
+# Anything else fails a run, as that it does not know a trace event does.
 HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE|"
                       r"failed to remap interrupt from devid|"
                       r"vtd_iommu_translate: detected translation failure|"
+                      r"vtd_iova_to_[sf]\wpte: detected \w+ permission error|"
                       r"New fault is not recorded|Interrupt Mask set, irq is not generated")
 
 
@@ -96,11 +97,6 @@ def build_plugin(build_dir, name):
     return target
 
 
-def _has_cable(config):
-    """Whether the device under test, or another one, is a network card with somebody behind."""
-    return DEVICES[config.device].cable or any("netdev=cable" in each for each in config.devices)
-
-
 def _named_doorbells(config):
     """Further devices, each with the name of its doorbell if it has one."""
     return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
@@ -124,7 +120,7 @@ class Machine:
         self._process = None
         self.guest = None
         self.doorbells = []
-        self.sender = None
+        self.senders = []
 
     def _socket(self, name):
         return os.path.join(self.scratch, name)
@@ -162,11 +158,16 @@ class Machine:
         with open(self._socket("disk"), "r+b") as disk:
             disk.write(b"\xa5" * DISK_BYTES)
 
-    def _cable(self, config):
-        if not _has_cable(config):
-            return []
-        return ["-netdev", "dgram,id=cable,local.type=unix,remote.type=unix"
-                f",local.path={self._socket('card')},remote.path={self._socket('sender')}"]
+    @staticmethod
+    def cables(config):
+        """Names of those of the device under test, and of further devices."""
+        named = ["cable"] * DEVICES[config.device].cable
+        return named + re.findall(r"netdev=(\w+)", " ".join(config.devices))
+
+    def _cable_arguments(self, config):
+        return [part for name in self.cables(config) for part in (
+            "-netdev", f"dgram,id={name},local.type=unix,remote.type=unix"
+            f",local.path={self._socket(name)},remote.path={self._socket(name + '-end')}")]
 
     def _doorbell_arguments(self, config):
         names = ["doorbell"] + [name for _, name in _named_doorbells(config) if name]
@@ -197,7 +198,8 @@ class Machine:
             *(NATIVE_HOTPLUG if config.native_hotplug else ()),
             "-device", f"pcie-root-port,id=path,addr={ROOT_PORT_SLOT}.0,chassis=1",
             *self._doorbell_arguments(config), *self._devices(config),
-            *(DECOYS if config.decoys else ()), *self._disks(config), *self._cable(config),
+            *(DECOYS if config.decoys else ()), *self._disks(config),
+            *self._cable_arguments(config),
             "-chardev", f"file,id=console,path={self.console_path}",
             "-chardev", f"socket,id=vmm,path={self._socket('vmm')}",
             "-serial", "chardev:console", "-serial", "chardev:vmm",
@@ -215,8 +217,8 @@ class Machine:
     def start(self, config, kernel, initrd, append, call_address=None):
         self.guest = vmm.Guest(self._socket("vmm"), self.alive)
         self.doorbells = self._open_doorbells(config)
-        if _has_cable(config):
-            self.sender = frames.Sender(self._socket("card"), self._socket("sender"))
+        self.senders = [frames.Sender(self._socket(name), self._socket(name + "-end"),
+                                      config.frame_gap) for name in self.cables(config)]
         open(self.console_path, "w").close()
         with open(self._stderr_path, "w") as stderr:
             self._process = subprocess.Popen(
@@ -282,7 +284,7 @@ class Machine:
         if self.alive():
             self._process.kill()
             self._process.wait()
-        for part in (self.guest, *self.doorbells, self.sender):
+        for part in (self.guest, *self.doorbells, *self.senders):
             if part:
                 part.close()
         shutil.rmtree(self.scratch, ignore_errors=True)

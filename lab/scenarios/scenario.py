@@ -22,19 +22,21 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see judge/expectation.py
-    course: of the run: an update, a storm, see course/storm.py, a chain of updates, see
-        course/chain.py, or one of a guest, see course/guest_chain.py
+    course: of the run: an update, a storm, see course/storm.py, a chain of updates, of the VMM
+        or of programs, see course/chain.py, or one of a guest, see course/guest_chain.py
     device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
     vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
-        they are functions of the device under test, with netdev=cable they get frames
+        they are functions of the device under test, and a network card with "netdev=NAME" is
+        sent frames as well
     native_hotplug: whether the ports signal hot-plug themselves, to pciehp; if not, which is
         QEMU's default, firmware keeps that to itself
     decoys: whether there are any; without them an event which does not say whose it is belongs
         to the device under test
     watch_device: whether the trace is to tell how a device does that is driven by a program of
         the guest, see judge/live_device.py; needs a machine without decoys
+    frame_gap: of a network card, seconds from one frame to the next that it is sent
     iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
         so many I/Os a second, and what is in flight at the jump is looked at
     handover: whether the VMM preserves the device as well as its counters
@@ -88,6 +90,7 @@ class Scenario:
     native_hotplug: bool = False
     decoys: bool = True
     watch_device: bool = False
+    frame_gap: float = 0.02
     iops: int = 0
     handover: bool = True
     claims: bool = True

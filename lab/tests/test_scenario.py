@@ -10,6 +10,7 @@ from judge import names
 from judge import ring_accounts
 from judge import rules
 from judge import virtual_machine
+from machine import qemu
 from scenarios import scenario
 
 FILE = """
@@ -49,6 +50,26 @@ class Names(unittest.TestCase):
         second = scenario.load("file.second@amd")
         self.assertEqual((second.append, second.vectors, second.iommu), (("amd", ""), 3, "amd"))
         self.assertEqual(scenario.load("file.third").append, ("", ""))
+
+
+class Courses(unittest.TestCase):
+    def kind(self, **fields):
+        return scenario.Scenario("name", "title", **fields).course_kind()
+
+    def test_programs_do_an_update_or_a_chain(self):
+        self.assertEqual(self.kind(), "update")
+        self.assertEqual(self.kind(old_runs=("program",)), "programs")
+        self.assertEqual(self.kind(old_runs=("program",), course="program-chain"),
+                         "program-chain")
+
+
+class Cables(unittest.TestCase):
+    def test_each_network_card_has_one(self):
+        one = scenario.Scenario("name", "title", device="e1000e")
+        two = one.with_changes(devices=("pcie-root-port,id=b", "e1000e,bus=b,netdev=branch"))
+        none = two.with_changes(device="nvme", devices=())
+        self.assertEqual([qemu.Machine.cables(config) for config in (one, two, none)],
+                         [["cable"], ["cable", "branch"], []])
 
 
 class Files(unittest.TestCase):

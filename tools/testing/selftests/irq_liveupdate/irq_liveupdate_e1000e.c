@@ -6,9 +6,13 @@
  *	kexec -e
  *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
  *	irq_liveupdate_e1000e -s 2 BDF unattached
- *					... until FINISH, and is never attached
- *
- * With -i instead of -s iommufd chooses the page table that the device is attached to.
+ *					... until FINISH, and is attached after that
+ *	irq_liveupdate_e1000e -s 2 BDF killed
+ *					... and the program was killed when it had
+ *					bound the device
+ *	irq_liveupdate_e1000e -s 2 BDF refused
+ *					receives nothing until the device is opened
+ *					again: this kernel has stopped it
  *
  * The device is bound to vfio-pci, with or without an IOMMU. Somebody sends it numbered
  * frames all the time. Its interrupt disables itself: when one is lost there is
@@ -18,20 +22,21 @@
  * since.
  *
  * A device which is not attached by FINISH has received through the mappings of the old
- * kernel until then, and writes nothing from then on.
+ * kernel until then, and writes nothing from then on, until it is attached.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kselftest.h"
 
 #include "dma.h"
-#include "e1000e.h"
 #include "irqinfo.h"
 #include "luo.h"
+#include "receiver.h"
 #include "signals.h"
 #include "test.h"
 #include "vfio_dev.h"
@@ -40,104 +45,58 @@
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
 
-#define ENTRIES		256		/* of the ring, which then fills a page */
-#define RING_PAGE	1		/* behind the record; then a page for each entry */
-#define FIRST_PAGE	2
-#define NR_PAGES	(FIRST_PAGE + ENTRIES)
-
-#define NUMBER_OFFSET	14		/* of a frame, behind its header */
-
 #define FRAMES		32		/* that have to come, before and after */
+#define SECOND_MS	1000
+#define ENOUGH		(RECEIVER_ENTRIES / 2)
 
-/* The first page of the memfd */
-struct record {
-	unsigned int next;		/* entry of the ring */
-	unsigned int received;
-	__u32 number;			/* of the last frame */
-};
+static struct receiver card;
+static const char *bdf;
+static int session, event;
 
-static struct vfio_dev dev;
-static void *registers, *memory;
-static struct record *record;
-static unsigned int wrong_numbers;
-static int event;
-
-static void *page_of(unsigned int page)
+static void map_memory(int memfd)
 {
-	return memory + page * DMA_PAGE_BYTES;
-}
-
-static void reg_write(unsigned int offset, __u32 value)
-{
-	mmio_write32(registers + offset, value);
-}
-
-static int (*attach)(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
-
-static void map_and_arm(int memfd)
-{
-	size_t size;
+	void *memory;
 
 	check(memfd, "memfd");
-	memory = dma_map(memfd, NR_PAGES);
+	memory = dma_map(memfd, RECEIVER_PAGES);
 	if (!memory || !dma_address(memory))
 		ksft_exit_fail_msg("no physical addresses\n");
-	record = memory;
-	check(attach(&dev, memory, NR_PAGES), "attach");
-
-	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
-	event = signals_create();
-	check(vfio_dev_arm(&dev, 0, 1, &event), "arm");
+	receiver_use_memory(&card, memory);
 }
 
+static void attach_and_arm(void)
+{
+	check(dma_attach(&card.dev, card.memory, RECEIVER_PAGES), "attach");
+	receiver_map_registers(&card);
+	event = signals_create();
+	check(vfio_dev_arm(&card.dev, 0, 1, &event), "arm");
+}
+
+static void open_device(void)
+{
+	check(vfio_dev_open_cdev(&card.dev, bdf), "open");
+	check(vfio_dev_bind(&card.dev), "bind");
+}
+
+/* It may be running, so it is no bus master before it is reset. */
 static void start(void)
 {
-	struct e1000e_descriptor *ring = page_of(RING_PAGE);
-	unsigned int i;
-
-	for (i = 0; i < ENTRIES; i++)
-		ring[i].address = dma_address(page_of(FIRST_PAGE + i));
-
-	e1000e_reset(registers);
-	reg_write(E1000E_IVAR, E1000E_IVAR_RX);
-	reg_write(E1000E_EIAC, E1000E_CAUSE_RX);
-	reg_write(E1000E_IMS, E1000E_CAUSE_RX);
-	e1000e_start(registers, dma_address(ring), ENTRIES);
-}
-
-static void take_frame(const void *frame)
-{
-	__u32 number;
-
-	memcpy(&number, frame + NUMBER_OFFSET, sizeof(number));
-	if (record->received && number != record->number + 1) {
-		ksft_print_msg("frame %u after frame %u\n", number, record->number);
-		wrong_numbers++;
-	}
-	record->number = number;
-	record->received++;
+	receiver_reset(&card);
+	check(vfio_dev_set_bus_master(&card.dev), "bus master");
+	receiver_set_up_interrupt(&card);
+	receiver_start(&card);
 }
 
 /* Everything in the ring; then the interrupt is enabled again. */
 static void receive(void)
 {
-	struct e1000e_descriptor *ring = page_of(RING_PAGE);
-	struct e1000e_descriptor *entry = &ring[record->next];
-
-	while (__atomic_load_n(&entry->status, __ATOMIC_ACQUIRE) & E1000E_STATUS_DONE) {
-		take_frame(page_of(FIRST_PAGE + record->next));
-		entry->status = 0;
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		reg_write(E1000E_RDT, record->next);
-		record->next = (record->next + 1) % ENTRIES;
-		entry = &ring[record->next];
-	}
-	reg_write(E1000E_IMS, E1000E_CAUSE_RX);
+	receiver_take_frames(&card);
+	receiver_enable_interrupt(&card);
 }
 
 static bool receive_until(unsigned int received)
 {
-	while (record->received < received) {
+	while (card.record->received < received) {
 		if (!signals_wait(event, 1))
 			return false;
 		receive();
@@ -146,27 +105,25 @@ static bool receive_until(unsigned int received)
 	return true;
 }
 
-static void stage_1(const char *bdf)
+static void stage_1(void)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	int session, memfd;
+	int memfd;
 
-	check(vfio_dev_open_cdev(&dev, bdf), "open");
-	check(vfio_dev_bind(&dev), "bind");
-	check(vfio_dev_set_bus_master(&dev), "bus master");
-
+	open_device();
 	session = luo_create_session(SESSION);
 	check(session, "session");
-	memfd = dma_create(NR_PAGES);
+	memfd = dma_create(RECEIVER_PAGES);
 	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
-	map_and_arm(memfd);
+	map_memory(memfd);
+	attach_and_arm();
 	start();
-	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
+	check(luo_preserve_fd(session, card.dev.fd, DEVICE_TOKEN), "preserve device");
 
-	if (!receive_until(FRAMES) || wrong_numbers)
-		ksft_exit_fail_msg("%u frames received\n", record->received);
+	if (!receive_until(FRAMES) || card.wrong_numbers)
+		ksft_exit_fail_msg("%u frames received\n", card.record->received);
 	ksft_set_plan(1);
-	ksft_test_result_pass("%u frames received\n", record->received);
+	ksft_test_result_pass("%u frames received\n", card.record->received);
 	if (!stay())
 		ksft_finished();
 
@@ -179,21 +136,30 @@ static void stage_1(const char *bdf)
 		pause();
 }
 
-static void stage_2(const char *bdf)
+static void get_device(void)
 {
-	int session = luo_retrieve_session(SESSION);
+	snprintf(card.dev.bdf, sizeof(card.dev.bdf), "%s", bdf);
+	card.dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(card.dev.fd, "retrieve device");
+}
+
+static void bind_device(void)
+{
+	get_device();
+	check(vfio_dev_bind(&card.dev), "bind");
+}
+
+static void stage_2(void)
+{
 	unsigned int before;
 	int irq, latched;
 
 	ksft_set_plan(4);
-	check(session, "session");
-	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
-	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
-	check(dev.fd, "retrieve device");
-	check(vfio_dev_bind(&dev), "bind");
-	latched = vfio_dev_msix_pending(&dev, 0);
-	map_and_arm(luo_retrieve_fd(session, MEMORY_TOKEN));
-	check(irq_of_vectors(bdf, &irq, 0, 1), "/proc/interrupts");
+	bind_device();
+	latched = vfio_dev_msix_pending(&card.dev, 0);
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	attach_and_arm();
+	check(irq_of_vectors(card.dev.bdf, &irq, 0, 1), "/proc/interrupts");
 	ksft_test_result(signals_exactly(event, irq, latched),
 			 "what the device has latched (%d) is delivered before FINISH\n", latched);
 
@@ -201,12 +167,12 @@ static void stage_2(const char *bdf)
 	ksft_test_result(signals_exactly(event, irq, 1),
 			 "FINISH gives the vector exactly one interrupt\n");
 
-	before = record->received;
+	before = card.record->received;
 	receive();
-	ksft_print_msg("%u frames, then %u\n", before, record->received - before);
-	ksft_test_result(record->received - before >= FRAMES && !wrong_numbers,
+	ksft_print_msg("%u frames, then %u\n", before, card.record->received - before);
+	ksft_test_result(card.record->received - before >= FRAMES && !card.wrong_numbers,
 			 "it leads to all frames since the old kernel looked\n");
-	ksft_test_result(receive_until(record->received + FRAMES) && !wrong_numbers,
+	ksft_test_result(receive_until(card.record->received + FRAMES) && !card.wrong_numbers,
 			 "the device goes on, no frame is lost or doubled\n");
 	if (!stay())
 		ksft_finished();
@@ -214,70 +180,106 @@ static void stage_2(const char *bdf)
 		pause();
 }
 
-/* Frames that arrive within a second, with as many free entries as there can be */
-static unsigned int frames_in_a_second(void)
+/*
+ * A card which cannot read its ring takes all entries for empty ones, and skips them. So it
+ * is a bus master again when it is attached, not before.
+ */
+static bool receives_once_attached(void)
 {
-	const struct timespec tick = { .tv_nsec = 10000000 };
-	unsigned int before = record->received, i;
+	unsigned int waiting = receiver_waiting(&card);
 
-	for (i = 0; i < 100; i++) {
-		receive();
-		nanosleep(&tick, NULL);
-	}
-
-	return record->received - before;
+	check(dma_attach(&card.dev, card.memory, RECEIVER_PAGES), "attach");
+	check(vfio_dev_set_bus_master(&card.dev), "bus master");
+	return receiver_frames(&card, SECOND_MS) > waiting && !card.wrong_numbers;
 }
 
-static void map_registers(void)
+/* As any other device, which has been reset */
+static bool receives_once_opened(void)
 {
-	size_t size;
-
-	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
+	munmap(card.registers, card.registers_size);
+	vfio_dev_close(&card.dev);
+	memset(card.record, 0, sizeof(*card.record));
+	open_device();
+	attach_and_arm();
+	start();
+	return receiver_frames(&card, SECOND_MS) && !card.wrong_numbers;
 }
 
-static void stage_2_unattached(const char *bdf)
+/*
+ * The card is given no entries meanwhile, it has enough: QEMU takes that for a reason to hand
+ * it a frame, be it a bus master or not.
+ */
+static bool nothing_arrives(void)
 {
-	int session = luo_retrieve_session(SESSION);
+	unsigned int waiting = receiver_waiting(&card);
+
+	sleep(1);
+	return receiver_waiting(&card) == waiting && waiting < ENOUGH;
+}
+
+static void stage_2_unattached(bool killed)
+{
 	unsigned int before, frames;
 
-	ksft_set_plan(2);
-	check(session, "session");
-	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
-	memory = dma_map(luo_retrieve_fd(session, MEMORY_TOKEN), NR_PAGES);
-	if (!memory)
-		ksft_exit_fail_msg("no memory\n");
-	record = memory;
-	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
-	check(dev.fd, "retrieve device");
-	check(vfio_dev_bind(&dev), "bind");
-	map_registers();
+	ksft_set_plan(3);
+	if (killed) {
+		let_die(bind_device);
+		get_device();
+	} else {
+		bind_device();
+	}
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	receiver_map_registers(&card);
 
-	before = record->received;
-	receive();
-	frames = record->received - before;
-	ksft_test_result(frames && frames_in_a_second() && !wrong_numbers,
+	before = card.record->received;
+	receiver_take_frames(&card);
+	frames = card.record->received - before;
+	ksft_test_result(frames && receiver_frames(&card, SECOND_MS) && !card.wrong_numbers,
 			 "%u frames have arrived without an owner, others do\n", frames);
 
 	check(luo_finish(session), "finish");
-	receive();
-	ksft_test_result(!frames_in_a_second(), "nothing arrives after FINISH\n");
+	ksft_test_result(nothing_arrives(), "nothing arrives after FINISH\n");
+	ksft_test_result(killed ? receives_once_opened() : receives_once_attached(),
+			 "frames arrive once the device is attached\n");
 	ksft_finished();
+}
+
+static void stage_2_refused(void)
+{
+	ksft_set_plan(3);
+	bind_device();
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	receiver_map_registers(&card);
+
+	ksft_test_result(nothing_arrives(), "nothing arrives before FINISH\n");
+	check(luo_finish(session), "finish");
+	ksft_test_result(nothing_arrives(), "nothing arrives after FINISH\n");
+	ksft_test_result(receives_once_opened(), "frames arrive once the device is opened again\n");
+	ksft_finished();
+}
+
+static void stage_2_of(const char *how)
+{
+	session = luo_retrieve_session(SESSION);
+	check(session, "session");
+	if (!how)
+		stage_2();
+	else if (!strcmp(how, "refused"))
+		stage_2_refused();
+	else
+		stage_2_unattached(!strcmp(how, "killed"));
 }
 
 int main(int argc, char *argv[])
 {
-	bool unattached = argc == 5 && !strcmp(argv[4], "unattached");
-
 	ksft_print_header();
-	if ((argc != 4 && !unattached) || (strcmp(argv[1], "-s") && strcmp(argv[1], "-i")))
-		ksft_exit_fail_msg("usage: %s -s|-i 1|2 BDF [unattached]\n", argv[0]);
-	attach = argv[1][1] == 's' ? dma_attach : dma_attach_ioas;
+	if (argc < 4 || argc > 5 || strcmp(argv[1], "-s"))
+		ksft_exit_fail_msg("usage: %s -s 1|2 BDF [unattached|killed|refused]\n", argv[0]);
 	require_liveupdate();
 
+	bdf = argv[3];
 	if (!strcmp(argv[2], "1"))
-		stage_1(argv[3]);
-	else if (unattached)
-		stage_2_unattached(argv[3]);
+		stage_1();
 	else
-		stage_2(argv[3]);
+		stage_2_of(argv[4]);
 }

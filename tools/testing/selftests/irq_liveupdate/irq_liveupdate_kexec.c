@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -290,23 +289,16 @@ static void expect_signals(void)
 }
 
 /* What a VMM does until it is killed; the session stays with somebody else. */
-static void let_die(bool bound)
+static void retrieve_first(void)
 {
-	pid_t child;
+	check(retrieve_device(0), "retrieve device");
+}
 
-	fflush(stdout);
-	child = fork();
-	if (child < 0)
-		ksft_exit_fail_perror("fork");
-	if (!child) {
-		check(retrieve_device(0), "retrieve device");
-		if (bound) {
-			check(vfio_dev_bind(&devices[0].dev), "bind");
-			arm(&devices[0]);
-		}
-		raise(SIGKILL);
-	}
-	waitpid(child, NULL, 0);
+static void bind_first(void)
+{
+	retrieve_first();
+	check(vfio_dev_bind(&devices[0].dev), "bind");
+	arm(&devices[0]);
 }
 
 static void take_over(void)
@@ -328,7 +320,7 @@ static void stage_2(void)
 	ksft_set_plan(nr_devices * (first == FINISH || first == DIE_ADOPTED ? 4 : 5));
 	get_sessions();
 	if (first == DIE_UNBOUND)
-		let_die(false);
+		let_die(retrieve_first);
 	for (i = 0; i < nr_devices; i++)
 		get_back(i);
 	if (first == FINISH)
@@ -351,7 +343,7 @@ static void stage_2_after_bound(void)
 
 	ksft_set_plan(4);
 	get_sessions();
-	let_die(true);
+	let_die(bind_first);
 	ksft_test_result(retrieve_device(0) >= 0, "the file is retrieved again\n");
 	ksft_test_result(vfio_dev_bind(dev) == -EINVAL, "it cannot be bound again\n");
 	finish();

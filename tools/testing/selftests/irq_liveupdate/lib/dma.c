@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "dma.h"
-#include "ioas.h"
 
 #define PAGEMAP_PRESENT		0x8000000000000000ULL
 #define PAGEMAP_PFN		0x007fffffffffffffULL
@@ -42,9 +41,10 @@ static bool has_iommu(const struct vfio_dev *dev)
 	return !access(path, F_OK);
 }
 
-static int map_memory(struct vfio_dev *dev, struct ioas *ioas, void *memory, unsigned int nr_pages)
+/* A new address space, in which the memory is at DMA_IOVA. */
+int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_pages)
 {
-	int ret = ioas_alloc(ioas, dev->iommufd);
+	int ret = ioas_alloc(ioas, iommufd);
 
 	mapped = memory;
 
@@ -64,24 +64,10 @@ int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 	if (!has_iommu(dev))
 		return 0;
 
-	ret = map_memory(dev, &ioas, memory, nr_pages);
+	ret = dma_map_ioas(&ioas, dev->iommufd, memory, nr_pages);
 	if (!ret)
 		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
 	return ret ?: vfio_dev_attach(dev, hwpt);
-}
-
-/* The same, but iommufd chooses the page table. */
-int dma_attach_ioas(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
-{
-	struct ioas ioas;
-	int ret;
-
-	if (!has_iommu(dev))
-		return 0;
-
-	ret = map_memory(dev, &ioas, memory, nr_pages);
-
-	return ret ?: vfio_dev_attach(dev, ioas.id);
 }
 
 /* Where a page is, 0 if it cannot be told. */

@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 
+#include "ioas.h"
 #include "vfio_dev.h"
 
 #define DMA_PAGE_BYTES	4096
@@ -18,7 +19,7 @@
 int dma_create(unsigned int nr_pages);
 void *dma_map(int memfd, unsigned int nr_pages);
 int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
-int dma_attach_ioas(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
+int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_pages);
 __u64 dma_physical(const void *page);
 __u64 dma_address(const void *page);
 

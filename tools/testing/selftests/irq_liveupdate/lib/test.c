@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -99,4 +101,20 @@ bool stay(void)
 	freopen("/dev/null", "w", stdout);
 
 	return true;
+}
+
+/* A process which does something, and is killed with all that it has open. */
+void let_die(void (*do_something)(void))
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		ksft_exit_fail_perror("fork");
+	if (!child) {
+		do_something();
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
 }

@@ -15,5 +15,6 @@ bool next_kernel_loaded(void);
 
 void check(int ret, const char *what);
 bool stay(void);
+void let_die(void (*do_something)(void));
 
 #endif /* _IRQ_LIVEUPDATE_TEST_H */

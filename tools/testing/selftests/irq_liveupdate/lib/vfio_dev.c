@@ -67,11 +67,13 @@ int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *va
 	return n < 0 ? -errno : n == (ssize_t)size ? 0 : -EIO;
 }
 
+/* To the one that it has already, which may be that of another device, or to a new one. */
 static int bind_iommufd(struct vfio_dev *dev)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 
-	dev->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (!dev->iommufd)
+		dev->iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (dev->iommufd < 0)
 		return -errno;
 
