@@ -5,7 +5,7 @@
  *
  *	irq_liveupdate_canary -s 1 BDF never|detached
  *	kexec -e
- *	irq_liveupdate_canary -s 2 BDF [stopped|written]
+ *	irq_liveupdate_canary -s 2 BDF [unbound|bound|stopped|written]
  *
  * Its receive ring and buffers are at physical addresses: those of a memfd, which
  * is preserved, so that nobody else writes there. Nothing but its IOMMU keeps the
@@ -14,24 +14,29 @@
  * it then is written is the positive control, in the first stage, too, for a device
  * which is detached again before it is preserved.
  *
- * The head of the ring moves with each frame, whether it can be written or not.
+ * The head of the ring moves with each frame, whether it can be written or not. A card
+ * which cannot read its ring takes all entries for empty ones, and skips as many as there
+ * are for one frame. So not the entries are counted, but how often the head moves, and
+ * over the jump, where nobody gives it new entries, that is once.
  *
- * A device which the next kernel has stopped, because it does not translate, is not
- * opened. A kernel whose translation was broken on purpose is to be noticed: the memory
- * is written.
+ * The second stage is a VMM which never attaches the device. Before it another one was
+ * killed when it had retrieved the device ("unbound"), or when it had bound it ("bound");
+ * then the device is finished, and opened anew. A device which the next kernel has
+ * stopped ("stopped"), because it does not translate or because nobody has retrieved the
+ * device by FINISH, is not opened. A kernel whose translation was broken on purpose
+ * ("written") is to be noticed: the memory is written.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
-
-#include <linux/iommufd.h>
 
 #include "kselftest.h"
 
 #include "dma.h"
 #include "e1000e.h"
+#include "ioas.h"
 #include "luo.h"
 #include "test.h"
 #include "vfio_dev.h"
@@ -58,6 +63,9 @@ struct record {
 
 static struct vfio_dev dev;
 static void *registers, *memory;
+static size_t registers_size;
+static const char *bdf;
+static int session;
 static struct record *record;
 
 static void *page_of(unsigned int page)
@@ -81,9 +89,7 @@ static void map_memory(int memfd)
 
 static void map_registers(void)
 {
-	size_t size;
-
-	check(vfio_dev_map_bar(&dev, 0, &registers, &size), "map registers");
+	check(vfio_dev_map_bar(&dev, 0, &registers, &registers_size), "map registers");
 }
 
 /* A descriptor as it is when the device has written nothing */
@@ -136,7 +142,7 @@ static unsigned int refill(void)
 	return head;
 }
 
-/* False when they do not come. */
+/* At least so many. False when they do not come. */
 static bool wait_frames(unsigned int frames)
 {
 	unsigned int head = refill(), now, ms;
@@ -144,7 +150,7 @@ static bool wait_frames(unsigned int frames)
 	for (ms = 0; ms < TIMEOUT_MS && frames; ms++) {
 		usleep(1000);
 		now = refill();
-		frames -= frames < (now - head) % ENTRIES ? frames : (now - head) % ENTRIES;
+		frames -= now != head;
 		head = now;
 	}
 	return !frames;
@@ -153,25 +159,13 @@ static bool wait_frames(unsigned int frames)
 /* An address space in which the memory has its physical addresses. Returns its id. */
 static __u32 map_physical(void)
 {
+	struct ioas ioas;
 	unsigned int i;
-	__u32 ioas;
 
-	check(vfio_dev_alloc_ioas(&dev, &ioas), "allocate address space");
-	for (i = RING_PAGE; i < NR_PAGES; i++) {
-		struct iommu_ioas_map map = {
-			.size = sizeof(map),
-			.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE |
-				 IOMMU_IOAS_MAP_FIXED_IOVA,
-			.ioas_id = ioas,
-			.user_va = (__u64)page_of(i),
-			.length = DMA_PAGE_BYTES,
-			.iova = dma_address(page_of(i)),
-		};
-
-		if (ioctl(dev.iommufd, IOMMU_IOAS_MAP, &map))
-			ksft_exit_fail_perror("map");
-	}
-	return ioas;
+	check(ioas_alloc(&ioas, dev.iommufd), "allocate address space");
+	for (i = RING_PAGE; i < NR_PAGES; i++)
+		check(ioas_map(&ioas, dma_address(page_of(i)), page_of(i), DMA_PAGE_BYTES), "map");
+	return ioas.id;
 }
 
 /* True when frames arrive where they may. */
@@ -187,14 +181,19 @@ static bool control(void)
 	return came && bytes_written();
 }
 
-static void stage_1(const char *bdf, bool detached)
+static void open_device(void)
 {
-	int session, memfd;
-	unsigned int i;
-
 	check(vfio_dev_open_cdev(&dev, bdf), "open");
 	check(vfio_dev_bind(&dev), "bind");
 	check(vfio_dev_set_bus_master(&dev), "bus master");
+}
+
+static void stage_1(bool detached)
+{
+	unsigned int i;
+	int memfd;
+
+	open_device();
 
 	session = luo_create_session(SESSION);
 	check(session, "session");
@@ -229,58 +228,101 @@ static void stage_1(const char *bdf, bool detached)
 
 static void stage_2_not_opened(bool written)
 {
-	int session = luo_retrieve_session(SESSION);
+	unsigned int before;
 
 	ksft_set_plan(1);
-	check(session, "session");
 	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
 	sleep(SETTLE_SECONDS);
-	ksft_print_msg("%u bytes written\n", bytes_written());
-	ksft_test_result(!bytes_written() != written, "%s\n",
+	before = bytes_written();
+	check(luo_finish(session), "finish");
+	sleep(SETTLE_SECONDS);
+	ksft_print_msg("%u bytes written by FINISH, then %u\n", before, bytes_written());
+	ksft_test_result(written ? before : !bytes_written(), "%s\n",
 			 written ? "memory is written" : "not one byte is written");
 	ksft_finished();
 }
 
-static void stage_2(const char *bdf)
+static void get_device(void)
 {
-	int session = luo_retrieve_session(SESSION);
-	unsigned int frames;
-
-	ksft_set_plan(4);
-	check(session, "session");
 	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
 	check(dev.fd, "retrieve device");
+}
+
+static void retrieve_and_bind(void)
+{
+	get_device();
 	check(vfio_dev_bind(&dev), "bind");
+}
+
+/* While the device has a page table of nobody */
+static void expect_nothing_written(void)
+{
 	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
 	map_registers();
-
-	frames = (head_of_ring() - record->head) % ENTRIES;
-	ksft_print_msg("%u frames since the old kernel ran last\n", frames);
-	ksft_test_result((frames >= FRAMES || wait_frames(FRAMES - frames)) && wait_frames(FRAMES),
-			 "frames are sent to the device after the jump\n");
+	ksft_test_result(head_of_ring() != record->head && wait_frames(FRAMES),
+			 "frames are sent to the device over the jump and after it\n");
 	ksft_print_msg("%u bytes written\n", bytes_written());
 	ksft_test_result(!bytes_written(), "not one byte is written before FINISH\n");
 
 	check(luo_finish(session), "finish");
 	ksft_test_result(wait_frames(FRAMES) && !bytes_written(),
 			 "not one byte is written after FINISH\n");
+}
+
+static void stage_2(bool died)
+{
+	ksft_set_plan(4);
+	if (died)
+		let_die(get_device);
+	retrieve_and_bind();
+	expect_nothing_written();
 	ksft_test_result(control(), "frames arrive once the device is attached\n");
 	ksft_finished();
 }
 
+/* The file stays bound to the iommufd of the dead, so the device is opened again. */
+static void stage_2_after_bound(void)
+{
+	ksft_set_plan(4);
+	let_die(retrieve_and_bind);
+	get_device();
+	expect_nothing_written();
+
+	munmap(registers, registers_size);
+	close(dev.fd);
+	open_device();
+	map_registers();
+	start_receiving();
+	ksft_test_result(control(), "frames arrive once the device is opened and attached\n");
+	ksft_finished();
+}
+
+static void stage_2_of(const char *how)
+{
+	session = luo_retrieve_session(SESSION);
+	check(session, "session");
+	if (!strcmp(how, "bound"))
+		stage_2_after_bound();
+	else if (!strcmp(how, "stopped") || !strcmp(how, "written"))
+		stage_2_not_opened(!strcmp(how, "written"));
+	else
+		stage_2(!strcmp(how, "unbound"));
+}
+
 int main(int argc, char *argv[])
 {
+	const char *how = argc > 4 ? argv[4] : "";
+
 	ksft_print_header();
 	if (argc < 4 || strcmp(argv[1], "-s"))
-		ksft_exit_skip("usage: %s -s 1|2 BDF [never|detached|stopped|written]\n", argv[0]);
+		ksft_exit_skip("usage: %s -s 1|2 BDF [HOW]\n", argv[0]);
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
 
+	bdf = argv[3];
 	if (!strcmp(argv[2], "1"))
-		stage_1(argv[3], argc > 4 && !strcmp(argv[4], "detached"));
-	else if (argc > 4)
-		stage_2_not_opened(!strcmp(argv[4], "written"));
+		stage_1(!strcmp(how, "detached"));
 	else
-		stage_2(argv[3]);
+		stage_2_of(how);
 }
