@@ -24,7 +24,8 @@ LAYOUTS = os.path.join(ktap.BUILD, "layouts.json")
 # It has LUO's own structures.
 COMMAND = os.path.join(KERNEL, "kernel", "liveupdate", ".luo_flb.o.cmd")
 HEADERS = ("linux/kho/abi/irq.h", "linux/kho/abi/pci.h", "linux/kho/abi/iommu.h")
-PREFIXES = ("irq_lu_", "pci_lu_", "iommu_lu_", "luo_flb_", "liveupdate_file_op_args")
+PREFIXES = ("irq_lu_", "pci_lu_", "iommu_lu_", "luo_flb_", "liveupdate_file_op_args",
+            "kho_block_header_ser")
 
 DEBUG = ("-g", "-fno-eliminate-unused-debug-types", "-Wno-missing-declarations")
 
@@ -88,15 +89,21 @@ def _is_wanted(die):
             and name and name.value.decode().startswith(PREFIXES))
 
 
+def _layouts(elf):
+    return {die.attributes["DW_AT_name"].value.decode():
+            {"size": _size(die), "members": _members(die)}
+            for unit in elf.get_dwarf_info().iter_CUs()
+            for die in unit.get_top_DIE().iter_children() if _is_wanted(die)}
+
+
 def layouts():
     """Name to size and members."""
-    with tempfile.NamedTemporaryFile(suffix=".o") as output:
-        _compile(output.name)
-        elf = ELFFile(output)
-        return {die.attributes["DW_AT_name"].value.decode():
-                {"size": _size(die), "members": _members(die)}
-                for unit in elf.get_dwarf_info().iter_CUs()
-                for die in unit.get_top_DIE().iter_children() if _is_wanted(die)}
+    # A compiler cache replaces the file, so that it is not opened before.
+    with tempfile.TemporaryDirectory() as directory:
+        output = os.path.join(directory, "layouts.o")
+        _compile(output)
+        with open(output, "rb") as file:
+            return _layouts(ELFFile(file))
 
 
 def main():

@@ -12,6 +12,7 @@ array the first element is altered. Structures:
     file                                            the arguments of freeze() of LUO's file:
                                                     serialized_data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
+    iommu, iommu.unit0, iommu.device0               iommu.h; the units of VT-d alone
 
 "lose structure.field" is an alteration, too: KHO forgets the memory whose physical address is in
 the field.
@@ -34,6 +35,9 @@ JUMP = "machine_kexec"
 
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
+
+# The variable which begins with the pointer to the state of DMA translation
+TRANSLATION = "iommu_lu_out"
 
 # LUO's file-lifecycle-bound objects
 FLB_GLOBAL = "luo_flb_global"
@@ -76,11 +80,12 @@ def flb_entries(global_state):
 class State:
     """What the old kernel hands over: named structures in its memory.
 
-    root, devices, flb: virtual addresses of the root of the interrupt state, of the
-        list of PCI devices and of LUO's entry of that list
+    root, devices, flb, translation: virtual addresses of the root of the interrupt state, of
+        the list of PCI devices, of LUO's entry of that list, and of the root of the state of
+        DMA translation, which may be 0
     """
 
-    def __init__(self, stub, root, devices, flb):
+    def __init__(self, stub, root, devices, flb, translation):
         self._stub = stub
         self._layouts = abi.structures()
         self._found = {}
@@ -89,6 +94,8 @@ class State:
         self._name("pci", "pci_lu_ser", devices)
         self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
         self._found["flb0"] = (self._layouts["luo_flb_ser"], flb)
+        if translation:
+            self._find_translation(translation)
 
     def _size(self, structure):
         return ctypes.sizeof(self._layouts[structure])
@@ -111,6 +118,15 @@ class State:
                     self.get("root.nr_devices"))
         for n in range(self.get("root.nr_devices")):
             self._find_device(f"device{n}", DIRECT_MAP + self.get(f"ref{n}.blob"))
+
+    def _find_translation(self, root):
+        """Of the devices those in the first block."""
+        self._name("iommu", "iommu_lu_root_ser", root)
+        self._array("iommu.unit", "iommu_lu_unit_ser", self._end("iommu"),
+                    self.get("iommu.nr_units"))
+        block = DIRECT_MAP + self.get("iommu.devices")
+        self._array("iommu.device", "iommu_lu_device_ser",
+                    block + self._size("kho_block_header_ser"), self.get("iommu.nr_devices"))
 
     def _find_device(self, device, address):
         self._name(device, "irq_lu_device_ser", address)
@@ -174,6 +190,14 @@ class State:
         self._seal("root.table_checksum", "ref0",
                    nr_devices * self._size("irq_lu_device_ref_ser"))
         self._seal_with_array("root", "irq_lu_unit_ser", "nr_units")
+        if "iommu" in self._found:
+            self._seal_translation()
+
+    def _seal_translation(self):
+        for n in range(self.get("iommu.nr_devices")):
+            self._seal(f"iommu.device{n}.checksum", f"iommu.device{n}",
+                       self._size("iommu_lu_device_ser"))
+        self._seal_with_array("iommu", "iommu_lu_unit_ser", "nr_units")
 
 
 class Visit:
@@ -206,7 +230,8 @@ class Visit:
         self._go_on(JUMP)
         devices = self._pointer(self._symbols.address(PCI_LIST))
         flb = self._pointer(flb_entries(self._symbols.address(FLB_GLOBAL)))
-        state = State(self._stub, root, devices, flb)
+        translation = self._pointer(self._symbols.address(TRANSLATION))
+        state = State(self._stub, root, devices, flb, translation)
         for alteration in alterations:
             if alteration.startswith(LOSE):
                 kho.lose(self._stub, self._symbols, state.get(alteration.removeprefix(LOSE)))

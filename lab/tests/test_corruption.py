@@ -14,8 +14,8 @@ from machine import builds
 
 LAYOUTS = abi.structures()
 HEADERS = os.path.join(builds.LAB, "..", "include", "linux", "kho", "abi", "*.h")
-MEMORY_BYTES = 0x8000
-ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB = range(0x1000, 0x8000, 0x1000)
+MEMORY_BYTES = 0xa000
+ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB, IOMMU, BLOCK = range(0x1000, 0xa000, 0x1000)
 HANDLE = 17
 NR_VECTORS = 2
 
@@ -76,7 +76,9 @@ class CorruptionTest(unittest.TestCase):
         for n in range(NR_VECTORS):
             self.memory.put(DEVICE + 48 + n * 48, "irq_lu_vector_ser", handle=HANDLE + n)
         self.memory.put(PCI, "pci_lu_ser", nr_devices=1)
-        addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FLB))
+        self.memory.put(IOMMU, "iommu_lu_root_ser", nr_units=1, nr_devices=1, devices=BLOCK)
+        self.memory.put(BLOCK, "kho_block_header_ser", count=1)
+        addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FLB, IOMMU))
         self.state = corruption.State(self.memory, *addresses)
 
     def alter(self, *alterations):
@@ -101,6 +103,13 @@ class CorruptionTest(unittest.TestCase):
         self.assertEqual(self.memory.at(ROOT, "irq_lu_root_ser").table_checksum,
                          checksum(self.memory.bytes[DEVICE_TABLE:DEVICE_TABLE + 16]))
         self.assertEqual(self.memory.at(PCI + 8, "pci_lu_dev_ser").vendor, 0x1234)
+
+    def test_translation_is_sealed(self):
+        self.alter("iommu.unit0.root = 0x5000", "iommu.device0.domain_id = 9")
+        self.assertEqual(self.memory.at(IOMMU + 64, "iommu_lu_unit_ser").root, 0x5000)
+        self.assertEqual(self.memory.at(BLOCK + 16, "iommu_lu_device_ser").domain_id, 9)
+        self.assert_sealed("iommu_lu_root_ser", IOMMU, 128)
+        self.assert_sealed("iommu_lu_device_ser", BLOCK + 16, 64)
 
     def test_data_of_file(self):
         corruption.alter_file(self.memory, corruption.DIRECT_MAP + FILE,
