@@ -36,13 +36,23 @@ CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "-
               "--ignore", "EMBEDDED_FILENAME,UNDOCUMENTED_DT_STRING"]
 
 
+def user():
+    """Who sends the series; a machine that only checks it may have nobody."""
+    try:
+        return {key: git(REPO, "config", f"user.{key}").decode().strip()
+                for key in ("name", "email")}
+    except subprocess.CalledProcessError:
+        say("NOTE", "signed off by nobody: git has no user.name and user.email")
+        return {"name": "nobody", "email": "nobody@localhost"}
+
+
 class Commits:
     """The commits of the series, as input of git fast-import."""
 
     def __init__(self, pristine):
-        ident = git(REPO, "var", "GIT_COMMITTER_IDENT").decode().rsplit(" ", 2)[0]
+        self.user = user()
         when = git(REPO, "log", "-1", "--format=%cd", "--date=raw").decode().strip()
-        self.ident = f"{ident} {when}"
+        self.ident = f"{self.user['name']} <{self.user['email']}> {when}"
         self.pristine = pristine
         self.branches = set()
         self.stream = []
@@ -71,8 +81,8 @@ class Commits:
         with open(os.path.join(GIT_DIR, "objects/info/alternates"), "w",
                   encoding="utf-8") as file:
             file.write(os.path.abspath(os.path.join(LINUX, ".git/objects")) + "\n")
-        for key in ("user.name", "user.email"):
-            git(GIT_DIR, "config", key, git(REPO, "config", key).decode().strip())
+        for key, value in self.user.items():
+            git(GIT_DIR, "config", f"user.{key}", value)
         subprocess.run(["git", "-C", GIT_DIR, "fast-import", "--quiet"],
                        input=b"".join(self.stream), check=True)
 
