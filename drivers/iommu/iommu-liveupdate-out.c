@@ -11,6 +11,7 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho_block.h>
 #include <linux/mutex.h>
@@ -444,7 +445,7 @@ int iommu_lu_check_domain(struct device *dev, struct iommu_domain **domain)
 	if (!reason)
 		return 0;
 
-	dev_err(dev, "live update: not preserved: %s\n", reason);
+	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 	return -EOPNOTSUPP;
 }
 
@@ -455,8 +456,8 @@ static int check_member(struct device *member, void *data)
 	if (is_bridge(member) || find_device(member))
 		return 0;
 
-	dev_err(dev, "live update: not frozen: %s of its IOMMU group is not preserved\n",
-		dev_name(member));
+	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_FREEZE,
+			      "%s of its IOMMU group is not preserved", dev_name(member));
 	return -EOPNOTSUPP;
 }
 
@@ -478,7 +479,7 @@ int iommu_lu_check_device(struct device *dev)
 	if (ret)
 		return ret;
 	if (domain != (out ? out->domain->domain : NULL)) {
-		dev_err(dev, "live update: not frozen: another domain is attached\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_FREEZE, "another domain is attached");
 		return -EOPNOTSUPP;
 	}
 	return out ? iommu_group_for_each_dev(dev->iommu_group, dev, check_member) : 0;

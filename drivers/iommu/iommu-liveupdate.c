@@ -61,6 +61,7 @@
 #include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -236,7 +237,8 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 static int iommu_lu_check_iommu(struct device *dev)
 {
 	if (!iommu_lu_ops(dev)) {
-		dev_err(dev, "live update: not preserved: its IOMMU cannot stay enabled\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "its IOMMU cannot stay enabled");
 		return -EOPNOTSUPP;
 	}
 	return iommu_lu_ops(dev)->check_device(dev);
@@ -316,7 +318,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 		ret = iommu_lu_preserve(dev);
 	/* Whoever refuses says why. */
 	if (ret && ret != -EOPNOTSUPP)
-		dev_err(dev, "live update: not preserved: its IOMMU: %pe\n", ERR_PTR(ret));
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its IOMMU: %pe", ERR_PTR(ret));
 	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve);
@@ -525,7 +527,7 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
  */
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 {
-	pci_err(pdev, "live update: stopped: %s\n", reason);
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 }
 

@@ -37,6 +37,7 @@
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/io.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
@@ -261,7 +262,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	return 0;
 
 refuse:
-	pci_err(pdev, "live update: not preserved: %s\n", reason);
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
@@ -305,7 +306,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 		return -EINVAL;
 
 	if (pci_dev_is_disconnected(pdev)) {
-		pci_err(pdev, "live update: not frozen: disconnected\n");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
 		return -ENODEV;
 	}
 

@@ -277,8 +277,8 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 	do {
 		reason = dev ? pci_lu_mismatch(bridge, dev) : "not recorded";
 		if (reason) {
-			pci_err(pdev, "live update: not taken over: %s: %s\n",
-				pci_name(bridge), reason);
+			irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_TAKE_OVER, "%s: %s",
+					      pci_name(bridge), reason);
 			return false;
 		}
 
@@ -310,8 +310,9 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 
 	pci_clear_master(pdev);
 	if (!pci_lu_is_master(pdev))
-		pci_err(pdev, "live update: stopped: %s\n",
-			pci_lu_in_lost ? "nobody can claim it" : "not recorded at this address");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s",
+				      pci_lu_in_lost ? "nobody can claim it" :
+				      "not recorded at this address");
 }
 
 /**
@@ -495,13 +496,15 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	if (!pci_liveupdate_incoming(pdev)) {
-		pci_err(pdev, "live update: not retrieved: not taken over from the previous kernel\n");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+				      "not taken over from the previous kernel");
 		return -ENODEV;
 	}
 
 	reason = pci_lu_changed(pdev, &where);
 	if (reason) {
-		pci_err(pdev, "live update: not retrieved: %s: %s\n", pci_name(where), reason);
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%s: %s",
+				      pci_name(where), reason);
 		return -ENODEV;
 	}
 
@@ -583,7 +586,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
  */
 static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
 {
-	pci_err(pdev, "live update: stopped: %s\n", reason);
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 	pci_msi_liveupdate_finish(pdev);
 	pci_lu_finish(pdev);

@@ -26,6 +26,7 @@
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/iommufd.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/vfio.h>
@@ -73,8 +74,8 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
 {
 	if (!mutex_trylock(&device->dev_set->lock)) {
-		dev_err(device->dev,
-			"live update: not preserved: a device of its set is being opened, closed or attached\n");
+		irq_liveupdate_refuse(device->dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "a device of its set is being opened, closed or attached");
 		return -EBUSY;
 	}
 

@@ -108,12 +108,31 @@ struct irq_liveupdate_dev_ops {
 	void	(*unlock)(struct device *dev);
 };
 
+/**
+ * enum irq_liveupdate_step - Step of a live update at which a device may be refused
+ * @IRQ_LIVEUPDATE_PRESERVE:	The old kernel prepares to hand it over
+ * @IRQ_LIVEUPDATE_FREEZE:	The old kernel records its state
+ * @IRQ_LIVEUPDATE_BLOCK:	The point of no return
+ * @IRQ_LIVEUPDATE_TAKE_OVER:	The next kernel finds its records, and the device
+ * @IRQ_LIVEUPDATE_RETRIEVE:	The owner of the device asks for it
+ * @IRQ_LIVEUPDATE_STOP:	Nobody can ask for it any more
+ */
+enum irq_liveupdate_step {
+	IRQ_LIVEUPDATE_PRESERVE,
+	IRQ_LIVEUPDATE_FREEZE,
+	IRQ_LIVEUPDATE_BLOCK,
+	IRQ_LIVEUPDATE_TAKE_OVER,
+	IRQ_LIVEUPDATE_RETRIEVE,
+	IRQ_LIVEUPDATE_STOP,
+};
+
 #ifdef CONFIG_IRQ_LIVEUPDATE
 
 /* Devices of the previous kernel which are not released yet. Private to kernel/irq. */
 extern struct list_head irq_liveupdate_incoming;
 
 /* The kernel which hands over */
+const char *irq_liveupdate_refuses(struct device *dev);
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_unpreserve(struct device *dev);
@@ -121,6 +140,8 @@ int irq_liveupdate_freeze(struct device *dev);
 void irq_liveupdate_unfreeze(struct device *dev);
 
 /* Both */
+__printf(3, 4) void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
+					  const char *fmt, ...);
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 
 /* The kernel which takes over: interrupt remapping units */

@@ -65,6 +65,8 @@
 #include <linux/string.h>
 #include <linux/syscore_ops.h>
 
+#include <trace/events/irq_liveupdate.h>
+
 #include "internals.h"
 #include "liveupdate.h"
 #include "liveupdate_ser.h"
@@ -420,6 +422,23 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 	return PTR_ERR_OR_ZERO(out->ser);
 }
 
+/* What irq_liveupdate_preserve() and irq_liveupdate_freeze() mean by an errno */
+static const char *irq_lu_why(int ret)
+{
+	switch (ret) {
+	case -EBUSY:
+		return "preserved already";
+	case -EIO:
+		return "device and kernel disagree";
+	case -ENOMEM:
+		return "out of memory";
+	case -ENOSPC:
+		return "too many devices, units or vectors";
+	default:
+		return "its interrupts cannot be handed over";
+	}
+}
+
 static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 {
 	int ret;
@@ -450,6 +469,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	list_add_tail(&out->node, &irq_lu_out.devices);
 	hash_add(irq_lu_outgoing, &out->hash, (unsigned long)out->dev);
 	irq_lu_out.nr_devices++;
+	trace_irq_liveupdate_preserve(out->dev, out->ser->nr_vectors);
 	return 0;
 
 free_record:
@@ -464,7 +484,29 @@ put_root:
 	irq_lu_put_root();
 refuse:
 	dev_err(out->dev, "irq_liveupdate: not preserved: %pe\n", ERR_PTR(ret));
+	trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE,
+				    irq_lu_why(ret));
 	return ret;
+}
+
+/**
+ * irq_liveupdate_refuses - Why can the interrupts of a device not be handed over?
+ * @dev:	Device
+ *
+ * What can be told without looking at each of its interrupts. Changes nothing.
+ *
+ * Context: May sleep.
+ * Return: The reason, a constant string, or NULL when there is none.
+ */
+const char *irq_liveupdate_refuses(struct device *dev)
+{
+	if (!irq_lu_enabled)
+		return "switched off on the command line";
+	if (irq_lu_is_incoming(dev))
+		return "the last live update is not finished";
+	if (!irq_lu_find_unit(dev_get_msi_domain(dev)))
+		return "no interrupt remapping";
+	return NULL;
 }
 
 /**
@@ -487,16 +529,14 @@ int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
 {
 	struct irq_lu_out_dev *out __free(kfree) = NULL;
+	const char *reason;
 	int ret;
 
-	if (!irq_lu_enabled) {
-		dev_err(dev, "irq_liveupdate: not preserved: switched off on the command line\n");
-		return -EOPNOTSUPP;
-	}
-
-	if (irq_lu_is_incoming(dev)) {
-		dev_err(dev, "irq_liveupdate: not preserved: the last live update is not finished\n");
-		return -EBUSY;
+	reason = irq_liveupdate_refuses(dev);
+	if (reason) {
+		dev_err(dev, "irq_liveupdate: not preserved: %s\n", reason);
+		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_PRESERVE, reason);
+		return irq_lu_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
 	}
 
 	out = kzalloc_obj(*out);
@@ -506,10 +546,6 @@ int irq_liveupdate_preserve(struct device *dev,
 	out->dev = dev;
 	out->ops = ops;
 	out->unit = irq_lu_find_unit(dev_get_msi_domain(dev));
-	if (!out->unit) {
-		dev_err(dev, "irq_liveupdate: not preserved: no interrupt remapping\n");
-		return -EOPNOTSUPP;
-	}
 
 	if (dev->msi.data) {
 		guard(msi_descs_lock)(dev);
@@ -540,6 +576,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	if (WARN_ON_ONCE(!out))
 		return;
 
+	trace_irq_liveupdate_unpreserve(dev, out->ser->nr_vectors);
 	list_del(&out->node);
 	hash_del(&out->hash);
 	irq_lu_out.nr_devices--;
@@ -562,11 +599,15 @@ static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
 
 	out->frozen = false;
 	ret = irq_lu_capture_device(out, has_descs);
-	if (ret)
+	if (ret) {
+		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_FREEZE,
+					    irq_lu_why(ret));
 		return ret;
+	}
 
 	irq_lu_ser_seal_device(out->ser);
 	out->frozen = true;
+	trace_irq_liveupdate_freeze(dev, out->ser->nr_vectors);
 	dev_info(dev, "irq_liveupdate: frozen: %u vectors\n", out->ser->nr_vectors);
 	return 0;
 }
@@ -605,8 +646,11 @@ void irq_liveupdate_unfreeze(struct device *dev)
 	guard(mutex)(&irq_lu_out.lock);
 
 	out = irq_lu_find_out(dev);
-	if (!WARN_ON_ONCE(!out))
-		out->frozen = false;
+	if (WARN_ON_ONCE(!out))
+		return;
+
+	out->frozen = false;
+	trace_irq_liveupdate_unfreeze(dev, out->ser->nr_vectors);
 }
 
 /**
@@ -635,6 +679,7 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 
 	for (i = 0; i < out->ser->nr_vectors; i += nr)
 		ops->block(out->unit, &out->ser->vectors[i], nr);
+	trace_irq_liveupdate_block(out->dev, out->ser->nr_vectors);
 
 	ref->blob = virt_to_phys(out->ser);
 	ref->len = out->ser->len;
@@ -661,6 +706,18 @@ static bool irq_lu_sync_units(void)
 		}
 	}
 	return synced;
+}
+
+/* All devices start cold in the next kernel. */
+static void irq_lu_trace_unblocked(void)
+{
+	struct irq_lu_out_dev *out;
+
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->frozen)
+			trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_BLOCK,
+						    "caches of a unit not invalidated");
+	}
 }
 
 /**
@@ -696,6 +753,8 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 	root->device_table = virt_to_phys(irq_lu_out.table);
 	if (irq_lu_sync_units())
 		irq_lu_ser_seal_root(root, irq_lu_out.table);
+	else
+		irq_lu_trace_unblocked();
 	return root;
 }
 

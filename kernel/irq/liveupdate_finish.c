@@ -74,8 +74,7 @@ static bool irq_lu_inject(unsigned int irq, bool last)
 		how = irq_lu_inject_locked(scoped_irqdesc);
 		irq_lu_in.counters.was_pending += was_pending;
 		irq_lu_in.counters.injected[how]++;
-		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending,
-					    irq_lu_injections[how]);
+		trace_irq_liveupdate_inject(irq, scoped_irqdesc->tot_count, was_pending, how);
 		return true;
 	}
 	return false;
@@ -146,6 +145,7 @@ static void irq_lu_finish_locked(struct device *dev, bool has_descs)
 	if (has_descs)
 		nr = irq_lu_give_all(in, false);
 	in->finished = true;
+	trace_irq_liveupdate_finish(dev, nr);
 	dev_info(dev, "irq_liveupdate: finished: %u synthetic interrupts\n", nr);
 }
 

@@ -67,11 +67,13 @@
 #include "liveupdate_in.h"
 #include "liveupdate_ser.h"
 
-#define CREATE_TRACE_POINTS
 #include <trace/events/irq_liveupdate.h>
 
 /* Far above what any machine has, and bounds the bitmap of reserved ones. */
 #define IRQ_LU_NR_IRQS		BIT(20)
+
+/* Of the address of a PCI device, ffffffff:ff:1f.7 */
+#define IRQ_LU_NAME_LEN		17
 
 struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
@@ -288,6 +290,8 @@ static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
 		if (ret)
 			goto release;
 	}
+	for (i = 0; i < nr; i++)
+		trace_irq_liveupdate_reserve(in->ser, &rec[i]);
 	return 0;
 
 release:
@@ -314,7 +318,7 @@ void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector
 	for (i = 0; i < nr; i++) {
 		irq_lu_release_irq(&rec[i]);
 		if (revoke)
-			trace_irq_liveupdate_revoke(rec[i].irq);
+			trace_irq_liveupdate_revoke(in->ser, &rec[i]);
 	}
 	if (revoke)
 		irq_lu_in.counters.revoked += nr;
@@ -353,14 +357,18 @@ unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
  */
 void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 {
+	char name[IRQ_LU_NAME_LEN];
+
 	lockdep_assert_held(&irq_lu_in.lock);
 
 	if (in->refused)
 		return;
 
-	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", in->ser->segment,
-	       PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
-	       PCI_FUNC(in->ser->devid), reason);
+	scnprintf(name, sizeof(name), "%04x:%02x:%02x.%d", in->ser->segment,
+		  PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
+		  PCI_FUNC(in->ser->devid));
+	pr_err("%s: interrupts not taken over: %s\n", name, reason);
+	trace_irq_liveupdate_refuse(name, IRQ_LIVEUPDATE_TAKE_OVER, reason);
 	irq_lu_revoke_device(in);
 	in->refused = true;
 }
@@ -502,6 +510,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 
 	guard(mutex)(&irq_lu_in.lock);
 
+	trace_irq_liveupdate_take_over(unit);
 	number = irq_lu_unit_number(unit);
 	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
 		if (!irq_lu_is_behind(in, number) || in->refused)
@@ -691,6 +700,7 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	const struct irq_lu_vector_ser *rec;
 	struct irq_lu_in_dev *in;
 	const char *reason;
+	unsigned int i;
 
 	guard(mutex)(&irq_lu_in.lock);
 
@@ -709,7 +719,12 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	}
 
 	rec = irq_lu_ser_find_vector(in->ser, desc->msi_index);
-	return rec && irq_lu_is_free(rec, desc->nvec_used) ? rec->irq : -1;
+	if (!rec || !irq_lu_is_free(rec, desc->nvec_used))
+		return -1;
+
+	for (i = 0; i < desc->nvec_used; i++)
+		trace_irq_liveupdate_adopt(in->ser, &rec[i]);
+	return rec->irq;
 }
 
 static const struct irq_lu_vector_ser *irq_lu_find_record(unsigned int irq)

@@ -26,6 +26,7 @@
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/pci.h>
 #include <asm/iommu.h>
 #include <asm/pci-direct.h>
@@ -50,11 +51,12 @@ static int amd_lu_check_device(struct device *dev)
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 
 	if (amd_iommu_snp_en) {
-		dev_err(dev, "live update: not preserved: SNP is enabled\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "SNP is enabled");
 		return -EOPNOTSUPP;
 	}
 	if (dev_data->ats_enabled) {
-		dev_err(dev, "live update: not preserved: ATS is enabled, boot with pci=noats\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "ATS is enabled, boot with pci=noats");
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include <linux/bitfield.h>
 #include <linux/device.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/mem_encrypt.h>
 #include <linux/pci.h>
 #include <linux/xarray.h>
@@ -78,11 +79,12 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 	int ret;
 
 	if (member.domain->pd_mode != PD_MODE_V1 || dev_data->gcr3_info.gcr3_tbl) {
-		dev_err(dev, "live update: not preserved: its page tables are of version 2, boot with amd_iommu=pgtbl_v1\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "its page tables are of version 2, boot with amd_iommu=pgtbl_v1");
 		return -EOPNOTSUPP;
 	}
 	if (member.domain->dirty_tracking) {
-		dev_err(dev, "live update: not preserved: dirty tracking is enabled\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "dirty tracking is enabled");
 		return -EOPNOTSUPP;
 	}
 

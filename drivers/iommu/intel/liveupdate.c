@@ -44,6 +44,7 @@
 #include <linux/crash_dump.h>
 #include <linux/dmar.h>
 #include <linux/iommu.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -380,7 +381,8 @@ static int intel_lu_check_device(struct device *dev)
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
 	if (info->ats_enabled) {
-		dev_err(dev, "live update: not preserved: ATS is enabled, boot with pci=noats\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "ATS is enabled, boot with pci=noats");
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -12,6 +12,7 @@
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/pci.h>
 
 #include "iommu.h"
@@ -53,7 +54,7 @@ static int add_pasid_table(struct device *dev, struct iommu_lu_entry *entry)
 
 	/* What has been allocated for a PASID stays in the directory. */
 	if (memchr_inv(dir + 1, 0, size - sizeof(*dir))) {
-		dev_err(dev, "live update: not preserved: PASIDs were attached\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "PASIDs were attached");
 		return -EOPNOTSUPP;
 	}
 
@@ -88,8 +89,8 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
 
 	if (sm_supported(iommu)) {
 		if (id != PCI_DEVID(info->bus, info->devfn)) {
-			dev_err(member->dev,
-				"live update: not preserved: it has several requester ids\n");
+			irq_liveupdate_refuse(member->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "it has several requester ids");
 			return -EOPNOTSUPP;
 		}
 		ret = add_pasid_table(member->dev, &entry);
@@ -118,7 +119,7 @@ int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain
 	};
 
 	if (dev_is_real_dma_subdevice(dev)) {
-		dev_err(dev, "live update: not preserved: another device does its DMA\n");
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "another device does its DMA");
 		return -EOPNOTSUPP;
 	}
 	return pci_for_each_dma_alias(to_pci_dev(dev), add_alias, &member);

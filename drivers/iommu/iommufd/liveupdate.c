@@ -39,6 +39,7 @@
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -52,13 +53,14 @@
 
 static int iommufd_lu_refuse(struct device *dev, int err, const char *reason)
 {
-	dev_err(dev, "live update: not preserved: %s\n", reason);
+	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 	return err;
 }
 
 static int iommufd_lu_refuse_page(struct iommufd_lu_check *check, int err, const char *what)
 {
-	dev_err(check->dev, "live update: not preserved: IOVA %#lx maps %s\n", check->iova, what);
+	irq_liveupdate_refuse(check->dev, IRQ_LIVEUPDATE_PRESERVE, "IOVA %#lx maps %s",
+			      check->iova, what);
 	return err;
 }
 

@@ -290,7 +290,8 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
 	if (!pdev->msix_cap && !pdev->msi_cap) {
-		pci_err(pdev, "irq_liveupdate: not preserved: neither MSI nor MSI-X\n");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "neither MSI nor MSI-X");
 		return -EOPNOTSUPP;
 	}
 	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);

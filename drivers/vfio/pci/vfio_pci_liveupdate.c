@@ -158,36 +158,47 @@ static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *han
 }
 
 /* Is there anything that keeps an open device from being handed over? */
-static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev)
+static int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
 	lockdep_assert_held(&vdev->igate);
 
 	if (vdev->unregistering) {
-		pci_err(pdev, "live update: not preserved: being unbound from its driver\n");
+		*reason = "being unbound from its driver";
 		return -ENODEV;
 	}
 
 	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX) {
-		pci_err(pdev, "live update: not preserved: INTx in use\n");
+		*reason = "INTx in use";
 		return -EOPNOTSUPP;
 	}
 
 	scoped_guard(rwsem_read, &vdev->memory_lock) {
 		if (vdev->pm_runtime_engaged || pdev->current_state != PCI_D0) {
-			pci_err(pdev, "live update: not preserved: in low power state\n");
+			*reason = "in low power state";
 			return -EAGAIN;
 		}
 	}
 
 	/* They may be under way, see vfio_pci_core_sriov_configure() */
 	if (vdev->sriov_active || pci_num_vf(pdev)) {
-		pci_err(pdev, "live update: not preserved: virtual functions enabled\n");
+		*reason = "virtual functions enabled";
 		return -EBUSY;
 	}
 
 	return 0;
+}
+
+static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupdate_step step)
+{
+	const char *reason;
+	int err;
+
+	err = vfio_pci_lu_refuses(vdev, &reason);
+	if (err)
+		irq_liveupdate_refuse(&vdev->pdev->dev, step, "%s", reason);
+	return err;
 }
 
 static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
@@ -211,15 +222,15 @@ static int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 	const char *left_out;
 
 	if (!mutex_trylock(&dev_set->lock)) {
-		pci_err(vdev->pdev,
-			"live update: not frozen: a device of its set is being opened, closed or attached\n");
+		irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+				      "a device of its set is being opened, closed or attached");
 		return -EBUSY;
 	}
 
 	left_out = vfio_pci_lu_left_out(dev_set);
 	if (left_out)
-		pci_err(vdev->pdev, "live update: not frozen: %s shares its reset and is not preserved\n",
-			left_out);
+		irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+				      "%s shares its reset and is not preserved", left_out);
 	mutex_unlock(&dev_set->lock);
 
 	return left_out ? -EBUSY : 0;
@@ -232,7 +243,7 @@ static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
 
 	guard(mutex)(&vdev->igate);
 
-	err = vfio_pci_lu_check(vdev);
+	err = vfio_pci_lu_check(vdev, IRQ_LIVEUPDATE_PRESERVE);
 	if (err)
 		return err;
 
@@ -265,7 +276,8 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	int err;
 
 	if (!vfio_liveupdate_cdev_bound(args->file)) {
-		pci_err(pdev, "live update: not preserved: not a cdev bound to an iommufd\n");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
+				      "not a cdev bound to an iommufd");
 		return -EINVAL;
 	}
 
@@ -312,7 +324,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	guard(mutex)(&vdev->igate);
 
 	vfio_pci_lu_set_frozen(vdev, true);
-	err = vfio_pci_lu_check(vdev);
+	err = vfio_pci_lu_check(vdev, IRQ_LIVEUPDATE_FREEZE);
 	if (!err)
 		err = iommu_liveupdate_check(&vdev->pdev->dev);
 	if (!err)
@@ -346,20 +358,21 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 	int err;
 
 	if (device->dev->driver != &vfio_pci_lu_driver->driver) {
-		pci_err(pdev, "live update: not retrieved: not bound to %s\n",
-			vfio_pci_lu_driver->name);
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to %s",
+				      vfio_pci_lu_driver->name);
 		return -ENODEV;
 	}
 
 	/* The previous kernel may have given its name to two files. */
 	if (pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev, "live update: not retrieved: another file of it was\n");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+				      "another file of it was");
 		return -EBUSY;
 	}
 
 	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
-		pci_err(pdev, "live update: not retrieved: %pe\n", file);
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
 		return PTR_ERR(file);
 	}
 
@@ -387,8 +400,8 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 
 	device = vfio_liveupdate_get_device(&pdev->dev);
 	if (!device) {
-		pci_err(pdev, "live update: not retrieved: not bound to %s\n",
-			vfio_pci_lu_driver->name);
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to %s",
+				      vfio_pci_lu_driver->name);
 		return -ENODEV;
 	}
 
