@@ -234,14 +234,34 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 	iommu_lu_put_unit(i);
 }
 
+/**
+ * iommu_liveupdate_refuses - Why does the IOMMU of a device not let it be handed over?
+ * @dev:	Device
+ *
+ * Changes nothing.
+ *
+ * Context: May sleep.
+ * Return: The reason, a constant string, or NULL if there is none. A device without
+ * an IOMMU can be handed over.
+ */
+const char *iommu_liveupdate_refuses(struct device *dev)
+{
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return NULL;
+	if (!iommu_lu_ops(dev))
+		return "its IOMMU cannot stay enabled";
+	return iommu_lu_ops(dev)->check_device(dev);
+}
+
 static int iommu_lu_check_iommu(struct device *dev)
 {
-	if (!iommu_lu_ops(dev)) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "its IOMMU cannot stay enabled");
-		return -EOPNOTSUPP;
-	}
-	return iommu_lu_ops(dev)->check_device(dev);
+	const char *reason = iommu_liveupdate_refuses(dev);
+
+	if (!reason)
+		return 0;
+
+	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
+	return -EOPNOTSUPP;
 }
 
 /**

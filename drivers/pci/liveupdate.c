@@ -37,6 +37,7 @@
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/io.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -186,6 +187,8 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 {
 	struct pci_bus *bus;
 
+	if (test_bit(PCI_DEV_LIVEUPDATE_FORBIDDEN, &pdev->priv_flags))
+		return "forbidden by the administrator";
 	if (pdev->is_virtfn)
 		return "a virtual function";
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
@@ -203,6 +206,57 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 	return pci_lu_root_is_pci_dev(bus) ? "its host bridge is a PCI device" : NULL;
 }
 
+/* Returns why a device cannot be handed over now, or NULL, and the errno for that. */
+static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
+{
+	const char *reason;
+
+	*err = -EOPNOTSUPP;
+	reason = pci_lu_refuse_out(pdev, nr);
+	if (reason)
+		return reason;
+
+	*err = -ENODEV;
+	if (pci_dev_is_disconnected(pdev))
+		return "disconnected";
+
+	*err = -EBUSY;
+	return pci_liveupdate_outgoing(pdev) ? "preserved already" : NULL;
+}
+
+/* The driver whose devices can be handed over: why it refuses one. NULL without one. */
+const char *(*pci_lu_handler_refuses)(struct pci_dev *pdev);
+
+/**
+ * pci_liveupdate_refuses() - Why can a device not be handed over?
+ * @pdev: The device
+ *
+ * All that can be told without preserving it: not whether what it has mapped for DMA
+ * is preserved, nor whether each of its interrupts can be captured. Changes nothing.
+ *
+ * Context: Process context, sleeps. @pdev and the devices above it are not removed
+ *          meanwhile.
+ * Return: The reason, a constant string, or NULL if none is known.
+ */
+const char *pci_liveupdate_refuses(struct pci_dev *pdev)
+{
+	const char *reason;
+	int err;
+	u32 nr;
+
+	scoped_guard(mutex, &pci_lu_lock)
+		reason = pci_lu_refuse_now(pdev, &nr, &err);
+
+	if (!reason)
+		reason = pci_msi_liveupdate_refuses(pdev);
+	if (!reason)
+		reason = iommu_liveupdate_refuses(&pdev->dev);
+	if (!reason)
+		reason = pci_lu_handler_refuses ? pci_lu_handler_refuses(pdev) :
+						  "there is no handler of its file";
+	return reason;
+}
+
 /**
  * pci_liveupdate_preserve() - Hand a device over to the next kernel
  * @pdev: The device
@@ -218,7 +272,7 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
  *
  *         * -EOPNOTSUPP if @pdev is a device which cannot be handed over: a
  *           virtual function, a bridge, or behind something which does not keep
- *           its state,
+ *           its state; or if its administrator forbids it,
  *         * -ENODEV if it is disconnected,
  *         * -EBUSY if it is preserved already,
  *         * -ENOSPC if there are more devices than when the first one was
@@ -236,19 +290,8 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (!pci_lu_out.ser)
 		return -ENOENT;
 
-	err = -EOPNOTSUPP;
-	reason = pci_lu_refuse_out(pdev, &nr);
+	reason = pci_lu_refuse_now(pdev, &nr, &err);
 	if (reason)
-		goto refuse;
-
-	err = -ENODEV;
-	reason = "disconnected";
-	if (pci_dev_is_disconnected(pdev))
-		goto refuse;
-
-	err = -EBUSY;
-	reason = "preserved already";
-	if (pci_liveupdate_outgoing(pdev))
 		goto refuse;
 
 	err = -ENOSPC;

@@ -90,9 +90,6 @@
 static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
-/* Somebody can retrieve the files of PCI devices. */
-static bool pci_lu_has_handler;
-
 /* At boot: what was handed over is not known, and nobody can claim it. */
 static bool pci_lu_in_lost;
 
@@ -335,10 +332,12 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 
 	guard(mutex)(&pci_lu_lock);
 
+	dev = pci_lu_find(pdev);
+	if (!dev)
+		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 	if (!pci_lu_in && !pci_lu_in_lost)
 		return;
 
-	dev = pci_lu_find(pdev);
 	if (dev && dev->flags & PCI_LU_DEV_BRIDGE)
 		return;
 
@@ -576,6 +575,8 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
 {
 	guard(mutex)(&pci_lu_lock);
 
+	if (pci_liveupdate_incoming(pdev))
+		set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags);
 	pci_lu_finish(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
@@ -676,17 +677,20 @@ static struct liveupdate_flb pci_liveupdate_flb = {
 /**
  * pci_liveupdate_register_flb() - Attach the list of devices to a file handler
  * @fh: The registered handler of the files of PCI devices
+ * @refuses: Returns why the handler refuses a device, a constant string, or NULL.
+ *	     Changes nothing. May sleep.
  *
  * Context: Before late_initcall. Process context, sleeps.
  * Return: 0 on success, or what liveupdate_register_flb() says.
  */
-int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh)
+int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
+				const char *(*refuses)(struct pci_dev *pdev))
 {
 	int err;
 
 	err = liveupdate_register_flb(fh, &pci_liveupdate_flb);
 	if (!err)
-		pci_lu_has_handler = true;
+		pci_lu_handler_refuses = refuses;
 
 	return err;
 }
@@ -711,7 +715,7 @@ postcore_initcall(pci_liveupdate_init);
 /* All devices which were there at boot have been enumerated. */
 static int __init pci_liveupdate_enumerated(void)
 {
-	if (!pci_lu_has_handler)
+	if (!pci_lu_handler_refuses)
 		pci_lu_give_up("there is no handler of its file");
 
 	guard(mutex)(&pci_lu_lock);

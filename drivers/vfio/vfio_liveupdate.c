@@ -67,6 +67,33 @@ bool vfio_liveupdate_cdev_bound(struct file *file)
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 
+/**
+ * vfio_liveupdate_refuses() - Why can a device not be handed over as it is open?
+ * @device: The device
+ *
+ * Changes nothing, and waits for no user.
+ *
+ * Context: Process context. Within vfio_liveupdate_get_device().
+ * Return: The reason, a constant string, or NULL if it is open through its cdev and
+ *         bound to an iommufd.
+ */
+const char *vfio_liveupdate_refuses(struct vfio_device *device)
+{
+	const char *reason = NULL;
+
+	if (!mutex_trylock(&device->dev_set->lock))
+		return "a device of its set is being opened, closed or attached";
+
+	if (!device->open_count)
+		reason = "not open";
+	else if (!vfio_device_cdev_opened(device))
+		reason = "not a cdev bound to an iommufd";
+	mutex_unlock(&device->dev_set->lock);
+
+	return reason;
+}
+EXPORT_SYMBOL_GPL(vfio_liveupdate_refuses);
+
 /*
  * A user who attaches holds the lock of the device set, and may do so for as long as
  * he likes: until he provides the memory that he maps. So nobody waits for it here.

@@ -40,8 +40,8 @@ struct iommu_lu_entry {
  *			negative errno, and logs the reason.
  * @unpreserve_unit:	Undo @preserve_unit, with the last device. May sleep.
  * @check_device:	Whether @dev can be handed over, be it blocked or attached
- *			to a domain. May sleep. Returns 0 or a negative errno, and
- *			logs the reason.
+ *			to a domain. May sleep. Returns the reason, a constant
+ *			string, or NULL. Changes nothing.
  * @add_entries:	Call iommu_lu_add_entry() for each requester id with which
  *			@dev does DMA, and whose entry leads to @domain. At shutdown
  *			these entries, and only they, stay as they are:
@@ -73,7 +73,7 @@ struct iommu_lu_entry {
 struct iommu_liveupdate_ops {
 	int	(*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser);
 	void	(*unpreserve_unit)(struct iommu_device *iommu);
-	int	(*check_device)(struct device *dev);
+	const char *(*check_device)(struct device *dev);
 	int	(*add_entries)(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_lu_out_device *out);
 	int	(*reserve_domain_id)(struct iommu_device *iommu, u32 id);
@@ -96,6 +96,7 @@ struct iommu_liveupdate_hold {
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* The kernel which hands over */
+const char *iommu_liveupdate_refuses(struct device *dev);
 int iommu_liveupdate_preserve(struct device *dev);
 void iommu_liveupdate_unpreserve(struct device *dev);
 int iommu_liveupdate_check(struct device *dev);
@@ -127,6 +128,11 @@ bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold);
 void iommu_liveupdate_finish(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
+
+static inline const char *iommu_liveupdate_refuses(struct device *dev)
+{
+	return NULL;
+}
 
 static inline int iommu_liveupdate_preserve(struct device *dev)
 {

@@ -142,6 +142,10 @@ void irq_liveupdate_unfreeze(struct device *dev);
 /* Both */
 __printf(3, 4) void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 					  const char *fmt, ...);
+void irq_liveupdate_refuse_at(u32 segment, u16 devid, enum irq_liveupdate_step step,
+			      const char *reason);
+bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size);
+void irq_liveupdate_forget(u32 segment, u16 devid);
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 
 /* The kernel which takes over: interrupt remapping units */

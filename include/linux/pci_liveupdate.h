@@ -12,8 +12,10 @@ struct pci_dev;
 struct pci_driver;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
-int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh);
+int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
+				const char *(*refuses)(struct pci_dev *pdev));
 
+const char *pci_liveupdate_refuses(struct pci_dev *pdev);
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
@@ -36,6 +38,7 @@ const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif
 
+const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev);
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
 void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_msi_liveupdate_freeze(struct pci_dev *pdev);

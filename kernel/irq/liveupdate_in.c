@@ -72,9 +72,6 @@
 /* Far above what any machine has, and bounds the bitmap of reserved ones. */
 #define IRQ_LU_NR_IRQS		BIT(20)
 
-/* Of the address of a PCI device, ffffffff:ff:1f.7 */
-#define IRQ_LU_NAME_LEN		17
-
 struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
 };
@@ -357,18 +354,16 @@ unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
  */
 void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 {
-	char name[IRQ_LU_NAME_LEN];
-
 	lockdep_assert_held(&irq_lu_in.lock);
 
 	if (in->refused)
 		return;
 
-	scnprintf(name, sizeof(name), "%04x:%02x:%02x.%d", in->ser->segment,
-		  PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
-		  PCI_FUNC(in->ser->devid));
-	pr_err("%s: interrupts not taken over: %s\n", name, reason);
-	trace_irq_liveupdate_refuse(name, IRQ_LIVEUPDATE_TAKE_OVER, reason);
+	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", in->ser->segment,
+	       PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
+	       PCI_FUNC(in->ser->devid), reason);
+	irq_liveupdate_refuse_at(in->ser->segment, in->ser->devid, IRQ_LIVEUPDATE_TAKE_OVER,
+				 reason);
 	irq_lu_revoke_device(in);
 	in->refused = true;
 }
@@ -591,6 +586,8 @@ static struct irq_lu_in_dev *irq_lu_add_unrecorded(const struct irq_lu_device_se
 	in->ser = &in->none;
 	in->refused = true;
 	list_add_tail(&in->node, &irq_liveupdate_incoming);
+	irq_liveupdate_refuse_at(found->segment, found->devid, IRQ_LIVEUPDATE_TAKE_OVER,
+				 "no valid record of its interrupts");
 	return in;
 }
 

@@ -2,14 +2,19 @@
 
 /*
  * Interrupt live update, how a refusal is told: in the log for people, with the same
- * reason as a trace event for tools.
+ * reason as a trace event for tools, and what became of a device for as long as this
+ * kernel runs.
  */
 
 #include <linux/array_size.h>
 #include <linux/device.h>
 #include <linux/export.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/stdarg.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
 
 #include "liveupdate_in.h"
 
@@ -18,6 +23,84 @@
 
 /* Longer than any reason that the kernel gives */
 #define IRQ_LU_REASON_LEN	128
+
+/* Of the address of a PCI device, ffffffff:ff:1f.7 */
+#define IRQ_LU_NAME_LEN		17
+
+/*
+ * Why this kernel has not taken devices over, or has stopped them, by their place: it
+ * may have been said long before the device was enumerated.
+ */
+static DEFINE_XARRAY(irq_lu_reasons);
+
+static unsigned long irq_lu_key(u32 segment, u16 devid)
+{
+	return (unsigned long)segment << 16 | devid;
+}
+
+/* The first reason is the one that counts. Without memory there is none. */
+static void irq_lu_remember(u32 segment, u16 devid, const char *reason)
+{
+	char *copy = kstrdup(reason, GFP_KERNEL);
+
+	if (copy && xa_insert(&irq_lu_reasons, irq_lu_key(segment, devid), copy, GFP_KERNEL))
+		kfree(copy);
+}
+
+/**
+ * irq_liveupdate_refused - Why has a device started cold?
+ * @segment:	PCI segment of the device
+ * @devid:	Its bus number << 8 | devfn
+ * @reason:	Where to write the reason
+ * @size:	Size of @reason
+ *
+ * Context: Any.
+ * Return: True if the device was handed over to this kernel, and was refused.
+ */
+bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
+{
+	const char *found;
+
+	guard(spinlock)(&irq_lu_reasons.xa_lock);
+
+	found = xa_load(&irq_lu_reasons, irq_lu_key(segment, devid));
+	if (found)
+		strscpy(reason, found, size);
+	return found;
+}
+
+/**
+ * irq_liveupdate_forget - Another device is at the place of one
+ * @segment:	PCI segment of the device
+ * @devid:	Its bus number << 8 | devfn
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_forget(u32 segment, u16 devid)
+{
+	kfree(xa_erase(&irq_lu_reasons, irq_lu_key(segment, devid)));
+}
+
+/**
+ * irq_liveupdate_refuse_at - Trace and remember why a device is refused
+ * @segment:	PCI segment of the device, which need not be enumerated
+ * @devid:	Its bus number << 8 | devfn
+ * @step:	What it is refused at
+ * @reason:	Why
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_refuse_at(u32 segment, u16 devid, enum irq_liveupdate_step step,
+			      const char *reason)
+{
+	char name[IRQ_LU_NAME_LEN];
+
+	scnprintf(name, sizeof(name), "%04x:%02x:%02x.%d", segment, PCI_BUS_NUM(devid),
+		  PCI_SLOT(devid), PCI_FUNC(devid));
+	trace_irq_liveupdate_refuse(name, step, reason);
+	if (step == IRQ_LIVEUPDATE_TAKE_OVER || step == IRQ_LIVEUPDATE_STOP)
+		irq_lu_remember(segment, devid, reason);
+}
 
 static const char * const irq_lu_refusals[] = {
 	[IRQ_LIVEUPDATE_PRESERVE]	= "not preserved",
@@ -30,7 +113,7 @@ static const char * const irq_lu_refusals[] = {
 
 /**
  * irq_liveupdate_refuse - Say why a device is not handed over, or not taken over
- * @dev:	Device
+ * @dev:	PCI device
  * @step:	What it is refused at
  * @fmt:	Why
  *
@@ -50,6 +133,8 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 	va_end(args);
 
 	dev_err(dev, "live update: %s: %s\n", irq_lu_refusals[step], reason);
-	trace_irq_liveupdate_refuse(dev_name(dev), step, reason);
+	if (dev_is_pci(dev))
+		irq_liveupdate_refuse_at(pci_domain_nr(to_pci_dev(dev)->bus),
+					 pci_dev_id(to_pci_dev(dev)), step, reason);
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_refuse);

@@ -46,20 +46,15 @@ static void amd_lu_unpreserve_unit(struct iommu_device *iommu)
 }
 
 /* The next kernel would enable it in a device which is running. */
-static int amd_lu_check_device(struct device *dev)
+static const char *amd_lu_check_device(struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 
-	if (amd_iommu_snp_en) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "SNP is enabled");
-		return -EOPNOTSUPP;
-	}
-	if (dev_data->ats_enabled) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "ATS is enabled, boot with pci=noats");
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	if (amd_iommu_snp_en)
+		return "SNP is enabled";
+	if (dev_data->ats_enabled)
+		return "ATS is enabled, boot with pci=noats";
+	return NULL;
 }
 
 static int amd_lu_handed_over_attach(struct iommu_domain *domain, struct device *dev,

@@ -376,16 +376,11 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev,
 }
 
 /* The next kernel would enable them in a device which is running. */
-static int intel_lu_check_device(struct device *dev)
+static const char *intel_lu_check_device(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	if (info->ats_enabled) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "ATS is enabled, boot with pci=noats");
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	return info->ats_enabled ? "ATS is enabled, boot with pci=noats" : NULL;
 }
 
 /* What a device with RMRR reaches: all memory, as with translation disabled */

@@ -279,6 +279,21 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 };
 
 /**
+ * pci_msi_liveupdate_refuses - Why can the interrupts of a device not be handed over?
+ * @pdev:	PCI device
+ *
+ * Context: May sleep.
+ * Return: The reason, a constant string, or NULL if none is known. See
+ * irq_liveupdate_refuses().
+ */
+const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev)
+{
+	if (!pdev->msix_cap && !pdev->msi_cap)
+		return "neither MSI nor MSI-X";
+	return irq_liveupdate_refuses(&pdev->dev);
+}
+
+/**
  * pci_msi_liveupdate_preserve - Prepare the interrupts of a device for a live update
  * @pdev:	PCI device
  *

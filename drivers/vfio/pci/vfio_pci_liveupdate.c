@@ -201,6 +201,38 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	return err;
 }
 
+static const char *vfio_pci_lu_refuses_open(struct vfio_device *device)
+{
+	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
+	const char *reason;
+
+	if (device->dev->driver != &vfio_pci_lu_driver->driver)
+		return "not bound to vfio-pci";
+
+	reason = vfio_liveupdate_refuses(device);
+	if (reason)
+		return reason;
+
+	guard(mutex)(&vdev->igate);
+
+	return vfio_pci_lu_refuses(vdev, &reason) ? reason : NULL;
+}
+
+/* What preserve() would say, without its side effects, see pci_liveupdate_refuses() */
+static const char *vfio_pci_liveupdate_refuses(struct pci_dev *pdev)
+{
+	struct vfio_device *device = vfio_liveupdate_get_device(&pdev->dev);
+	const char *reason;
+
+	if (!device)
+		return "not bound to vfio-pci";
+
+	reason = vfio_pci_lu_refuses_open(device);
+	vfio_liveupdate_put_device(device);
+
+	return reason;
+}
+
 static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
 {
 	struct vfio_device *cur;
@@ -547,7 +579,7 @@ void vfio_pci_liveupdate_init(struct pci_driver *drv)
 	vfio_pci_lu_driver = drv;
 	/* Not this module, which has the core of vfio-pci and no devices */
 	vfio_pci_liveupdate_ops.owner = drv->driver.owner;
-	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops);
+	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops, vfio_pci_liveupdate_refuses);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);
 
@@ -558,6 +590,6 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);
  */
 void vfio_pci_liveupdate_exit(void)
 {
-	vfio_pci_luo_set_ops(NULL);
+	vfio_pci_luo_set_ops(NULL, NULL);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_exit);

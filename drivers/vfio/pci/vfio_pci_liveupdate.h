@@ -70,7 +70,8 @@ void vfio_pci_liveupdate_exit(void);
 
 u64 vfio_pci_luo_name(struct pci_dev *pdev);
 struct pci_dev *vfio_pci_luo_find(u64 name);
-void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops);
+void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
+			  const char *(*refuses)(struct pci_dev *pdev));
 #if IS_ENABLED(CONFIG_KUNIT)
 u64 vfio_pci_luo_pack(u32 segment, u16 devid);
 bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid);

@@ -35,6 +35,7 @@
 
 /* The methods of vfio-pci, NULL while it is not there. Stay while there is a reference. */
 static const struct liveupdate_file_ops *vfio_pci_luo_ops;
+static const char *(*vfio_pci_luo_ops_refuse)(struct pci_dev *pdev);
 static DEFINE_MUTEX(vfio_pci_luo_lock);
 
 /* Returns the methods, with a reference on their module, or NULL. */
@@ -180,6 +181,19 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 		pci_liveupdate_stop(pdev, "nobody has retrieved it");
 }
 
+static const char *vfio_pci_luo_refuses(struct pci_dev *pdev)
+{
+	const char *reason;
+
+	if (!vfio_pci_luo_get())
+		return "not bound to vfio-pci";
+
+	reason = vfio_pci_luo_ops_refuse(pdev);
+	vfio_pci_luo_put();
+
+	return reason;
+}
+
 static const struct liveupdate_file_ops vfio_pci_luo_file_ops = {
 	.can_preserve	= vfio_pci_luo_can_preserve,
 	.preserve	= vfio_pci_luo_preserve,
@@ -199,14 +213,18 @@ static struct liveupdate_file_handler vfio_pci_luo_handler = {
 /**
  * vfio_pci_luo_set_ops() - vfio-pci is there, or goes
  * @ops: Its methods, all of them, which belong to its module; or NULL
+ * @refuses: Returns why it refuses a device, a constant string of that module, or NULL;
+ *	     belongs to @ops
  *
  * Context: From the init or exit function of the module. Sleeps.
  */
-void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops)
+void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
+			  const char *(*refuses)(struct pci_dev *pdev))
 {
 	guard(mutex)(&vfio_pci_luo_lock);
 
 	vfio_pci_luo_ops = ops;
+	vfio_pci_luo_ops_refuse = refuses;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_luo_set_ops);
 
@@ -221,7 +239,7 @@ static int __init vfio_pci_luo_init(void)
 	if (err)
 		goto err_out;
 
-	err = pci_liveupdate_register_flb(&vfio_pci_luo_handler);
+	err = pci_liveupdate_register_flb(&vfio_pci_luo_handler, vfio_pci_luo_refuses);
 	if (err)
 		goto err_unregister;
 
