@@ -22,6 +22,8 @@ LAB	= python3 lab/lab.py
 # Not $(MAKE): a line with it is run by "make -n", too.
 SERIALIZER = make -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 	OUTPUT=$(abspath $(BUILD))/serializer
+IRQLU = mkdir -p $(BUILD)/irqlu && make -s -C $(BUILD)/linux/tools/irq_liveupdate \
+	OUTPUT=$(abspath $(BUILD))/irqlu
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 STORMS	= 10
 STORMS_AMD = 3
@@ -29,6 +31,7 @@ TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  overlay 'scripts/overlay.py check' \
 	  series scripts/series.py \
 	  serializer '$(SERIALIZER) test' \
+	  irqlu '$(IRQLU) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
 	  lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)'
 STORM_TESTS = storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \

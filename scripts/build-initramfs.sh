@@ -30,6 +30,8 @@ mkdir -p "$BUILD/guest"
 make -s -C "$ROOT/lab/guest" OUTPUT="$BUILD/guest" CC="gcc -static" \
 	KHDR_INCLUDES="$HEADERS" KSELFTEST="$LINUX/tools/testing/selftests"
 
+make -s -C "$LINUX/tools/irq_liveupdate" OUTPUT="$BUILD/guest" CC="gcc -static"
+
 KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 [ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"
 
@@ -89,7 +91,7 @@ initrd_list()
 		esac
 	done
 
-	for name in vmm sabotage scatter live_vm; do
+	for name in vmm sabotage scatter live_vm irqlu; do
 		program "$BUILD/guest/$name"
 	done
 	program "$ROOT/lab/guest/live_vm_report"

@@ -4,6 +4,7 @@ it breaks, and what goes for every run."""
 
 import re
 
+from judge import irqlu
 from judge import selftests
 from judge.checks import Check, all_of
 from judge.outcomes import EXPECTED
@@ -66,7 +67,8 @@ def check(result):
     if result.error:
         return [Check("run came to its end", False, result.error.splitlines()[0])]
     outcome = _sabotaged if result.scenario.breaks else EXPECTED[result.scenario.expect]
-    return [*outcome(result), _log(result), _console(result), _said(result), *_selftests(result)]
+    return [*outcome(result), _log(result), _console(result), _said(result), *_selftests(result),
+            *irqlu.check(result.extras)]
 
 
 def race_was_missed(checks):

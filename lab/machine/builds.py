@@ -11,7 +11,7 @@ from machine import symbols
 LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # What scripts/build-initramfs.sh makes the image of, except for what was fetched or installed
-IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "lab/guest",
+IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "tools/irq_liveupdate", "lab/guest",
                  "scripts/build-initramfs.sh")
 
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqlu audit: do incoming devices have the messages that the kernel believes?
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "bdf.h"
+#include "file.h"
+#include "output.h"
+
+#define AUDIT	"/sys/kernel/debug/irq_liveupdate/audit"
+
+/* A line of Documentation/ABI/testing/debugfs-irq-liveupdate. False if it is none. */
+static bool parse_line(const char *line, struct json_object *devices, enum irqlu_status *status)
+{
+	bool read = !strstr(line, "cannot be read"), agree = strstr(line, " agree");
+	struct json_object *device;
+	char bdf[BDF_LEN];
+	int vectors = 0;
+
+	if (sscanf(line, "%16s", bdf) != 1 || !bdf_parse(bdf, bdf))
+		return false;
+	if (agree && sscanf(line, "%*s vectors %d agree", &vectors) != 1)
+		agree = false;
+
+	device = json_object_new_object();
+	json_object_object_add(device, "bdf", json_object_new_string(bdf));
+	json_object_object_add(device, "agrees", read ? json_object_new_boolean(agree) : NULL);
+	json_object_object_add(device, "vectors", agree ? json_object_new_int(vectors) : NULL);
+	json_object_array_add(devices, device);
+
+	if (!agree && *status != IRQLU_REFUSED)
+		*status = read ? IRQLU_REFUSED : IRQLU_UNKNOWN;
+
+	return true;
+}
+
+/* Takes the text apart. */
+enum irqlu_status audit_parse(char *text, struct json_object *devices)
+{
+	enum irqlu_status status = IRQLU_FINE;
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (*line && !parse_line(line, devices, &status))
+			return IRQLU_UNKNOWN;
+	}
+
+	return status;
+}
+
+enum irqlu_status irqlu_audit(const struct irqlu_options *options, char *args[])
+{
+	struct json_object *devices = json_object_new_array(), *output = output_new("audit");
+	enum irqlu_status status = IRQLU_UNKNOWN, printed;
+	size_t size;
+	char *text = file_read(AUDIT, &size);
+
+	if (text)
+		status = audit_parse(text, devices);
+	else
+		irqlu_fail(IRQLU_UNKNOWN, AUDIT ": %m");
+	free(text);
+	json_object_object_add(output, "devices", devices);
+	printed = output_print(options, "bdf,agrees,vectors", output, "devices");
+
+	return printed ? printed : status;
+}

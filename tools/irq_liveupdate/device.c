@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices as sysfs has them, see Documentation/ABI/testing/sysfs-bus-pci-liveupdate.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bdf.h"
+#include "device.h"
+#include "file.h"
+#include "remedy.h"
+
+#define NO	"no: "
+#define REFUSED	"refused: "
+
+static void add_text(struct json_object *device, const char *name, const char *text)
+{
+	json_object_object_add(device, name, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_driver(struct json_object *device, const char *bdf)
+{
+	char path[64], target[256], *slash;
+	ssize_t len;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver", bdf);
+	len = readlink(path, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	slash = strrchr(target, '/');
+	add_text(device, "driver", slash ? slash + 1 : NULL);
+}
+
+static int count_entries(const char *bdf, const char *directory)
+{
+	struct dirent *entry;
+	char path[64];
+	int nr = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/%s", bdf, directory);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		nr += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+
+	return nr;
+}
+
+/* With why not, in the words of the kernel, and what helps. */
+static void add_preservable(struct json_object *device, const char *text)
+{
+	const char *reason = strncmp(text, NO, strlen(NO)) ? NULL : text + strlen(NO);
+
+	json_object_object_add(device, "preservable", json_object_new_boolean(!reason));
+	add_text(device, "reason", reason);
+	add_text(device, "remedy", reason ? remedy_of(reason) : NULL);
+}
+
+static void add_outcome(struct json_object *device, const char *text)
+{
+	bool refused = !strncmp(text, REFUSED, strlen(REFUSED));
+
+	add_text(device, "outcome", refused ? "refused" : text);
+	add_text(device, "outcome_reason", refused ? text + strlen(REFUSED) : NULL);
+}
+
+/* NULL if it is none that can be handed over in any circumstances. */
+struct json_object *device_read(const char *bdf)
+{
+	char *preservable = file_text(DEVICES "/%s/liveupdate/preservable", bdf);
+	char *outcome = file_text(DEVICES "/%s/liveupdate/outcome", bdf);
+	char *allowed = file_text(DEVICES "/%s/liveupdate/allowed", bdf);
+	struct json_object *device = NULL;
+
+	if (preservable && outcome && allowed) {
+		device = json_object_new_object();
+		add_text(device, "bdf", bdf);
+		add_driver(device, bdf);
+		json_object_object_add(device, "vectors",
+				       json_object_new_int(count_entries(bdf, "msi_irqs")));
+		json_object_object_add(device, "allowed",
+				       json_object_new_boolean(*allowed == '1'));
+		add_preservable(device, preservable);
+		add_outcome(device, outcome);
+	}
+	free(preservable);
+	free(outcome);
+	free(allowed);
+
+	return device;
+}
+
+/* Says why it cannot be read. */
+enum irqlu_status device_unknown(const char *bdf)
+{
+	return irqlu_fail(IRQLU_UNKNOWN, "%s: %s", bdf, access(DEVICES, F_OK) ?
+			  "no sysfs" : "no such device, or not booted with kho=on liveupdate=on");
+}
+
+static int is_device(const struct dirent *entry)
+{
+	char bdf[BDF_LEN];
+
+	return bdf_parse(entry->d_name, bdf);
+}
+
+static bool has_driver(struct json_object *device, const char *driver)
+{
+	const char *has = json_object_get_string(json_object_object_get(device, "driver"));
+
+	return has && !strcmp(has, driver);
+}
+
+/* All of them, in the order of their addresses, or those with this driver. */
+struct json_object *devices_read(const char *driver)
+{
+	struct json_object *devices = json_object_new_array(), *device;
+	struct dirent **entries;
+	int nr, i;
+
+	nr = scandir(DEVICES, &entries, is_device, alphasort);
+	for (i = 0; i < nr; i++) {
+		device = device_read(entries[i]->d_name);
+		if (device && (!driver || has_driver(device, driver)))
+			json_object_array_add(devices, device);
+		else
+			json_object_put(device);
+		free(entries[i]);
+	}
+	if (nr >= 0)
+		free(entries);
+
+	return devices;
+}

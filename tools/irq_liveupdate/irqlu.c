@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/kernel.h>
+
+#include "irqlu.h"
+
+static const struct irqlu_command commands[] = {
+	{ "list", "", "devices, and whether they can be handed over", 0, 0, irqlu_list },
+	{ "show", "BDF", "the interrupts of a device", 1, 1, irqlu_show },
+	{ "check", "[BDF]", "can a device be handed over? changes nothing", 0, 1, irqlu_check },
+	{ "audit", "", "compare incoming devices with the kernel's state", 0, 0, irqlu_audit },
+	{ "watch", "", "print the steps of a live update as they happen", 0, 0, irqlu_watch },
+	{ "save", "FILE", "save what a live update must not change", 1, 1, irqlu_save },
+	{ "diff", "FILE", "compare with what was saved", 1, 1, irqlu_diff },
+	{ "affinity", "save|restore FILE", "affinity masks, which are not carried over", 2, 2,
+	  irqlu_affinity },
+	{ "report", "", "all that can be compared between machines, as JSON", 0, 0, irqlu_report },
+};
+
+#define NR_COMMANDS	ARRAY_SIZE(commands)
+
+enum { JSON = 256, NOHEADINGS, NEXT_KERNEL, COMMAND_LINE };
+
+static const struct option long_options[] = {
+	{ "json",		no_argument,		NULL, JSON },
+	{ "noheadings",		no_argument,		NULL, NOHEADINGS },
+	{ "output",		required_argument,	NULL, 'o' },
+	{ "next-kernel",	required_argument,	NULL, NEXT_KERNEL },
+	{ "command-line",	required_argument,	NULL, COMMAND_LINE },
+	{ "help",		no_argument,		NULL, 'h' },
+	{ }
+};
+
+enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("irqlu: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+
+	return status;
+}
+
+static enum irqlu_status usage(FILE *to)
+{
+	unsigned int i;
+
+	fputs("irqlu [OPTION...] COMMAND [ARGUMENT...]\n\n", to);
+	for (i = 0; i < NR_COMMANDS; i++)
+		fprintf(to, "  %-8s %-18s %s\n", commands[i].name, commands[i].args,
+			commands[i].help);
+	fputs("\n"
+	      "  --json                print JSON\n"
+	      "  -o, --output COLUMNS  print these columns, separated by commas\n"
+	      "  --noheadings          print no headings\n"
+	      "  --next-kernel IMAGE   check: does this kernel take devices over?\n"
+	      "  --command-line TEXT   check: its command line, if not that of this kernel\n"
+	      "\nExit status: 0 fine, 1 refused or different, 2 wrong arguments, 3 unknown.\n", to);
+
+	return to == stdout ? IRQLU_FINE : IRQLU_USAGE;
+}
+
+/* Returns whether the option is one. */
+static bool take_option(struct irqlu_options *options, int option)
+{
+	switch (option) {
+	case JSON:
+		options->json = true;
+		return true;
+	case NOHEADINGS:
+		options->noheadings = true;
+		return true;
+	case 'o':
+		options->columns = optarg;
+		return true;
+	case NEXT_KERNEL:
+		options->next_kernel = optarg;
+		return true;
+	case COMMAND_LINE:
+		options->command_line = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const struct irqlu_command *find_command(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+
+	return NULL;
+}
+
+int main(int argc, char *argv[])
+{
+	const struct irqlu_command *command;
+	struct irqlu_options options = { };
+	enum irqlu_status status;
+	int option, nr_args;
+
+	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) >= 0) {
+		if (option == 'h')
+			return usage(stdout);
+		if (!take_option(&options, option))
+			return usage(stderr);
+	}
+
+	if (optind == argc)
+		return usage(stderr);
+	command = find_command(argv[optind]);
+	nr_args = argc - optind - 1;
+	if (!command || nr_args < command->min_args || nr_args > command->max_args)
+		return usage(stderr);
+
+	status = command->run(&options, &argv[optind + 1]);
+	if (fflush(stdout) || ferror(stdout))
+		return irqlu_fail(IRQLU_REFUSED, "output: %m");
+
+	return status;
+}

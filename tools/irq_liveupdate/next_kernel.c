@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does the next kernel take devices over? Its formats are strings in its image. What its
+ * command line says is compared with what it must say.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/kernel.h>
+
+#include "../../include/linux/kho/abi/iommu.h"
+#include "../../include/linux/kho/abi/irq.h"
+#include "../../include/linux/kho/abi/pci.h"
+
+#include "command_line.h"
+#include "file.h"
+#include "image.h"
+#include "next_kernel.h"
+
+/* Of the kernel from which this program comes, which is the one that hands over. */
+static const char * const formats[] = {
+	IRQ_LU_COMPATIBLE, PCI_LU_FLB_COMPATIBLE, IOMMU_LU_KHO_NODE,
+};
+
+#define NR_FORMATS	ARRAY_SIZE(formats)
+
+static void add_problem(struct json_object *problems, const char *text)
+{
+	json_object_array_add(problems, json_object_new_string(text));
+	fprintf(stderr, "irqlu: next kernel: %s\n", text);
+}
+
+static void check_formats(const char *kernel, size_t size, struct json_object *problems,
+			  struct json_object *known)
+{
+	char text[128];
+	unsigned int i;
+
+	for (i = 0; i < NR_FORMATS; i++) {
+		if (image_has_string(kernel, size, formats[i])) {
+			json_object_array_add(known, json_object_new_string(formats[i]));
+			continue;
+		}
+		snprintf(text, sizeof(text),
+			 "does not read %s: load a kernel with CONFIG_VFIO_PCI_LIVEUPDATE",
+			 formats[i]);
+		add_problem(problems, text);
+	}
+}
+
+static void check_command_line(const char *line, struct json_object *problems)
+{
+	const char *problem;
+	unsigned int i;
+
+	for (i = 0; (problem = command_line_problem(line, i)); i++) {
+		if (*problem)
+			add_problem(problems, problem);
+	}
+}
+
+static char *command_line_of(const struct irqlu_options *options)
+{
+	if (options->command_line)
+		return strdup(options->command_line);
+
+	return file_text("/proc/cmdline");
+}
+
+static enum irqlu_status check_image(const char *path, struct json_object *problems,
+				     struct json_object *known)
+{
+	size_t size;
+	char *kernel = image_read(path, &size);
+
+	if (!kernel)
+		return irqlu_fail(IRQLU_UNKNOWN, "%s: cannot be unpacked: %s", path,
+				  errno ? strerror(errno) : "not a kernel image that is known");
+
+	check_formats(kernel, size, problems, known);
+	free(kernel);
+
+	return IRQLU_FINE;
+}
+
+/* Adds the answer to the output. */
+enum irqlu_status next_kernel_check(const struct irqlu_options *options,
+				    struct json_object *output)
+{
+	struct json_object *next = json_object_new_object();
+	struct json_object *problems = json_object_new_array();
+	struct json_object *known = json_object_new_array();
+	char *line = command_line_of(options);
+	enum irqlu_status status;
+
+	status = check_image(options->next_kernel, problems, known);
+	if (line)
+		check_command_line(line, problems);
+	free(line);
+
+	if (json_object_array_length(problems))
+		status = IRQLU_REFUSED;
+	json_object_object_add(next, "image", json_object_new_string(options->next_kernel));
+	json_object_object_add(next, "takes_over", status == IRQLU_UNKNOWN ? NULL :
+			       json_object_new_boolean(status == IRQLU_FINE));
+	json_object_object_add(next, "formats", known);
+	json_object_object_add(next, "problems", problems);
+	json_object_object_add(output, "next_kernel", next);
+
+	return status;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What helps against a reason for which the kernel refuses a device.
+ */
+#include <stddef.h>
+#include <string.h>
+#include <linux/kernel.h>
+
+#include "remedy.h"
+
+static const struct {
+	const char *reason;	/* how it begins */
+	const char *remedy;
+} remedies[] = {
+	{ "forbidden by the administrator", "write 1 to liveupdate/allowed of the device" },
+	{ "a virtual function", "assign the physical function instead" },
+	{ "not an endpoint", "only endpoints are handed over" },
+	{ "preserved already", "nothing to do, unless the session is to be given up: close it" },
+	{ "disconnected", "the device is gone: plug it in again" },
+	{ "neither MSI nor MSI-X", "the device cannot be handed over" },
+	{ "switched off on the command line", "boot without irq_liveupdate=off" },
+	{ "the last live update is not finished", "finish the sessions of the last live update" },
+	{ "no interrupt remapping",
+	  "enable VT-d or AMD-Vi in the firmware, boot without intremap=off" },
+	{ "its IOMMU cannot stay enabled", "boot with intel_iommu=on, or without iommu=off" },
+	{ "ATS is enabled", "boot with pci=noats" },
+	{ "SNP is enabled", "boot without SEV-SNP" },
+	{ "not bound to vfio-pci", "bind the device to vfio-pci" },
+	{ "the module vfio-pci is not loaded", "load vfio-pci" },
+	{ "there is no handler of its file", "build the kernel with CONFIG_VFIO_PCI_LIVEUPDATE" },
+	{ "not open", "start the virtual machine that owns the device" },
+	{ "not a cdev bound to an iommufd",
+	  "have the VMM open /dev/vfio/devices/ and use iommufd, not a VFIO group" },
+	{ "a device of its set is being opened", "try again" },
+	{ "being unbound from its driver", "bind the device to vfio-pci again" },
+	{ "INTx in use", "have the guest use MSI or MSI-X" },
+	{ "in low power state", "have the guest wake the device up" },
+	{ "virtual functions enabled", "write 0 to sriov_numvfs of the device" },
+};
+
+/* NULL if none is known. */
+const char *remedy_of(const char *reason)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(remedies); i++) {
+		if (!strncmp(reason, remedies[i].reason, strlen(remedies[i].reason)))
+			return remedies[i].remedy;
+	}
+
+	return NULL;
+}

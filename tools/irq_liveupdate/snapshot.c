@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * irqlu save, irqlu diff: what a live update must not change of the devices of vfio-pci. A
+ * snapshot has an object for each vector: device, vector, irq, message and table entry.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/kernel.h>
+
+#include "file.h"
+#include "output.h"
+#include "snapshot.h"
+#include "vector.h"
+
+/* The first one says which vector it is, the others must not change. */
+static const char * const members[] = { "vector", "irq", "address", "data", "irte" };
+
+static void add_kept(struct json_object *row, struct json_object *vector, const char *name)
+{
+	struct json_object *value = json_object_object_get(vector, name);
+
+	json_object_object_add(row, name, json_object_get(value));
+}
+
+static struct json_object *snapshot_take(void)
+{
+	struct json_object *snapshot = output_new("save");
+
+	json_object_object_add(snapshot, "vectors",
+			       vectors_read_all(members, ARRAY_SIZE(members)));
+
+	return snapshot;
+}
+
+static bool is_row(struct json_object *row)
+{
+	return json_object_is_type(json_object_object_get(row, "bdf"), json_type_string) &&
+	       json_object_is_type(json_object_object_get(row, "vector"), json_type_int);
+}
+
+/* What somebody has saved, or NULL if it is not a snapshot of this version. */
+struct json_object *snapshot_parse(const char *text)
+{
+	struct json_object *snapshot = json_tokener_parse(text), *rows;
+	size_t nr, i;
+
+	if (!json_object_is_type(snapshot, json_type_object))
+		goto refuse;
+	rows = json_object_object_get(snapshot, "vectors");
+	if (json_object_get_int(json_object_object_get(snapshot, "version")) !=
+	    IRQLU_JSON_VERSION || !json_object_is_type(rows, json_type_array))
+		goto refuse;
+
+	nr = json_object_array_length(rows);
+	for (i = 0; i < nr; i++) {
+		if (!json_object_is_type(json_object_array_get_idx(rows, i), json_type_object) ||
+		    !is_row(json_object_array_get_idx(rows, i)))
+			goto refuse;
+	}
+
+	return snapshot;
+
+refuse:
+	json_object_put(snapshot);
+	return NULL;
+}
+
+/* The row of the same vector of the same device, or NULL. */
+static struct json_object *find_row(struct json_object *rows, struct json_object *like)
+{
+	size_t nr = json_object_array_length(rows), i;
+	struct json_object *row;
+
+	for (i = 0; i < nr; i++) {
+		row = json_object_array_get_idx(rows, i);
+		if (json_object_equal(json_object_object_get(row, "bdf"),
+				      json_object_object_get(like, "bdf")) &&
+		    json_object_equal(json_object_object_get(row, "vector"),
+				      json_object_object_get(like, "vector")))
+			return row;
+	}
+
+	return NULL;
+}
+
+static void add_difference(struct json_object *differences, struct json_object *row,
+			   const char *what, struct json_object *before,
+			   struct json_object *after)
+{
+	struct json_object *difference = json_object_new_object();
+
+	add_kept(difference, row, "bdf");
+	add_kept(difference, row, "vector");
+	json_object_object_add(difference, "what", json_object_new_string(what));
+	json_object_object_add(difference, "before", json_object_get(before));
+	json_object_object_add(difference, "after", json_object_get(after));
+	json_object_array_add(differences, difference);
+}
+
+/* What either of them does not know is no difference. */
+static void compare_rows(struct json_object *differences, struct json_object *was,
+			 struct json_object *is)
+{
+	struct json_object *before, *after;
+	size_t i;
+
+	for (i = 1; i < ARRAY_SIZE(members); i++) {
+		before = json_object_object_get(was, members[i]);
+		after = json_object_object_get(is, members[i]);
+		if (before && after && !json_object_equal(before, after))
+			add_difference(differences, was, members[i], before, after);
+	}
+}
+
+struct json_object *snapshot_differences(struct json_object *before,
+					 struct json_object *after)
+{
+	struct json_object *was = json_object_object_get(before, "vectors");
+	struct json_object *is = json_object_object_get(after, "vectors");
+	struct json_object *differences = json_object_new_array(), *row, *other;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(was); i++) {
+		row = json_object_array_get_idx(was, i);
+		other = find_row(is, row);
+		if (other)
+			compare_rows(differences, row, other);
+		else
+			add_difference(differences, row, "gone", NULL, NULL);
+	}
+	for (i = 0; i < json_object_array_length(is); i++) {
+		row = json_object_array_get_idx(is, i);
+		if (!find_row(was, row))
+			add_difference(differences, row, "new", NULL, NULL);
+	}
+
+	return differences;
+}
+
+/* Puts it. */
+enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot)
+{
+	int err = json_object_to_file_ext(path, snapshot, JSON_C_TO_STRING_PRETTY |
+					  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	json_object_put(snapshot);
+
+	return err ? irqlu_fail(IRQLU_REFUSED, "%s: %m", path) : IRQLU_FINE;
+}
+
+/* NULL, and says so, if nobody has written it. */
+struct json_object *snapshot_read(const char *path)
+{
+	struct json_object *snapshot = NULL;
+	size_t size;
+	char *text = file_read(path, &size);
+
+	if (text)
+		snapshot = snapshot_parse(text);
+	free(text);
+	if (!snapshot)
+		irqlu_fail(IRQLU_UNKNOWN, "%s: not what irqlu has saved", path);
+
+	return snapshot;
+}
+
+enum irqlu_status irqlu_save(const struct irqlu_options *options, char *args[])
+{
+	return snapshot_write(args[0], snapshot_take());
+}
+
+enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
+{
+	struct json_object *before = snapshot_read(args[0]), *after, *differences, *output;
+	enum irqlu_status status, printed;
+
+	if (!before)
+		return IRQLU_UNKNOWN;
+
+	after = snapshot_take();
+	differences = snapshot_differences(before, after);
+	json_object_put(before);
+	json_object_put(after);
+
+	status = json_object_array_length(differences) ? IRQLU_REFUSED : IRQLU_FINE;
+	output = output_new("diff");
+	json_object_object_add(output, "differences", differences);
+	printed = output_print(options, "bdf,vector,what,before,after", output, "differences");
+
+	return printed ? printed : status;
+}

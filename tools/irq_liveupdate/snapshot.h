@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _IRQLU_SNAPSHOT_H
+#define _IRQLU_SNAPSHOT_H
+
+#include "irqlu.h"
+
+struct json_object *snapshot_read(const char *path);
+enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot);
+struct json_object *snapshot_parse(const char *text);
+struct json_object *snapshot_differences(struct json_object *before, struct json_object *after);
+
+#endif /* _IRQLU_SNAPSHOT_H */
