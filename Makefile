@@ -89,7 +89,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
-test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row, fuzz, coverage
+test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu kvm gcov
 	@mkdir -p $(BUILD)/serializer
@@ -97,6 +97,7 @@ test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases' \
 		chain '$(LAB) chain --length 100 --build $(BUILD)' \
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
+		attach-chain '$(LAB) chain attach-chain --length 100 --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'
