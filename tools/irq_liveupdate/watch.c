@@ -16,7 +16,8 @@
 
 #define INSTANCES	"/sys/kernel/tracing/instances"
 #define INSTANCE	INSTANCES "/irqlu-%d"
-#define PREFIX		" irq_liveupdate_"
+/* The task may be called so, too. */
+#define PREFIX		": irq_liveupdate_"
 #define REASON		"reason="
 
 static bool interrupted;

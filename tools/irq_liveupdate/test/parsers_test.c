@@ -217,7 +217,7 @@ static void test_audit(void)
 }
 
 static const char event[] =
-	" vmm-70 [000] .. 3.5: irq_liveupdate_refuse: device=x step=preserve reason=INTx in use\n";
+	" irq_liveupdate_-70 [000] .. 3.5: irq_liveupdate_refuse: device=x reason=INTx in use\n";
 
 static void parse_event(char *text, size_t size)
 {
@@ -231,8 +231,9 @@ static void test_event(void)
 
 	result(parsed && !strcmp(json_object_get_string(json_object_object_get(parsed, "reason")),
 				 "INTx in use") &&
-	       !strcmp(json_object_get_string(json_object_object_get(parsed, "event")), "refuse"),
-	       "event with its reason");
+	       !strcmp(json_object_get_string(json_object_object_get(parsed, "event")), "refuse") &&
+	       json_object_get_double(json_object_object_get(parsed, "time")) == 3.5,
+	       "event with its time and reason");
 	json_object_put(parsed);
 	free(line);
 	mutations("mutated event", event, strlen(event), parse_event);
