@@ -166,7 +166,7 @@ def recipients(patches):
     with open(name, "w", encoding="utf-8") as file:
         for path in patches:
             run = subprocess.run(["scripts/get_maintainer.pl", "--nogit", "--nogit-fallback",
-                                  path], cwd=LINUX, check=True, stdout=subprocess.PIPE,
+                                  "--nofixes", path], cwd=LINUX, check=True, stdout=subprocess.PIPE,
                                  text=True)
             file.write(f"{os.path.basename(path)}\n")
             file.writelines(f"    {line}\n" for line in run.stdout.splitlines())
