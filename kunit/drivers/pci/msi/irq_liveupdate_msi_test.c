@@ -342,23 +342,6 @@ static int msix_test_init(struct kunit *test)
 	return 0;
 }
 
-static const u32 vector_controls[] = { 0, PCI_MSIX_ENTRY_CTRL_MASKBIT, 0xabcd0000, 0xabcd0001 };
-
-/* Whatever the previous kernel has left in the entry */
-static void cached_mask_bit_is_the_one_in_the_device(struct kunit *test)
-{
-	struct fake_msix *fake = test->priv;
-	struct msi_desc *desc = &fake->base.desc;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(vector_controls); i++) {
-		*vector_control(fake) = vector_controls[i];
-		msix_prepare_msi_desc(&fake->base.pdev, desc);
-		KUNIT_EXPECT_EQ(test, desc->pci.msix_ctrl & PCI_MSIX_ENTRY_CTRL_MASKBIT,
-				*vector_control(fake) & PCI_MSIX_ENTRY_CTRL_MASKBIT);
-		KUNIT_EXPECT_EQ(test, *vector_control(fake), vector_controls[i]);
-	}
-}
-
 static void only_the_mask_bit_is_compared(struct kunit *test)
 {
 	struct fake_msix *fake = test->priv;
@@ -409,7 +392,6 @@ static void table_is_not_read_while_memory_is_disabled(struct kunit *test)
 }
 
 static struct kunit_case msix_test_cases[] = {
-	KUNIT_CASE(cached_mask_bit_is_the_one_in_the_device),
 	KUNIT_CASE(only_the_mask_bit_is_compared),
 	KUNIT_CASE(function_mask_goes_with_enable),
 	KUNIT_CASE(table_is_not_read_while_memory_is_disabled),
