@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of what enumeration configures: the real code on functions whose
+ * configuration space is an array. Below a root port there are an endpoint and a
+ * sibling of it. The previous kernel has left other settings than this one would
+ * choose. A function that is running keeps them, see "What does the next kernel
+ * write to a device that is running?" in Documentation/core-api/irq/irq-liveupdate.rst.
+ */
+
+#include <kunit/test.h>
+#include <linux/bitfield.h>
+#include <linux/kho/abi/pci.h>
+#include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
+#include <linux/xarray.h>
+
+#include "pci.h"
+
+#define CAP		0x40
+#define CONFIG_SIZE	0x100
+#define SEGMENT		0xffff
+
+#define MPS_128		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 0)
+#define MPS_256		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 1)
+#define MPS_512		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 2)
+
+struct fake_function {
+	u8			config[CONFIG_SIZE];
+	struct pci_dev		pdev;
+};
+
+struct fake_hierarchy {
+	struct pci_sysdata	sysdata;
+	struct pci_host_bridge	host;
+	struct pci_bus		root;
+	struct pci_bus		bus;
+	struct fake_function	port;
+	struct fake_function	functions[2];
+	struct pci_lu_dev_ser	record;
+};
+
+static struct fake_function *function_at(struct pci_bus *bus, unsigned int devfn)
+{
+	struct fake_hierarchy *fake = container_of(bus->sysdata, struct fake_hierarchy, sysdata);
+
+	return bus->number ? &fake->functions[devfn] : &fake->port;
+}
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = 0;
+	memcpy(val, &function_at(bus, devfn)->config[where], size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	memcpy(&function_at(bus, devfn)->config[where], &val, size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+static u16 get(struct fake_function *function, unsigned int reg)
+{
+	u16 value;
+
+	memcpy(&value, &function->config[CAP + reg], sizeof(value));
+	return value;
+}
+
+static void put(struct fake_function *function, unsigned int reg, u16 value)
+{
+	memcpy(&function->config[CAP + reg], &value, sizeof(value));
+}
+
+static void init_function(struct fake_function *function, struct pci_bus *bus,
+			  unsigned int devfn, int type)
+{
+	struct pci_dev *pdev = &function->pdev;
+
+	pdev->bus = bus;
+	pdev->devfn = devfn;
+	pdev->dev.init_name = "fake";
+	pdev->cfg_size = CONFIG_SIZE;
+	pdev->pcie_cap = CAP;
+	pdev->pcie_flags_reg = 2 | FIELD_PREP(PCI_EXP_FLAGS_TYPE, type);
+	pdev->pcie_mpss = FIELD_GET(PCI_EXP_DEVCTL_PAYLOAD, MPS_512);
+	spin_lock_init(&pdev->pcie_cap_lock);
+}
+
+static void init_bus(struct pci_bus *bus, struct fake_hierarchy *fake)
+{
+	bus->sysdata = &fake->sysdata;
+	bus->ops = &config_ops;
+	INIT_LIST_HEAD(&bus->devices);
+}
+
+static int enum_test_init(struct kunit *test)
+{
+	struct fake_hierarchy *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->sysdata.domain = SEGMENT;
+	init_bus(&fake->root, fake);
+	fake->root.bridge = &fake->host.dev;
+	init_bus(&fake->bus, fake);
+	fake->bus.number = 1;
+	fake->bus.parent = &fake->root;
+	fake->bus.self = &fake->port.pdev;
+
+	init_function(&fake->port, &fake->root, PCI_DEVFN(4, 0), PCI_EXP_TYPE_ROOT_PORT);
+	put(&fake->port, PCI_EXP_DEVCTL, MPS_256);
+	put(&fake->port, PCI_EXP_LNKCTL, PCI_EXP_LNKCTL_RCB);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fake->functions); i++) {
+		init_function(&fake->functions[i], &fake->bus, i, PCI_EXP_TYPE_ENDPOINT);
+		put(&fake->functions[i], PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_EXT_TAG);
+		list_add_tail(&fake->functions[i].pdev.bus_list, &fake->bus.devices);
+	}
+
+	test->priv = fake;
+	return 0;
+}
+
+static void configure_as(enum pcie_bus_config_types config, struct pci_bus *bus)
+{
+	enum pcie_bus_config_types was = pcie_bus_config;
+
+	pcie_bus_config = config;
+	pcie_bus_configure_settings(bus);
+	pcie_bus_config = was;
+}
+
+static unsigned long place(const struct pci_lu_dev_ser *ser)
+{
+	return (unsigned long)ser->segment << 16 | ser->devid;
+}
+
+static void erase_record(void *record)
+{
+	xa_erase(&pci_lu_in_devices, place(record));
+}
+
+/* The port forwards the requests of a running device. */
+static void record_port(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+
+	fake->record.segment = SEGMENT;
+	fake->record.devid = pci_dev_id(&fake->port.pdev);
+	KUNIT_ASSERT_EQ(test, 0, xa_insert(&pci_lu_in_devices, place(&fake->record),
+					   &fake->record, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, erase_record, &fake->record));
+}
+
+static void function_that_starts_is_configured(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+
+	pci_configure_device(&function->pdev);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256 | PCI_EXP_DEVCTL_EXT_TAG);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_LNKCTL), PCI_EXP_LNKCTL_RCB);
+
+	configure_as(PCIE_BUS_PEER2PEER, &fake->bus);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_PAYLOAD, MPS_128);
+	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_128);
+}
+
+static void running_function_keeps_its_settings(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	pci_configure_device(&function->pdev);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), 0);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_LNKCTL), 0);
+
+	put(function, PCI_EXP_DEVCTL, MPS_256);
+	configure_as(PCIE_BUS_PEER2PEER, &fake->bus);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256);
+}
+
+/* The host bridge or a device in the hierarchy has a quirk. */
+static void running_function_keeps_extended_tags(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+
+	fake->host.no_ext_tags = 1;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fake->functions); i++)
+		put(&fake->functions[i], PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_EXT_TAG);
+
+	pci_walk_bus(&fake->bus, pci_configure_extended_tags, NULL);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), PCI_EXP_DEVCTL_EXT_TAG);
+	KUNIT_EXPECT_EQ(test, get(&fake->functions[1], PCI_EXP_DEVCTL), 0);
+}
+
+static void bridge_of_a_running_function_keeps_its_settings(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *sibling = &fake->functions[1];
+
+	record_port(test);
+	configure_as(PCIE_BUS_PEER2PEER, &fake->bus);
+	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_256);
+
+	/* Not even for a sibling which cannot receive what the port may send */
+	sibling->pdev.pcie_mpss = 0;
+	pci_configure_device(&sibling->pdev);
+	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_256);
+}
+
+static void bridge_of_other_functions_is_configured(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *sibling = &fake->functions[1];
+
+	sibling->pdev.pcie_mpss = 0;
+	pci_configure_device(&sibling->pdev);
+	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_128);
+}
+
+static struct kunit_case enum_test_cases[] = {
+	KUNIT_CASE(function_that_starts_is_configured),
+	KUNIT_CASE(running_function_keeps_its_settings),
+	KUNIT_CASE(running_function_keeps_extended_tags),
+	KUNIT_CASE(bridge_of_a_running_function_keeps_its_settings),
+	KUNIT_CASE(bridge_of_other_functions_is_configured),
+	{}
+};
+
+static struct kunit_suite enum_test_suite = {
+	.name		= "irq_liveupdate_enum",
+	.init		= enum_test_init,
+	.test_cases	= enum_test_cases,
+};
+
+kunit_test_suite(enum_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of what enumeration leaves of a running device");
+MODULE_LICENSE("GPL");
