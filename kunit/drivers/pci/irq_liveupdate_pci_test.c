@@ -14,6 +14,7 @@
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/pci_hotplug.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/sizes.h>
 #include <linux/xarray.h>
@@ -410,6 +411,9 @@ struct fake_path {
 	struct pci_dev			bridge;
 	struct pci_bus			bus;
 	struct pci_dev			devs[NR_FAKES];
+	struct pci_slot			slot;
+	struct hotplug_slot		hotplug;
+	unsigned int			nr_resets;
 	struct liveupdate_flb_op_args	flb;
 };
 
@@ -476,7 +480,9 @@ static struct fake_path *fake_path(struct kunit *test)
 	path->bus.number = 1;
 	path->bus.parent = &path->root;
 	path->bus.self = &path->bridge;
+	path->bridge.subordinate = &path->bus;
 	INIT_LIST_HEAD(&path->bus.devices);
+	INIT_LIST_HEAD(&path->bus.slots);
 	for (unsigned int i = 0; i < NR_FAKES; i++)
 		fake_init_dev(&path->devs[i], &path->bus, i);
 	list_add(&path->devs[0].bus_list, &path->bus.devices);
@@ -619,20 +625,76 @@ static void bus_of_an_incoming_device_is_resettable_but_not_reset(struct kunit *
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &path->devs[0].priv_flags);
 	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(&path->bus), 0);
 	KUNIT_EXPECT_EQ(test, pci_reset_bus(&path->devs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
 }
 
+static int count_reset(struct hotplug_slot *hotplug, bool probe)
+{
+	struct fake_path *path = container_of(hotplug, struct fake_path, hotplug);
+
+	if (!probe)
+		path->nr_resets++;
+	return 0;
+}
+
+static const struct hotplug_slot_ops slot_ops = {
+	.reset_slot	= count_reset,
+};
+
+/* The first device is in a slot, the only one of the bus. */
+static void fake_add_slot(struct fake_path *path)
+{
+	path->hotplug.ops = &slot_ops;
+	path->slot.bus = &path->bus;
+	path->slot.hotplug = &path->hotplug;
+	path->devs[0].slot = &path->slot;
+	list_add(&path->slot.list, &path->bus.slots);
+}
+
+static void slot_of_an_incoming_device_is_resettable_but_not_reset(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	fake_add_slot(path);
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_slot(&path->slot), 0);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &path->devs[0].priv_flags);
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_slot(&path->slot), 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(&path->devs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
+	KUNIT_EXPECT_EQ(test, path->nr_resets, 0);
+}
+
+static const struct pci_device_id any_device[] = {
+	{ PCI_DEVICE(PCI_ANY_ID, PCI_ANY_ID) },
+	{ }
+};
+
+static void init_driver(struct pci_driver *drv, bool takes_over)
+{
+	drv->id_table = any_device;
+	drv->driver_managed_dma = true;
+	drv->takes_over = takes_over;
+	spin_lock_init(&drv->dynids.lock);
+	INIT_LIST_HEAD(&drv->dynids.list);
+}
+
+/* Both are drivers of VFIO. */
 static void incoming_device_binds_to_what_takes_it_over(struct kunit *test)
 {
-	struct pci_driver vfio_pci = { .driver_managed_dma = true, .takes_over = true };
-	struct pci_driver variant = { .driver_managed_dma = true };
+	struct pci_driver vfio_pci = { }, variant = { };
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = &path->devs[0];
 
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_may_bind(pdev, &variant));
+	init_driver(&vfio_pci, true);
+	init_driver(&variant, false);
+	device_initialize(&pdev->dev);
+	pci_dev_allow_binding(pdev);
+
+	KUNIT_EXPECT_TRUE(test, pci_bus_type.match(&pdev->dev, &variant.driver));
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_may_bind(pdev, &vfio_pci));
+	KUNIT_EXPECT_TRUE(test, pci_bus_type.match(&pdev->dev, &vfio_pci.driver));
 	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_may_bind(pdev, &variant));
+	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &variant.driver));
 	/* It is probed when the device is finished. */
 	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
 }
@@ -703,6 +765,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
+	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
