@@ -32,7 +32,7 @@
 /**
  * struct iommu_lu_in_device - A requester id whose entry the previous kernel has left
  * @ser:	Its record. Has no tables if they are not valid.
- * @iommu:	The unit that uses the entry, NULL if none does
+ * @iommu:	The unit that uses the entry, NULL if none does: then it is closed
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
  * @node:	Waiting to be freed
@@ -321,14 +321,15 @@ static void leave_tables(struct pci_dev *pdev)
 	}
 }
 
+/* Units take over what they can before any device is attached. */
 static int find_refused(struct pci_dev *pdev, u16 devid, void *reason)
 {
 	struct iommu_lu_in_device *in;
 
 	in = xa_load(&iommu_lu_in_devices, iommu_lu_device_key(pci_domain_nr(pdev->bus), devid));
-	if (!in || !in->refused)
+	if (!in || (in->iommu && !in->refused))
 		return 0;
-	*(const char **)reason = in->refused;
+	*(const char **)reason = in->refused ?: "its IOMMU has not taken its mappings over";
 	return 1;
 }
 

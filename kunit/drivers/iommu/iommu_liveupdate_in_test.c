@@ -15,6 +15,7 @@
 #include <linux/pci.h>
 #include <linux/workqueue.h>
 
+#include "../pci/pci.h"
 #include "iommu-liveupdate.h"
 
 #define SEGMENT		0
@@ -177,7 +178,27 @@ static unsigned int nr_kept_tables(unsigned int list)
 	return nr;
 }
 
-/* As iommu.c sees it: a device with this requester id is attached */
+static u16 command;
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = where == PCI_COMMAND ? command : 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	if (where == PCI_COMMAND)
+		command = val;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+/* As iommu.c sees it: an incoming device with this requester id is attached */
 static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
 		   struct iommu_domain *old)
 {
@@ -189,10 +210,14 @@ static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
 	KUNIT_ASSERT_NOT_NULL(test, bus);
 	KUNIT_ASSERT_NOT_NULL(test, pdev);
 	bus->sysdata = sysdata;
+	bus->ops = &config_ops;
 	bus->number = PCI_BUS_NUM(devid);
 	pdev->bus = bus;
 	pdev->devfn = devid & 0xff;
 	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.init_name = "fake";
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
 	iommu_liveupdate_attached(&pdev->dev, domain, old);
 	flush_freeing();
 }
@@ -228,6 +253,7 @@ static void first_attach_leaves_everything(struct kunit *test)
 	KUNIT_ASSERT_NULL(test, adopt(ID));
 
 	attach(test, ID, &handed_over, NULL);
+	KUNIT_EXPECT_TRUE(test, command & PCI_COMMAND_MASTER);
 	KUNIT_EXPECT_NOT_NULL(test, find(ID));
 	KUNIT_EXPECT_EQ(test, 0, nr_freed);
 	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
@@ -326,6 +352,24 @@ static void finish_frees_what_nobody_has_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
 }
 
+/* There may be many tables, and whoever ends the live update holds locks. */
+static void finish_leaves_freeing_to_others(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+
+	disable_work(&iommu_lu_free_work);
+	iommu_liveupdate_finish();
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(1));
+
+	enable_and_queue_work(system_percpu_wq, &iommu_lu_free_work);
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
+}
+
 static void domain_id_of_another_domain_is_refused(struct kunit *test)
 {
 	leave_devices(test);
@@ -349,6 +393,26 @@ static void refused_entry_is_not_used(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find(ID));
 	KUNIT_EXPECT_NULL(test, find(ID + 1));
 	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
+}
+
+/* What it has sent is lost, so that nobody can go on with it. */
+static void device_without_its_mappings_is_stopped(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	iommu_liveupdate_refuse_entry(SEGMENT, ID, "a reason");
+
+	attach(test, ID, &handed_over, NULL);
+	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MEMORY);
+
+	/* Its unit was refused as a whole, or is not there. */
+	attach(test, OTHER_ID, &handed_over, NULL);
+	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MEMORY);
+
+	/* One which had none has nothing to lose. */
+	attach(test, ID + 1, &handed_over, NULL);
+	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 }
 
 static void unit_that_is_switched_off_frees_its_ids(struct kunit *test)
@@ -563,8 +627,10 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(alias_leaves_with_its_owner),
 	KUNIT_CASE(pasid_table_is_freed),
 	KUNIT_CASE(finish_frees_what_nobody_has_left),
+	KUNIT_CASE(finish_leaves_freeing_to_others),
 	KUNIT_CASE(domain_id_of_another_domain_is_refused),
 	KUNIT_CASE(refused_entry_is_not_used),
+	KUNIT_CASE(device_without_its_mappings_is_stopped),
 	KUNIT_CASE(unit_that_is_switched_off_frees_its_ids),
 	KUNIT_CASE(any_flipped_bit_is_refused),
 	KUNIT_CASE_PARAM(bad_record_is_refused, damage_gen_params),

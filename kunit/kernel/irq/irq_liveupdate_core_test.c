@@ -833,11 +833,12 @@ static void *map_mem_block(u64 phys, size_t len)
 	return NULL;
 }
 
-/* From a work item */
+/* From a work item: whoever ends the live update does not wait for it, and holds locks. */
 static void forget_mem_block(void *mem)
 {
 	struct fake_machine *m = the_machine;
 
+	KUNIT_EXPECT_TRUE(m->test, current->flags & PF_WQ_WORKER);
 	for (unsigned int i = 0; i < m->nr_blocks; i++) {
 		if (m->blocks[i].mem == mem) {
 			KUNIT_EXPECT_FALSE(m->test, m->blocks[i].freed);
