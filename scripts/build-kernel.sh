@@ -3,16 +3,17 @@
 #
 # Build kernels out of tree from $BUILD/linux, one folder for each flavour:
 #
-#	build-kernel.sh lab|debug|nolu|gcov|cost|kvm...
+#	build-kernel.sh lab|debug|nolu|gcov|cost|kvm|debug-upstream...
 #
 # leaves $BUILD/kernel/FLAVOUR/arch/x86/boot/bzImage, and the user-space headers
 # in $BUILD/headers. A flavour is lab/configs/base.config on top of tinyconfig,
-# and lab/configs/FLAVOUR.config on top of that.
+# and lab/configs/FLAVOUR.config on top of that. A flavour A-B has A.config, and
+# B.config on top of it.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu|gcov|cost|kvm..."
+[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu|gcov|cost|kvm|debug-upstream..."
 [ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
 
 CONFIGS=$ROOT/lab/configs
@@ -53,9 +54,10 @@ profiled()
 fragments()
 {
 	echo "$CONFIGS/base.config"
-	if [ "$flavour" != lab ]; then
-		echo "$CONFIGS/$flavour.config"
-	fi
+	[ "$flavour" != lab ] || return 0
+	for part in $(echo "$flavour" | tr - ' '); do
+		echo "$CONFIGS/$part.config"
+	done
 }
 
 # Compare what the fragments ask for with what Kconfig made of it. A symbol
@@ -145,11 +147,15 @@ install_headers()
 			-newer "$stamp" -print -quit)" ]; then
 		return
 	fi
-	say HEADERS "$BUILD/headers"
 	mkdir -p "$BUILD/headers"
+	# All flavours share them.
+	exec 8>"$BUILD/headers/.lock"
+	flock 8
+	say HEADERS "$BUILD/headers"
 	: >"$BUILD/headers/.next"
 	kmake headers_install INSTALL_HDR_PATH="$BUILD/headers" >/dev/null
 	mv "$BUILD/headers/.next" "$stamp"
+	exec 8>&-
 }
 
 # How many files a first build compiles: what make would run, once all is there
@@ -177,8 +183,9 @@ build()
 }
 
 for flavour; do
-	[ "$flavour" = lab ] || [ -r "$CONFIGS/$flavour.config" ] ||
-		die "no such flavour: $flavour"
+	for fragment in $(fragments); do
+		[ -r "$fragment" ] || die "no such flavour: $flavour"
+	done
 	out=$BUILD/kernel/$flavour
 	mkdir -p "$out"
 	# Somebody may build it beside: wait, and there is nothing left to do.
