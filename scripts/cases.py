@@ -27,11 +27,12 @@ SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
           "msi": "irq_liveupdate_msi", "msix": "irq_liveupdate_msix",
           "mutation": "irq_liveupdate_mutation", "session": "irq_liveupdate_session",
           "iommufd": "irq_liveupdate_iommufd",
-          "pci": "irq_liveupdate_pci", "vfio": "irq_liveupdate_vfio",
+          "pci": "irq_liveupdate_pci", "enum": "irq_liveupdate_enum",
+          "vfio": "irq_liveupdate_vfio",
           "amd": "irq_liveupdate_amd", "amd_ga": "irq_liveupdate_amd_ga_fmt",
           "amd_legacy": "irq_liveupdate_amd_legacy_fmt", "vtd_fmt": "irq_liveupdate_vtd_fmt",
           "mock": "irq_liveupdate_mock", "ioapic": "irq_ioapic", "irq": "irq_test_cases",
-          "luo": "luo_flb"}
+          "mask": "pci_msix", "luo": "luo_flb"}
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 
