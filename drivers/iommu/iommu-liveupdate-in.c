@@ -25,10 +25,6 @@
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
 
-#define DEVICES_PER_BLOCK \
-	((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / \
-	 sizeof(struct iommu_lu_device_ser))
-
 /**
  * struct iommu_lu_in_device - A requester id whose entry the previous kernel has left
  * @ser:	Its record. Has no tables if they are not valid.
@@ -77,12 +73,7 @@ static const char *check_tables(const struct iommu_lu_device_ser *ser)
 
 static const char *check_device(const struct iommu_lu_device_ser *ser)
 {
-	if (ser->pasid_dir && (!iommu_lu_folio_is_preserved(ser->pasid_dir) ||
-			       !iommu_lu_folio_is_preserved(ser->pasid_table)))
-		return "PASID table was not preserved";
-	if (!ser->pasid_dir && ser->pasid_table)
-		return "PASID table without a directory";
-	return check_tables(ser);
+	return iommu_lu_ser_check_pasid_table(ser) ?: check_tables(ser);
 }
 
 /* A record that is damaged belongs to nobody: its device is found by its entry. */
@@ -123,7 +114,7 @@ void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
 	while (left) {
-		block = iommu_lu_next_block(phys, DEVICES_PER_BLOCK, left);
+		block = iommu_lu_next_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
 		if (!block) {
 			pr_err("devices not taken over: their list was not preserved\n");
 			return;

@@ -6,33 +6,12 @@
  * takes over frees what is in the list, and looks at no table to find another one.
  */
 
-#include <kunit/static_stub.h>
 #include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 
 #include "iommu-liveupdate.h"
-
-#define PAGES_PER_BLOCK	((KHO_BLOCK_SIZE - sizeof(struct kho_block_header_ser)) / sizeof(u64))
-
-/* What kho_block_set_grow() allows, so that a cycle has an end: 10 TiB of 4 KiB pages */
-#define MAX_TABLES	(10000 * PAGES_PER_BLOCK)
-
-static u64 pages_phys(u64 entry)
-{
-	return entry & PAGE_MASK;
-}
-
-static unsigned int pages_order(u64 entry)
-{
-	return entry & ~PAGE_MASK;
-}
-
-static const u64 *block_entries(const struct kho_block_header_ser *block)
-{
-	return (const u64 *)(block + 1);
-}
 
 /*
  * The kernel which hands over
@@ -62,7 +41,7 @@ int iommu_lu_preserve_folio(void *virt, u64 *entry)
  */
 void iommu_lu_unpreserve_folio(u64 entry)
 {
-	kho_unpreserve_folio(page_folio(phys_to_page(pages_phys(entry))));
+	kho_unpreserve_folio(page_folio(phys_to_page(iommu_lu_entry_phys(entry))));
 }
 
 /**
@@ -143,18 +122,6 @@ struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *p
  */
 
 /**
- * iommu_lu_folio_is_preserved - Has KHO kept what an entry names?
- * @entry:	Physical address and order of a folio
- *
- * Return: True if so.
- */
-bool iommu_lu_folio_is_preserved(u64 entry)
-{
-	return pages_order(entry) <= MAX_PAGE_ORDER &&
-	       kho_is_preserved(pages_phys(entry), PAGE_SIZE << pages_order(entry));
-}
-
-/**
  * iommu_lu_free_folio - Free what an entry names
  * @entry:	Physical address and order of a folio, which nobody uses any more
  *
@@ -169,81 +136,9 @@ void iommu_lu_free_folio(u64 entry)
 	if (!iommu_lu_folio_is_preserved(entry))
 		return;
 
-	folio = kho_restore_folio(pages_phys(entry));
+	folio = kho_restore_folio(iommu_lu_entry_phys(entry));
 	if (folio)
 		folio_put(folio);
-}
-
-/**
- * iommu_lu_next_block - Validate the next block of a chain
- * @phys:	Its physical address
- * @max:	How many entries a block has room for
- * @left:	How many entries are left in the chain
- *
- * All but the last one are full.
- *
- * Return: The block, or NULL if it is none.
- */
-struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left)
-{
-	struct kho_block_header_ser *block;
-
-	if (!kho_is_preserved(phys, KHO_BLOCK_SIZE))
-		return NULL;
-
-	block = phys_to_virt(phys);
-	return block->count == min(max, left) ? block : NULL;
-}
-
-/**
- * iommu_lu_pages_check - Validate a list of the previous kernel
- * @ser:	The list
- *
- * Context: May sleep.
- * Return: NULL, or what is wrong with it.
- */
-const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
-{
-	struct kho_block_header_ser *block;
-	u64 phys = ser->first;
-	u32 left = ser->nr;
-	u32 crc = ~0U;
-
-	if (!left)
-		return "no tables";
-	if (left > MAX_TABLES)
-		return "too many tables";
-
-	for (; left; phys = block->next) {
-		block = iommu_lu_next_block(phys, PAGES_PER_BLOCK, left);
-		if (!block)
-			return "list of tables was not preserved";
-
-		for (u64 i = 0; i < block->count; i++) {
-			if (!iommu_lu_folio_is_preserved(block_entries(block)[i]))
-				return "table was not preserved";
-		}
-		crc = crc32_le(crc, block_entries(block), block->count * sizeof(u64));
-		left -= block->count;
-		cond_resched();
-	}
-	if (phys)
-		return "list of tables is too long";
-
-	return crc == ser->checksum ? NULL : "checksum mismatch of the list of tables";
-}
-
-/**
- * iommu_lu_pages_first - Get the table at which a translation begins
- * @ser:	A list which iommu_lu_pages_check() accepts
- *
- * Return: Its physical address.
- */
-phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser)
-{
-	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_pages_first, ser);
-
-	return pages_phys(*block_entries(phys_to_virt(ser->first)));
 }
 
 /**
@@ -260,9 +155,9 @@ void iommu_lu_pages_free(const struct iommu_lu_pages_ser *ser)
 	u64 phys = ser->first;
 	u32 left = ser->nr;
 
-	while (left && (block = iommu_lu_next_block(phys, PAGES_PER_BLOCK, left))) {
+	while (left && (block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left))) {
 		for (u64 i = 0; i < block->count; i++)
-			iommu_lu_free_folio(block_entries(block)[i]);
+			iommu_lu_free_folio(iommu_lu_block_pages(block)[i]);
 		phys = block->next;
 		left -= block->count;
 		kho_restore_free(block);

@@ -56,7 +56,6 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
-#include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/iommu.h>
@@ -100,43 +99,6 @@ static struct {
 
 static DEFINE_MUTEX(iommu_lu_in_lock);
 
-static u32 iommu_lu_checksum(const struct iommu_lu_root_ser *root)
-{
-	struct iommu_lu_root_ser head = *root;
-	u32 crc;
-
-	head.checksum = 0;
-	crc = crc32_le(~0U, &head, sizeof(head));
-	return crc32_le(crc, root->units, head.nr_units * sizeof(root->units[0]));
-}
-
-/**
- * iommu_lu_tables_checksum - Checksum of the list of tables of a unit
- * @tables:	The list, %IOMMU_LU_NR_TABLES physical addresses
- *
- * Context: Any.
- * Return: What belongs into &iommu_lu_unit_ser.tables_checksum.
- */
-u32 iommu_lu_tables_checksum(const u64 *tables)
-{
-	return crc32_le(~0U, tables, IOMMU_LU_NR_TABLES * sizeof(tables[0]));
-}
-
-/**
- * iommu_lu_device_checksum - Checksum of a record
- * @ser:	The record
- *
- * Context: Any.
- * Return: What belongs into &iommu_lu_device_ser.checksum.
- */
-u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser)
-{
-	struct iommu_lu_device_ser copy = *ser;
-
-	copy.checksum = 0;
-	return crc32_le(~0U, &copy, sizeof(copy));
-}
-
 /*
  * The kernel which hands over
  */
@@ -170,7 +132,7 @@ static int iommu_lu_get_root(void)
 	if (IS_ERR(root))
 		return PTR_ERR(root);
 
-	root->checksum = iommu_lu_checksum(root);
+	root->checksum = iommu_lu_root_checksum(root);
 	ret = kho_add_subtree(IOMMU_LU_KHO_NODE, root, IOMMU_LU_ROOT_SIZE);
 	if (ret) {
 		kho_unpreserve_free(root);
@@ -188,7 +150,7 @@ static void iommu_lu_seal_root(void)
 	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
 		if (!iommu_lu_out.units[i].iommu)
 			continue;
-		iommu_lu_out.root->checksum = iommu_lu_checksum(iommu_lu_out.root);
+		iommu_lu_out.root->checksum = iommu_lu_root_checksum(iommu_lu_out.root);
 		return;
 	}
 	kho_remove_subtree(iommu_lu_out.root);
@@ -366,44 +328,6 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_unpreserve);
  * The kernel which takes over
  */
 
-static const char *iommu_lu_check_unit(const struct iommu_lu_unit_ser *unit)
-{
-	static const struct iommu_lu_unit_ser unused;
-
-	if (!memcmp(unit, &unused, sizeof(unused)))
-		return NULL;
-	if (unit->flags & ~IOMMU_LU_UNIT_FLAGS)
-		return "unknown unit flags";
-	if (!unit->reg_base)
-		return "unit without registers";
-	if (unit->reserved)
-		return "reserved field of unit not zero";
-	return NULL;
-}
-
-/* Nothing in there is trusted: it may have been written by any kernel. */
-static const char *iommu_lu_check_root(const struct iommu_lu_root_ser *root)
-{
-	const char *reason;
-	unsigned int i;
-
-	if (root->nr_units > IOMMU_LU_MAX_UNITS)
-		return "too many units";
-	if (root->checksum != iommu_lu_checksum(root))
-		return "checksum mismatch";
-	if (memchr_inv(root->reserved, 0, sizeof(root->reserved)))
-		return "reserved field of root not zero";
-	if (!root->nr_devices && root->devices)
-		return "devices without a number";
-
-	for (i = 0; i < root->nr_units; i++) {
-		reason = iommu_lu_check_unit(&root->units[i]);
-		if (reason)
-			return reason;
-	}
-	return NULL;
-}
-
 /**
  * iommu_lu_load - Load and validate the state of the previous kernel
  * @phys:	Physical address of the root
@@ -426,7 +350,7 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 		return "out of memory";
 	kho_restore_free(phys_to_virt(phys));
 
-	reason = iommu_lu_check_root(root);
+	reason = iommu_lu_ser_check_root(root);
 	if (reason) {
 		kfree(root);
 		return reason;

@@ -10,6 +10,8 @@
 #include <linux/kho_block.h>
 #include <linux/types.h>
 
+#include "iommu-liveupdate-ser.h"
+
 struct device;
 struct iommu_device;
 struct iommu_domain;
@@ -42,8 +44,6 @@ void iommu_group_close_handed_over(struct iommu_group *group, struct device *dev
 void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */
-u32 iommu_lu_tables_checksum(const u64 *tables);
-u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser);
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
 #endif
@@ -69,11 +69,7 @@ void iommu_lu_pages_init(struct iommu_lu_pages *pages);
 int iommu_lu_pages_add(void *table, struct iommu_lu_pages *pages);
 void iommu_lu_pages_unpreserve(struct iommu_lu_pages *pages);
 struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *pages);
-bool iommu_lu_folio_is_preserved(u64 entry);
 void iommu_lu_free_folio(u64 entry);
-struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left);
-const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser);
-phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser);
 void iommu_lu_pages_free(const struct iommu_lu_pages_ser *ser);
 
 #endif /* _IOMMU_LIVEUPDATE_H */

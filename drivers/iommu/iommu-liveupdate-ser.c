@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * Validation of the records of IOMMUs. Nothing else is in here, so that it can be built
+ * for user space and fuzzed: tools/testing/irq_liveupdate_ser.
+ */
+
+#include <kunit/static_stub.h>
+#include <linux/crc32.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "iommu-liveupdate-ser.h"
+
+/* What kho_block_set_grow() allows, so that a cycle has an end: 10 TiB of 4 KiB pages */
+#define MAX_TABLES	(10000 * IOMMU_LU_PAGES_PER_BLOCK)
+
+/*
+ * Checksums
+ */
+
+/**
+ * iommu_lu_root_checksum - Checksum of the root and its units
+ * @root:	The root, with not more units than there is room for
+ *
+ * Context: Any.
+ * Return: What belongs into &iommu_lu_root_ser.checksum.
+ */
+u32 iommu_lu_root_checksum(const struct iommu_lu_root_ser *root)
+{
+	struct iommu_lu_root_ser head = *root;
+	u32 crc;
+
+	head.checksum = 0;
+	crc = crc32_le(~0U, &head, sizeof(head));
+	return crc32_le(crc, root->units, head.nr_units * sizeof(root->units[0]));
+}
+
+/**
+ * iommu_lu_tables_checksum - Checksum of the list of tables of a unit
+ * @tables:	The list, %IOMMU_LU_NR_TABLES physical addresses
+ *
+ * Context: Any.
+ * Return: What belongs into &iommu_lu_unit_ser.tables_checksum.
+ */
+u32 iommu_lu_tables_checksum(const u64 *tables)
+{
+	return crc32_le(~0U, tables, IOMMU_LU_NR_TABLES * sizeof(tables[0]));
+}
+
+/**
+ * iommu_lu_device_checksum - Checksum of a record
+ * @ser:	The record
+ *
+ * Context: Any.
+ * Return: What belongs into &iommu_lu_device_ser.checksum.
+ */
+u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_device_ser copy = *ser;
+
+	copy.checksum = 0;
+	return crc32_le(~0U, &copy, sizeof(copy));
+}
+
+/*
+ * Units
+ */
+
+static const char *check_unit(const struct iommu_lu_unit_ser *unit)
+{
+	static const struct iommu_lu_unit_ser unused;
+
+	if (!memcmp(unit, &unused, sizeof(unused)))
+		return NULL;
+	if (unit->flags & ~IOMMU_LU_UNIT_FLAGS)
+		return "unknown unit flags";
+	if (!unit->reg_base)
+		return "unit without registers";
+	if (unit->reserved)
+		return "reserved field of unit not zero";
+	return NULL;
+}
+
+/**
+ * iommu_lu_ser_check_root - Validate the root and its units
+ * @root:	The root, %IOMMU_LU_ROOT_SIZE bytes
+ *
+ * Nothing in there is trusted: it may have been written by any kernel.
+ *
+ * Context: Any.
+ * Return: NULL, or what is wrong with it.
+ */
+const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
+{
+	const char *reason;
+	unsigned int i;
+
+	if (root->nr_units > IOMMU_LU_MAX_UNITS)
+		return "too many units";
+	if (root->checksum != iommu_lu_root_checksum(root))
+		return "checksum mismatch";
+	if (memchr_inv(root->reserved, 0, sizeof(root->reserved)))
+		return "reserved field of root not zero";
+	if (!root->nr_devices && root->devices)
+		return "devices without a number";
+
+	for (i = 0; i < root->nr_units; i++) {
+		reason = check_unit(&root->units[i]);
+		if (reason)
+			return reason;
+	}
+	return NULL;
+}
+
+/*
+ * Devices and their page tables
+ */
+
+/**
+ * iommu_lu_folio_is_preserved - Has KHO kept what an entry names?
+ * @entry:	Physical address and order of a folio
+ *
+ * Return: True if so.
+ */
+bool iommu_lu_folio_is_preserved(u64 entry)
+{
+	unsigned int order = iommu_lu_entry_order(entry);
+
+	return order <= MAX_PAGE_ORDER &&
+	       kho_is_preserved(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
+}
+
+/**
+ * iommu_lu_ser_check_pasid_table - Validate where the PASID table of a device is
+ * @ser:	Record of the device
+ *
+ * Return: NULL, or what is wrong with it.
+ */
+const char *iommu_lu_ser_check_pasid_table(const struct iommu_lu_device_ser *ser)
+{
+	if (ser->pasid_dir && (!iommu_lu_folio_is_preserved(ser->pasid_dir) ||
+			       !iommu_lu_folio_is_preserved(ser->pasid_table)))
+		return "PASID table was not preserved";
+	if (!ser->pasid_dir && ser->pasid_table)
+		return "PASID table without a directory";
+	return NULL;
+}
+
+/**
+ * iommu_lu_next_block - Validate the next block of a chain
+ * @phys:	Its physical address
+ * @max:	How many entries a block has room for
+ * @left:	How many entries are left in the chain
+ *
+ * All but the last one are full.
+ *
+ * Return: The block, or NULL if it is none.
+ */
+struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left)
+{
+	struct kho_block_header_ser *block;
+
+	if (!kho_is_preserved(phys, KHO_BLOCK_SIZE))
+		return NULL;
+
+	block = phys_to_virt(phys);
+	return block->count == min(max, left) ? block : NULL;
+}
+
+/**
+ * iommu_lu_pages_check - Validate a list of the previous kernel
+ * @ser:	The list
+ *
+ * Context: May sleep.
+ * Return: NULL, or what is wrong with it.
+ */
+const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
+{
+	struct kho_block_header_ser *block;
+	u64 phys = ser->first;
+	u32 left = ser->nr;
+	u32 crc = ~0U;
+
+	if (!left)
+		return "no tables";
+	if (left > MAX_TABLES)
+		return "too many tables";
+
+	for (; left; phys = block->next) {
+		block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
+		if (!block)
+			return "list of tables was not preserved";
+
+		for (u64 i = 0; i < block->count; i++) {
+			if (!iommu_lu_folio_is_preserved(iommu_lu_block_pages(block)[i]))
+				return "table was not preserved";
+		}
+		crc = crc32_le(crc, iommu_lu_block_pages(block), block->count * sizeof(u64));
+		left -= block->count;
+		cond_resched();
+	}
+	if (phys)
+		return "list of tables is too long";
+
+	return crc == ser->checksum ? NULL : "checksum mismatch of the list of tables";
+}
+
+/**
+ * iommu_lu_pages_first - Get the table at which a translation begins
+ * @ser:	A list which iommu_lu_pages_check() accepts
+ *
+ * Return: Its physical address.
+ */
+phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_pages_first, ser);
+
+	return iommu_lu_entry_phys(*iommu_lu_block_pages(phys_to_virt(ser->first)));
+}
