@@ -46,6 +46,8 @@ struct iommu_lu_in_device {
 /* By PCI segment and requester id, and those whose tables nobody uses any more */
 static DEFINE_XARRAY(iommu_lu_in_devices);
 static LIST_HEAD(iommu_lu_in_left);
+/* Memory which the others still reach */
+static LIST_HEAD(iommu_lu_in_holds);
 static DEFINE_MUTEX(iommu_lu_in_devices_lock);
 
 static bool same_tables(const struct iommu_lu_device_ser *a,
@@ -273,13 +275,66 @@ static bool tables_in_use(const struct iommu_lu_in_device *left)
 	return false;
 }
 
+static bool any_in_use(void)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * iommu_liveupdate_hold - Hold memory as long as incoming devices may reach it
+ * @hold:	What releases the memory
+ *
+ * Memory that the previous kernel has preserved may be mapped in the page tables
+ * which devices have from there. Until the last of them has left these tables, it
+ * must not be used for anything else.
+ *
+ * Context: May sleep.
+ * Return: True if so. &iommu_liveupdate_hold.release is then called once, when no
+ * device uses such tables any more. False if none does.
+ */
+bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
+{
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	if (!any_in_use())
+		return false;
+	list_add_tail(&hold->list, &iommu_lu_in_holds);
+	return true;
+}
+
+static void release_holds(struct work_struct *work)
+{
+	struct iommu_liveupdate_hold *hold, *next;
+	LIST_HEAD(holds);
+
+	scoped_guard(mutex, &iommu_lu_in_devices_lock)
+		list_splice_init(&iommu_lu_in_holds, &holds);
+
+	list_for_each_entry_safe(hold, next, &holds, list)
+		hold->release(hold);
+}
+
+/* There may be a lot of memory, and the callers hold locks. */
+VISIBLE_IF_KUNIT DECLARE_WORK(iommu_lu_release_work, release_holds);
+
 static void leave_unit(struct iommu_lu_in_device *in)
 {
 	struct iommu_device *iommu = in->iommu;
 
+	if (!iommu)
+		return;
 	in->iommu = NULL;
-	if (iommu && !find_same_id(iommu, in->ser.domain_id))
+	if (!find_same_id(iommu, in->ser.domain_id))
 		in->ops->free_domain_id(iommu, in->ser.domain_id);
+	if (!any_in_use())
+		schedule_work(&iommu_lu_release_work);
 }
 
 /* The tables may be many, and the caller holds locks. */
@@ -294,45 +349,72 @@ static void leave(struct iommu_lu_in_device *in)
 	schedule_work(&iommu_lu_free_work);
 }
 
-static bool is_owner(struct pci_dev *pdev, const struct iommu_lu_in_device *in)
-{
-	return in->ser.segment == pci_domain_nr(pdev->bus) && in->ser.owner == pci_dev_id(pdev);
-}
-
-static void leave_tables(struct pci_dev *pdev)
-{
-	struct iommu_lu_in_device *in;
-	unsigned long key;
-
-	guard(mutex)(&iommu_lu_in_devices_lock);
-
-	xa_for_each(&iommu_lu_in_devices, key, in) {
-		if (is_owner(pdev, in))
-			leave(in);
-	}
-}
-
-/* Units take over what they can before any device is attached. */
-static int find_refused(struct pci_dev *pdev, u16 devid, void *reason)
+static struct iommu_lu_in_device *find_owned(struct pci_dev *pdev, u16 devid,
+					     struct pci_dev *owner)
 {
 	struct iommu_lu_in_device *in;
 
 	in = xa_load(&iommu_lu_in_devices, iommu_lu_device_key(pci_domain_nr(pdev->bus), devid));
-	if (!in || (in->iommu && !in->refused))
-		return 0;
-	*(const char **)reason = in->refused ?: "its IOMMU has not taken its mappings over";
-	return 1;
+	return in && in->ser.owner == pci_dev_id(owner) ? in : NULL;
 }
 
-/* Its DMA fails already. */
-static void stop_refused(struct pci_dev *pdev)
+static int leave_alias(struct pci_dev *pdev, u16 devid, void *owner)
+{
+	struct iommu_lu_in_device *in = find_owned(pdev, devid, owner);
+
+	if (in)
+		leave(in);
+	return 0;
+}
+
+/*
+ * Not what the device had in the previous kernel as another alias, which this kernel
+ * does not know: nobody has written that entry. It is closed at FINISH.
+ */
+static void leave_tables(struct pci_dev *pdev)
+{
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	pci_for_each_dma_alias(pdev, leave_alias, pdev);
+}
+
+static const char *why_closed(const struct iommu_lu_in_device *in)
+{
+	if (in->refused)
+		return in->refused;
+	return in->iommu ? NULL : "its IOMMU has not taken its mappings over";
+}
+
+static int find_closed(struct pci_dev *pdev, u16 devid, void *reason)
+{
+	struct iommu_lu_in_device *in;
+
+	in = xa_load(&iommu_lu_in_devices, iommu_lu_device_key(pci_domain_nr(pdev->bus), devid));
+	if (in)
+		*(const char **)reason = why_closed(in);
+	return *(const char **)reason ? 1 : 0;
+}
+
+static bool is_bus_master(struct pci_dev *pdev)
+{
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MASTER;
+}
+
+/*
+ * It has mappings no more, because its record was refused, or its unit: its DMA fails
+ * already. Whoever has switched the unit off has stopped it, and said why.
+ */
+static void stop_closed(struct pci_dev *pdev)
 {
 	const char *reason = NULL;
 
 	scoped_guard(mutex, &iommu_lu_in_devices_lock)
-		pci_for_each_dma_alias(pdev, find_refused, &reason);
+		pci_for_each_dma_alias(pdev, find_closed, &reason);
 
-	if (reason && iommu_liveupdate_incoming(&pdev->dev))
+	if (reason && iommu_liveupdate_incoming(&pdev->dev) && is_bus_master(pdev))
 		iommu_liveupdate_stop_device(pdev, reason);
 }
 
@@ -354,7 +436,7 @@ void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 		return;
 
 	if (domain->type == IOMMU_DOMAIN_HANDED_OVER && !old)
-		stop_refused(to_pci_dev(dev));
+		stop_closed(to_pci_dev(dev));
 	else
 		leave_tables(to_pci_dev(dev));
 }
@@ -380,18 +462,18 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
 	}
 }
 
+static int uses_alias(struct pci_dev *pdev, u16 devid, void *owner)
+{
+	struct iommu_lu_in_device *in = find_owned(pdev, devid, owner);
+
+	return in && in->iommu ? 1 : 0;
+}
+
 static bool uses_tables(struct pci_dev *pdev)
 {
-	struct iommu_lu_in_device *in;
-	unsigned long key;
-
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
-	xa_for_each(&iommu_lu_in_devices, key, in) {
-		if (in->iommu && is_owner(pdev, in))
-			return true;
-	}
-	return false;
+	return pci_for_each_dma_alias(pdev, uses_alias, pdev);
 }
 
 /**
@@ -403,14 +485,12 @@ static bool uses_tables(struct pci_dev *pdev)
 void iommu_lu_stop_unattached(struct device *dev)
 {
 	struct pci_dev *pdev;
-	u16 command;
 
 	if (!dev_is_pci(dev))
 		return;
 
 	pdev = to_pci_dev(dev);
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (command & PCI_COMMAND_MASTER && uses_tables(pdev))
+	if (uses_tables(pdev) && is_bus_master(pdev))
 		iommu_liveupdate_stop_device(pdev, "it was not attached to a domain");
 }
 

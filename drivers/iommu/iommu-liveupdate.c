@@ -27,9 +27,11 @@
  *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps
  *    using the tables of the previous kernel, in place, and so it does with each
  *    entry that is what its record says (iommu-liveupdate-in.c). An entry without a
- *    valid record is closed, and its device is stopped. If the unit is refused, the
- *    driver sets new tables, in which no entry is present, while translation stays
- *    enabled. Before it disables translation for any reason, it calls
+ *    valid record is closed. If the unit is refused, the driver sets new tables, in
+ *    which no entry is present, while translation stays enabled. Either way, a device
+ *    which had mappings is stopped when it is found: its DMA would fail. If the root of
+ *    the records is refused, nobody knows which devices had some: all of them are
+ *    kept from memory and go on. Before it disables translation for any reason, it calls
  *    iommu_liveupdate_stop_device().
  *
  * 4. The group of a device that was handed over starts on the domain
@@ -62,13 +64,11 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
@@ -92,10 +92,7 @@ static struct {
 	struct iommu_lu_root_ser	*root;
 	struct iommu_device		*units[IOMMU_LU_MAX_UNITS];
 	unsigned int			nr_units;
-	struct list_head		holds;
-} iommu_lu_in = {
-	.holds = LIST_HEAD_INIT(iommu_lu_in.holds),
-};
+} iommu_lu_in;
 
 static DEFINE_MUTEX(iommu_lu_in_lock);
 
@@ -511,43 +508,6 @@ void iommu_liveupdate_release(struct device *dev)
 }
 
 /**
- * iommu_liveupdate_hold - Hold memory as long as incoming devices may reach it
- * @hold:	What releases the memory
- *
- * Memory that the previous kernel has preserved may be mapped in the page tables
- * which devices have from there. Until their owners have attached other ones, or
- * the devices are stopped, it must not be used for anything else.
- *
- * Context: May sleep.
- * Return: True if so. &iommu_liveupdate_hold.release is then called once, when no
- * device is incoming any more. False if no device reaches anything in this way.
- */
-bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
-{
-	guard(mutex)(&iommu_lu_in_lock);
-
-	if (!iommu_lu_in.root)
-		return false;
-	list_add_tail(&hold->list, &iommu_lu_in.holds);
-	return true;
-}
-
-static void iommu_lu_release_holds(struct work_struct *work)
-{
-	struct iommu_liveupdate_hold *hold, *next;
-	LIST_HEAD(holds);
-
-	scoped_guard(mutex, &iommu_lu_in_lock)
-		list_splice_init(&iommu_lu_in.holds, &holds);
-
-	list_for_each_entry_safe(hold, next, &holds, list)
-		hold->release(hold);
-}
-
-/* There may be a lot of memory, and FINISH has callers with locks. */
-static DECLARE_WORK(iommu_lu_release_work, iommu_lu_release_holds);
-
-/**
  * iommu_liveupdate_finish - No device is incoming any more
  *
  * Context: May sleep.
@@ -570,5 +530,4 @@ void iommu_liveupdate_finish(void)
 	iommu_lu_leave_all();
 	kfree(iommu_lu_in.root);
 	iommu_lu_in.root = NULL;
-	schedule_work(&iommu_lu_release_work);
 }

@@ -60,6 +60,7 @@ void iommu_lu_stop_unattached(struct device *dev);
 void iommu_lu_leave_all(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct work_struct iommu_lu_free_work;
+extern struct work_struct iommu_lu_release_work;
 #endif
 
 /* iommu-liveupdate-pages.c */

@@ -53,9 +53,11 @@ struct iommu_lu_entry {
  * @reserve_domain_id:	No domain of this kernel gets the domain id @id of the unit.
  *			May sleep. Returns 0 or a negative errno.
  * @free_domain_id:	Undo @reserve_domain_id. May sleep.
- * @finish_unit:	The live update has ended: faults of devices which have no
- *			entry are reported again. Optional, only for a unit which
- *			was taken over. May sleep.
+ * @finish_unit:	The live update has ended: an entry of the previous kernel that
+ *			is still in use is closed, because its tables are freed after
+ *			that, and faults of devices which have no entry are reported
+ *			again. Optional, only for a unit which was taken over. May
+ *			sleep.
  * @handed_over:	The domain on which a device starts which was handed over.
  *			It cannot be mapped. Its attach with no domain before it
  *			leaves the entry of the previous kernel as it is. Any
@@ -85,8 +87,8 @@ struct iommu_liveupdate_ops {
 /**
  * struct iommu_liveupdate_hold - Memory which incoming devices may reach
  * @list:	For iommu_liveupdate_hold()
- * @release:	Called when no device may reach it any more. May free what contains
- *		@hold. May sleep.
+ * @release:	Called when no device may reach it any more, from a work item. May free
+ *		what contains @hold. May sleep.
  */
 struct iommu_liveupdate_hold {
 	struct list_head list;

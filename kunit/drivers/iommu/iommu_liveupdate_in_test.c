@@ -21,6 +21,7 @@
 #define SEGMENT		0
 #define ID		0x0308
 #define OTHER_ID	0x0410
+#define ALIAS		0x0340
 #define DOMAIN_ID	7
 #define NR_TABLES	3
 #define MAX_KEPT	16
@@ -198,9 +199,14 @@ static struct pci_ops config_ops = {
 	.write	= write_config,
 };
 
+static void free_aliases(void *aliases)
+{
+	bitmap_free(aliases);
+}
+
 /* As iommu.c sees it: an incoming device with this requester id is attached */
-static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
-		   struct iommu_domain *old)
+static void attach_with_alias(struct kunit *test, u16 devid, struct iommu_domain *domain,
+			      struct iommu_domain *old, bool has_alias)
 {
 	struct pci_sysdata *sysdata = kunit_kzalloc(test, sizeof(*sysdata), GFP_KERNEL);
 	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
@@ -218,8 +224,20 @@ static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
 	pdev->dev.init_name = "fake";
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	if (has_alias) {
+		pci_add_dma_alias(pdev, ALIAS & 0xff, 1);
+		KUNIT_ASSERT_NOT_NULL(test, pdev->dma_alias_mask);
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_aliases,
+								   pdev->dma_alias_mask));
+	}
 	iommu_liveupdate_attached(&pdev->dev, domain, old);
 	flush_freeing();
+}
+
+static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
+		   struct iommu_domain *old)
+{
+	attach_with_alias(test, devid, domain, old, false);
 }
 
 static void records_are_found(struct kunit *test)
@@ -305,18 +323,39 @@ static void revert_to_the_handed_over_domain_leaves_the_tables(struct kunit *tes
 	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
 }
 
-static void alias_leaves_with_its_owner(struct kunit *test)
+static void load_alias(struct kunit *test)
 {
 	leave_devices(test);
 	share_domain();
+	left->ser[1].devid = ALIAS;
 	left->ser[1].owner = ID;
 	seal(&left->ser[1]);
 	load(test);
 	KUNIT_ASSERT_NULL(test, adopt(ID));
-	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_ASSERT_NULL(test, adopt(ALIAS));
+}
 
+static void alias_leaves_with_its_owner(struct kunit *test)
+{
+	load_alias(test);
+	attach_with_alias(test, ID, &blocked, &handed_over, true);
+	KUNIT_EXPECT_NULL(test, find(ALIAS));
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+}
+
+/* Nobody has written its entry, so that it still leads to the tables. */
+static void alias_which_this_kernel_does_not_know_keeps_the_tables(struct kunit *test)
+{
+	load_alias(test);
 	attach(test, ID, &blocked, &handed_over);
-	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_NOT_NULL(test, find(ALIAS));
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+
+	iommu_liveupdate_finish();
+	flush_freeing();
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
 	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
 }
@@ -368,6 +407,94 @@ static void finish_leaves_freeing_to_others(struct kunit *test)
 	flush_freeing();
 	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
 	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
+}
+
+/* Memory, and how often it was released */
+struct held_memory {
+	struct iommu_liveupdate_hold	hold;
+	unsigned int			nr_released;
+};
+
+static void release_memory(struct iommu_liveupdate_hold *hold)
+{
+	container_of(hold, struct held_memory, hold)->nr_released++;
+}
+
+static struct held_memory *alloc_memory(struct kunit *test)
+{
+	struct held_memory *memory = kunit_kzalloc(test, sizeof(*memory), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	memory->hold.release = release_memory;
+	return memory;
+}
+
+static unsigned int nr_released(struct held_memory *memory)
+{
+	flush_work(&iommu_lu_release_work);
+	return memory->nr_released;
+}
+
+/* Whose memory it is does not matter. */
+static void memory_is_held_until_the_last_device_has_left(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test), *another = alloc_memory(test);
+
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory->hold));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&another->hold));
+	KUNIT_EXPECT_EQ(test, 0, nr_released(memory));
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, 0, nr_released(another));
+
+	attach(test, OTHER_ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, 1, nr_released(another));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_hold(&memory->hold));
+
+	iommu_liveupdate_finish();
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+}
+
+static void memory_is_held_until_finish_at_most(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory->hold));
+	iommu_liveupdate_finish();
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+}
+
+static void memory_is_held_until_the_unit_is_switched_off(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory->hold));
+	iommu_liveupdate_abandon_unit(&unit);
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+}
+
+/* The entries of both are closed, because their unit was refused, or the record. */
+static void memory_which_nobody_reaches_is_not_held(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_hold(&memory->hold));
+	leave_devices(test);
+	load(test);
+	iommu_liveupdate_refuse_entry(SEGMENT, ID, "a reason");
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_hold(&memory->hold));
 }
 
 static void domain_id_of_another_domain_is_refused(struct kunit *test)
@@ -625,9 +752,14 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(shared_tables_are_freed_behind_the_last_device),
 	KUNIT_CASE(revert_to_the_handed_over_domain_leaves_the_tables),
 	KUNIT_CASE(alias_leaves_with_its_owner),
+	KUNIT_CASE(alias_which_this_kernel_does_not_know_keeps_the_tables),
 	KUNIT_CASE(pasid_table_is_freed),
 	KUNIT_CASE(finish_frees_what_nobody_has_left),
 	KUNIT_CASE(finish_leaves_freeing_to_others),
+	KUNIT_CASE(memory_is_held_until_the_last_device_has_left),
+	KUNIT_CASE(memory_is_held_until_finish_at_most),
+	KUNIT_CASE(memory_is_held_until_the_unit_is_switched_off),
+	KUNIT_CASE(memory_which_nobody_reaches_is_not_held),
 	KUNIT_CASE(domain_id_of_another_domain_is_refused),
 	KUNIT_CASE(refused_entry_is_not_used),
 	KUNIT_CASE(device_without_its_mappings_is_stopped),

@@ -264,8 +264,8 @@ static void stage_2(const char *bdf)
 	ksft_test_result(!any_reused(), "pages that were truncated are nobody else's\n");
 
 	check(dma_attach(&dev, memory, NR_STAY), "attach");
-	ksft_test_result(!luo_finish(session), "FINISH\n");
 	ksft_test_result(reused_at_last(), "then others get the pages\n");
+	ksft_test_result(!luo_finish(session), "FINISH\n");
 	ksft_finished();
 }
 
