@@ -89,15 +89,20 @@ static void dte_report_faults(struct amd_iommu *iommu, u16 devid)
 	dte_clear_flag(&dte->data[2], DTE_IRQ_IGNORE_UNMAPPED);
 }
 
-/* Entries which nobody has written since the take over suppress faults. */
+/*
+ * Entries which nobody has written since the take over suppress faults, or lead to
+ * tables of the previous kernel, which are freed now.
+ */
 static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 {
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
 	struct iommu_dev_data *dev_data;
 	u32 devid;
 
-	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++)
+	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
+		amd_liveupdate_drop_entry(iommu->pci_seg, devid);
 		dte_report_faults(iommu, devid);
+	}
 
 	/* set_dte_irq_entry() may have written the old value of a bit back, under the lock. */
 	llist_for_each_entry(dev_data, iommu->pci_seg->dev_data_list.first, dev_data_list) {

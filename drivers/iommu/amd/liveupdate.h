@@ -21,6 +21,7 @@ void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
 int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_lu_out_device *out);
 bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid);
+void amd_liveupdate_drop_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
 #else

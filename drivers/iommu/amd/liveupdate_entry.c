@@ -169,6 +169,33 @@ bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	return !reason;
 }
 
+/**
+ * amd_liveupdate_drop_entry - Close an entry which no device has left
+ * @pci_seg:	Segment
+ * @devid:	Requester id, whether its entry was taken over or not
+ *
+ * The device may be gone, and another one may come in its place. The caller flushes
+ * the caches.
+ *
+ * Context: May sleep.
+ */
+void amd_liveupdate_drop_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	struct dev_table_entry *dte = &pci_seg->dev_table[devid], left, closed = { };
+	const struct iommu_lu_device_ser *ser;
+
+	ser = iommu_liveupdate_incoming_entry(pci_seg->id, devid);
+	if (!ser)
+		return;
+
+	/* Another device with this alias may have written it since. */
+	left.data[0] = ser->entry[0];
+	left.data[1] = ser->entry[1];
+	closed.data[0] = DTE_FLAG_V | DTE_FLAG_TV;
+	closed.data[1] = left.data[1] & DTE_DATA1_SYSMGT_MASK;
+	try_cmpxchg128(&dte->data128[0], &left.data128[0], closed.data128[0]);
+}
+
 /* How many units use a domain id which is reserved: ids are those of all units. */
 static DEFINE_XARRAY(amd_lu_domain_ids);
 
