@@ -5,6 +5,7 @@
  * what is refused, which domain ids are reserved, and when the tables are freed.
  */
 
+#include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/test.h>
 #include <linux/crc32.h>
@@ -149,7 +150,7 @@ static void share_domain(void)
 	seal(&left->ser[1]);
 }
 
-static void load(struct kunit *test)
+static const char *load_root(void)
 {
 	struct iommu_lu_root_ser *root = left->root;
 
@@ -157,7 +158,12 @@ static void load(struct kunit *test)
 	root->nr_devices = 2;
 	root->checksum = 0;
 	root->checksum = crc32_le(~0U, root, sizeof(*root));
-	KUNIT_ASSERT_NULL(test, iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE));
+	return iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE);
+}
+
+static void load(struct kunit *test)
+{
+	KUNIT_ASSERT_NULL(test, load_root());
 }
 
 static const struct iommu_lu_device_ser *find(u16 devid)
@@ -744,6 +750,34 @@ static void mutated_records_do_no_harm(struct kunit *test)
 	}
 }
 
+/* Returns whether it came to the allocation which was to fail. */
+static bool load_failing(struct kunit *test, unsigned int nth)
+{
+	const char *reason;
+	bool hit;
+
+	leave_devices(test);
+	fail_nth(nth);
+	reason = load_root();
+	hit = stop_failing();
+	KUNIT_EXPECT_EQ(test, hit, reason || !find(ID) || !find(OTHER_ID));
+	free_kept(left->root);
+	kunit_release_action(test, clean_up, NULL);
+	return hit;
+}
+
+/* A record for which there is no memory is one that is not there. */
+static void each_allocation_of_load_fails_once(struct kunit *test)
+{
+	unsigned int nth = 1;
+
+	init_failing(test);
+	while (nth < MAX_ALLOCATIONS && load_failing(test, nth))
+		nth++;
+	KUNIT_EXPECT_GT(test, nth, 3);
+	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);
+}
+
 static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(records_are_found),
 	KUNIT_CASE(unused_record_is_nobodys),
@@ -769,6 +803,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(other_list_at_the_same_address_is_refused),
 	KUNIT_CASE(tables_in_two_lists_are_freed_once),
 	KUNIT_CASE_SLOW(mutated_records_do_no_harm),
+	KUNIT_CASE(each_allocation_of_load_fails_once),
 	{ }
 };
 

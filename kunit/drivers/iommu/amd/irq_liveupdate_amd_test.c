@@ -11,6 +11,7 @@
 #include <kunit/irq_liveupdate/fake_core.h>
 #include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/irq_liveupdate/translation_suite.h>
 #include <kunit/test.h>
 #include <linux/amd-iommu.h>
 #include <linux/bitfield.h>
@@ -55,6 +56,9 @@
  * @flushed_domid: Domain id which was flushed last
  * @flush_is_late: That was after the DTE was invalidated
  * @flushed_in_order: And it was waited for
+ * @flushed_all: All caches were invalidated
+ * @dev_datas:	What the driver has of the devices
+ * @dev_iommus:	What the core has of the devices
  */
 struct fake_unit {
 	struct amd_iommu		iommu;
@@ -75,6 +79,9 @@ struct fake_unit {
 	u16				flushed_domid;
 	bool				flush_is_late;
 	bool				flushed_in_order;
+	bool				flushed_all;
+	struct iommu_dev_data		dev_datas[2];
+	struct dev_iommu		dev_iommus[2];
 };
 
 static struct fake_unit *the_unit;
@@ -159,8 +166,10 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 			unit->flush_is_late = !memcmp(unit->cached.data128, dte->data128,
 						      sizeof(dte->data128[0]));
 			break;
-		case CMD_INV_IRT:
 		case CMD_INV_ALL:
+			unit->flushed_all = true;
+			fallthrough;
+		case CMD_INV_IRT:
 			unit->flushes++;
 			break;
 		case CMD_COMPL_WAIT:
@@ -1153,15 +1162,15 @@ static void domain_id_is_that_of_all_units(struct kunit *test)
 }
 
 /* The device has all that the driver needs to attach it. */
-static struct device *probe_device(struct kunit *test)
+static struct device *probe_device(unsigned int i)
 {
-	struct iommu_dev_data *dev_data = alloc_memory(test, sizeof(*dev_data));
-	struct dev_iommu *dev_iommu = alloc_memory(test, sizeof(*dev_iommu));
-	struct device *dev = &the_unit->devs[0].dev;
+	struct iommu_dev_data *dev_data = &the_unit->dev_datas[i];
+	struct dev_iommu *dev_iommu = &the_unit->dev_iommus[i];
+	struct device *dev = &the_unit->devs[i].dev;
 
 	spin_lock_init(&dev_data->dte_lock);
 	mutex_init(&dev_data->mutex);
-	dev_data->devid = SOURCE;
+	dev_data->devid = SOURCE + i;
 	dev_data->dev = dev;
 	llist_add(&dev_data->dev_data_list, &the_unit->pci_seg.dev_data_list);
 	dev_iommu->iommu_dev = &the_unit->iommu.iommu;
@@ -1235,7 +1244,7 @@ static int attach(struct iommu_domain *domain, struct device *dev, struct iommu_
 static void owner_replaces_mappings_at_once(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
-	struct device *dev = probe_device(test);
+	struct device *dev = probe_device(0);
 	struct iommu_domain *domain = alloc_domain(test, dev);
 	struct pt_iommu_amdv1_hw_info info;
 
@@ -1256,7 +1265,7 @@ static void owner_replaces_mappings_at_once(struct kunit *test)
 static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
-	struct device *dev = probe_device(test);
+	struct device *dev = probe_device(0);
 
 	leave_mappings(test, dte);
 	watch_dte(test);
@@ -1265,10 +1274,37 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 	expect_replaced(test, DTE_FLAG_V, 0);
 }
 
+/* Its device is gone, and nobody else has written the entry. */
+static void finish_closes_mappings_which_nobody_has_left(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+
+	leave_mappings(test, dte);
+	watch_dte(test);
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
+	KUNIT_EXPECT_EQ(test, the_unit->dte_values, 1);
+	KUNIT_EXPECT_GT(test, the_unit->flushes, 0);
+}
+
+/* Another device with the same alias has been attached. */
+static void finish_leaves_what_was_written_since(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+	u64 data1 = OLD_DOMAIN_ID + 1;
+
+	leave_mappings(test, dte);
+	dte->data[1] = data1;
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[0], mappings.ser.entry[0]);
+	KUNIT_EXPECT_EQ(test, dte->data[1], data1);
+}
+
 static void tables_of_version_1_are_handed_over(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
-	struct device *dev = probe_device(test);
+	struct device *dev = probe_device(0);
 	struct iommu_domain *domain = alloc_domain(test, dev);
 	struct protection_domain *pdom = to_pdomain(domain);
 
@@ -1297,6 +1333,136 @@ static void tables_of_version_1_are_handed_over(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, amd_liveupdate_ops.check_device(dev));
 }
 
+/*
+ * The suite for DMA translation of all drivers
+ */
+
+static struct iommu_device *amd_iommu_of(void)
+{
+	return &the_unit->iommu.iommu;
+}
+
+/* The unit has no record but that of its interrupts. */
+static struct iommu_lu_unit_ser *amd_ser(void)
+{
+	return NULL;
+}
+
+static struct device *amd_dma_device(struct kunit *test, unsigned int i)
+{
+	return probe_device(i);
+}
+
+static void detach(void *dev)
+{
+	amd_iommu_block_device(dev);
+}
+
+static struct iommu_domain *amd_alloc_domain(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain = alloc_domain(test, dev);
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, detach, dev));
+	return domain;
+}
+
+static u32 amd_domain_id(struct iommu_domain *domain)
+{
+	return to_pdomain(domain)->id;
+}
+
+static void *amd_dte(unsigned int i)
+{
+	return &the_unit->pci_seg.dev_table[SOURCE + i];
+}
+
+static void amd_leave(struct kunit *test, unsigned int i, struct iommu_lu_device_ser *ser)
+{
+	struct dev_table_entry *dte = amd_dte(i);
+
+	dte->data[0] = TRANSLATES | OLD_MODE | LEFT_TABLES;
+	dte->data[1] = LEFT_DOMAIN_ID;
+	memcpy(ser->entry, dte->data, sizeof(ser->entry));
+}
+
+static void amd_shut_down(void)
+{
+	amd_ir_block_segment(&the_unit->pci_seg);
+}
+
+static void amd_boot_dma(struct kunit *test)
+{
+	struct dev_table_entry *old = the_unit->pci_seg.dev_table;
+	struct dev_table_entry *table = leave_device_table(test);
+	unsigned int i;
+
+	for (i = 0; i < NR_TRANSLATED; i++)
+		table[SOURCE + i].data128[0] = old[SOURCE + i].data128[0];
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+}
+
+static bool amd_is_closed(const void *entry)
+{
+	const struct dev_table_entry *dte = entry;
+
+	return !(dte->data[0] & (DTE_FLAG_IR | DTE_FLAG_IW));
+}
+
+static bool amd_leads_to(const void *entry, struct iommu_domain *domain)
+{
+	const struct dev_table_entry *dte = entry;
+	struct pt_iommu_amdv1_hw_info info;
+
+	pt_iommu_amdv1_hw_info(&to_pdomain(domain)->amdv1, &info);
+	return dte->data[0] == (TRANSLATES | FIELD_PREP(DTE_MODE_MASK, info.mode) |
+				__sme_set(info.host_pt_root)) &&
+	       (dte->data[1] & DTE_DOMID_MASK) == amd_domain_id(domain);
+}
+
+static void amd_start_notes(void)
+{
+	the_unit->flushed_domid = 0;
+	the_unit->flushed_all = false;
+}
+
+static bool amd_is_flushed(unsigned int i)
+{
+	return the_unit->flushed_all || the_unit->flushed_domid == LEFT_DOMAIN_ID;
+}
+
+static const struct translation_fmt amd_translation = {
+	.ids		= { SOURCE, SOURCE + 1 },
+	.entry_size	= sizeof(u128),
+	.ops		= &amd_liveupdate_ops,
+	.iommu		= amd_iommu_of,
+	.ser		= amd_ser,
+	.device		= amd_dma_device,
+	.alloc_domain	= amd_alloc_domain,
+	.domain_id	= amd_domain_id,
+	.entry		= amd_dte,
+	.leave		= amd_leave,
+	.shut_down	= amd_shut_down,
+	.boot		= amd_boot_dma,
+	.is_closed	= amd_is_closed,
+	.leads_to	= amd_leads_to,
+	.start_notes	= amd_start_notes,
+	.is_flushed	= amd_is_flushed,
+};
+
+/* Both devices are behind the unit, and each has a requester id of its own. */
+static int amd_dma_init(struct kunit *test)
+{
+	int ret = amd_ga_init(test);
+
+	if (ret)
+		return ret;
+	the_unit->pci_seg.alias_table[SOURCE + 1] = SOURCE + 1;
+	the_unit->pci_seg.rlookup_table[SOURCE + 1] = &the_unit->iommu;
+	start_translation(test, &amd_translation);
+	return 0;
+}
+
 static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(snp_is_refused),
 	KUNIT_CASE(device_without_iommu_is_refused),
@@ -1316,6 +1482,8 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(domain_id_is_that_of_all_units),
 	KUNIT_CASE(owner_replaces_mappings_at_once),
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
+	KUNIT_CASE(finish_closes_mappings_which_nobody_has_left),
+	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
@@ -1345,7 +1513,15 @@ static struct kunit_suite amd_legacy_suite = {
 	.test_cases	= amd_legacy_cases,
 };
 
-kunit_test_suites(&amd_test_suite, &amd_ga_suite, &amd_legacy_suite);
+DEFINE_TRANSLATION_SUITE_CASES(amd_dma_cases);
+
+static struct kunit_suite amd_dma_suite = {
+	.name		= "irq_liveupdate_amd_dma",
+	.init		= amd_dma_init,
+	.test_cases	= amd_dma_cases,
+};
+
+kunit_test_suites(&amd_test_suite, &amd_ga_suite, &amd_legacy_suite, &amd_dma_suite);
 
 MODULE_DESCRIPTION("KUnit tests of interrupt live update on AMD-Vi");
 MODULE_LICENSE("GPL");

@@ -7,9 +7,11 @@
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/irq_liveupdate/translation_suite.h>
 #include <kunit/irq_liveupdate/watch.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/generic_pt/iommu.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/pci.h>
@@ -23,9 +25,16 @@
 /* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
 #define CONTEXT_FPD		BIT_ULL(1)
 
-/* Extended capability register, VT-d spec r4.1 sec 11.4.3: PT, SMTS; not C */
+/* Extended capability register, VT-d spec r4.1 sec 11.4.3 */
+#define FAKE_ECAP_C		BIT_ULL(0)
 #define FAKE_ECAP_PT		BIT_ULL(6)
 #define FAKE_ECAP_SMTS		BIT_ULL(43)
+#define FAKE_ECAP_SSTS		BIT_ULL(46)
+#define FAKE_ECAP_FSTS		BIT_ULL(47)
+#define FAKE_ECAP_SMPWC		BIT_ULL(48)
+
+/* Capability register, VT-d spec r4.1 sec 11.4.2: 48 bits in four levels */
+#define FAKE_CAP		(47ULL << 16 | BIT_ULL(2) << 8)
 
 #define BUS		3
 #define OTHER_BUS	4
@@ -63,11 +72,17 @@
  * @has_rmrr:	The device RMRR_ID has a reserved memory region
  * @taken:	The core was told of the unit
  * @flushed_did: The domain id whose IOTLB was invalidated
+ * @flushed_all: All of the IOTLB was invalidated
  * @nr_flushes:	How often an entry was invalidated
  * @stays:	Requester id whose entry stays, or 0
  * @record:	Record of that entry
  * @adopted:	How often the core was told that an entry is in use
  * @refused:	Why an entry was closed, or NULL
+ * @sysdata:	Of the bus
+ * @bus:	Where the devices are
+ * @devs:	Devices of the suite for all drivers
+ * @dev_iommus:	What the core has of each of them
+ * @infos:	What the driver has of each of them
  */
 struct fake_unit {
 	struct intel_iommu		iommu;
@@ -85,11 +100,17 @@ struct fake_unit {
 	bool				has_rmrr;
 	bool				taken;
 	u16				flushed_did;
+	bool				flushed_all;
 	unsigned int			nr_flushes;
 	u16				stays;
 	struct iommu_lu_device_ser	record;
 	unsigned int			adopted;
 	const char			*refused;
+	struct pci_sysdata		sysdata;
+	struct pci_bus			bus;
+	struct pci_dev			devs[NR_TRANSLATED];
+	struct dev_iommu		dev_iommus[NR_TRANSLATED];
+	struct device_domain_info	infos[NR_TRANSLATED];
 };
 
 static struct fake_unit *unit;
@@ -125,6 +146,7 @@ static void fake_flush_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,
 {
 	unit->types[unit->nr_types++] = QI_IOTLB_TYPE;
 	unit->flushed_did = did;
+	unit->flushed_all |= type == DMA_TLB_GLOBAL_FLUSH;
 }
 
 static bool fake_handed_over(void)
@@ -596,17 +618,23 @@ static void leave_tables(struct kunit *test)
 	unit->ser.tables_checksum = iommu_lu_tables_checksum(tables);
 }
 
+/* The unit is found with the tables which were left. */
+static void leave_unit(struct kunit *test)
+{
+	leave_tables(test);
+	writeq(unit->ser.root | (sm_supported(&unit->iommu) ? DMA_RTADDR_SMT : 0),
+	       unit->iommu.reg + DMAR_RTADDR_REG);
+	unit->iommu.root_entry = NULL;
+}
+
 /* As the previous kernel has left it, but for the entry of ID. */
 static void hand_over(struct kunit *test, struct context_entry left)
 {
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	intel_liveupdate_close_all(&unit->iommu);
 	*entry_of(ID) = left;
-	leave_tables(test);
+	leave_unit(test);
 	unpreserve();
-	writeq(unit->ser.root | (sm_supported(&unit->iommu) ? DMA_RTADDR_SMT : 0),
-	       unit->iommu.reg + DMAR_RTADDR_REG);
-	unit->iommu.root_entry = NULL;
 }
 
 static void free_copied(void *copied)
@@ -671,26 +699,34 @@ static struct context_entry *entry_of_old(u16 id)
 	return &context[sm_supported(&unit->iommu) ? (id & 0x7f) * 2 : id & 0xff];
 }
 
+/* A PASID directory with one table, in which requests without PASID have an entry */
+static struct pasid_entry *leave_pasid_table(struct kunit *test, u64 tables, u16 did,
+					     struct iommu_lu_device_ser *ser)
+{
+	struct pasid_entry *pasid = alloc_table(test);
+	struct pasid_dir_entry *dir = alloc_table(test);
+
+	dir->val = virt_to_phys(pasid) | PASID_PTE_PRESENT;
+	pasid_set_domain_id(pasid, did);
+	pasid_set_slptr(pasid, tables);
+	pasid_set_translation_type(pasid, PASID_ENTRY_PGTT_SL_ONLY);
+	pasid_set_present(pasid);
+	ser->pasid_dir = virt_to_phys(dir);
+	ser->pasid_table = virt_to_phys(pasid);
+	return pasid;
+}
+
 /* One that is attached, in the mode of the unit */
 static void hand_over_mapped(struct kunit *test, bool scalable, struct pasid_entry **pasid)
 {
 	struct context_entry left = TRANSLATED;
-	struct pasid_dir_entry *dir;
 
 	setup_unit(test, FAKE_ECAP_PT, scalable);
 	unit->stays = ID;
 	unit->record.domain_id = OLD_DID;
 	if (scalable) {
-		dir = alloc_table(test);
-		*pasid = alloc_table(test);
-		dir->val = virt_to_phys(*pasid) | PASID_PTE_PRESENT;
-		pasid_set_domain_id(*pasid, OLD_DID);
-		pasid_set_slptr(*pasid, ROOT_OF_TABLE);
-		pasid_set_translation_type(*pasid, PASID_ENTRY_PGTT_SL_ONLY);
-		pasid_set_present(*pasid);
-		unit->record.pasid_dir = virt_to_phys(dir);
-		unit->record.pasid_table = virt_to_phys(*pasid);
-		left = CONTEXT(virt_to_phys(dir) | 1, 0);
+		*pasid = leave_pasid_table(test, ROOT_OF_TABLE, OLD_DID, &unit->record);
+		left = CONTEXT(unit->record.pasid_dir | 1, 0);
 	}
 	unit->record.entry[0] = left.lo;
 	unit->record.entry[1] = left.hi;
@@ -1063,6 +1099,248 @@ static void finish_reports_faults_again(struct kunit *test)
 	expect_entry(test, entry_of(PCI_DEVID(BUS, 0)), EMPTY);
 }
 
+/*
+ * The suite for all drivers
+ */
+
+static struct iommu_device *vtd_iommu(void)
+{
+	return &unit->iommu.iommu;
+}
+
+static struct iommu_lu_unit_ser *vtd_ser(void)
+{
+	return &unit->ser;
+}
+
+static void free_pasid_table(void *dev)
+{
+	intel_pasid_free_table(dev);
+}
+
+static struct device *vtd_device(struct kunit *test, unsigned int i)
+{
+	struct device_domain_info *info = &unit->infos[i];
+	struct pci_dev *pdev = &unit->devs[i];
+
+	unit->bus.number = BUS;
+	unit->bus.sysdata = &unit->sysdata;
+	pdev->bus = &unit->bus;
+	pdev->devfn = DEVFN + i;
+	pdev->dev.bus = &pci_bus_type;
+	pdev->dev.iommu = &unit->dev_iommus[i];
+	pdev->dev.iommu->iommu_dev = vtd_iommu();
+	pdev->dev.iommu->priv = info;
+	info->bus = BUS;
+	info->devfn = pdev->devfn;
+	info->dev = &pdev->dev;
+	info->iommu = &unit->iommu;
+	if (!sm_supported(&unit->iommu))
+		return &pdev->dev;
+
+	KUNIT_ASSERT_EQ(test, 0, intel_pasid_alloc_table(&pdev->dev));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pasid_table, &pdev->dev));
+	return &pdev->dev;
+}
+
+static void free_domain(void *data)
+{
+	struct iommu_domain *domain = data;
+
+	domain->ops->free(domain);
+}
+
+static void detach(void *dev)
+{
+	device_block_translation(dev);
+}
+
+static struct iommu_domain *vtd_alloc_domain(struct kunit *test, struct device *dev)
+{
+	struct iommu_domain *domain = intel_iommu_ops.domain_alloc_paging_flags(dev, 0, NULL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, domain));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, detach, dev));
+	return domain;
+}
+
+static u32 vtd_domain_id(struct iommu_domain *domain)
+{
+	return domain_id_iommu(to_dmar_domain(domain), &unit->iommu);
+}
+
+static void *vtd_entry(unsigned int i)
+{
+	return entry_of(ID + i);
+}
+
+static void vtd_leave(struct kunit *test, unsigned int i, struct iommu_lu_device_ser *ser)
+{
+	struct context_entry *context = entry_of(ID + i);
+	struct pasid_entry *pasid;
+
+	if (sm_supported(&unit->iommu)) {
+		pasid = leave_pasid_table(test, LEFT_TABLES, LEFT_DOMAIN_ID, ser);
+		if (ecap_flts(unit->iommu.ecap)) {
+			pasid_set_slptr(pasid, 0);
+			pasid_set_flptr(pasid, LEFT_TABLES);
+			pasid_set_translation_type(pasid, PASID_ENTRY_PGTT_FL_ONLY);
+		}
+		*context = CONTEXT(ser->pasid_dir | 1, 0);
+	} else {
+		*context = CONTEXT(LEFT_TABLES | 1, LEFT_DOMAIN_ID << 8 | 2);
+	}
+	ser->entry[0] = context->lo;
+	ser->entry[1] = context->hi;
+}
+
+static void vtd_shut_down(void)
+{
+	intel_liveupdate_close_all(&unit->iommu);
+}
+
+static void vtd_boot(struct kunit *test)
+{
+	leave_unit(test);
+	take_over(test);
+}
+
+static bool vtd_is_closed(const void *entry)
+{
+	return !(((const struct context_entry *)entry)->lo & 1);
+}
+
+static u64 root_of_domain(struct dmar_domain *domain)
+{
+	struct pt_iommu_x86_64_hw_info fs;
+	struct pt_iommu_vtdss_hw_info ss;
+
+	if (intel_domain_is_fs_paging(domain)) {
+		pt_iommu_x86_64_hw_info(&domain->fspt, &fs);
+		return fs.gcr3_pt;
+	}
+	pt_iommu_vtdss_hw_info(&domain->sspt, &ss);
+	return ss.ssptptr;
+}
+
+static bool pasid_leads_to(struct pasid_entry *pasid, struct dmar_domain *domain)
+{
+	bool fs = intel_domain_is_fs_paging(domain);
+	u64 root = fs ? pasid->val[2] : pasid->val[0];
+
+	return pasid_pte_is_present(pasid) &&
+	       pasid_pte_get_pgtt(pasid) == (fs ? PASID_ENTRY_PGTT_FL_ONLY :
+						  PASID_ENTRY_PGTT_SL_ONLY) &&
+	       pasid_get_domain_id(pasid) == domain_id_iommu(domain, &unit->iommu) &&
+	       (root & VTD_PAGE_MASK) == root_of_domain(domain);
+}
+
+static bool vtd_leads_to(const void *entry, struct iommu_domain *domain)
+{
+	const struct context_entry *context = entry;
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct pasid_entry *pasid;
+
+	if (vtd_is_closed(entry))
+		return false;
+	if (!sm_supported(&unit->iommu))
+		return (context->lo & VTD_PAGE_MASK) == root_of_domain(dmar_domain) &&
+		       context->hi >> 8 == vtd_domain_id(domain);
+
+	pasid = get_pasid_table_from_pde(phys_to_virt(context->lo & VTD_PAGE_MASK));
+	return pasid && pasid_leads_to(pasid, dmar_domain);
+}
+
+static void vtd_start_notes(void)
+{
+	unit->nr_flushes = 0;
+	unit->nr_types = 0;
+	unit->flushed_did = 0;
+	unit->flushed_all = false;
+}
+
+static bool vtd_is_flushed(unsigned int i)
+{
+	return unit->nr_flushes &&
+	       (unit->flushed_all || (!sm_supported(&unit->iommu) &&
+				      unit->flushed_did == LEFT_DOMAIN_ID));
+}
+
+static const struct translation_fmt vtd_translation = {
+	.ids		= { ID, ID + 1 },
+	.entry_size	= sizeof(struct context_entry),
+	.ops		= &intel_liveupdate_ops,
+	.iommu		= vtd_iommu,
+	.ser		= vtd_ser,
+	.device		= vtd_device,
+	.alloc_domain	= vtd_alloc_domain,
+	.domain_id	= vtd_domain_id,
+	.entry		= vtd_entry,
+	.leave		= vtd_leave,
+	.shut_down	= vtd_shut_down,
+	.boot		= vtd_boot,
+	.is_closed	= vtd_is_closed,
+	.leads_to	= vtd_leads_to,
+	.start_notes	= vtd_start_notes,
+	.is_flushed	= vtd_is_flushed,
+};
+
+static void free_domain_ids(void *unused)
+{
+	ida_destroy(&unit->iommu.domain_ida);
+}
+
+static int vtd_init(struct kunit *test, u64 ecap, bool scalable)
+{
+	setup_unit(test, FAKE_ECAP_PT | FAKE_ECAP_C | ecap, scalable);
+	unit->iommu.cap = FAKE_CAP;
+	mutex_init(&unit->iommu.did_lock);
+	ida_init(&unit->iommu.domain_ida);
+	start_translation(test, &vtd_translation);
+	return kunit_add_action_or_reset(test, free_domain_ids, NULL);
+}
+
+static int vtd_legacy_init(struct kunit *test)
+{
+	return vtd_init(test, 0, false);
+}
+
+static int vtd_second_stage_init(struct kunit *test)
+{
+	return vtd_init(test, FAKE_ECAP_SSTS | FAKE_ECAP_SMPWC, true);
+}
+
+static int vtd_first_stage_init(struct kunit *test)
+{
+	return vtd_init(test, FAKE_ECAP_SSTS | FAKE_ECAP_FSTS | FAKE_ECAP_SMPWC, true);
+}
+
+DEFINE_TRANSLATION_SUITE_CASES(vtd_legacy_cases);
+
+static struct kunit_suite vtd_legacy_suite = {
+	.name		= "irq_liveupdate_vtd_dma_legacy",
+	.init		= vtd_legacy_init,
+	.test_cases	= vtd_legacy_cases,
+};
+
+DEFINE_TRANSLATION_SUITE_CASES(vtd_second_stage_cases);
+
+static struct kunit_suite vtd_second_stage_suite = {
+	.name		= "irq_liveupdate_vtd_dma_second_stage",
+	.init		= vtd_second_stage_init,
+	.test_cases	= vtd_second_stage_cases,
+};
+
+DEFINE_TRANSLATION_SUITE_CASES(vtd_first_stage_cases);
+
+static struct kunit_suite vtd_first_stage_suite = {
+	.name		= "irq_liveupdate_vtd_dma_first_stage",
+	.init		= vtd_first_stage_init,
+	.test_cases	= vtd_first_stage_cases,
+};
+
 static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(closes_a_translated_entry),
 	KUNIT_CASE(closes_all_entries),
@@ -1104,7 +1382,8 @@ static struct kunit_suite iommu_liveupdate_vtd_suite = {
 	.test_cases	= iommu_liveupdate_vtd_cases,
 };
 
-kunit_test_suite(iommu_liveupdate_vtd_suite);
+kunit_test_suites(&iommu_liveupdate_vtd_suite, &vtd_legacy_suite, &vtd_second_stage_suite,
+		  &vtd_first_stage_suite);
 
 MODULE_DESCRIPTION("KUnit tests of DMA translation in a live update on VT-d");
 MODULE_LICENSE("GPL");

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What every IOMMU driver has to guarantee about DMA translation in a live update,
+ * see include/linux/iommu_liveupdate.h. Written once against the methods; a driver's
+ * test says what its entries look like, and calls start_translation() in the init
+ * function of its suite, which has the cases of DEFINE_TRANSLATION_SUITE_CASES().
+ * The core is replaced by static stubs.
+ */
+
+#ifndef _KUNIT_TRANSLATION_SUITE_H
+#define _KUNIT_TRANSLATION_SUITE_H
+
+#include <kunit/irq_liveupdate/fail_nth.h>
+#include <kunit/irq_liveupdate/watch.h>
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+
+#include "../../../drivers/iommu/iommu-liveupdate.h"
+
+#define NR_TRANSLATED		2
+#define MAX_TRANSLATION_SIZE	16
+
+/* Where a record says that the translation begins, and under which domain id */
+#define LEFT_TABLES		0x123456000ULL
+#define LEFT_DOMAIN_ID		7
+
+/**
+ * struct translation_fmt - A format of entries, and the driver which writes them
+ * @ids:	Requester ids of the two devices which the tests use
+ * @entry_size:	What the hardware reads at once, in bytes, at most
+ *		%MAX_TRANSLATION_SIZE
+ * @ops:	The methods which are tested
+ * @iommu:	The unit
+ * @ser:	Its record
+ * @device:	One of the devices, with all that the driver needs to attach it
+ * @alloc_domain: A domain of the driver, which is freed at the end of the test
+ * @domain_id:	Its domain id, while it is attached
+ * @entry:	Where the hardware reads the entry of a device
+ * @leave:	Make the entry one that leads to %LEFT_TABLES under %LEFT_DOMAIN_ID, and
+ *		write what it is into the record
+ * @shut_down:	The driver shuts the unit down, which is preserved
+ * @boot:	After that, the driver takes the unit over in the next kernel
+ * @is_closed:	Does the hardware let no DMA through, whatever else is in the entry?
+ * @leads_to:	Does the entry, with all to which it leads, translate as @domain says?
+ *		Must be safe in NMI context.
+ * @start_notes: Forget what was invalidated
+ * @is_flushed:	Has been invalidated since what is cached of the entry and of
+ *		%LEFT_DOMAIN_ID?
+ */
+struct translation_fmt {
+	u16		ids[NR_TRANSLATED];
+	unsigned int	entry_size;
+	const struct iommu_liveupdate_ops *ops;
+
+	struct iommu_device *(*iommu)(void);
+	struct iommu_lu_unit_ser *(*ser)(void);
+	struct device	*(*device)(struct kunit *test, unsigned int i);
+	struct iommu_domain *(*alloc_domain)(struct kunit *test, struct device *dev);
+	u32		(*domain_id)(struct iommu_domain *domain);
+	void		*(*entry)(unsigned int i);
+	void		(*leave)(struct kunit *test, unsigned int i,
+				 struct iommu_lu_device_ser *ser);
+	void		(*shut_down)(void);
+	void		(*boot)(struct kunit *test);
+	bool		(*is_closed)(const void *entry);
+	bool		(*leads_to)(const void *entry, struct iommu_domain *domain);
+	void		(*start_notes)(void);
+	bool		(*is_flushed)(unsigned int i);
+};
+
+static const struct translation_fmt *translation;
+
+/* What the stubs say, and were told, of each device */
+static struct {
+	struct iommu_lu_device_ser	ser[NR_TRANSLATED];
+	bool				recorded[NR_TRANSLATED];
+	unsigned int			adopted[NR_TRANSLATED];
+	unsigned int			refused[NR_TRANSLATED];
+} left;
+
+static int left_index(u16 devid)
+{
+	int i;
+
+	for (i = 0; i < NR_TRANSLATED; i++) {
+		if (translation->ids[i] == devid)
+			return i;
+	}
+	return -1;
+}
+
+static bool left_entry_stays(u32 segment, u16 devid)
+{
+	int i = left_index(devid);
+
+	return i >= 0 && left.recorded[i];
+}
+
+static const struct iommu_lu_device_ser *left_entry(u32 segment, u16 devid)
+{
+	return left_entry_stays(segment, devid) ? &left.ser[left_index(devid)] : NULL;
+}
+
+static const char *adopt_left_entry(const struct iommu_lu_device_ser *ser,
+				    struct iommu_device *iommu,
+				    const struct iommu_liveupdate_ops *ops)
+{
+	left.adopted[ser - left.ser]++;
+	return NULL;
+}
+
+static void refuse_left_entry(u32 segment, u16 devid, const char *reason)
+{
+	int i = left_index(devid);
+
+	if (i >= 0)
+		left.refused[i]++;
+}
+
+static phys_addr_t left_tables(const struct iommu_lu_pages_ser *ser)
+{
+	return LEFT_TABLES;
+}
+
+/* What was seen of one entry while it was written; few breakpoints are there to watch it */
+static struct {
+	void			*watches[MAX_TRANSLATION_SIZE / sizeof(u64)];
+	const void		*entry;
+	u8			old[MAX_TRANSLATION_SIZE];
+	u8			new[MAX_TRANSLATION_SIZE];
+	struct iommu_domain	*domain;
+	unsigned int		stores;
+	bool			replaced;
+	bool			torn;
+	bool			incomplete;
+} seen_entry;
+
+/* It is the old one, or the first other one in full, which leads to the new domain. */
+static void look_at_translation(struct perf_event *bp, struct perf_sample_data *data,
+				struct pt_regs *regs)
+{
+	size_t size = translation->entry_size;
+
+	seen_entry.stores++;
+	if (!memcmp(seen_entry.entry, seen_entry.old, size))
+		return;
+	if (!seen_entry.replaced)
+		memcpy(seen_entry.new, seen_entry.entry, size);
+	seen_entry.replaced = true;
+	seen_entry.torn |= memcmp(seen_entry.entry, seen_entry.new, size);
+	if (seen_entry.domain)
+		seen_entry.incomplete |= !translation->leads_to(seen_entry.entry,
+								seen_entry.domain);
+}
+
+/* @domain is the new one, or NULL if the entry is going to be closed. */
+static void watch_entry(struct kunit *test, unsigned int i, struct iommu_domain *domain)
+{
+	unsigned int word, nr_words = translation->entry_size / sizeof(u64);
+	u64 *entry = translation->entry(i);
+
+	for (word = 0; word < nr_words && seen_entry.watches[word]; word++)
+		kunit_release_action(test, unwatch, seen_entry.watches[word]);
+
+	memset(&seen_entry, 0, sizeof(seen_entry));
+	seen_entry.entry = entry;
+	seen_entry.domain = domain;
+	memcpy(seen_entry.old, entry, translation->entry_size);
+	for (word = 0; word < nr_words; word++)
+		seen_entry.watches[word] = watch(test, entry + word, HW_BREAKPOINT_LEN_8,
+						 look_at_translation, NULL);
+	translation->start_notes();
+}
+
+static void expect_closed(struct kunit *test, unsigned int i)
+{
+	KUNIT_EXPECT_TRUE(test, translation->is_closed(translation->entry(i)));
+}
+
+static void expect_closed_at_once(struct kunit *test, unsigned int i)
+{
+	KUNIT_EXPECT_TRUE(test, seen_entry.replaced);
+	KUNIT_EXPECT_TRUE(test, translation->is_closed(seen_entry.new));
+	expect_closed(test, i);
+}
+
+static void leave_entry(struct kunit *test, unsigned int i)
+{
+	left.ser[i].devid = translation->ids[i];
+	left.ser[i].domain_id = LEFT_DOMAIN_ID;
+	translation->leave(test, i, &left.ser[i]);
+}
+
+static void leave_recorded_entry(struct kunit *test, unsigned int i)
+{
+	leave_entry(test, i);
+	left.recorded[i] = true;
+}
+
+static int attach_domain(struct iommu_domain *domain, struct device *dev,
+			 struct iommu_domain *old)
+{
+	return domain->ops->attach_dev(domain, dev, old);
+}
+
+static void unpreserve_unit(void *iommu)
+{
+	translation->ops->unpreserve_unit(iommu);
+}
+
+static void preserve_unit(struct kunit *test)
+{
+	struct iommu_device *iommu = translation->iommu();
+
+	KUNIT_ASSERT_EQ(test, 0, translation->ops->preserve_unit(iommu, translation->ser()));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unpreserve_unit, iommu));
+}
+
+static void boot(struct kunit *test)
+{
+	preserve_unit(test);
+	translation->shut_down();
+	translation->boot(test);
+}
+
+static void free_left_domain_id(void *iommu)
+{
+	translation->ops->free_domain_id(iommu, LEFT_DOMAIN_ID);
+}
+
+/* The device starts with the entry that is there. Its domain id is nobody else's. */
+static struct device *start_handed_over(struct kunit *test, unsigned int i)
+{
+	struct device *dev = translation->device(test, i);
+	struct iommu_device *iommu = translation->iommu();
+
+	if (!i) {
+		KUNIT_ASSERT_EQ(test, 0, translation->ops->reserve_domain_id(iommu,
+									     LEFT_DOMAIN_ID));
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_left_domain_id,
+								   iommu));
+	}
+	KUNIT_EXPECT_EQ(test, 0, attach_domain(translation->ops->handed_over, dev, NULL));
+	return dev;
+}
+
+/*
+ * Cases
+ */
+
+static void all_translation_methods_are_there(struct kunit *test)
+{
+	const struct iommu_liveupdate_ops *ops = translation->ops;
+
+	KUNIT_EXPECT_TRUE(test, ops->preserve_unit && ops->unpreserve_unit && ops->check_device &&
+			  ops->add_entries && ops->reserve_domain_id && ops->free_domain_id &&
+			  ops->finish_unit && ops->handed_over);
+	KUNIT_EXPECT_EQ(test, ops->handed_over->type, IOMMU_DOMAIN_HANDED_OVER);
+}
+
+static void shutdown_closes_an_entry_at_once(struct kunit *test)
+{
+	leave_entry(test, 0);
+	preserve_unit(test);
+	watch_entry(test, 0, NULL);
+	translation->shut_down();
+	expect_closed_at_once(test, 0);
+}
+
+static void shutdown_leaves_an_entry_with_mappings(struct kunit *test)
+{
+	leave_recorded_entry(test, 0);
+	leave_entry(test, 1);
+	preserve_unit(test);
+	watch_entry(test, 0, NULL);
+	translation->shut_down();
+	KUNIT_EXPECT_EQ(test, seen_entry.stores, 0);
+	expect_closed(test, 1);
+}
+
+static void boot_keeps_an_entry_with_mappings(struct kunit *test)
+{
+	u8 entry[MAX_TRANSLATION_SIZE];
+
+	leave_recorded_entry(test, 0);
+	memcpy(entry, translation->entry(0), translation->entry_size);
+	boot(test);
+	KUNIT_EXPECT_MEMEQ(test, translation->entry(0), entry, translation->entry_size);
+	KUNIT_EXPECT_EQ(test, left.adopted[0], 1);
+	KUNIT_EXPECT_EQ(test, left.refused[0], 0);
+	expect_closed(test, 1);
+}
+
+static void boot_closes_an_entry_which_differs(struct kunit *test)
+{
+	leave_recorded_entry(test, 0);
+	leave_recorded_entry(test, 1);
+	left.ser[0].entry[0] ^= PAGE_SIZE;
+	boot(test);
+	expect_closed(test, 0);
+	KUNIT_EXPECT_EQ(test, left.adopted[0], 0);
+	KUNIT_EXPECT_EQ(test, left.refused[0], 1);
+	KUNIT_EXPECT_EQ(test, left.adopted[1], 1);
+}
+
+static void device_starts_with_its_entry(struct kunit *test)
+{
+	leave_recorded_entry(test, 0);
+	boot(test);
+	watch_entry(test, 0, NULL);
+	start_handed_over(test, 0);
+	KUNIT_EXPECT_EQ(test, seen_entry.stores, 0);
+}
+
+static void expect_replaced_at_once(struct kunit *test, unsigned int i,
+				    struct iommu_domain *domain)
+{
+	KUNIT_EXPECT_TRUE(test, seen_entry.replaced);
+	KUNIT_EXPECT_FALSE(test, seen_entry.torn);
+	KUNIT_EXPECT_FALSE(test, seen_entry.incomplete);
+	KUNIT_EXPECT_TRUE(test, translation->leads_to(translation->entry(i), domain));
+	KUNIT_EXPECT_TRUE(test, translation->is_flushed(i));
+}
+
+static void owner_replaces_the_entry_at_once(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	domain = translation->alloc_domain(test, dev);
+	watch_entry(test, 0, domain);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, translation->ops->handed_over));
+	expect_replaced_at_once(test, 0, domain);
+	KUNIT_EXPECT_NE(test, translation->domain_id(domain), LEFT_DOMAIN_ID);
+}
+
+static void devices_which_shared_a_domain_go_to_two(struct kunit *test)
+{
+	struct iommu_domain *domains[NR_TRANSLATED];
+	u8 entry[MAX_TRANSLATION_SIZE];
+	struct device *dev;
+	unsigned int i;
+
+	for (i = 0; i < NR_TRANSLATED; i++)
+		leave_recorded_entry(test, i);
+	boot(test);
+	memcpy(entry, translation->entry(1), translation->entry_size);
+
+	for (i = 0; i < NR_TRANSLATED; i++) {
+		dev = start_handed_over(test, i);
+		domains[i] = translation->alloc_domain(test, dev);
+		if (i)
+			KUNIT_EXPECT_MEMEQ(test, translation->entry(1), entry,
+					   translation->entry_size);
+		watch_entry(test, i, domains[i]);
+		KUNIT_ASSERT_EQ(test, 0, attach_domain(domains[i], dev,
+						       translation->ops->handed_over));
+		expect_replaced_at_once(test, i, domains[i]);
+	}
+	KUNIT_EXPECT_TRUE(test, translation->leads_to(translation->entry(0), domains[0]));
+	KUNIT_EXPECT_NE(test, translation->domain_id(domains[0]),
+			translation->domain_id(domains[1]));
+}
+
+/* Its session is finished, and nobody has attached it. */
+static void device_which_nobody_attached_is_closed(struct kunit *test)
+{
+	struct iommu_domain *handed_over = translation->ops->handed_over;
+	struct device *dev;
+
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	watch_entry(test, 0, NULL);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(handed_over, dev, handed_over));
+	expect_closed_at_once(test, 0);
+	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
+}
+
+/* There is no device with this requester id any more. */
+static void finish_closes_what_nobody_has_left(struct kunit *test)
+{
+	leave_recorded_entry(test, 0);
+	boot(test);
+	watch_entry(test, 0, NULL);
+	translation->ops->finish_unit(translation->iommu());
+	expect_closed_at_once(test, 0);
+	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
+}
+
+static void finish_leaves_the_entry_of_an_owner(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	domain = translation->alloc_domain(test, dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, translation->ops->handed_over));
+	left.recorded[0] = false;
+	translation->ops->finish_unit(translation->iommu());
+	KUNIT_EXPECT_TRUE(test, translation->leads_to(translation->entry(0), domain));
+}
+
+static void shutdown_allocates_nothing(struct kunit *test)
+{
+	init_failing(test);
+	leave_recorded_entry(test, 0);
+	leave_entry(test, 1);
+	preserve_unit(test);
+	fail_nth(1);
+	translation->shut_down();
+	KUNIT_EXPECT_FALSE(test, stop_failing());
+	expect_closed(test, 1);
+}
+
+static void start_translation(struct kunit *test, const struct translation_fmt *fmt)
+{
+	translation = fmt;
+	memset(&left, 0, sizeof(left));
+	memset(&seen_entry, 0, sizeof(seen_entry));
+	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, left_entry_stays);
+	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, left_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, adopt_left_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, refuse_left_entry);
+	kunit_activate_static_stub(test, iommu_lu_pages_first, left_tables);
+}
+
+/* Of one suite: cases keep their results. */
+#define DEFINE_TRANSLATION_SUITE_CASES(_name)				\
+static struct kunit_case _name[] = {					\
+	KUNIT_CASE(all_translation_methods_are_there),			\
+	KUNIT_CASE(shutdown_closes_an_entry_at_once),			\
+	KUNIT_CASE(shutdown_leaves_an_entry_with_mappings),		\
+	KUNIT_CASE(shutdown_allocates_nothing),				\
+	KUNIT_CASE(boot_keeps_an_entry_with_mappings),			\
+	KUNIT_CASE(boot_closes_an_entry_which_differs),			\
+	KUNIT_CASE(device_starts_with_its_entry),			\
+	KUNIT_CASE(owner_replaces_the_entry_at_once),			\
+	KUNIT_CASE(devices_which_shared_a_domain_go_to_two),		\
+	KUNIT_CASE(device_which_nobody_attached_is_closed),		\
+	KUNIT_CASE(finish_closes_what_nobody_has_left),			\
+	KUNIT_CASE(finish_leaves_the_entry_of_an_owner),		\
+	{ }								\
+}
+
+#endif /* _KUNIT_TRANSLATION_SUITE_H */
