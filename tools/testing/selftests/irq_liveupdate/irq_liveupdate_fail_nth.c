@@ -5,10 +5,12 @@
  *
  *	irq_liveupdate_fail_nth [BDF]		needs no kexec
  *
- *	irq_liveupdate_kexec -s 1 BDF
+ *	irq_liveupdate_fail_nth -s 1 BDF	does the same, and hands the device over
  *	kexec -e
- *	irq_liveupdate_fail_nth adopt BDF	arms the vectors which were handed over
+ *	irq_liveupdate_fail_nth -s 2 BDF	arms the vectors which were handed over,
+ *						and attaches the device
  *
+ * Behind an IOMMU the device is attached to a page table that is filled with a memfd.
  * After each failure the same call has to succeed, and the device has to be as it
  * was, with every vector delivered once when it is triggered. What the kernel
  * loses without a word is found by kmemleak.
@@ -24,6 +26,7 @@
 
 #include "kselftest.h"
 
+#include "dma.h"
 #include "fail_nth.h"
 #include "irqinfo.h"
 #include "luo.h"
@@ -33,20 +36,22 @@
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_fail_nth"
-#define TOKEN		1
-
-/* Of irq_liveupdate_kexec */
-#define KEXEC_SESSION	"irq_liveupdate_kexec-0"
-#define KEXEC_TOKEN	2
+#define MEMORY_TOKEN	1
+#define DEVICE_TOKEN	2
 
 #define VECTORS		2
 #define MAX_ALLOCATIONS	2000
 
-#define KHO_SUBTREE	"/sys/kernel/debug/kho/out/sub_fdts/irq-liveupdate"
+/* Enough for a second page of the page table at its lowest level */
+#define NR_PAGES	600
+
+#define KHO_SUBTREES	"/sys/kernel/debug/kho/out/sub_fdts/"
 
 static struct vfio_dev dev;
 static int eventfds[VECTORS];
 static int session;
+static int memfd;
+static void *memory;
 
 static bool delivers(void)
 {
@@ -68,6 +73,7 @@ static void open_session(void)
 	session = luo_create_session(SESSION);
 	if (session < 0)
 		ksft_exit_fail_msg("no session: %s\n", strerror(-session));
+	check(luo_preserve_fd(session, memfd, MEMORY_TOKEN), "preserve memory");
 }
 
 static void close_session(void)
@@ -77,7 +83,7 @@ static void close_session(void)
 
 static int preserve(void)
 {
-	return luo_preserve_fd(session, dev.fd, TOKEN);
+	return luo_preserve_fd(session, dev.fd, DEVICE_TOKEN);
 }
 
 static int cancel(void)
@@ -146,7 +152,8 @@ static bool can_be_preserved(void)
 	ret = preserve();
 	close_session();
 
-	return !ret && access(KHO_SUBTREE, F_OK);
+	return !ret && access(KHO_SUBTREES "irq-liveupdate", F_OK) &&
+	       access(KHO_SUBTREES "iommu-v1", F_OK);
 }
 
 static bool is_well(const struct walk *walk, const struct device_state *before)
@@ -204,6 +211,13 @@ static void make_eventfds(void)
 		eventfds[i] = signals_create();
 }
 
+static void map_memory(void)
+{
+	memory = dma_map(memfd, NR_PAGES);
+	if (!memory)
+		ksft_exit_fail_perror("mmap");
+}
+
 static void test_preserve(const char *bdf)
 {
 	unsigned int i;
@@ -212,6 +226,10 @@ static void test_preserve(const char *bdf)
 	check(vfio_dev_open_cdev(&dev, bdf), "open");
 	check(vfio_dev_bind(&dev), "bind");
 	check(vfio_dev_set_bus_master(&dev), "bus master");
+	memfd = dma_create(NR_PAGES);
+	check(memfd, "memfd");
+	map_memory();
+	check(dma_attach(&dev, memory, NR_PAGES), "attach");
 	check(arm(), "arm");
 
 	for (i = 0; i < ARRAY_SIZE(walks); i++)
@@ -255,20 +273,11 @@ static bool step_adoption(unsigned int n, unsigned int *nr_failed)
 }
 
 /* A vector for which there was no memory at first keeps its number and entry nevertheless. */
-static void test_adoption(const char *bdf)
+static void test_adoption(void)
 {
 	unsigned int n, nr_failed = 0;
 	struct identity was, is;
 	bool same = true;
-
-	ksft_set_plan(1);
-	session = luo_retrieve_session(KEXEC_SESSION);
-	check(session, "session");
-	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
-	dev.fd = luo_retrieve_fd(session, KEXEC_TOKEN);
-	check(dev.fd, "retrieve");
-	check(vfio_dev_bind(&dev), "bind");
-	check(arm(), "arm");
 
 	was = get_identity();
 	for (n = 1; n <= MAX_ALLOCATIONS && step_adoption(n, &nr_failed) && same; n++) {
@@ -279,23 +288,91 @@ static void test_adoption(const char *bdf)
 	}
 	ksft_print_msg("adopt: %u allocations failed, %u times there were no vectors\n", n - 1,
 		       nr_failed);
-	check(luo_finish(session), "finish");
 	ksft_test_result(same && n <= MAX_ALLOCATIONS, "adopt: each allocation fails once\n");
+}
+
+/* Returns whether it came to the n-th allocation. */
+static bool step_attach(__u32 hwpt, unsigned int n, unsigned int *nr_refused)
+{
+	bool hit;
+	int ret;
+
+	fail_nth(n);
+	ret = vfio_dev_attach(&dev, hwpt);
+	hit = stop_failing();
+	if (ret && (!hit || ret != -ENOMEM))
+		ksft_exit_fail_msg("attach: %s\n", strerror(-ret));
+	if (hit && !ret)
+		check(vfio_dev_detach(&dev), "detach");
+	*nr_refused += !!ret;
+
+	return hit;
+}
+
+/*
+ * Until it succeeds for the first time, the device keeps the page table with which it
+ * was handed over.
+ */
+static void test_attach(void)
+{
+	unsigned int n = 1, nr_refused = 0;
+	__u32 hwpt;
+
+	check(dma_alloc_hwpt(&dev, memory, NR_PAGES, &hwpt), "page table");
+	while (n <= MAX_ALLOCATIONS && step_attach(hwpt, n, &nr_refused))
+		n++;
+	ksft_print_msg("attach: %u allocations failed, %u times it was refused\n", n - 1,
+		       nr_refused);
+	ksft_test_result(n <= MAX_ALLOCATIONS && nr_refused,
+			 "attach: each allocation fails once\n");
+}
+
+static void test_next_kernel(const char *bdf)
+{
+	ksft_set_plan(3);
+	session = luo_retrieve_session(SESSION);
+	check(session, "session");
+	memfd = luo_retrieve_fd(session, MEMORY_TOKEN);
+	check(memfd, "retrieve memory");
+	map_memory();
+	snprintf(dev.bdf, sizeof(dev.bdf), "%s", bdf);
+	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
+	check(dev.fd, "retrieve");
+	check(vfio_dev_bind(&dev), "bind");
+	check(arm(), "arm");
+
+	test_adoption();
+	test_attach();
+	ksft_test_result(!luo_finish(session), "FINISH\n");
+	ksft_finished();
+}
+
+/* The session lives as long as its file is open. */
+static void hand_over(void)
+{
+	open_and_preserve();
+	if (!stay())
+		ksft_finished();
+	for (;;)
+		pause();
 }
 
 int main(int argc, char *argv[])
 {
+	bool staged = argc == 4 && !strcmp(argv[1], "-s");
+
 	ksft_print_header();
-	if (argc > 2 && (argc != 3 || strcmp(argv[1], "adopt")))
-		ksft_exit_fail_msg("usage: %s [[adopt] BDF]\n", argv[0]);
+	if (argc > 2 && !staged)
+		ksft_exit_fail_msg("usage: %s [[-s 1|2] BDF]\n", argv[0]);
 	require_liveupdate();
 	if (fail_nth_init())
 		ksft_exit_skip("no fault injection: see config\n");
 
 	make_eventfds();
-	if (argc == 3)
-		test_adoption(argv[2]);
-	else
-		test_preserve(require_device(argv[1]));
+	if (staged && !strcmp(argv[2], "2"))
+		test_next_kernel(argv[3]);
+	test_preserve(require_device(staged ? argv[3] : argv[1]));
+	if (staged)
+		hand_over();
 	ksft_finished();
 }

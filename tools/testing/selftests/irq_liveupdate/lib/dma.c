@@ -51,22 +51,28 @@ int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_p
 	return ret ?: ioas_map(ioas, DMA_IOVA, memory, nr_pages * DMA_PAGE_BYTES);
 }
 
+/* A page table for a device with an IOMMU that is bound, filled with the memory */
+int dma_alloc_hwpt(struct vfio_dev *dev, void *memory, unsigned int nr_pages, __u32 *hwpt)
+{
+	struct ioas ioas;
+	int ret = dma_map_ioas(&ioas, dev->iommufd, memory, nr_pages);
+
+	return ret ?: ioas_alloc_hwpt(&ioas, dev->devid, hwpt);
+}
+
 /*
  * Let the device, which is bound, reach the memory, if it has an IOMMU. The page
  * table is filled before it is attached: the device may be running.
  */
 int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 {
-	struct ioas ioas;
 	__u32 hwpt;
 	int ret;
 
 	if (!has_iommu(dev))
 		return 0;
 
-	ret = dma_map_ioas(&ioas, dev->iommufd, memory, nr_pages);
-	if (!ret)
-		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
+	ret = dma_alloc_hwpt(dev, memory, nr_pages, &hwpt);
 	return ret ?: vfio_dev_attach(dev, hwpt);
 }
 

@@ -18,6 +18,7 @@
 
 int dma_create(unsigned int nr_pages);
 void *dma_map(int memfd, unsigned int nr_pages);
+int dma_alloc_hwpt(struct vfio_dev *dev, void *memory, unsigned int nr_pages, __u32 *hwpt);
 int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages);
 int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_pages);
 __u64 dma_physical(const void *page);
