@@ -115,7 +115,7 @@ ci:		## what .ci/run runs: check and test, a part of it on the debug kernel as w
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU, with kunit.py
 	@scripts/test.py kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
 
-fuzz: prepare	## fuzz the validator in user space, under the sanitizers
+fuzz: prepare	## fuzz the validators in user space, under the sanitizers
 	@scripts/setup.sh full
 	@scripts/fuzz.sh
 

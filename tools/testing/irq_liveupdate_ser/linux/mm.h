@@ -6,6 +6,8 @@
 #include <linux/align.h>
 
 #define PAGE_SIZE		4096UL
+#define PAGE_MASK		(~(PAGE_SIZE - 1))
+#define MAX_PAGE_ORDER		10
 #define PAGE_ALIGN(_len)	ALIGN(_len, PAGE_SIZE)
 
 #endif /* _LINUX_MM_H */
