@@ -104,6 +104,23 @@ static void alloc_tables(struct kunit *test, struct mock_domain *domain, unsigne
 		domain->tables[domain->nr_tables] = alloc_table(test);
 }
 
+static int mock_visit_tables(struct pt_iommu *pt,
+			     int (*fn)(void *table, void *arg), void *arg)
+{
+	struct mock_domain *domain = to_mock_domain(&pt->domain);
+	unsigned int i;
+	int ret = 0;
+
+	domain->visits++;
+	for (i = 0; i < domain->nr_tables && !ret; i++)
+		ret = fn(domain->tables[i], arg);
+	return ret;
+}
+
+static const struct pt_iommu_ops mock_pt_ops = {
+	.for_each_table	= mock_visit_tables,
+};
+
 static void init_domain(struct kunit *test, struct mock_domain *domain, u32 id)
 {
 	domain->pt.domain.type = IOMMU_DOMAIN_UNMANAGED;

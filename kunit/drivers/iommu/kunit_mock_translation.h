@@ -149,23 +149,6 @@ static const struct iommu_domain_ops mock_domain_ops = {
 	.attach_dev	= mock_attach,
 };
 
-static int mock_visit_tables(struct pt_iommu *pt,
-			     int (*fn)(void *table, void *arg), void *arg)
-{
-	struct mock_domain *domain = to_mock_domain(&pt->domain);
-	unsigned int i;
-	int ret = 0;
-
-	domain->visits++;
-	for (i = 0; i < domain->nr_tables && !ret; i++)
-		ret = fn(domain->tables[i], arg);
-	return ret;
-}
-
-static const struct pt_iommu_ops mock_pt_ops = {
-	.for_each_table	= mock_visit_tables,
-};
-
 /*
  * The kernel which hands over
  */
