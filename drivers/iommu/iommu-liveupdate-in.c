@@ -454,6 +454,8 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
 
 	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_abandon_unit, iommu);
 
+	iommu_lu_forget_unit(iommu);
+
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
 	xa_for_each(&iommu_lu_in_devices, key, in) {
@@ -480,7 +482,8 @@ static bool uses_tables(struct pci_dev *pdev)
  * iommu_lu_stop_unattached - Stop a device which was attached to nothing new
  * @dev:	Device that is no longer incoming
  *
- * Context: May sleep.
+ * Context: May sleep. The lock of the group is held, so that no attachment comes between
+ * the look and the stop.
  */
 void iommu_lu_stop_unattached(struct device *dev)
 {

@@ -447,6 +447,28 @@ void iommu_liveupdate_take_over(struct iommu_device *iommu)
 }
 
 /**
+ * iommu_lu_forget_unit - A unit is not used any more
+ * @iommu:	The unit, whether it was taken over or not
+ *
+ * Its driver is not called at the end, when it may be gone.
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_forget_unit(struct iommu_device *iommu)
+{
+	unsigned int i;
+
+	guard(mutex)(&iommu_lu_in_lock);
+
+	for (i = 0; i < iommu_lu_in.nr_units; i++) {
+		if (iommu_lu_in.units[i] == iommu) {
+			iommu_lu_in.units[i] = iommu_lu_in.units[--iommu_lu_in.nr_units];
+			return;
+		}
+	}
+}
+
+/**
  * iommu_liveupdate_incoming - Does a device run as the previous kernel has left it?
  * @dev:	Device
  *
@@ -486,7 +508,6 @@ void iommu_liveupdate_close(struct device *dev)
 	if (!dev->iommu_group)
 		return;
 
-	iommu_lu_stop_unattached(dev);
 	iommu_group_close_handed_over(dev->iommu_group, dev);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_close);

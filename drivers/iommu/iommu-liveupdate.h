@@ -44,6 +44,7 @@ void iommu_group_close_handed_over(struct iommu_group *group, struct device *dev
 void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */
+void iommu_lu_forget_unit(struct iommu_device *iommu);
 #if IS_ENABLED(CONFIG_KUNIT)
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
 #endif

@@ -719,17 +719,17 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
  */
 void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 {
+	bool translates = readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES;
 	struct pci_dev *pdev = NULL;
 
-	iommu_liveupdate_abandon_unit(&iommu->iommu);
-	if (!(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
-		return;
-
 	for_each_pci_dev(pdev) {
-		if (iommu_liveupdate_incoming(&pdev->dev) &&
+		if (translates && iommu_liveupdate_incoming(&pdev->dev) &&
 		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu)
 			iommu_liveupdate_stop_device(pdev, reason);
 	}
+
+	/* From here on, memory of the devices may be freed. */
+	iommu_liveupdate_abandon_unit(&iommu->iommu);
 }
 
 static void context_flush(struct intel_iommu *iommu, const struct context_entry *old, u16 id)

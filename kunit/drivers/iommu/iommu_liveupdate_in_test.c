@@ -560,6 +560,37 @@ static void unit_that_is_switched_off_frees_its_ids(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
 }
 
+static unsigned int nr_finished;
+
+static void fake_finish_unit(struct iommu_device *iommu)
+{
+	nr_finished++;
+}
+
+static const struct iommu_liveupdate_ops finished_ops = {
+	.finish_unit	= fake_finish_unit,
+};
+
+static const struct iommu_ops iommu_ops = {
+	.liveupdate	= &finished_ops,
+};
+
+/* Setting it up has failed, so it was not registered, or it is not there any more. */
+static void unit_that_is_switched_off_is_not_finished(struct kunit *test)
+{
+	struct iommu_device gone = { }, stays = { .ops = &iommu_ops };
+
+	leave_devices(test);
+	load(test);
+	iommu_liveupdate_take_over(&gone);
+	iommu_liveupdate_take_over(&stays);
+	iommu_liveupdate_abandon_unit(&gone);
+
+	nr_finished = 0;
+	iommu_liveupdate_finish();
+	KUNIT_EXPECT_EQ(test, 1, nr_finished);
+}
+
 static void any_flipped_bit_is_refused(struct kunit *test)
 {
 	u32 bit;
@@ -798,6 +829,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(refused_entry_is_not_used),
 	KUNIT_CASE(device_without_its_mappings_is_stopped),
 	KUNIT_CASE(unit_that_is_switched_off_frees_its_ids),
+	KUNIT_CASE(unit_that_is_switched_off_is_not_finished),
 	KUNIT_CASE(any_flipped_bit_is_refused),
 	KUNIT_CASE_PARAM(bad_record_is_refused, damage_gen_params),
 	KUNIT_CASE(other_list_at_the_same_address_is_refused),
