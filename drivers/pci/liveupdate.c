@@ -187,8 +187,6 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 {
 	struct pci_bus *bus;
 
-	if (test_bit(PCI_DEV_LIVEUPDATE_FORBIDDEN, &pdev->priv_flags))
-		return "forbidden by the administrator";
 	if (pdev->is_virtfn)
 		return "a virtual function";
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
@@ -221,40 +219,48 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 		return "disconnected";
 
 	*err = -EBUSY;
-	return pci_liveupdate_outgoing(pdev) ? "preserved already" : NULL;
+	if (pci_liveupdate_outgoing(pdev))
+		return "preserved already";
+
+	*err = -EOPNOTSUPP;
+	return test_bit(PCI_DEV_LIVEUPDATE_FORBIDDEN, &pdev->priv_flags) ?
+	       "forbidden by the administrator" : NULL;
 }
 
 /* The driver whose devices can be handed over: why it refuses one. NULL without one. */
-const char *(*pci_lu_handler_refuses)(struct pci_dev *pdev);
+bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
 
 /**
  * pci_liveupdate_refuses() - Why can a device not be handed over?
  * @pdev: The device
+ * @reason: Where the reason goes, as a string
+ * @size: Bytes there
  *
  * All that can be told without preserving it: not whether what it has mapped for DMA
  * is preserved, nor whether each of its interrupts can be captured. Changes nothing.
  *
  * Context: Process context, sleeps. @pdev and the devices above it are not removed
  *          meanwhile.
- * Return: The reason, a constant string, or NULL if none is known.
+ * Return: True if there is a reason.
  */
-const char *pci_liveupdate_refuses(struct pci_dev *pdev)
+bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
 {
-	const char *reason;
+	const char *found;
 	int err;
 	u32 nr;
 
 	scoped_guard(mutex, &pci_lu_lock)
-		reason = pci_lu_refuse_now(pdev, &nr, &err);
+		found = pci_lu_refuse_now(pdev, &nr, &err);
 
-	if (!reason)
-		reason = pci_msi_liveupdate_refuses(pdev);
-	if (!reason)
-		reason = iommu_liveupdate_refuses(&pdev->dev);
-	if (!reason)
-		reason = pci_lu_handler_refuses ? pci_lu_handler_refuses(pdev) :
-						  "there is no handler of its file";
-	return reason;
+	if (!found)
+		found = pci_msi_liveupdate_refuses(pdev);
+	if (!found)
+		found = iommu_liveupdate_refuses(&pdev->dev);
+	if (!found && pci_lu_handler_refuses)
+		return pci_lu_handler_refuses(pdev, reason, size);
+
+	strscpy(reason, found ?: "there is no handler of its file", size);
+	return true;
 }
 
 /**

@@ -16,7 +16,7 @@ struct pci_lu_dev_ser;
 
 /* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
 extern struct mutex pci_lu_lock;
-extern const char *(*pci_lu_handler_refuses)(struct pci_dev *pdev);
+extern bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
 
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 

@@ -677,14 +677,15 @@ static struct liveupdate_flb pci_liveupdate_flb = {
 /**
  * pci_liveupdate_register_flb() - Attach the list of devices to a file handler
  * @fh: The registered handler of the files of PCI devices
- * @refuses: Returns why the handler refuses a device, a constant string, or NULL.
+ * @refuses: Returns whether the handler refuses a device, and writes the reason.
  *	     Changes nothing. May sleep.
  *
  * Context: Before late_initcall. Process context, sleeps.
  * Return: 0 on success, or what liveupdate_register_flb() says.
  */
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
-				const char *(*refuses)(struct pci_dev *pdev))
+				bool (*refuses)(struct pci_dev *pdev, char *reason,
+						size_t size))
 {
 	int err;
 

@@ -20,9 +20,11 @@
 
 static ssize_t preservable_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	const char *reason = pci_liveupdate_refuses(to_pci_dev(dev));
+	char reason[REASON_LEN];
 
-	return reason ? sysfs_emit(buf, "no: %s\n", reason) : sysfs_emit(buf, "yes\n");
+	if (pci_liveupdate_refuses(to_pci_dev(dev), reason, sizeof(reason)))
+		return sysfs_emit(buf, "no: %s\n", reason);
+	return sysfs_emit(buf, "yes\n");
 }
 static DEVICE_ATTR_RO(preservable);
 

@@ -79,18 +79,16 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
  */
 const char *vfio_liveupdate_refuses(struct vfio_device *device)
 {
-	const char *reason = NULL;
+	/*
+	 * A hint, whoever asks. Without the lock of the device set: preserve() and freeze()
+	 * only try that one, and would be refused because somebody looks.
+	 */
+	if (!data_race(device->open_count))
+		return "not open";
+	if (!data_race(vfio_device_cdev_opened(device)))
+		return "not a cdev bound to an iommufd";
 
-	if (!mutex_trylock(&device->dev_set->lock))
-		return "a device of its set is being opened, closed or attached";
-
-	if (!device->open_count)
-		reason = "not open";
-	else if (!vfio_device_cdev_opened(device))
-		reason = "not a cdev bound to an iommufd";
-	mutex_unlock(&device->dev_set->lock);
-
-	return reason;
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_refuses);
 

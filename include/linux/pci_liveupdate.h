@@ -13,9 +13,10 @@ struct pci_driver;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
-				const char *(*refuses)(struct pci_dev *pdev));
+				bool (*refuses)(struct pci_dev *pdev, char *reason,
+						size_t size));
 
-const char *pci_liveupdate_refuses(struct pci_dev *pdev);
+bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size);
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);

@@ -181,17 +181,22 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 		pci_liveupdate_stop(pdev, "nobody has retrieved it");
 }
 
-static const char *vfio_pci_luo_refuses(struct pci_dev *pdev)
+static bool vfio_pci_luo_refuses(struct pci_dev *pdev, char *reason, size_t size)
 {
-	const char *reason;
+	const char *found;
 
-	if (!vfio_pci_luo_get())
-		return "not bound to vfio-pci";
+	if (!vfio_pci_luo_get()) {
+		strscpy(reason, "not bound to vfio-pci", size);
+		return true;
+	}
 
-	reason = vfio_pci_luo_ops_refuse(pdev);
+	/* The string goes with the module. */
+	found = vfio_pci_luo_ops_refuse(pdev);
+	if (found)
+		strscpy(reason, found, size);
 	vfio_pci_luo_put();
 
-	return reason;
+	return found;
 }
 
 static const struct liveupdate_file_ops vfio_pci_luo_file_ops = {

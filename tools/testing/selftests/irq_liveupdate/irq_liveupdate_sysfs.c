@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -28,6 +30,8 @@
 #define SESSION		"irq_liveupdate_sysfs"
 #define TOKEN		1
 #define VECTORS		2
+#define READERS		3
+#define UPDATES		200
 #define FORBIDDEN	"no: forbidden by the administrator"
 
 static const char *bdf;
@@ -113,8 +117,52 @@ static void test_preserved(struct vfio_dev *dev)
 
 	check(luo_preserve_fd(session, dev->fd, TOKEN), "preserve");
 	expect("preservable", "no: preserved already", "preserved");
+	check(allow("0"), "allowed");
+	expect("preservable", "no: preserved already", "forbidden too late");
+	check(allow("1"), "allowed");
 	close(session);
 	expect("preservable", "yes", "given up");
+}
+
+static void read_for_ever(void)
+{
+	char path[PATH_MAX], text[256];
+	int fd;
+
+	snprintf(path, sizeof(path), DEVICE "liveupdate/preservable", bdf);
+	for (;;) {
+		fd = open(path, O_RDONLY);
+		if (fd < 0 || read(fd, text, sizeof(text)) < 0)
+			exit(KSFT_FAIL);
+		close(fd);
+	}
+}
+
+/* Anybody may read. Nobody is refused for that. */
+static void test_readers(struct vfio_dev *dev)
+{
+	pid_t readers[READERS];
+	int i, ret = 0, session;
+
+	for (i = 0; i < READERS; i++) {
+		readers[i] = fork();
+		check(readers[i], "fork");
+		if (!readers[i])
+			read_for_ever();
+	}
+
+	for (i = 0; i < UPDATES && !ret; i++) {
+		session = open_session();
+		ret = luo_preserve_fd(session, dev->fd, TOKEN);
+		close(session);
+	}
+	ksft_test_result(!ret, "preserved %d times while others read\n", UPDATES);
+
+	for (i = 0; i < READERS; i++) {
+		ksft_test_result(!waitpid(readers[i], NULL, WNOHANG), "reader %d has gone on\n", i);
+		kill(readers[i], SIGKILL);
+		waitpid(readers[i], NULL, 0);
+	}
 }
 
 /* Everything that a dry run could change */
@@ -156,13 +204,14 @@ int main(int argc, char *argv[])
 	require_liveupdate();
 	bdf = require_device(argv[1]);
 
-	ksft_set_plan(16);
+	ksft_set_plan(21);
 	expect("allowed", "1", "at first");
 	expect("outcome", "cold", "at first");
 	open_device(&dev);
 	expect("preservable", "yes", "bound to an iommufd");
 	test_forbidden(&dev);
 	test_preserved(&dev);
+	test_readers(&dev);
 	test_no_side_effect();
 	test_bridge();
 
