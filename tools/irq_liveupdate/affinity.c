@@ -78,7 +78,7 @@ static enum irqlu_status save(const char *path)
 
 static enum irqlu_status restore(const char *path)
 {
-	struct json_object *saved = snapshot_read(path);
+	struct json_object *saved = snapshot_read(path, "affinity");
 	enum irqlu_status status;
 
 	if (!saved)

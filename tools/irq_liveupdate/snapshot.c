@@ -39,8 +39,16 @@ static bool is_row(struct json_object *row)
 	       json_object_is_type(json_object_object_get(row, "vector"), json_type_int);
 }
 
-/* What somebody has saved, or NULL if it is not a snapshot of this version. */
-struct json_object *snapshot_parse(const char *text)
+static bool is_of(struct json_object *snapshot, const char *command)
+{
+	struct json_object *of = json_object_object_get(snapshot, "command");
+
+	return json_object_is_type(of, json_type_string) &&
+	       !strcmp(json_object_get_string(of), command);
+}
+
+/* What somebody has saved with a command, or NULL if it is not a snapshot of this version. */
+struct json_object *snapshot_parse(const char *text, const char *command)
 {
 	struct json_object *snapshot = json_tokener_parse(text), *rows;
 	size_t nr, i;
@@ -49,7 +57,8 @@ struct json_object *snapshot_parse(const char *text)
 		goto refuse;
 	rows = json_object_object_get(snapshot, "vectors");
 	if (json_object_get_int(json_object_object_get(snapshot, "version")) !=
-	    IRQLU_JSON_VERSION || !json_object_is_type(rows, json_type_array))
+	    IRQLU_JSON_VERSION || !is_of(snapshot, command) ||
+	    !json_object_is_type(rows, json_type_array))
 		goto refuse;
 
 	nr = json_object_array_length(rows);
@@ -150,17 +159,17 @@ enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot)
 }
 
 /* NULL, and says so, if nobody has written it. */
-struct json_object *snapshot_read(const char *path)
+struct json_object *snapshot_read(const char *path, const char *command)
 {
 	struct json_object *snapshot = NULL;
 	size_t size;
 	char *text = file_read(path, &size);
 
 	if (text)
-		snapshot = snapshot_parse(text);
+		snapshot = snapshot_parse(text, command);
 	free(text);
 	if (!snapshot)
-		irqlu_fail(IRQLU_UNKNOWN, "%s: not what irqlu has saved", path);
+		irqlu_fail(IRQLU_UNKNOWN, "%s: not what irqlu %s writes", path, command);
 
 	return snapshot;
 }
@@ -172,7 +181,7 @@ enum irqlu_status irqlu_save(const struct irqlu_options *options, char *args[])
 
 enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 {
-	struct json_object *before = snapshot_read(args[0]), *after, *differences, *output;
+	struct json_object *before = snapshot_read(args[0], "save"), *after, *differences, *output;
 	enum irqlu_status status, printed;
 
 	if (!before)

@@ -4,9 +4,9 @@
 
 #include "irqlu.h"
 
-struct json_object *snapshot_read(const char *path);
+struct json_object *snapshot_read(const char *path, const char *command);
 enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot);
-struct json_object *snapshot_parse(const char *text);
+struct json_object *snapshot_parse(const char *text, const char *command);
 struct json_object *snapshot_differences(struct json_object *before, struct json_object *after);
 
 #endif /* _IRQLU_SNAPSHOT_H */

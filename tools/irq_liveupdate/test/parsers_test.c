@@ -20,7 +20,7 @@
 #include "snapshot.h"
 #include "watch.h"
 
-#define RESULTS		33U
+#define RESULTS		34U
 #define MUTATIONS	20000
 #define SEED		0x5eed11feU
 
@@ -125,11 +125,11 @@ static const char snapshot[] =
 
 static struct json_object *differences_to(const char *from, const char *to)
 {
-	struct json_object *before = snapshot_parse(snapshot), *after, *differences;
+	struct json_object *before = snapshot_parse(snapshot, "save"), *after, *differences;
 	char *text = strdup(snapshot), *at = strstr(text, from);
 
 	memcpy(at, to, strlen(to));
-	after = snapshot_parse(text);
+	after = snapshot_parse(text, "save");
 	differences = snapshot_differences(before, after);
 	json_object_put(before);
 	json_object_put(after);
@@ -150,7 +150,7 @@ static bool is_difference(struct json_object *differences, const char *what)
 
 static void parse_snapshot(char *text, size_t size)
 {
-	struct json_object *was = snapshot_parse(snapshot), *is = snapshot_parse(text);
+	struct json_object *was = snapshot_parse(snapshot, "save"), *is = snapshot_parse(text, "save");
 
 	if (is) {
 		json_object_put(snapshot_differences(was, is));
@@ -173,12 +173,17 @@ static void test_snapshot(void)
 	gone = differences_to("\"vector\": 1", "\"vector\": 2");
 	result(json_object_array_length(gone) == 2, "a vector is gone, and one is new");
 	json_object_put(gone);
-	result(!snapshot_parse("[]") && !snapshot_parse("") && !snapshot_parse("{\"version\":2}") &&
-	       !snapshot_parse("{\"version\":1,\"vectors\":{}}") &&
-	       !snapshot_parse("{\"version\":1,\"vectors\":[{\"bdf\":1,\"vector\":0}]}"),
+	result(!snapshot_parse("[]", "save") && !snapshot_parse("", "save") &&
+	       !snapshot_parse("{\"version\":2,\"command\":\"save\",\"vectors\":[]}", "save") &&
+	       !snapshot_parse("{\"version\":1,\"command\":\"save\",\"vectors\":{}}", "save") &&
+	       !snapshot_parse("{\"version\":1,\"command\":\"save\","
+			       "\"vectors\":[{\"bdf\":1,\"vector\":0}]}", "save"),
 	       "not a snapshot");
+	result(!snapshot_parse(snapshot, "affinity") &&
+	       !snapshot_parse("{\"version\":1,\"vectors\":[]}", "save"),
+	       "written by another command, or by none");
 
-	parsed = snapshot_parse(snapshot);
+	parsed = snapshot_parse(snapshot, "save");
 	result(!strcmp(affinity_of(json_object_object_get(parsed, "vectors"), "0000:01:00.0", 1) ?:
 		       "", "0-3"), "affinity of a vector");
 	json_object_put(parsed);
