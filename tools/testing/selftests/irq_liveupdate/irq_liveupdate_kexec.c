@@ -347,8 +347,7 @@ static void stage_2_after_bound(void)
 	ksft_test_result(retrieve_device(0) >= 0, "the file is retrieved again\n");
 	ksft_test_result(vfio_dev_bind(dev) == -EINVAL, "it cannot be bound again\n");
 	finish();
-	close(dev->fd);
-	close(dev->iommufd);
+	vfio_dev_close(dev);
 	ksft_test_result(!vfio_dev_open_cdev(dev, devices[0].bdf),
 			 "FINISH and the last close let others open it\n");
 	ksft_test_result(!vfio_dev_bind(dev), "and bind it\n");
