@@ -85,6 +85,7 @@ const char *vfio_liveupdate_refuses(struct vfio_device *device)
 	 */
 	if (!data_race(device->open_count))
 		return "not open";
+	/* A hint as well */
 	if (!data_race(vfio_device_cdev_opened(device)))
 		return "not a cdev bound to an iommufd";
 
