@@ -13,7 +13,7 @@
 
 #define DEBUGFS		"/sys/kernel/debug/"
 
-static int fail_nth_fd = -1;
+static int fail_nth_fd = -1, fail_all_fd = -1;
 
 static int write_string(const char *path, const char *string)
 {
@@ -29,21 +29,43 @@ static int write_string(const char *path, const char *string)
 	return ret;
 }
 
-/* All allocations, also those which may sleep and those of one page, silently. */
+/*
+ * All allocations, also those which may sleep and those of one page, silently. A
+ * probability of 100 % concerns the tasks alone that ask for it in make-it-fail.
+ */
+static int configure(const char *kind)
+{
+	static const char * const values[][2] = {
+		{ "task-filter", "Y" },
+		{ "probability", "100" },
+		{ "times", "-1" },
+		{ "ignore-gfp-wait", "N" },
+		{ "verbose", "0" },
+	};
+	char path[64];
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(values) && !ret; i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, values[i][0]);
+		ret = write_string(path, values[i][1]);
+	}
+
+	return ret;
+}
+
 int fail_nth_init(void)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth", syscall(SYS_gettid));
 	fail_nth_fd = open(path, O_RDWR);
-	if (fail_nth_fd < 0)
+	fail_all_fd = open("/proc/thread-self/make-it-fail", O_WRONLY);
+	if (fail_nth_fd < 0 || fail_all_fd < 0)
 		return -errno;
 
-	return write_string(DEBUGFS "failslab/ignore-gfp-wait", "N") ?:
-	       write_string(DEBUGFS "failslab/verbose", "0") ?:
-	       write_string(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N") ?:
-	       write_string(DEBUGFS "fail_page_alloc/min-order", "0") ?:
-	       write_string(DEBUGFS "fail_page_alloc/verbose", "0");
+	return configure("failslab") ?: configure("fail_page_alloc") ?:
+	       write_string(DEBUGFS "fail_page_alloc/min-order", "0");
 }
 
 void fail_nth(unsigned int n)
@@ -66,4 +88,11 @@ bool stop_failing(void)
 	while (pwrite(fail_nth_fd, "0", 1, 0) != 1)
 		;
 	return hit;
+}
+
+/* All allocations of this thread that may fail do so. */
+void fail_all(bool fail)
+{
+	if (pwrite(fail_all_fd, fail ? "1" : "0", 1, 0) != 1)
+		ksft_exit_fail_perror("make-it-fail");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The n-th allocation of this thread in the kernel fails, on a kernel with fault
- * injection.
+ * The n-th allocation of this thread in the kernel fails, or all of them do, on a
+ * kernel with fault injection.
  */
 #ifndef _IRQ_LIVEUPDATE_FAIL_NTH_H
 #define _IRQ_LIVEUPDATE_FAIL_NTH_H
@@ -11,5 +11,6 @@
 int fail_nth_init(void);
 void fail_nth(unsigned int n);
 bool stop_failing(void);
+void fail_all(bool fail);
 
 #endif /* _IRQ_LIVEUPDATE_FAIL_NTH_H */
