@@ -61,22 +61,32 @@ static void promised(bool holds, const char *what)
  * Reading
  */
 
+/* The bytes of the next page, behind their length. Returns false at the end. */
+static bool next_page(uint8_t **data, size_t *left, uint16_t *len)
+{
+	if (*left <= sizeof(*len))
+		return false;
+
+	memcpy(len, *data, sizeof(*len));
+	*data += sizeof(*len);
+	*left -= sizeof(*len);
+	if (*len > *left)
+		*len = *left;
+	if (*len > PAGE_SIZE)
+		*len = PAGE_SIZE;
+	*left -= *len;
+	return true;
+}
+
 static void load(const uint8_t *data, size_t size)
 {
+	uint8_t *from = (uint8_t *)data;
 	uint16_t len;
 
-	for (nr_pages = 0; nr_pages < MAX_PAGES && size > sizeof(len); nr_pages++) {
-		memcpy(&len, data, sizeof(len));
-		data += sizeof(len);
-		size -= sizeof(len);
-		if (len > size)
-			len = size;
-		if (len > PAGE_SIZE)
-			len = PAGE_SIZE;
+	for (nr_pages = 0; nr_pages < MAX_PAGES && next_page(&from, &size, &len); nr_pages++) {
 		pages[nr_pages] = calloc(1, PAGE_SIZE);
-		memcpy(pages[nr_pages], data, len);
-		data += len;
-		size -= len;
+		memcpy(pages[nr_pages], from, len);
+		from += len;
 	}
 }
 
@@ -231,17 +241,9 @@ static void write_back(uint8_t *data, size_t size)
 	unsigned int page;
 	uint16_t len;
 
-	for (page = 0; page < nr_pages && size > sizeof(len); page++) {
-		memcpy(&len, data, sizeof(len));
-		data += sizeof(len);
-		size -= sizeof(len);
-		if (len > size)
-			len = size;
-		if (len > PAGE_SIZE)
-			len = PAGE_SIZE;
+	for (page = 0; page < nr_pages && next_page(&data, &size, &len); page++) {
 		memcpy(data, pages[page], len);
 		data += len;
-		size -= len;
 	}
 }
 
