@@ -28,7 +28,7 @@
 #define IRQ_LU_NAME_LEN		17
 
 /*
- * Why this kernel has not taken devices over, or has stopped them, by their place: it
+ * Why this kernel has not taken devices over, or has stopped them, by their address: it
  * may have been said long before the device was enumerated.
  */
 static DEFINE_XARRAY(irq_lu_reasons);
@@ -54,7 +54,7 @@ static void irq_lu_remember(u32 segment, u16 devid, const char *reason)
  * @reason:	Where to write the reason
  * @size:	Size of @reason
  *
- * Context: Any.
+ * Context: Process context.
  * Return: True if the device was handed over to this kernel, and was refused.
  */
 bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
@@ -70,7 +70,7 @@ bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
 }
 
 /**
- * irq_liveupdate_forget - Another device is at the place of one
+ * irq_liveupdate_forget - Another device is at the address of one
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  *
