@@ -6,7 +6,6 @@ import traceback
 
 from course import chain
 from course import crash
-from course import guest_chain
 from course import programs
 from course import storm
 from course import update
@@ -16,7 +15,7 @@ from machine import qemu
 
 COURSES = {"update": update.Update, "crash": crash.Crash, "storm": storm.Storm,
            "chain": chain.Chain, "program-chain": chain.ProgramChain,
-           "programs": programs.Programs, "guest-chain": guest_chain.GuestChain}
+           "programs": programs.Programs, "guest-chain": chain.ProgramChain}
 
 ATTEMPTS = 8               # to hit a race
 

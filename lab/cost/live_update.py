@@ -236,13 +236,14 @@ def _several_devices():
         next_runs=(bind, f"irq_liveupdate_kexec -s 2 {names}"))
 
 
-def _live_update(chosen, build, echo):
+def run_once(chosen, build, echo, machine_of=Machine, course_of=Course, reader_of=Reader):
+    """What a reader finds in the log of a run."""
     directory = build.results(chosen.name)
-    with Machine(build, directory, echo) as machine:
-        result = Course(chosen, machine, build).execute()
+    with machine_of(build, directory, echo) as machine:
+        result = course_of(chosen, machine, build).execute()
     if result.error:
         raise RunFailed(result.error)
-    return Reader().read(os.path.join(directory, "qemu.log"))
+    return reader_of().read(os.path.join(directory, "qemu.log"))
 
 
 def median(runs):
@@ -259,7 +260,7 @@ def median(runs):
 
 
 def _measure(chosen, build, vectors, devices, echo):
-    runs = [_live_update(replace(chosen, name=f"{chosen.name}.{number}"), build, echo)
+    runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, echo)
             for number in range(1, RUNS + 1)]
     return Measurement(vectors, devices, median(runs))
 

@@ -7,7 +7,6 @@ begins where the VMM has called reboot(2), and ends with FINISH; before and afte
 saves and starts the guest, which it would for any update.
 """
 
-import os
 from dataclasses import dataclass, replace
 
 from course import programs
@@ -153,10 +152,4 @@ def _scenario():
 
 
 def measure(build, echo=False):
-    chosen = _scenario()
-    directory = build.results(chosen.name)
-    with Machine(build, directory, echo) as machine:
-        result = Course(chosen, machine, build).execute()
-    if result.error:
-        raise RunFailed(result.error)
-    return Reader().read(os.path.join(directory, "qemu.log"))
+    return live_update.run_once(_scenario(), build, echo, Machine, Course, Reader)

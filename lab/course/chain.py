@@ -157,20 +157,20 @@ class Chain(update.Update):
 
 class ProgramChain(Chain):
     """A program does in each kernel what the VMM does otherwise: takes its device over from the
-    kernel before, and preserves it for the next one."""
+    kernel before, and preserves it for the next one. In the last kernel others may follow, which
+    tell what has become of it."""
 
     devices = (qemu.DEVICE,)
 
     def _course(self):
         self._boot()
-        for line in self.scenario.old_runs:
-            self._extra("old", f"shell {line}")
+        self._programs("old", self.scenario.old_runs)
         for _ in range(self.scenario.length):
             self._row = {}
             self._start_jump()
             self._wait_for_vmm("next")
-            for line in self.scenario.next_runs:
-                self._extra("next", f"shell {line}")
+            self._programs("next", self.scenario.next_runs)
             self.result.windows[-1].end = time.time()
             self._row |= memory(self._shell)
             self.result.chain.append(self._row)
+        self._programs("next", self.scenario.end_runs)

@@ -5,13 +5,9 @@ from course import run
 
 
 class Programs(run.Run):
-    def _run(self, at, lines):
-        for line in lines:
-            self._extra(at, f"shell {line}")
-
     def _course(self):
         self._boot()
-        self._run("old", self.scenario.old_runs)
+        self._programs("old", self.scenario.old_runs)
         if not self.scenario.next_runs:
             return
         if self.scenario.scribble:
@@ -19,4 +15,4 @@ class Programs(run.Run):
         self._start_jump()
         self._wait_for_vmm("next")
         self._patch(self.scenario.next_patch)
-        self._run("next", self.scenario.next_runs)
+        self._programs("next", self.scenario.next_runs)

@@ -125,6 +125,10 @@ class Run:
         if answer.get("status"):
             raise RunFailed(f"{command}: exit status {answer['status']}\n{answer['output']}")
 
+    def _programs(self, at, lines):
+        for line in lines:
+            self._extra(at, f"shell {line}")
+
     def _hook(self, name):
         for template in self.scenario.at.get(name, ()):
             self._extra(name, template)

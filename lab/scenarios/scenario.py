@@ -22,8 +22,8 @@ class Scenario:
 
     title: one line for people
     expect: name of the outcome it is held against, see judge/expectation.py
-    course: of the run: an update, a storm, see course/storm.py, a chain of updates, of the VMM
-        or of programs, see course/chain.py, or one of a guest, see course/guest_chain.py
+    course: of the run: an update, a storm, see course/storm.py, a chain of updates, of the VMM,
+        of programs or of a guest, see course/chain.py
     device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
     vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
