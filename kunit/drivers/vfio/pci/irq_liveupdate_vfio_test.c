@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of the name by which the next kernel knows the device of a vfio-pci file.
+ * Tests of the name by which the next kernel knows the device of a vfio-pci file, and
+ * of what is said of a device that somebody asks for.
  */
 
 #include <kunit/test.h>
 #include <linux/kho/abi/vfio_pci.h>
+#include <linux/mutex.h>
+#include <linux/vfio.h>
+#include <linux/vfio_liveupdate.h>
 
 #include "vfio_pci_liveupdate.h"
 
@@ -65,10 +69,32 @@ static void every_known_bit_counts(struct kunit *test)
 	}
 }
 
+/* preserve() and freeze() only try the lock of the device set, so a look must not hold it. */
+static void asking_does_not_need_the_device_set(struct kunit *test)
+{
+	struct vfio_device *device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
+	struct vfio_device_set *dev_set = kunit_kzalloc(test, sizeof(*dev_set), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, device);
+	KUNIT_ASSERT_NOT_NULL(test, dev_set);
+	mutex_init(&dev_set->lock);
+	device->dev_set = dev_set;
+
+	guard(mutex)(&dev_set->lock);
+
+	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_refuses(device), "not open");
+	device->open_count = 1;
+	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_refuses(device),
+			   "not a cdev bound to an iommufd");
+	device->cdev_opened = true;
+	KUNIT_EXPECT_NULL(test, vfio_liveupdate_refuses(device));
+}
+
 static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
 	KUNIT_CASE(unknown_bit_is_refused),
 	KUNIT_CASE(every_known_bit_counts),
+	KUNIT_CASE(asking_does_not_need_the_device_set),
 	{}
 };
 
@@ -79,5 +105,5 @@ static struct kunit_suite vfio_test_suite = {
 
 kunit_test_suite(vfio_test_suite);
 
-MODULE_DESCRIPTION("KUnit tests of the name of a vfio-pci file of a live update");
+MODULE_DESCRIPTION("KUnit tests of vfio-pci files in a live update");
 MODULE_LICENSE("GPL");
