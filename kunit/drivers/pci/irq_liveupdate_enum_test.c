@@ -3,8 +3,8 @@
 /*
  * Tests of what enumeration configures: the real code on functions whose
  * configuration space is an array. Below a root port there are an endpoint and a
- * sibling of it. The previous kernel has left other settings than this one would
- * choose. A function that is running keeps them, see "What does the next kernel
+ * sibling of it, which may be a port with another endpoint. The previous kernel has left
+ * other settings than this one would choose. A function that is running keeps them, see "What does the next kernel
  * write to a device that is running?" in Documentation/core-api/irq/irq-liveupdate.rst.
  */
 
@@ -35,8 +35,10 @@ struct fake_hierarchy {
 	struct pci_host_bridge	host;
 	struct pci_bus		root;
 	struct pci_bus		bus;
+	struct pci_bus		below;
 	struct fake_function	port;
 	struct fake_function	functions[2];
+	struct fake_function	plugged;
 	struct pci_lu_dev_ser	record;
 };
 
@@ -44,7 +46,14 @@ static struct fake_function *function_at(struct pci_bus *bus, unsigned int devfn
 {
 	struct fake_hierarchy *fake = container_of(bus->sysdata, struct fake_hierarchy, sysdata);
 
-	return bus->number ? &fake->functions[devfn] : &fake->port;
+	switch (bus->number) {
+	case 0:
+		return &fake->port;
+	case 1:
+		return &fake->functions[devfn];
+	default:
+		return &fake->plugged;
+	}
 }
 
 static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
@@ -121,6 +130,12 @@ static int enum_test_init(struct kunit *test)
 		put(&fake->functions[i], PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_EXT_TAG);
 		list_add_tail(&fake->functions[i].pdev.bus_list, &fake->bus.devices);
 	}
+
+	init_bus(&fake->below, fake);
+	fake->below.number = 2;
+	fake->below.parent = &fake->bus;
+	init_function(&fake->plugged, &fake->below, 0, PCI_EXP_TYPE_ENDPOINT);
+	list_add_tail(&fake->plugged.pdev.bus_list, &fake->below.devices);
 
 	test->priv = fake;
 	return 0;
@@ -217,6 +232,68 @@ static void bridge_of_a_running_function_keeps_its_settings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_256);
 }
 
+struct policy {
+	const char			*desc;
+	enum pcie_bus_config_types	config;
+};
+
+static const struct policy policies[] = {
+	{ "default",		PCIE_BUS_DEFAULT },
+	{ "safe",		PCIE_BUS_SAFE },
+	{ "performance",	PCIE_BUS_PERFORMANCE },
+	{ "peer to peer",	PCIE_BUS_PEER2PEER },
+};
+
+KUNIT_ARRAY_PARAM_DESC(policy, policies, desc);
+
+static void enumerate_as(enum pcie_bus_config_types config, struct fake_function *function)
+{
+	enum pcie_bus_config_types was = pcie_bus_config;
+
+	pcie_bus_config = config;
+	pci_configure_device(&function->pdev);
+	pcie_bus_configure_settings(function->pdev.bus);
+	pcie_bus_config = was;
+}
+
+static u16 payload(struct fake_function *function)
+{
+	return get(function, PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_PAYLOAD;
+}
+
+static void sibling_of_a_running_function_has_the_payload_of_their_port(struct kunit *test)
+{
+	const struct policy *policy = test->param_value;
+	struct fake_hierarchy *fake = test->priv;
+
+	record_port(test);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &fake->functions[0].pdev.priv_flags);
+	put(&fake->functions[0], PCI_EXP_DEVCTL, MPS_256);
+
+	enumerate_as(policy->config, &fake->functions[1]);
+	KUNIT_EXPECT_EQ(test, payload(&fake->port), MPS_256);
+	KUNIT_EXPECT_EQ(test, payload(&fake->functions[0]), MPS_256);
+	KUNIT_EXPECT_EQ(test, payload(&fake->functions[1]), MPS_256);
+}
+
+/* A port of a switch, of which another port leads to a running function */
+static void function_behind_another_port_has_the_payload_of_the_root_port(struct kunit *test)
+{
+	const struct policy *policy = test->param_value;
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *other = &fake->functions[1];
+
+	record_port(test);
+	other->pdev.is_hotplug_bridge = 1;
+	other->pdev.pcie_flags_reg = 2 | FIELD_PREP(PCI_EXP_FLAGS_TYPE, PCI_EXP_TYPE_DOWNSTREAM);
+	put(other, PCI_EXP_DEVCTL, MPS_256);
+	fake->below.self = &other->pdev;
+
+	enumerate_as(policy->config, &fake->plugged);
+	KUNIT_EXPECT_EQ(test, payload(other), MPS_256);
+	KUNIT_EXPECT_EQ(test, payload(&fake->plugged), MPS_256);
+}
+
 static void bridge_of_other_functions_is_configured(struct kunit *test)
 {
 	struct fake_hierarchy *fake = test->priv;
@@ -232,6 +309,10 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(running_function_keeps_its_settings),
 	KUNIT_CASE(running_function_keeps_extended_tags),
 	KUNIT_CASE(bridge_of_a_running_function_keeps_its_settings),
+	KUNIT_CASE_PARAM(sibling_of_a_running_function_has_the_payload_of_their_port,
+			 policy_gen_params),
+	KUNIT_CASE_PARAM(function_behind_another_port_has_the_payload_of_the_root_port,
+			 policy_gen_params),
 	KUNIT_CASE(bridge_of_other_functions_is_configured),
 	{}
 };
