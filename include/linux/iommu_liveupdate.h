@@ -70,7 +70,8 @@ struct iommu_lu_entry {
  * iommu_liveupdate_adopt_entry() agrees, the entry stays in use. Otherwise the
  * driver closes it and calls iommu_liveupdate_refuse_entry(). The first domain
  * that is attached to the device replaces the entry in one write, and its attach
- * returns when nothing of the previous domain id is cached any more.
+ * returns when nothing of the previous domain id is cached any more. An attach that
+ * fails leaves the entry as it is: the device goes on.
  */
 struct iommu_liveupdate_ops {
 	int	(*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser);

@@ -1434,6 +1434,7 @@ static bool amd_is_flushed(unsigned int i)
 static const struct translation_fmt amd_translation = {
 	.ids		= { SOURCE, SOURCE + 1 },
 	.entry_size	= sizeof(u128),
+	.attach_allocations = 1,
 	.ops		= &amd_liveupdate_ops,
 	.iommu		= amd_iommu_of,
 	.ser		= amd_ser,

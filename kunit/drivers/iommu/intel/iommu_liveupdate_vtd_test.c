@@ -14,7 +14,10 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/kexec_handover.h>
+#include <linux/mman.h>
 #include <linux/pci.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/iommufd.h>
 
 #include "iommu.h"
 #include "liveupdate.h"
@@ -28,6 +31,7 @@
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3 */
 #define FAKE_ECAP_C		BIT_ULL(0)
 #define FAKE_ECAP_PT		BIT_ULL(6)
+#define FAKE_ECAP_NEST		BIT_ULL(26)
 #define FAKE_ECAP_SMTS		BIT_ULL(43)
 #define FAKE_ECAP_SSTS		BIT_ULL(46)
 #define FAKE_ECAP_FSTS		BIT_ULL(47)
@@ -80,6 +84,7 @@
  * @refused:	Why an entry was closed, or NULL
  * @sysdata:	Of the bus
  * @bus:	Where the devices are
+ * @upper_bus:	Where the bridge is, if they are behind one
  * @devs:	Devices of the suite for all drivers
  * @dev_iommus:	What the core has of each of them
  * @infos:	What the driver has of each of them
@@ -108,6 +113,7 @@ struct fake_unit {
 	const char			*refused;
 	struct pci_sysdata		sysdata;
 	struct pci_bus			bus;
+	struct pci_bus			upper_bus;
 	struct pci_dev			devs[NR_TRANSLATED];
 	struct dev_iommu		dev_iommus[NR_TRANSLATED];
 	struct device_domain_info	infos[NR_TRANSLATED];
@@ -1271,6 +1277,7 @@ static bool vtd_is_flushed(unsigned int i)
 static const struct translation_fmt vtd_translation = {
 	.ids		= { ID, ID + 1 },
 	.entry_size	= sizeof(struct context_entry),
+	.attach_allocations = 3,
 	.ops		= &intel_liveupdate_ops,
 	.iommu		= vtd_iommu,
 	.ser		= vtd_ser,
@@ -1300,6 +1307,94 @@ static int vtd_init(struct kunit *test, u64 ecap, bool scalable)
 	ida_init(&unit->iommu.domain_ida);
 	start_translation(test, &vtd_translation);
 	return kunit_add_action_or_reset(test, free_domain_ids, NULL);
+}
+
+static void free_upper_table(void *unused)
+{
+	if (unit->iommu.root_entry[OTHER_BUS].lo)
+		iommu_free_pages(entry_of(PCI_DEVID(OTHER_BUS, 0)));
+}
+
+/* The bridge has a requester id on a bus without a context table. */
+static void put_behind_bridge(struct kunit *test)
+{
+	struct pci_dev *bridge = to_pci_dev(vtd_device(test, 1));
+
+	bridge->bus = &unit->upper_bus;
+	unit->upper_bus.number = OTHER_BUS;
+	unit->upper_bus.sysdata = &unit->sysdata;
+	unit->bus.parent = &unit->upper_bus;
+	unit->bus.self = bridge;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_upper_table, NULL));
+}
+
+static void failed_attach_behind_a_bridge_leaves_the_entry(struct kunit *test)
+{
+	struct device *dev;
+
+	init_failing(test);
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	put_behind_bridge(test);
+	KUNIT_EXPECT_EQ(test, unit->iommu.root_entry[OTHER_BUS].lo, 0);
+	attach_failing(test, dev, (unsigned long)test->param_value);
+	KUNIT_EXPECT_NE(test, unit->iommu.root_entry[OTHER_BUS].lo, 0);
+}
+
+static struct iommu_domain *keep_domain(struct kunit *test, struct iommu_domain *domain)
+{
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, domain));
+	return domain;
+}
+
+/* Page table of a guest, on top of one of its host */
+static struct iommu_domain *alloc_nested(struct kunit *test, struct device *dev)
+{
+	const struct iommu_hwpt_vtd_s1 s1 = {
+		.pgtbl_addr	= ROOT_OF_TABLE,
+		.addr_width	= ADDR_WIDTH_4LEVEL,
+	};
+	struct iommu_user_data data = { .type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1) };
+	const struct iommu_ops *ops = &intel_iommu_ops;
+	struct iommu_domain *parent, *nested;
+	unsigned long user;
+
+	user = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, user, 0);
+	data.uptr = (void __user *)user;
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(data.uptr, &s1, sizeof(s1)));
+
+	parent = keep_domain(test, ops->domain_alloc_paging_flags(dev, IOMMU_HWPT_ALLOC_NEST_PARENT,
+								  NULL));
+	nested = keep_domain(test, ops->domain_alloc_nested(dev, parent, 0, &data));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, detach, dev));
+	return nested;
+}
+
+/* Its old tables are freed as soon as attach returns. */
+static void nested_domain_replaces_the_entry_at_once(struct kunit *test)
+{
+	struct iommu_domain *nested;
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, FAKE_ECAP_NEST | FAKE_ECAP_SSTS | FAKE_ECAP_FSTS |
+					  FAKE_ECAP_SMPWC, true));
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	nested = alloc_nested(test, dev);
+	watch_entry(test, 0, NULL);
+
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(nested, dev, translation->ops->handed_over));
+	KUNIT_ASSERT_TRUE(test, seen_entry.replaced);
+	KUNIT_EXPECT_FALSE(test, seen_entry.torn);
+	KUNIT_EXPECT_EQ(test, pasid_pte_get_pgtt(pasid_entry_of(vtd_entry(0))),
+			PASID_ENTRY_PGTT_NESTED);
+	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
 }
 
 static int vtd_legacy_init(struct kunit *test)
@@ -1374,6 +1469,8 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(replaces_no_entry_of_its_own),
 	KUNIT_CASE(handed_over_domain_leaves_the_entry),
 	KUNIT_CASE(finish_reports_faults_again),
+	KUNIT_CASE(nested_domain_replaces_the_entry_at_once),
+	KUNIT_CASE_PARAM(failed_attach_behind_a_bridge_leaves_the_entry, allocation_gen_params),
 	{ }
 };
 

@@ -20,6 +20,8 @@
 #include "../../../drivers/iommu/iommu-liveupdate.h"
 
 #define NR_TRANSLATED		2
+/* More than attach takes, with those of what debugs memory */
+#define MAX_ATTACH_ALLOCATIONS	32
 #define MAX_TRANSLATION_SIZE	16
 
 /* Where a record says that the translation begins, and under which domain id */
@@ -36,6 +38,8 @@
  * @ser:	Its record
  * @device:	One of the devices, with all that the driver needs to attach it
  * @alloc_domain: A domain of the driver, which is freed at the end of the test
+ * @attach_allocations: Number of allocations without which it cannot be attached, at
+ *		least
  * @domain_id:	Its domain id, while it is attached
  * @entry:	Where the hardware reads the entry of a device
  * @leave:	Make the entry one that leads to %LEFT_TABLES under %LEFT_DOMAIN_ID, and
@@ -52,6 +56,7 @@
 struct translation_fmt {
 	u16		ids[NR_TRANSLATED];
 	unsigned int	entry_size;
+	unsigned int	attach_allocations;
 	const struct iommu_liveupdate_ops *ops;
 
 	struct iommu_device *(*iommu)(void);
@@ -420,6 +425,63 @@ static void shutdown_allocates_nothing(struct kunit *test)
 	expect_closed(test, 1);
 }
 
+/* How many of the attachments of one case have failed so far */
+static unsigned int nr_refused;
+
+static const void *allocation_gen_params(struct kunit *test, const void *prev, char *desc)
+{
+	unsigned long nth = (unsigned long)prev + 1;
+
+	if (!prev)
+		nr_refused = 0;
+	if (nth > MAX_ATTACH_ALLOCATIONS)
+		return NULL;
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "allocation %lu", nth);
+	return (const void *)nth;
+}
+
+static void expect_refused(struct kunit *test, const u8 *entry)
+{
+	nr_refused++;
+	KUNIT_EXPECT_EQ(test, seen_entry.stores, 0);
+	KUNIT_EXPECT_MEMEQ(test, translation->entry(0), entry, translation->entry_size);
+}
+
+/* Whatever fails, the next attempt is as good as the first one. */
+static void attach_failing(struct kunit *test, struct device *dev, unsigned long nth)
+{
+	struct iommu_domain *domain = translation->alloc_domain(test, dev);
+	u8 entry[MAX_TRANSLATION_SIZE];
+	bool hit;
+	int ret;
+
+	watch_entry(test, 0, domain);
+	memcpy(entry, translation->entry(0), translation->entry_size);
+
+	fail_nth(nth);
+	ret = attach_domain(domain, dev, translation->ops->handed_over);
+	hit = stop_failing();
+	if (ret) {
+		KUNIT_EXPECT_TRUE(test, hit);
+		expect_refused(test, entry);
+		KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev,
+						       translation->ops->handed_over));
+	}
+	expect_replaced_at_once(test, 0, domain);
+	if (nth == MAX_ATTACH_ALLOCATIONS) {
+		KUNIT_EXPECT_FALSE(test, hit);
+		KUNIT_EXPECT_GE(test, nr_refused, translation->attach_allocations);
+	}
+}
+
+static void failed_attach_leaves_the_entry(struct kunit *test)
+{
+	init_failing(test);
+	leave_recorded_entry(test, 0);
+	boot(test);
+	attach_failing(test, start_handed_over(test, 0), (unsigned long)test->param_value);
+}
+
 static void start_translation(struct kunit *test, const struct translation_fmt *fmt)
 {
 	translation = fmt;
@@ -443,6 +505,7 @@ static struct kunit_case _name[] = {					\
 	KUNIT_CASE(boot_closes_an_entry_which_differs),			\
 	KUNIT_CASE(device_starts_with_its_entry),			\
 	KUNIT_CASE(owner_replaces_the_entry_at_once),			\
+	KUNIT_CASE_PARAM(failed_attach_leaves_the_entry, allocation_gen_params), \
 	KUNIT_CASE(devices_which_shared_a_domain_go_to_two),		\
 	KUNIT_CASE(device_which_nobody_attached_is_closed),		\
 	KUNIT_CASE(finish_closes_what_nobody_has_left),			\
