@@ -26,7 +26,6 @@ static const struct {
 	{ "ATS is enabled", "boot with pci=noats" },
 	{ "SNP is enabled", "boot without SEV-SNP" },
 	{ "not bound to vfio-pci", "bind the device to vfio-pci" },
-	{ "the module vfio-pci is not loaded", "load vfio-pci" },
 	{ "there is no handler of its file", "build the kernel with CONFIG_VFIO_PCI_LIVEUPDATE" },
 	{ "not open", "start the virtual machine that owns the device" },
 	{ "not a cdev bound to an iommufd",
