@@ -8,7 +8,6 @@
 #include <string.h>
 #include <linux/kernel.h>
 
-#include "affinity.h"
 #include "file.h"
 #include "output.h"
 #include "snapshot.h"
@@ -16,33 +15,24 @@
 
 static const char * const members[] = { "vector", "irq", "affinity" };
 
-/* The mask that was saved for a vector, or NULL. */
-const char *affinity_of(struct json_object *masks, const char *bdf, int vector)
+/* @saved has the mask, @now the irq number, NULL if the vector is gone. */
+static enum irqlu_status restore_vector(struct json_object *saved, struct json_object *now)
 {
-	size_t nr = json_object_array_length(masks), i;
-	struct json_object *row;
-
-	for (i = 0; i < nr; i++) {
-		row = json_object_array_get_idx(masks, i);
-		if (!strcmp(json_object_get_string(json_object_object_get(row, "bdf")), bdf) &&
-		    json_object_get_int(json_object_object_get(row, "vector")) == vector)
-			return json_object_get_string(json_object_object_get(row, "affinity"));
-	}
-
-	return NULL;
-}
-
-static enum irqlu_status restore_vector(struct json_object *row, struct json_object *masks)
-{
-	const char *bdf = json_object_get_string(json_object_object_get(row, "bdf"));
-	int vector = json_object_get_int(json_object_object_get(row, "vector"));
-	int irq = json_object_get_int(json_object_object_get(row, "irq"));
-	const char *mask = affinity_of(masks, bdf, vector);
+	const char *mask = json_object_get_string(json_object_object_get(saved, "affinity"));
+	const char *bdf = json_object_get_string(json_object_object_get(saved, "bdf"));
+	int vector = json_object_get_int(json_object_object_get(saved, "vector"));
 	char path[64];
 
 	if (!mask)
-		return IRQLU_FINE;
-	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list", irq);
+		return irqlu_fail(IRQLU_REFUSED, "%s: vector %d: no affinity was saved",
+				  bdf, vector);
+	if (!now)
+		return irqlu_fail(IRQLU_REFUSED,
+				  "%s: vector %d: affinity %s not restored: the vector is gone",
+				  bdf, vector, mask);
+
+	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list",
+		 json_object_get_int(json_object_object_get(now, "irq")));
 	if (!file_write(path, mask))
 		return irqlu_fail(IRQLU_REFUSED, "%s: vector %d: affinity %s not restored: %m",
 				  bdf, vector, mask);
@@ -51,17 +41,18 @@ static enum irqlu_status restore_vector(struct json_object *row, struct json_obj
 }
 
 /* All of them, also when one fails. */
-static enum irqlu_status restore_vectors(struct json_object *masks)
+static enum irqlu_status restore_vectors(struct json_object *saved)
 {
-	struct json_object *rows = vectors_read_all(members, ARRAY_SIZE(members));
-	size_t nr = json_object_array_length(rows), i;
+	struct json_object *now = vectors_read_all(members, ARRAY_SIZE(members)), *row;
+	size_t nr = json_object_array_length(saved), i;
 	enum irqlu_status status = IRQLU_FINE;
 
 	for (i = 0; i < nr; i++) {
-		if (restore_vector(json_object_array_get_idx(rows, i), masks))
+		row = json_object_array_get_idx(saved, i);
+		if (restore_vector(row, snapshot_find(now, row)))
 			status = IRQLU_REFUSED;
 	}
-	json_object_put(rows);
+	json_object_put(now);
 
 	return status;
 }

@@ -1,48 +1,199 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a kernel must have on its command line to take devices over, and what it must not.
+ * What the command line of a kernel says about taking devices over, read as the kernel
+ * reads it: in order, so that the last word on a matter counts, with lists separated by
+ * commas, of whose words the beginning counts.
  */
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <linux/kernel.h>
 
 #include "command_line.h"
 
-static const struct {
-	const char	*word;
-	bool		wanted;
-	const char	*problem;
-} rules[] = {
-	{ "kho=on", true, "no kho=on on its command line: add it" },
-	{ "liveupdate=on", true, "no liveupdate=on on its command line: add it" },
-	{ "irq_liveupdate=off", false, "irq_liveupdate=off on its command line: remove it" },
-	{ "intremap=off", false, "intremap=off on its command line: remove it" },
-	{ "nointremap", false, "nointremap on its command line: remove it" },
-	{ "intel_iommu=off", false, "intel_iommu=off on its command line: remove it" },
-	{ "amd_iommu=off", false, "amd_iommu=off on its command line: remove it" },
-	{ "iommu=off", false, "iommu=off on its command line: remove it" },
-	{ "pci=nomsi", false, "pci=nomsi on its command line: remove it" },
+/* What has to be on. */
+enum {
+	KHO,
+	LIVEUPDATE,
+	IRQ_LIVEUPDATE,
+	INTREMAP,
+	INTEL_IOMMU,
+	AMD_IOMMU,
+	IOMMU,
+	MSI,
+	NR_SWITCHES,
 };
 
-static bool has_word(const char *line, const char *word)
+static const struct {
+	bool		initially;
+	const char	*problem;
+} switches[NR_SWITCHES] = {
+	[KHO]		 = { false, "KHO is off on its command line: add kho=on" },
+	[LIVEUPDATE]	 = { false, "live update is off on its command line: add liveupdate=on" },
+	[IRQ_LIVEUPDATE] = { true, "irq_liveupdate=off on its command line: remove it" },
+	[INTREMAP]	 = { true, "intremap=off or nointremap on its command line: remove it" },
+	[INTEL_IOMMU]	 = { true, "intel_iommu=off on its command line: remove off" },
+	[AMD_IOMMU]	 = { true, "amd_iommu=off on its command line: remove off" },
+	[IOMMU]		 = { true, "iommu=off on its command line: remove off" },
+	[MSI]		 = { true, "pci=nomsi on its command line: remove nomsi" },
+};
+
+/* kstrtobool() of the kernel: what is neither leaves the switch as it is. */
+static void set_bool(bool *on, const char *value)
 {
-	size_t len = strlen(word);
-	const char *at;
+	char first = tolower((unsigned char)value[0]);
+	char second = first ? tolower((unsigned char)value[1]) : '\0';
 
-	for (at = strstr(line, word); at; at = strstr(at + 1, word)) {
-		if ((at == line || at[-1] == ' ') && (!at[len] || at[len] == ' '))
-			return true;
-	}
-
-	return false;
+	if (first == 'o' ? second == 'n' : first && strchr("eyt1", first))
+		*on = true;
+	else if (first == 'o' ? second == 'f' : first && strchr("dnf0", first))
+		*on = false;
 }
 
-/* By the number of the rule: what is wrong, "" if nothing is, NULL after the last one. */
-const char *command_line_problem(const char *line, unsigned int i)
+static void set_unless_off(bool *on, const char *value)
 {
-	if (i >= ARRAY_SIZE(rules))
-		return NULL;
+	if (!strcmp(value, "off"))
+		*on = false;
+}
 
-	return has_word(line, rules[i].word) == rules[i].wanted ? "" : rules[i].problem;
+static const char *next_word(const char *word)
+{
+	word += strcspn(word, ",");
+
+	return word + strspn(word, ",");
+}
+
+static void set_on_off(bool *on, const char *list)
+{
+	for (; *list; list = next_word(list)) {
+		if (!strncmp(list, "on", 2))
+			*on = true;
+		else if (!strncmp(list, "off", 3))
+			*on = false;
+	}
+}
+
+/* Nothing in these lists switches it on again. */
+static void set_off(bool *on, const char *list)
+{
+	for (; *list; list = next_word(list)) {
+		if (!strncmp(list, "off", 3))
+			*on = false;
+	}
+}
+
+static void set_nomsi(bool *on, const char *list)
+{
+	for (; *list; list = next_word(list)) {
+		if (strcspn(list, ",") == 5 && !strncmp(list, "nomsi", 5))
+			*on = false;
+	}
+}
+
+static void set_never(bool *on, const char *value)
+{
+	*on = false;
+}
+
+static const struct {
+	const char	*name;
+	unsigned int	sets;
+	bool		has_value;
+	void		(*set)(bool *on, const char *value);
+} params[] = {
+	{ "kho", KHO, true, set_bool },
+	{ "liveupdate", LIVEUPDATE, true, set_bool },
+	{ "irq_liveupdate", IRQ_LIVEUPDATE, true, set_unless_off },
+	{ "intremap", INTREMAP, true, set_on_off },
+	{ "nointremap", INTREMAP, false, set_never },
+	{ "intel_iommu", INTEL_IOMMU, true, set_on_off },
+	{ "amd_iommu", AMD_IOMMU, true, set_off },
+	{ "iommu", IOMMU, true, set_off },
+	{ "pci", MSI, true, set_nomsi },
+};
+
+/* A dash is an underscore, as in parameq() of the kernel. */
+static bool is_name(const char *param, const char *name)
+{
+	for (; *param && *name; param++, name++) {
+		if ((*param == '-' ? '_' : *param) != *name)
+			return false;
+	}
+
+	return *param == *name;
+}
+
+static void apply_param(bool on[], const char *name, const char *value)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(params); i++) {
+		if (is_name(name, params[i].name) && (value || !params[i].has_value))
+			params[i].set(&on[params[i].sets], value);
+	}
+}
+
+/* next_arg() of the kernel. Takes the line apart, and returns the rest of it. */
+static char *next_param(char *line, char **name, char **value)
+{
+	bool quoted = *line == '"', in_quote = quoted;
+	char *end, *equals = NULL;
+
+	line += quoted;
+	for (end = line; *end && (in_quote || !isspace((unsigned char)*end)); end++) {
+		if (*end == '=' && !equals && end != line)
+			equals = end;
+		if (*end == '"')
+			in_quote = !in_quote;
+	}
+
+	*name = line;
+	*value = equals ? equals + 1 : NULL;
+	line = *end ? end + 1 : end;
+	*end = '\0';
+	if (equals)
+		*equals = '\0';
+	if (equals && **value == '"') {
+		(*value)++;
+		quoted = true;
+	}
+	if (quoted && end > *name && end[-1] == '"')
+		end[-1] = '\0';
+
+	return line + strspn(line, " \t\n\v\f\r");
+}
+
+/* What comes after "--" is for init. */
+static void apply_line(bool on[], char *line)
+{
+	char *name, *value;
+
+	line += strspn(line, " \t\n\v\f\r");
+	while (*line) {
+		line = next_param(line, &name, &value);
+		if (!value && !strcmp(name, "--"))
+			break;
+		apply_param(on, name, value);
+	}
+}
+
+/* Calls @found with each thing that is wrong. */
+void command_line_check(const char *line, void (*found)(void *data, const char *problem),
+			void *data)
+{
+	bool on[NR_SWITCHES];
+	char *copy = strdup(line);
+	unsigned int i;
+
+	for (i = 0; i < NR_SWITCHES; i++)
+		on[i] = switches[i].initially;
+	apply_line(on, copy);
+	free(copy);
+
+	for (i = 0; i < NR_SWITCHES; i++) {
+		if (!on[i])
+			found(data, switches[i].problem);
+	}
 }

@@ -2,6 +2,7 @@
 #ifndef _IRQLU_COMMAND_LINE_H
 #define _IRQLU_COMMAND_LINE_H
 
-const char *command_line_problem(const char *line, unsigned int i);
+void command_line_check(const char *line, void (*found)(void *data, const char *problem),
+			void *data);
 
 #endif /* _IRQLU_COMMAND_LINE_H */

@@ -26,7 +26,7 @@ static const char * const formats[] = {
 
 #define NR_FORMATS	ARRAY_SIZE(formats)
 
-static void add_problem(struct json_object *problems, const char *text)
+static void add_problem(void *problems, const char *text)
 {
 	json_object_array_add(problems, json_object_new_string(text));
 	fprintf(stderr, "irqlu: next kernel: %s\n", text);
@@ -50,23 +50,26 @@ static void check_formats(const char *kernel, size_t size, struct json_object *p
 	}
 }
 
-static void check_command_line(const char *line, struct json_object *problems)
-{
-	const char *problem;
-	unsigned int i;
-
-	for (i = 0; (problem = command_line_problem(line, i)); i++) {
-		if (*problem)
-			add_problem(problems, problem);
-	}
-}
-
 static char *command_line_of(const struct irqlu_options *options)
 {
 	if (options->command_line)
 		return strdup(options->command_line);
 
 	return file_text("/proc/cmdline");
+}
+
+static enum irqlu_status check_command_line(const struct irqlu_options *options,
+					    struct json_object *problems)
+{
+	char *line = command_line_of(options);
+
+	if (!line)
+		return irqlu_fail(IRQLU_UNKNOWN, "/proc/cmdline: %m: use --command-line");
+
+	command_line_check(line, add_problem, problems);
+	free(line);
+
+	return IRQLU_FINE;
 }
 
 static enum irqlu_status check_image(const char *path, struct json_object *problems,
@@ -92,13 +95,12 @@ enum irqlu_status next_kernel_check(const struct irqlu_options *options,
 	struct json_object *next = json_object_new_object();
 	struct json_object *problems = json_object_new_array();
 	struct json_object *known = json_object_new_array();
-	char *line = command_line_of(options);
-	enum irqlu_status status;
+	enum irqlu_status status, line;
 
 	status = check_image(options->next_kernel, problems, known);
-	if (line)
-		check_command_line(line, problems);
-	free(line);
+	line = check_command_line(options, problems);
+	if (status == IRQLU_FINE)
+		status = line;
 
 	if (json_object_array_length(problems))
 		status = IRQLU_REFUSED;

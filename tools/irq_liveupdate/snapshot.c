@@ -13,8 +13,11 @@
 #include "snapshot.h"
 #include "vector.h"
 
-/* The first one says which vector it is, the others must not change. */
 static const char * const members[] = { "vector", "irq", "address", "data", "irte" };
+
+/* Which must not change. Those of debugfs are unknown together, see vector.c. */
+static const char * const of_sysfs[] = { "irq" };
+static const char * const of_debugfs[] = { "address", "data", "irte" };
 
 static void add_kept(struct json_object *row, struct json_object *vector, const char *name)
 {
@@ -76,7 +79,7 @@ refuse:
 }
 
 /* The row of the same vector of the same device, or NULL. */
-static struct json_object *find_row(struct json_object *rows, struct json_object *like)
+struct json_object *snapshot_find(struct json_object *rows, struct json_object *like)
 {
 	size_t nr = json_object_array_length(rows), i;
 	struct json_object *row;
@@ -107,44 +110,79 @@ static void add_difference(struct json_object *differences, struct json_object *
 	json_object_array_add(differences, difference);
 }
 
-/* What either of them does not know is no difference. */
-static void compare_rows(struct json_object *differences, struct json_object *was,
-			 struct json_object *is)
+static void compare(struct json_object *differences, struct json_object *was,
+		    struct json_object *is, const char * const names[], size_t nr)
 {
 	struct json_object *before, *after;
 	size_t i;
 
-	for (i = 1; i < ARRAY_SIZE(members); i++) {
-		before = json_object_object_get(was, members[i]);
-		after = json_object_object_get(is, members[i]);
-		if (before && after && !json_object_equal(before, after))
-			add_difference(differences, was, members[i], before, after);
+	for (i = 0; i < nr; i++) {
+		before = json_object_object_get(was, names[i]);
+		after = json_object_object_get(is, names[i]);
+		if (!json_object_equal(before, after))
+			add_difference(differences, was, names[i], before, after);
 	}
 }
 
+static bool is_known(struct json_object *row)
+{
+	return json_object_object_get(row, "address");
+}
+
+/* Returns whether all of it is known. */
+static bool compare_rows(struct json_object *differences, struct json_object *was,
+			 struct json_object *is)
+{
+	compare(differences, was, is, of_sysfs, ARRAY_SIZE(of_sysfs));
+	if (!is_known(was) || !is_known(is))
+		return false;
+	compare(differences, was, is, of_debugfs, ARRAY_SIZE(of_debugfs));
+
+	return true;
+}
+
+/* @nr_unknown: how many vectors have a message and a table entry that were not compared. */
 struct json_object *snapshot_differences(struct json_object *before,
-					 struct json_object *after)
+					 struct json_object *after, size_t *nr_unknown)
 {
 	struct json_object *was = json_object_object_get(before, "vectors");
 	struct json_object *is = json_object_object_get(after, "vectors");
 	struct json_object *differences = json_object_new_array(), *row, *other;
 	size_t i;
 
+	*nr_unknown = 0;
 	for (i = 0; i < json_object_array_length(was); i++) {
 		row = json_object_array_get_idx(was, i);
-		other = find_row(is, row);
-		if (other)
-			compare_rows(differences, row, other);
-		else
+		other = snapshot_find(is, row);
+		if (!other)
 			add_difference(differences, row, "gone", NULL, NULL);
+		else if (!compare_rows(differences, row, other))
+			(*nr_unknown)++;
 	}
 	for (i = 0; i < json_object_array_length(is); i++) {
 		row = json_object_array_get_idx(is, i);
-		if (!find_row(was, row))
+		if (!snapshot_find(was, row))
 			add_difference(differences, row, "new", NULL, NULL);
 	}
 
 	return differences;
+}
+
+static size_t count_unknown(struct json_object *snapshot)
+{
+	struct json_object *rows = json_object_object_get(snapshot, "vectors");
+	size_t nr = 0, i;
+
+	for (i = 0; i < json_object_array_length(rows); i++)
+		nr += !is_known(json_object_array_get_idx(rows, i));
+
+	return nr;
+}
+
+static enum irqlu_status fail_unknown(size_t nr)
+{
+	return irqlu_fail(IRQLU_UNKNOWN,
+			  "%zu vectors: message and table entry unknown: mount debugfs", nr);
 }
 
 /* Puts it. */
@@ -176,25 +214,37 @@ struct json_object *snapshot_read(const char *path, const char *command)
 
 enum irqlu_status irqlu_save(const struct irqlu_options *options, char *args[])
 {
-	return snapshot_write(args[0], snapshot_take());
+	struct json_object *snapshot = snapshot_take();
+	size_t nr_unknown = count_unknown(snapshot);
+	enum irqlu_status status = snapshot_write(args[0], snapshot);
+
+	if (status == IRQLU_FINE && nr_unknown)
+		status = fail_unknown(nr_unknown);
+
+	return status;
 }
 
 enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 {
 	struct json_object *before = snapshot_read(args[0], "save"), *after, *differences, *output;
-	enum irqlu_status status, printed;
+	enum irqlu_status status = IRQLU_FINE, printed;
+	size_t nr_unknown;
 
 	if (!before)
 		return IRQLU_UNKNOWN;
 
 	after = snapshot_take();
-	differences = snapshot_differences(before, after);
+	differences = snapshot_differences(before, after, &nr_unknown);
 	json_object_put(before);
 	json_object_put(after);
 
-	status = json_object_array_length(differences) ? IRQLU_REFUSED : IRQLU_FINE;
+	if (nr_unknown)
+		status = fail_unknown(nr_unknown);
+	if (json_object_array_length(differences))
+		status = IRQLU_REFUSED;
 	output = output_new("diff");
 	json_object_object_add(output, "differences", differences);
+	json_object_object_add(output, "unknown", json_object_new_int64(nr_unknown));
 	printed = output_print(options, "bdf,vector,what,before,after", output, "differences");
 
 	return printed ? printed : status;

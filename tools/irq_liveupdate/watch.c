@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <linux/kernel.h>
 
 #include "file.h"
 #include "irqlu.h"
@@ -20,11 +21,32 @@
 #define PREFIX		": irq_liveupdate_"
 #define REASON		"reason="
 
-static bool interrupted;
+/* Which end a process by default, and which somebody sends who has seen enough. */
+static const int endings[] = { SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM };
 
-static void interrupt(int signal)
+static char instance[64];
+static int pipe_fd = -1;
+
+/*
+ * An instance stays for good, with its buffers, unless it is removed, which fails while its
+ * trace_pipe is open. All of that may be called in a signal handler, so that no signal can
+ * come too early or too late for a flag.
+ */
+static void end(int signal)
 {
-	__atomic_store_n(&interrupted, true, __ATOMIC_RELAXED);
+	close(pipe_fd);
+	rmdir(instance);
+	_exit(IRQLU_FINE);
+}
+
+static void handle_endings(void)
+{
+	struct sigaction action = { .sa_handler = end };
+	unsigned int i;
+
+	sigfillset(&action.sa_mask);
+	for (i = 0; i < ARRAY_SIZE(endings); i++)
+		sigaction(endings[i], &action, NULL);
 }
 
 static void add_field(struct json_object *event, const char *field)
@@ -91,22 +113,35 @@ static void print_event(const struct irqlu_options *options, char *line)
 	fflush(stdout);
 }
 
-static enum irqlu_status print_events(const struct irqlu_options *options, const char *instance)
+static FILE *open_events(void)
 {
-	char path[128], *line = NULL;
-	size_t size = 0;
+	char path[128];
 	FILE *pipe;
 
 	snprintf(path, sizeof(path), "%s/events/irq_liveupdate/enable", instance);
-	if (!file_write(path, "1\n"))
-		return irqlu_fail(IRQLU_UNKNOWN, "%s: %m", path);
+	if (!file_write(path, "1\n")) {
+		irqlu_fail(IRQLU_UNKNOWN, "%s: %m", path);
+		return NULL;
+	}
 	snprintf(path, sizeof(path), "%s/trace_pipe", instance);
 	pipe = fopen(path, "r");
 	if (!pipe)
-		return irqlu_fail(IRQLU_UNKNOWN, "%s: %m", path);
+		irqlu_fail(IRQLU_UNKNOWN, "%s: %m", path);
 
-	while (!__atomic_load_n(&interrupted, __ATOMIC_RELAXED) &&
-	       getline(&line, &size, pipe) > 0)
+	return pipe;
+}
+
+static enum irqlu_status print_events(const struct irqlu_options *options)
+{
+	FILE *pipe = open_events();
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!pipe)
+		return IRQLU_UNKNOWN;
+
+	pipe_fd = fileno(pipe);
+	while (getline(&line, &size, pipe) > 0)
 		print_event(options, line);
 	free(line);
 	fclose(pipe);
@@ -116,16 +151,13 @@ static enum irqlu_status print_events(const struct irqlu_options *options, const
 
 enum irqlu_status irqlu_watch(const struct irqlu_options *options, char *args[])
 {
-	struct sigaction action = { .sa_handler = interrupt };
 	enum irqlu_status status;
-	char instance[64];
 
 	snprintf(instance, sizeof(instance), INSTANCE, getpid());
+	handle_endings();
 	if (mkdir(instance, 0700))
 		return irqlu_fail(IRQLU_UNKNOWN, "%s: %m: mount tracefs", instance);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	status = print_events(options, instance);
+	status = print_events(options);
 	rmdir(instance);
 
 	return status;

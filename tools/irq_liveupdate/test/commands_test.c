@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whole commands of irqlu, on a made-up /sys and /proc: the linker wraps what opens files by
+ * their path, and a path there is one below a temporary directory. KTAP out.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../include/linux/kho/abi/iommu.h"
+#include "../../include/linux/kho/abi/irq.h"
+#include "../../include/linux/kho/abi/pci.h"
+
+#include "irqlu.h"
+#include "next_kernel.h"
+#include "wrapped.h"
+
+#define RESULTS		19U
+#define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
+#define TRACEFS		"/sys/kernel/tracing"
+#define TIMEOUT_MS	20000U
+
+static char root[64];
+static char said[65536];
+static unsigned int number, failed;
+
+static const struct irqlu_options bare = { .noheadings = true };
+
+static void result(bool passed, const char *name)
+{
+	printf("%sok %u %s\n", passed ? "" : "not ", ++number, name);
+	failed += !passed;
+	said[0] = '\0';
+}
+
+enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...)
+{
+	size_t len = strlen(said);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(said + len, sizeof(said) - len, fmt, args);
+	va_end(args);
+
+	return status;
+}
+
+/* One buffer is enough: nobody keeps a path. */
+static const char *below_root(const char *path)
+{
+	static char below[PATH_MAX];
+
+	if (strncmp(path, "/sys/", 5) && strncmp(path, "/proc/", 6))
+		return path;
+	/* What image.c reads back from an unpacker is not made up. */
+	if (!strncmp(path, "/proc/self/", 11))
+		return path;
+	snprintf(below, sizeof(below), "%s%s", root, path);
+
+	return below;
+}
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+	return __real_fopen(below_root(path), mode);
+}
+
+int __wrap_scandir(const char *path, struct dirent ***entries,
+		   int (*filter)(const struct dirent *),
+		   int (*compare)(const struct dirent **, const struct dirent **))
+{
+	return __real_scandir(below_root(path), entries, filter, compare);
+}
+
+DIR *__wrap_opendir(const char *path)
+{
+	return __real_opendir(below_root(path));
+}
+
+ssize_t __wrap_readlink(const char *path, char *target, size_t size)
+{
+	return __real_readlink(below_root(path), target, size);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void put(const char *path, const char *text)
+{
+	char below[PATH_MAX], *slash;
+	FILE *f;
+
+	snprintf(below, sizeof(below), "%s%s", root, path);
+	for (slash = strchr(below + strlen(root) + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		mkdir(below, 0700);
+		*slash = '/';
+	}
+	f = fopen(below, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+static void drop(const char *path)
+{
+	char below[PATH_MAX];
+
+	snprintf(below, sizeof(below), "%s%s", root, path);
+	remove_tree(below);
+}
+
+static bool has(const char *path, const char *text)
+{
+	char below[PATH_MAX], line[64] = "";
+	FILE *f;
+
+	snprintf(below, sizeof(below), "%s%s", root, path);
+	f = fopen(below, "r");
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+
+	return !strcmp(line, text);
+}
+
+static void put_message(unsigned int irq, const char *low, const char *chip)
+{
+	char path[64], text[256];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/irq/irqs/%u", irq);
+	snprintf(text, sizeof(text),
+		 "IRQD_IRQ_STARTED\n address_hi: 0x00000000\n address_lo: %s\n msg_data:   0x0\n"
+		 "    chip:    %s\n", low, chip);
+	put(path, text);
+}
+
+static void put_vector(unsigned int vector, unsigned int irq)
+{
+	char path[128], text[16];
+
+	snprintf(text, sizeof(text), "%u\n", vector);
+	snprintf(path, sizeof(path), DEVICE "/msi_irqs/%u", irq);
+	put(path, "msix\n");
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/hwirq", irq);
+	put(path, text);
+	snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity_list", irq);
+	put(path, "0-3\n");
+	put_message(irq, "0xfee00238", "INTEL-IR");
+}
+
+/* A device of vfio-pci with two vectors */
+static void put_device(void)
+{
+	char below[PATH_MAX];
+
+	drop("/sys");
+	drop("/proc");
+	put(DEVICE "/liveupdate/preservable", "yes\n");
+	put(DEVICE "/liveupdate/outcome", "cold\n");
+	put(DEVICE "/liveupdate/allowed", "1\n");
+	snprintf(below, sizeof(below), "%s" DEVICE "/driver", root);
+	if (symlink("../../drivers/vfio-pci", below))
+		perror(below);
+	put_vector(0, 26);
+	put_vector(1, 27);
+}
+
+static enum irqlu_status run(enum irqlu_status (*command)(const struct irqlu_options *options,
+							  char *args[]), ...)
+{
+	char *args[4] = { };
+	unsigned int i = 0;
+	va_list list;
+
+	va_start(list, command);
+	while (i < 3 && (args[i] = va_arg(list, char *)))
+		i++;
+	va_end(list);
+
+	return command(&bare, args);
+}
+
+static void test_diff(char *file)
+{
+	put_device();
+	result(run(irqlu_save, file, NULL) == IRQLU_FINE &&
+	       run(irqlu_diff, file, NULL) == IRQLU_FINE, "diff: nothing has changed");
+
+	put_message(27, "0xfee00258", "INTEL-IR");
+	result(run(irqlu_diff, file, NULL) == IRQLU_REFUSED, "diff: another message");
+
+	put_message(27, "0xfee00238", "APIC");
+	result(run(irqlu_diff, file, NULL) == IRQLU_REFUSED, "diff: no table entry any more");
+
+	drop("/sys/kernel/debug");
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "2 vectors"),
+	       "diff: debugfs is missing now");
+
+	drop(DEVICE "/msi_irqs/27");
+	result(run(irqlu_diff, file, NULL) == IRQLU_REFUSED,
+	       "diff: debugfs is missing now, and a vector");
+
+	put_device();
+	drop("/sys/kernel/debug");
+	result(run(irqlu_save, file, NULL) == IRQLU_UNKNOWN && strstr(said, "2 vectors"),
+	       "save: debugfs is missing");
+	put_device();
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "2 vectors"),
+	       "diff: debugfs was missing");
+}
+
+static void test_affinity(char *file)
+{
+	put_device();
+	run(irqlu_affinity, "save", file, NULL);
+	put("/proc/irq/26/smp_affinity_list", "1\n");
+	put("/proc/irq/27/smp_affinity_list", "1\n");
+	result(run(irqlu_affinity, "restore", file, NULL) == IRQLU_FINE && !said[0] &&
+	       has("/proc/irq/26/smp_affinity_list", "0-3") &&
+	       has("/proc/irq/27/smp_affinity_list", "0-3"), "affinity: restored");
+
+	drop(DEVICE "/msi_irqs/26");
+	put("/proc/irq/27/smp_affinity_list", "1\n");
+	result(run(irqlu_affinity, "restore", file, NULL) == IRQLU_REFUSED &&
+	       strstr(said, "0000:01:00.0: vector 0") && !strstr(said, "vector 1") &&
+	       has("/proc/irq/27/smp_affinity_list", "0-3"),
+	       "affinity: a vector is gone, the others are restored");
+
+	drop(DEVICE);
+	result(run(irqlu_affinity, "restore", file, NULL) == IRQLU_REFUSED &&
+	       strstr(said, "vector 0") && strstr(said, "vector 1"), "affinity: a device is gone");
+
+	put_device();
+	drop("/proc/irq");
+	result(run(irqlu_affinity, "restore", file, NULL) == IRQLU_REFUSED,
+	       "affinity: cannot be written");
+}
+
+/* What is an ELF file with all formats, and this command line */
+static enum irqlu_status check_next(const char *line)
+{
+	struct json_object *output = json_object_new_object();
+	struct irqlu_options options = { .command_line = line };
+	enum irqlu_status status;
+	char image[PATH_MAX];
+
+	snprintf(image, sizeof(image), "%s/vmlinux", root);
+	options.next_kernel = image;
+	status = next_kernel_check(&options, output);
+	json_object_put(output);
+
+	return status;
+}
+
+static void put_image(void)
+{
+	static const char image[] = "\177ELF\0Linux version 7.3\0" IRQ_LU_COMPATIBLE "\0"
+				    PCI_LU_FLB_COMPATIBLE "\0" IOMMU_LU_KHO_NODE;
+	char path[PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/vmlinux", root);
+	f = fopen(path, "w");
+	fwrite(image, 1, sizeof(image), f);
+	fclose(f);
+}
+
+static void test_next_kernel(void)
+{
+	put_image();
+	put("/proc/cmdline", "kho=on liveupdate=on\n");
+	result(check_next(NULL) == IRQLU_FINE, "next kernel: command line of this one");
+	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=sm_on,off\n");
+	result(check_next(NULL) == IRQLU_REFUSED &&
+	       check_next("kho=on liveupdate=on") == IRQLU_FINE,
+	       "next kernel: command line of its own");
+	drop("/proc/cmdline");
+	result(check_next(NULL) == IRQLU_UNKNOWN && strstr(said, "/proc/cmdline"),
+	       "next kernel: command line unknown");
+}
+
+/* What tracefs does: an instance has files from the beginning, and goes with them. */
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+	char file[PATH_MAX], events[PATH_MAX];
+
+	if (strncmp(path, TRACEFS, strlen(TRACEFS)))
+		return __real_mkdir(path, mode);
+	snprintf(events, sizeof(events), "%s/events/irq_liveupdate/enable", path);
+	put(events, "0\n");
+	snprintf(file, sizeof(file), "%s%s/trace_pipe", root, path);
+
+	return mkfifo(file, 0600);
+}
+
+int __wrap_rmdir(const char *path)
+{
+	drop(path);
+
+	return 0;
+}
+
+static void sleep_ms(unsigned int ms)
+{
+	usleep(1000 * ms);
+}
+
+static int count_instances(void)
+{
+	char below[PATH_MAX];
+	struct dirent *entry;
+	int nr = 0;
+	DIR *dir;
+
+	snprintf(below, sizeof(below), "%s" TRACEFS "/instances", root);
+	dir = opendir(below);
+	while (dir && (entry = readdir(dir)))
+		nr += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+
+	return nr;
+}
+
+/* Writes to its trace_pipe, which opens when somebody reads. */
+static int open_pipe(pid_t watch)
+{
+	char pipe[PATH_MAX];
+	unsigned int ms;
+	int fd = -1;
+
+	snprintf(pipe, sizeof(pipe), "%s" TRACEFS "/instances/irqlu-%d/trace_pipe", root, watch);
+	for (ms = 0; fd < 0 && ms < TIMEOUT_MS; ms += 10) {
+		sleep_ms(10);
+		fd = open(pipe, O_WRONLY | O_NONBLOCK);
+	}
+
+	return fd;
+}
+
+/* With @reader, the other end of @out is only the caller's. */
+static pid_t start_watch(int out, int reader)
+{
+	pid_t watch = fork();
+
+	if (!watch) {
+		dup2(out, STDOUT_FILENO);
+		if (reader >= 0)
+			close(reader);
+		_exit(irqlu_watch(&bare, NULL));
+	}
+
+	return watch;
+}
+
+/* Waits for its end, and returns whether it has left nothing and says that all is fine. */
+static bool has_cleaned_up(pid_t watch)
+{
+	unsigned int ms;
+	int status = 0;
+
+	for (ms = 0; ms < TIMEOUT_MS && waitpid(watch, &status, WNOHANG) == 0; ms += 10)
+		sleep_ms(10);
+	if (ms >= TIMEOUT_MS) {
+		kill(watch, SIGKILL);
+		waitpid(watch, &status, 0);
+	}
+
+	return WIFEXITED(status) && WEXITSTATUS(status) == IRQLU_FINE && !count_instances();
+}
+
+static void test_watch_signal(int signal, const char *name)
+{
+	int null = open("/dev/null", O_WRONLY), pipe;
+	pid_t watch;
+
+	drop(TRACEFS);
+	put(TRACEFS "/instances/.keep", "");
+	watch = start_watch(null, -1);
+	pipe = open_pipe(watch);
+	kill(watch, signal);
+	result(pipe >= 0 && has_cleaned_up(watch), name);
+	close(pipe);
+	close(null);
+}
+
+static void test_watch_reader_gone(void)
+{
+	int out[2], events;
+	pid_t watch;
+
+	drop(TRACEFS);
+	put(TRACEFS "/instances/.keep", "");
+	if (pipe(out))
+		return;
+	watch = start_watch(out[1], out[0]);
+	events = open_pipe(watch);
+	close(out[1]);
+	close(out[0]);
+	result(write(events, "event\n", 6) == 6 && has_cleaned_up(watch),
+	       "watch: nobody reads any more");
+	close(events);
+}
+
+static void test_watch(void)
+{
+	test_watch_signal(SIGINT, "watch: SIGINT");
+	test_watch_signal(SIGTERM, "watch: SIGTERM");
+	test_watch_signal(SIGHUP, "watch: SIGHUP");
+	test_watch_signal(SIGQUIT, "watch: SIGQUIT");
+	test_watch_reader_gone();
+}
+
+int main(void)
+{
+	char file[PATH_MAX];
+
+	snprintf(root, sizeof(root), "/tmp/irqlu-test-XXXXXX");
+	if (!mkdtemp(root))
+		return 1;
+	snprintf(file, sizeof(file), "%s/saved.json", root);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("KTAP version 1\n1..%u\n", RESULTS);
+	test_diff(file);
+	test_affinity(file);
+	test_next_kernel();
+	test_watch();
+	remove_tree(root);
+
+	return failed || number != RESULTS;
+}
