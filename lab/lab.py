@@ -66,10 +66,17 @@ def _load(name, arguments):
     return _for_debug_kernel(chosen) if arguments.debug else chosen
 
 
-def _execute(chosen, build, echo=False):
-    reason = build.not_ready(chosen.flavours())
+def _demand_ready(build, flavours):
+    reason = build.not_ready(flavours)
     if reason:
         sys.exit(reason)
+
+
+def _execute(chosen, build, echo=False):
+    _demand_ready(build, chosen.flavours())
+    lacking = build.lacking(chosen)
+    if lacking:
+        sys.exit(f"{chosen.name}: needs {lacking}")
     result, checks = running.execute(chosen, build, echo)
     tables.write_json(os.path.join(build.results(), chosen.name + ".json"),
                       tables.as_data(result, checks))
@@ -156,8 +163,8 @@ def _test_judges(number):
 
 
 def _say_scenario(number, chosen, outcome):
-    if not outcome:
-        ktap.case(number, f"{chosen.name} # SKIP needs the debug kernel", True)
+    if isinstance(outcome, str):
+        ktap.case(number, f"{chosen.name} # SKIP needs {outcome}", True)
         return True
 
     result, checks = outcome
@@ -192,11 +199,12 @@ def command_test(arguments):
     build = builds.Build(arguments.build)
     chosen = arguments.repeat * [_load(name, arguments) for name in
                                  arguments.scenarios or _all_scenarios(arguments)]
+    _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}))
     ktap.plan(len(chosen) + 1)
     passed = [_test_judges(1)]
     build.plugin()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: one.can_run() and _execute_one_of_many(one, build),
+        outcomes = pool.map(lambda one: build.lacking(one) or _execute_one_of_many(one, build),
                             chosen)
         for number, (one, outcome) in enumerate(zip(chosen, outcomes), 2):
             passed.append(_say_scenario(number, one, outcome))
@@ -246,9 +254,7 @@ def command_storm(arguments):
 
 def command_bench(arguments):
     build = builds.Build(arguments.build)
-    reason = build.not_ready((*live_update.FLAVOURS, pause.FLAVOUR))
-    if reason:
-        sys.exit(reason)
+    _demand_ready(build, (*live_update.FLAVOURS, pause.FLAVOUR))
     serializer = live_update.measure_serializer(build)
     build.plugin("cost")
     # Instructions do not depend on what else the machine does. What takes longest begins.

@@ -45,6 +45,17 @@ class Build:
     def map(self, flavour):
         return self._path("kernel", flavour, "System.map")
 
+    def _has(self, flavour, option):
+        with open(self._path("kernel", flavour, ".config"), encoding="utf-8") as config:
+            return f"CONFIG_{option}=y\n" in config
+
+    def lacking(self, scenario):
+        """The first option that a scenario needs and one of its kernels does not have, or None."""
+        for option in scenario.needs:
+            if not all(self._has(flavour, option) for flavour in scenario.kernels):
+                return f"CONFIG_{option}"
+        return None
+
     def own_files(self):
         """The overlay's own C files of the kernel, but for its suites."""
         listed = subprocess.run([os.path.join(self.source, "scripts", "overlay.py"), "list"],

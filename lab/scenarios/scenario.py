@@ -54,7 +54,8 @@ class Scenario:
     watch_late_changes: whether the old kernel has to try to change entries after the block
     seed: of the order of the rings in the blackout; of everything in a storm
     at: further commands to the VMM, by hook
-    debug_only: whether it takes what only the debug kernel has
+    needs: options, without CONFIG_, that its kernels must have; lab.py test skips it where one
+        is missing, as in a kernel that checks nothing, or in one of another series
     warns: functions of the kernel that may warn
     tolerates: texts of the console that are right here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
@@ -110,7 +111,7 @@ class Scenario:
     end_runs: tuple = ()
     jump: str = "kexec -e"
     scribble: bool = False
-    debug_only: bool = False
+    needs: tuple = ()
     warns: tuple = ()
     tolerates: tuple = ()
     patch: dict = field(default_factory=dict)
@@ -140,10 +141,6 @@ class Scenario:
     def flavours(self):
         """Of all kernels that it needs."""
         return self.kernels + ((self.guest,) if self.guest else ())
-
-    def can_run(self):
-        """Whether its kernels have what it is about."""
-        return not self.debug_only or "debug" in self.kernels
 
     def with_changes(self, **changes):
         return replace(self, **changes)

@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 from machine import builds
+from scenarios import scenario
 
 FLAVOUR = "lab"
 
@@ -42,6 +43,16 @@ class Ready(unittest.TestCase):
             self.assertEqual(self.build.not_ready([FLAVOUR]),
                              f"{self.build.initrd} is older than {path}: make image")
             os.utime(path, (1000, 1000))
+
+    def test_option_that_a_kernel_does_not_have(self):
+        with open(self._file(self.build.directory, "kernel", FLAVOUR, ".config"), "w",
+                  encoding="utf-8") as config:
+            config.write("CONFIG_VFIO=y\n# CONFIG_FAILSLAB is not set\n")
+        for needs, lacking in (((), None), (("VFIO",), None),
+                               (("VFIO", "FAILSLAB"), "CONFIG_FAILSLAB"),
+                               (("IOMMUFD_NOIOMMU",), "CONFIG_IOMMUFD_NOIOMMU")):
+            one = scenario.Scenario("one", "", kernels=(FLAVOUR, FLAVOUR), needs=needs)
+            self.assertEqual(self.build.lacking(one), lacking)
 
 
 if __name__ == "__main__":
