@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Build $BUILD/initrd.img, the whole user space of a lab guest: busybox, kexec
-# with the libraries it wants, our selftests as "make install" leaves them in
-# /kselftest, the programs of lab/guest in /bin, and lab/guest/init as /init. All
-# programs are static. Not compressed: unpacking costs guest time. The same input
-# makes the same bytes, and no root is needed.
+# Build $BUILD/initrd.img, the whole user space of a lab guest: busybox, kexec,
+# our selftests as "make install" leaves them in /kselftest, the programs of
+# lab/guest in /bin, the libraries that all of these want, and lab/guest/init as
+# /init. Small, for each kernel of a run unpacks it, and each kexec hashes it twice.
+# Not compressed: that costs more guest time. The same input makes the same bytes,
+# and no root is needed.
 #
 # $BUILD/guest.img is that of the guest with Linux which the lab's guest can run:
 # busybox, and lab/guest/guest_init as /init.
@@ -22,23 +23,29 @@ KSELFTEST=$BUILD/selftests/installed
 # The kernel's own way to build and install selftests, out of its tree.
 rm -rf "$KSELFTEST"
 make -s -C "$LINUX/tools/testing/selftests" TARGETS="$SELFTESTS" \
-	O="$BUILD/selftests" INSTALL_PATH="$KSELFTEST" CC="gcc -static" \
+	O="$BUILD/selftests" INSTALL_PATH="$KSELFTEST" CC=gcc \
 	KHDR_INCLUDES="$HEADERS" install >"$BUILD/selftests.log" 2>&1 ||
 	{ cat "$BUILD/selftests.log" >&2; die "the selftests do not build"; }
 
 mkdir -p "$BUILD/guest"
-make -s -C "$ROOT/lab/guest" OUTPUT="$BUILD/guest" CC="gcc -static" \
+make -s -C "$ROOT/lab/guest" OUTPUT="$BUILD/guest" CC=gcc \
 	KHDR_INCLUDES="$HEADERS" KSELFTEST="$LINUX/tools/testing/selftests"
 
-make -s -C "$LINUX/tools/irq_liveupdate" OUTPUT="$BUILD/guest" CC="gcc -static"
+make -s -C "$LINUX/tools/irq_liveupdate" OUTPUT="$BUILD/guest" CC=gcc
 
 KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 [ -x "$BUILD/busybox" ] || die "no $BUILD/busybox: make prepare fetches it"
 
-# The files that a dynamically linked program needs beside itself.
+# The files that dynamically linked programs need beside themselves.
 libraries()
 {
-	ldd "$1" | awk '/=> \// { print $3 } $1 ~ /^\// { print $1 }' | sort
+	ldd "$@" 2>/dev/null | awk '/=> \// { print $3 } $1 ~ /^\/.*[^:]$/ { print $1 }' |
+		sort -u | while read -r lib; do
+		case $lib in
+		/lib64/*) echo "file $lib $(readlink -f "$lib") 0755 0 0" ;;
+		*)	echo "file /lib/${lib##*/} $(readlink -f "$lib") 0755 0 0" ;;
+		esac
+	done
 }
 
 program()
@@ -84,18 +91,13 @@ initrd_list()
 	common_list "$ROOT/lab/guest/init" /sbin /etc /sys /root /lib /lib64 /kselftest
 
 	program "$KEXEC"
-	libraries "$KEXEC" | while read -r lib; do
-		case $lib in
-		/lib64/*) echo "file $lib $(readlink -f "$lib") 0755 0 0" ;;
-		*)	echo "file /lib/${lib##*/} $(readlink -f "$lib") 0755 0 0" ;;
-		esac
-	done
-
 	for name in vmm sabotage scatter live_vm irqlu; do
 		program "$BUILD/guest/$name"
 	done
 	program "$ROOT/lab/guest/live_vm_report"
 	kselftest
+	# shellcheck disable=SC2046
+	libraries "$KEXEC" $(find "$BUILD/guest" "$KSELFTEST" -type f -perm -u+x)
 }
 
 guest_list()
