@@ -42,7 +42,8 @@ DECOY_INITCALLS = ("nvme_init", "e1000_init_module")
 
 # identify_cpu() clears the boot CPU's features for a moment. A timer interrupt
 # just then finds KASAN using the wrong number of page table levels.
-CPU_MODEL = "max,la57=off"
+# TCG runs a string instruction step by step: fast ones make a kernel clear memory byte by byte.
+CPU_MODEL = "max,la57=off,erms=off,fsrm=off,fsrs=off"
 
 TRACE_EVENTS = (
     "pci_cfg_write",
