@@ -12,7 +12,9 @@ COMMON_PARAMETERS = (
     "no_timer_check tsc=reliable lpj=4000000 "
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
-    "no_ipi_broadcast=1"
+    "no_ipi_broadcast=1 "
+    # CPUs that wait for their turn to start spin, and take the host's CPUs from who starts them
+    "cpuhp.parallel=0"
 )
 
 LIVE_UPDATE_PARAMETERS = "kho=on liveupdate=on"
