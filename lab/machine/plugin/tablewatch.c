@@ -41,6 +41,7 @@
 #define KERNEL_TEXT		0xffffffff80000000ULL
 #define DIRECT_MAP_ALIGN_MASK	((1ULL << 30) - 1)
 #define PAGE_MASK_4K		0xfffULL
+#define PAGE_SHIFT_4K		12
 
 /* Where QEMU puts its only remapping unit, and the table address registers in it */
 #define DMAR_BASE		0xfed90000ULL
@@ -78,6 +79,8 @@
 #define AMDVI_ARGUMENT		"amdvi="
 #define VTD_ARGUMENT		"vtd="
 
+#define NR_HASHED_PAGES		8192U
+
 #define MAX_ENTRIES		65536U
 #define IRTE_BYTES		16U
 
@@ -105,6 +108,12 @@ static uint64_t root_table;
 static bool is_scalable;
 static GByteArray *buffer;
 
+/*
+ * Whether there may be something of interest in one of the pages with this hash. The hash of a
+ * page is the same at its physical address and in the direct map. Nothing is ever cleared.
+ */
+static bool is_of_interest[NR_HASHED_PAGES];
+
 /* What the DMA entry consists of, and which names what. An address of 0: there is none. */
 enum dma_part { ROOT_ENTRY, CONTEXT_ENTRY, PASID_DIR_ENTRY, PASID_ENTRY, NR_DMA_PARTS };
 static uint64_t dma_parts[NR_DMA_PARTS];
@@ -125,12 +134,28 @@ static uint64_t physical(qemu_plugin_meminfo_t info, uint64_t vaddr)
 	return hwaddr ? qemu_plugin_hwaddr_phys_addr(hwaddr) : 0;
 }
 
+static bool *interest_in(uint64_t address)
+{
+	return &is_of_interest[(address >> PAGE_SHIFT_4K) % NR_HASHED_PAGES];
+}
+
+static void take_interest(uint64_t address, uint64_t bytes)
+{
+	uint64_t page;
+
+	if (!address)
+		return;
+	for (page = address & ~PAGE_MASK_4K; page < address + bytes; page += PAGE_MASK_4K + 1)
+		__atomic_store_n(interest_in(page), true, __ATOMIC_RELAXED);
+}
+
 static void new_table(uint64_t address, unsigned int entries)
 {
 	char event[100];
 
 	if (address != table)
 		memset(shadow, 0, sizeof(shadow));
+	take_interest(address, (uint64_t)nr_watched * IRTE_BYTES);
 	__atomic_store_n(&table, address, __ATOMIC_RELAXED);
 
 	snprintf(event, sizeof(event), "irta_write table 0x%" PRIx64 " entries %u", table,
@@ -167,6 +192,7 @@ static void read_words(uint64_t address, uint64_t *words, size_t bytes)
 
 static void set_part(enum dma_part part, uint64_t address)
 {
+	take_interest(address, PASID_ENTRY_BYTES);
 	__atomic_store_n(&dma_parts[part], address, __ATOMIC_RELAXED);
 }
 
@@ -220,6 +246,7 @@ static void new_device_table(uint64_t base)
 	log_root(address, 0);
 	if (address == device_table)
 		return;
+	take_interest(address, DEVTAB_BYTES(base));
 	__atomic_store_n(&device_table_bytes, DEVTAB_BYTES(base), __ATOMIC_RELAXED);
 	__atomic_store_n(&device_table, address, __ATOMIC_RELAXED);
 	memset(dte_interrupts, 0, sizeof(dte_interrupts));
@@ -393,7 +420,8 @@ static void on_dma_store(qemu_plugin_meminfo_t info, uint64_t vaddr)
 /* The cheap tests first: this runs for every store of the guest's kernel. */
 static void on_store(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-	if (on_register_store(info, vaddr))
+	if (on_register_store(info, vaddr) ||
+	    !__atomic_load_n(interest_in(vaddr), __ATOMIC_RELAXED))
 		return;
 
 	if (is_amdvi)
