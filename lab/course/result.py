@@ -65,6 +65,7 @@ class Result:
     retrieved: whether the device was given back
     role: which kernel has booted after a crash
     error: why the run ended early
+    cpu_seconds: of the host, that QEMU took
 
     What it means:
 
@@ -79,6 +80,7 @@ class Result:
     timeline: (step, milliseconds) of the last pause of a guest, see judge/timeline.py
     late_calls: calls of the watched function after the block
     attempts: how often the scenario was run, to hit a race
+    seconds: in all of them, and to judge them
     """
 
     scenario: object
@@ -99,7 +101,7 @@ class Result:
     retrieved: bool = False
     role: str = ""
     error: str = ""
-    seconds: float = 0.0
+    cpu_seconds: float = 0.0
     console: str = ""
 
     judged: dict = field(default_factory=dict)
@@ -113,3 +115,4 @@ class Result:
     timeline: list = field(default_factory=list)
     late_calls: int = 0
     attempts: int = 1
+    seconds: float = 0.0

@@ -57,7 +57,6 @@ class Run:
         raise NotImplementedError
 
     def execute(self):
-        began = time.monotonic()
         try:
             self._course()
             self._look_for_leaks()
@@ -66,14 +65,14 @@ class Run:
         except Exception as error:  # pylint: disable=broad-exception-caught
             # Whatever the guest has answered, it is this run which fails.
             self._fail(f"{error!r}\n{traceback.format_exc()}")
-        self._take_down(began)
+        self._take_down()
         return self.result
 
     def _fail(self, reason):
         self.result.error = "\n".join((reason, self.machine.autopsy(self.symbols)
                                        + self.machine.console_tail(), self.machine.stderr()))
 
-    def _take_down(self, began):
+    def _take_down(self):
         """What judges need of the machine, which will be gone."""
         result, machine = self.result, self.machine
         for window in result.windows:
@@ -83,7 +82,7 @@ class Run:
         result.answered = machine.guest.answered if machine.guest else 0.0
         result.rings = machine.doorbell.rings if machine.doorbells else []
         result.console = machine.console()
-        result.seconds = time.monotonic() - began
+        result.cpu_seconds = machine.cpu_seconds()
 
     # The guest
 

@@ -259,6 +259,14 @@ class Machine:
     def alive(self):
         return self._process is not None and self._process.poll() is None
 
+    def cpu_seconds(self):
+        """What QEMU has taken of the host's CPUs; of one that has ended nothing is known."""
+        if not self.alive():
+            return 0.0
+        with open(f"/proc/{self._process.pid}/stat") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
     def wait(self, timeout):
         """True if QEMU ended by itself."""
         try:

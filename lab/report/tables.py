@@ -196,6 +196,7 @@ def as_data(result, checks):
         "scenario": asdict(result.scenario),
         "release": result.release,
         "seconds": round(result.seconds, 2),
+        "cpu_seconds": round(result.cpu_seconds, 2),
         "vectors": [asdict(vector) for vector in result.vectors],
         "online": result.online,
         "attempts": result.attempts,
