@@ -214,7 +214,7 @@ const char *intel_liveupdate_check_entry(struct intel_iommu *iommu,
 {
 	if (context->lo != ser->entry[0] || context->hi != ser->entry[1])
 		return "entry differs from its record";
-	if (ser->domain_id < IDA_START_DID || ser->domain_id >= iommu->max_domain_id)
+	if (ser->domain_id < IDA_START_DID || ser->domain_id >= cap_ndoms(iommu->cap))
 		return "invalid domain id";
 	return sm_supported(iommu) ? check_scalable(ser) : check_legacy(ser);
 }

@@ -38,7 +38,7 @@
 #define FAKE_ECAP_SMPWC		BIT_ULL(48)
 
 /* Capability register, VT-d spec r4.1 sec 11.4.2: 48 bits in four levels */
-#define FAKE_CAP		(47ULL << 16 | BIT_ULL(2) << 8)
+#define FAKE_CAP		(47ULL << 16 | BIT_ULL(2) << 8 | 2)
 
 #define BUS		3
 #define OTHER_BUS	4
@@ -280,7 +280,7 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	iommu->reg = (void __iomem __force *)reg;
 	iommu->reg_phys = virt_to_phys(reg);
 	iommu->msagaw = 2;
-	iommu->max_domain_id = 256;
+	iommu->cap = FAKE_CAP;
 	strscpy(iommu->name, "fake");
 	spin_lock_init(&iommu->lock);
 	raw_spin_lock_init(&iommu->register_lock);
@@ -789,7 +789,7 @@ static void other_domain_id(struct pasid_entry *pasid)
 
 static void no_domain_id(struct pasid_entry *pasid)
 {
-	unit->record.domain_id = unit->iommu.max_domain_id;
+	unit->record.domain_id = cap_ndoms(unit->iommu.cap);
 }
 
 static void id_of_this_kernel(struct pasid_entry *pasid)
@@ -1302,7 +1302,6 @@ static void free_domain_ids(void *unused)
 static int vtd_init(struct kunit *test, u64 ecap, bool scalable)
 {
 	setup_unit(test, FAKE_ECAP_PT | FAKE_ECAP_C | ecap, scalable);
-	unit->iommu.cap = FAKE_CAP;
 	mutex_init(&unit->iommu.did_lock);
 	ida_init(&unit->iommu.domain_ida);
 	start_translation(test, &vtd_translation);
