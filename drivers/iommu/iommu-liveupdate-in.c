@@ -138,8 +138,8 @@ void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
  * @segment:	PCI segment
  * @devid:	Requester id
  *
- * Context: May sleep. The record is valid until its device has been attached to
- *	    another domain, so not later than that from the driver.
+ * Context: May sleep, before the device is attached to another domain. After that the
+ *	    record is freed.
  * Return: The record, or NULL if the entry must not be used.
  */
 const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u16 devid)
@@ -236,6 +236,30 @@ void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
 	in->refused = reason;
 	if (xa_err(xa_store(&iommu_lu_in_devices, key, in, GFP_KERNEL)))
 		kfree(in);
+}
+
+/**
+ * iommu_liveupdate_for_each_left - Call a function for each entry that no device has left
+ * @iommu:	Unit which uses the entries
+ * @fn:		The function. Must not sleep.
+ *
+ * What the records say is still reserved and not freed while @fn is called.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
+{
+	struct iommu_lu_in_device *in;
+	unsigned long key;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_for_each_left, iommu, fn);
+
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu == iommu)
+			fn(iommu, &in->ser);
+	}
 }
 
 /*

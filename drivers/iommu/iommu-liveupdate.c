@@ -490,6 +490,8 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
  */
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_stop_device, pdev, reason);
+
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 }

@@ -96,6 +96,9 @@ struct iommu_liveupdate_hold {
 	void (*release)(struct iommu_liveupdate_hold *hold);
 };
 
+typedef void (*iommu_lu_entry_fn)(struct iommu_device *iommu,
+				  const struct iommu_lu_device_ser *ser);
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* The kernel which hands over */
@@ -119,6 +122,7 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 					 struct iommu_device *iommu,
 					 const struct iommu_liveupdate_ops *ops);
 void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason);
+void iommu_liveupdate_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn);
 void iommu_liveupdate_abandon_unit(struct iommu_device *iommu);
 
 /* The kernel which takes over: devices */
@@ -149,6 +153,10 @@ static inline void iommu_liveupdate_unpreserve(struct device *dev)
 static inline int iommu_liveupdate_check(struct device *dev)
 {
 	return 0;
+}
+
+static inline void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
+{
 }
 
 static inline bool iommu_liveupdate_incoming(struct device *dev)

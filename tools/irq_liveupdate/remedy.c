@@ -25,6 +25,7 @@ static const struct {
 	{ "its IOMMU cannot stay enabled", "boot with intel_iommu=on, or without iommu=off" },
 	{ "ATS is enabled", "boot with pci=noats" },
 	{ "SNP is enabled", "boot without SEV-SNP" },
+	{ "not in the first PCI segment", "move the device to a slot of the first PCI segment" },
 	{ "not bound to vfio-pci", "bind the device to vfio-pci" },
 	{ "there is no handler of its file", "build the kernel with CONFIG_VFIO_PCI_LIVEUPDATE" },
 	{ "not open", "start the virtual machine that owns the device" },

@@ -66,6 +66,7 @@
 #include "irq_liveupdate.h"
 #include "liveupdate.h"
 #include "../iommu-pages.h"
+#include "../irq_remapping.h"
 
 /* Not present, without fault reports, in both formats of an entry */
 #define IRTE_CLOSED		2U
@@ -716,12 +717,19 @@ static void amd_ir_refuse(struct amd_iommu *iommu, const char *reason)
 		irq_liveupdate_refuse_unit(ser, reason);
 }
 
-/* The unit is about to be disabled. */
-static void amd_ir_give_up(struct amd_iommu *iommu, const char *reason)
+/* The unit is about to let DMA pass which it does not translate. */
+static void amd_ir_stop_devices(struct amd_iommu *iommu, const char *reason)
 {
 	iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
 	amd_liveupdate_stop(iommu, reason);
 	iommu_liveupdate_abandon_unit(&iommu->iommu);
+}
+
+/* The unit is about to be disabled. */
+static void amd_ir_give_up(struct amd_iommu *iommu, const char *reason)
+{
+	pr_err("live update: IOMMU %d is disabled: %s\n", iommu->index, reason);
+	amd_ir_stop_devices(iommu, reason);
 	amd_ir_refuse(iommu, reason);
 }
 
@@ -860,16 +868,21 @@ void amd_ir_take_over(int *xt_mode)
 /**
  * amd_ir_teardown - Give up what was taken over
  *
- * The units are about to be disabled.
+ * The units cannot be set up. They are about to be disabled or, if interrupts
+ * depend on them already, to let all DMA pass and to go on with interrupts alone.
  *
- * Context: May sleep.
+ * Context: May sleep. The domain ids and the unity maps are still there.
  */
 void amd_ir_teardown(void)
 {
 	struct amd_iommu *iommu;
 
 	for_each_iommu(iommu) {
-		if (iommu->flags & AMD_IOMMU_FLAG_STAYS)
+		if (!(iommu->flags & AMD_IOMMU_FLAG_STAYS))
+			continue;
+		if (irq_remapping_enabled)
+			amd_ir_stop_devices(iommu, "its IOMMU cannot be set up");
+		else
 			amd_ir_give_up(iommu, "the unit is disabled");
 	}
 }

@@ -23,6 +23,8 @@
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
 #include <kunit/static_stub.h>
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
@@ -45,13 +47,18 @@ static void amd_lu_unpreserve_unit(struct iommu_device *iommu)
 {
 }
 
-/* The next kernel would enable it in a device which is running. */
+/*
+ * The next kernel must be able to stop it before PCI is up, see amd_lu_stop_early(), and
+ * must not enable ATS in it while it is running.
+ */
 static const char *amd_lu_check_device(struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 
 	if (amd_iommu_snp_en)
 		return "SNP is enabled";
+	if (pci_domain_nr(to_pci_dev(dev)->bus))
+		return "not in the first PCI segment";
 	if (dev_data->ats_enabled)
 		return "ATS is enabled, boot with pci=noats";
 	return NULL;
@@ -72,7 +79,7 @@ static struct iommu_domain amd_lu_handed_over_domain = {
 	},
 };
 
-/* Nobody else writes this flag, but others write the same word. */
+/* Nobody else writes this flag, but others write the same word, see set_dte_irq_entry(). */
 static void dte_clear_flag(u64 *word, u64 flag)
 {
 	u64 old = READ_ONCE(*word);
@@ -81,12 +88,28 @@ static void dte_clear_flag(u64 *word, u64 flag)
 		;
 }
 
-static void dte_report_faults(struct amd_iommu *iommu, u16 devid)
+static void dte_report_faults(struct dev_table_entry *dte)
 {
-	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
-
 	dte_clear_flag(&dte->data[1], DTE_FLAG_SA);
 	dte_clear_flag(&dte->data[2], DTE_IRQ_IGNORE_UNMAPPED);
+}
+
+/*
+ * A write is lost if the entry changes meanwhile, see update_dte256(). What has no lock
+ * yet was never written.
+ */
+static void report_faults(struct amd_iommu *iommu, u16 devid)
+{
+	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
+	struct iommu_dev_data *dev_data = search_dev_data(iommu, devid);
+
+	if (!dev_data) {
+		dte_report_faults(dte);
+		return;
+	}
+
+	guard(spinlock_irqsave)(&dev_data->dte_lock);
+	dte_report_faults(dte);
 }
 
 /*
@@ -96,46 +119,55 @@ static void dte_report_faults(struct amd_iommu *iommu, u16 devid)
 static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 {
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
-	struct iommu_dev_data *dev_data;
 	u32 devid;
 
-	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
-		amd_liveupdate_drop_entry(iommu->pci_seg, devid);
-		dte_report_faults(iommu, devid);
-	}
-
-	/* set_dte_irq_entry() may have written the old value of a bit back, under the lock. */
-	llist_for_each_entry(dev_data, iommu->pci_seg->dev_data_list.first, dev_data_list) {
-		guard(spinlock_irqsave)(&dev_data->dte_lock);
-		dte_report_faults(iommu, dev_data->devid);
-	}
+	iommu_liveupdate_for_each_left(iommu_dev, amd_liveupdate_drop_entry);
+	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++)
+		report_faults(iommu, devid);
 	amd_iommu_flush_all_caches(iommu);
+}
+
+/* Of an endpoint. Returns false if it was none that is a bus master. */
+VISIBLE_IF_KUNIT bool amd_lu_clear_master_early(u16 devid)
+{
+	u8 bus = PCI_BUS_NUM(devid), slot = PCI_SLOT(devid), func = PCI_FUNC(devid);
+	u16 command, class;
+	u8 hdr_type;
+
+	KUNIT_STATIC_STUB_REDIRECT(amd_lu_clear_master_early, devid);
+
+	command = read_pci_config_16(bus, slot, func, PCI_COMMAND);
+	hdr_type = read_pci_config_byte(bus, slot, func, PCI_HEADER_TYPE);
+	class = read_pci_config_16(bus, slot, func, PCI_CLASS_DEVICE);
+	if (PCI_POSSIBLE_ERROR(command) || !(command & PCI_COMMAND_MASTER) ||
+	    (hdr_type & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL ||
+	    class >> 8 == PCI_BASE_CLASS_BRIDGE)
+		return false;
+
+	write_pci_config_16(bus, slot, func, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
+	/* What it has written before arrives before the answer. */
+	read_pci_config_16(bus, slot, func, PCI_COMMAND);
+	return true;
 }
 
 static void stop_endpoint(struct amd_iommu *iommu, u16 devid, const char *reason)
 {
-	u8 bus = PCI_BUS_NUM(devid), slot = PCI_SLOT(devid), func = PCI_FUNC(devid);
-	u16 command = read_pci_config_16(bus, slot, func, PCI_COMMAND);
-	u8 hdr_type = read_pci_config_byte(bus, slot, func, PCI_HEADER_TYPE);
-	u16 class = read_pci_config_16(bus, slot, func, PCI_CLASS_DEVICE);
+	u32 segment = iommu->pci_seg->id;
 
-	if (PCI_POSSIBLE_ERROR(command) || !(command & PCI_COMMAND_MASTER) ||
-	    (hdr_type & PCI_HEADER_TYPE_MASK) != PCI_HEADER_TYPE_NORMAL ||
-	    class >> 8 == PCI_BASE_CLASS_BRIDGE)
+	if (!amd_lu_clear_master_early(devid))
 		return;
 
-	pr_err("%04x:%02x:%02x.%d: live update: stopped: %s\n", iommu->pci_seg->id, bus, slot,
-	       func, reason);
-	write_pci_config_16(bus, slot, func, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
-	/* What it has written before arrives before the answer. */
-	read_pci_config_16(bus, slot, func, PCI_COMMAND);
+	pr_err("%04x:%02x:%02x.%d: live update: stopped: %s\n", segment, PCI_BUS_NUM(devid),
+	       PCI_SLOT(devid), PCI_FUNC(devid), reason);
+	irq_liveupdate_refuse_at(segment, devid, IRQ_LIVEUPDATE_STOP, reason);
 }
 
 /*
  * Before PCI is up. After a kexec, only endpoints which were handed over are bus
- * masters. No other segment than the first can be reached so early.
+ * masters. No other segment than the first can be reached so early, and from no
+ * other one a device is handed over.
  */
-static void stop_early(struct amd_iommu *iommu, const char *reason)
+VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *reason)
 {
 	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
 	u32 devid;
@@ -148,7 +180,7 @@ static void stop_early(struct amd_iommu *iommu, const char *reason)
 }
 
 /**
- * amd_liveupdate_stop - A unit is about to be disabled
+ * amd_liveupdate_stop - A unit is about to let DMA pass which it does not translate
  * @iommu:	Unit
  * @reason:	Why
  *
@@ -163,9 +195,8 @@ void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason)
 
 	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_stop, iommu, reason);
 
-	pr_err("live update: IOMMU %d is disabled: %s\n", iommu->index, reason);
 	if (list_empty(&pci_root_buses)) {
-		stop_early(iommu, reason);
+		amd_lu_stop_early(iommu, reason);
 		return;
 	}
 

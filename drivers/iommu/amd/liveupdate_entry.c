@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
 #include <linux/bitfield.h>
+#include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
@@ -158,42 +159,58 @@ static bool is_direct(struct amd_iommu_pci_seg *pci_seg, u16 devid)
  */
 bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
+	const struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 	const char *reason;
 
-	if (!reaches_memory(&pci_seg->dev_table[devid]) || is_direct(pci_seg, devid))
+	if (!reaches_memory(dte) || is_direct(pci_seg, devid))
 		return false;
 
 	reason = adopt_entry(pci_seg, devid);
-	if (reason)
-		iommu_liveupdate_refuse_entry(pci_seg->id, devid, reason);
-	return !reason;
+	if (!reason)
+		return true;
+
+	/* No domain of this kernel gets what the unit has cached under the domain id. */
+	amd_liveupdate_reserve_domain_id(NULL, FIELD_GET(DTE_DOMID_MASK, dte->data[1]));
+	iommu_liveupdate_refuse_entry(pci_seg->id, devid, reason);
+	return false;
 }
 
-/**
- * amd_liveupdate_drop_entry - Close an entry which no device has left
- * @pci_seg:	Segment
- * @devid:	Requester id, whether its entry was taken over or not
- *
- * The device may be gone, and another one may come in its place. The caller flushes
- * the caches.
- *
- * Context: May sleep.
- */
-void amd_liveupdate_drop_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+/* Unless another device with this alias has written it since. */
+static void close_left(struct dev_table_entry *dte, const struct iommu_lu_device_ser *ser)
 {
-	struct dev_table_entry *dte = &pci_seg->dev_table[devid], left, closed = { };
-	const struct iommu_lu_device_ser *ser;
+	struct dev_table_entry left, closed = { };
 
-	ser = iommu_liveupdate_incoming_entry(pci_seg->id, devid);
-	if (!ser)
-		return;
-
-	/* Another device with this alias may have written it since. */
 	left.data[0] = ser->entry[0];
 	left.data[1] = ser->entry[1];
 	closed.data[0] = DTE_FLAG_V | DTE_FLAG_TV;
 	closed.data[1] = left.data[1] & DTE_DATA1_SYSMGT_MASK;
 	try_cmpxchg128(&dte->data128[0], &left.data128[0], closed.data128[0]);
+}
+
+/**
+ * amd_liveupdate_drop_entry - Close an entry which no device has left
+ * @iommu_dev:	Unit
+ * @ser:	Record of the entry
+ *
+ * The device may be gone, and another one may come in its place. The caller flushes
+ * the caches.
+ *
+ * Context: Any.
+ */
+void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
+			       const struct iommu_lu_device_ser *ser)
+{
+	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
+	struct dev_table_entry *dte = &get_dev_table(iommu)[ser->devid];
+	struct iommu_dev_data *dev_data = search_dev_data(iommu, ser->devid);
+
+	if (!dev_data) {
+		close_left(dte, ser);
+		return;
+	}
+
+	guard(spinlock_irqsave)(&dev_data->dte_lock);
+	close_left(dte, ser);
 }
 
 /* How many units use a domain id which is reserved: ids are those of all units. */

@@ -283,6 +283,38 @@ static void first_attach_leaves_everything(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
 }
 
+static unsigned int nr_left;
+static u16 last_left;
+
+static void note_left(struct iommu_device *iommu, const struct iommu_lu_device_ser *ser)
+{
+	nr_left++;
+	last_left = ser->devid;
+}
+
+static unsigned int count_left(void)
+{
+	nr_left = 0;
+	iommu_liveupdate_for_each_left(&unit, note_left);
+	return nr_left;
+}
+
+/* Which the driver closes at FINISH */
+static void entry_is_left_until_its_device_leaves_it(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	KUNIT_EXPECT_EQ(test, 0, count_left());
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_EQ(test, 1, count_left());
+	KUNIT_EXPECT_EQ(test, ID, last_left);
+
+	attach(test, ID, &handed_over, NULL);
+	KUNIT_EXPECT_EQ(test, 1, count_left());
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, count_left());
+}
+
 static void tables_are_freed_behind_a_device(struct kunit *test)
 {
 	leave_devices(test);
@@ -820,6 +852,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(records_are_found),
 	KUNIT_CASE(unused_record_is_nobodys),
 	KUNIT_CASE(first_attach_leaves_everything),
+	KUNIT_CASE(entry_is_left_until_its_device_leaves_it),
 	KUNIT_CASE(tables_are_freed_behind_a_device),
 	KUNIT_CASE(shared_tables_are_freed_behind_the_last_device),
 	KUNIT_CASE(revert_to_the_handed_over_domain_leaves_the_tables),

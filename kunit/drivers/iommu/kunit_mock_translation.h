@@ -229,14 +229,19 @@ static void mock_free_domain_id(struct iommu_device *iommu, u32 id)
 	clear_bit(id, to_mock_iommu(iommu)->ids);
 }
 
+static void mock_close_left(struct iommu_device *iommu, const struct iommu_lu_device_ser *ser)
+{
+	mock_write(to_mock_iommu(iommu), ser->devid, 0);
+}
+
 static void mock_finish_unit(struct iommu_device *iommu)
 {
 	struct mock_iommu *mock = to_mock_iommu(iommu);
 	unsigned int devid;
 
+	iommu_liveupdate_for_each_left(iommu, mock_close_left);
 	for (devid = 0; devid < MOCK_ENTRIES; devid++) {
-		if (iommu_liveupdate_incoming_entry(MOCK_SEGMENT, devid) ||
-		    mock->table[devid] == MOCK_SILENT)
+		if (mock->table[devid] == MOCK_SILENT)
 			mock_write(mock, devid, 0);
 	}
 }

@@ -8,6 +8,7 @@
  * core is replaced by static stubs.
  */
 
+#include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/irq_liveupdate/fake_core.h>
 #include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -29,6 +30,8 @@
 #include "irq_liveupdate.h"
 #include "liveupdate.h"
 #include "../iommu-pages.h"
+#include "../irq_remapping.h"
+#include "../../pci/pci.h"
 
 #define HANDLE		64
 #define SOURCE		PCI_DEVID(3, PCI_DEVFN(2, 1))
@@ -52,6 +55,8 @@
  * @dte_stores:	Number of stores to the lower half of the DTE of the device
  * @dte_values:	Number of values which it had there after the old one
  * @last:	The last one of those
+ * @writer:	Whose lock those hold who write the DTE, or NULL
+ * @unlocked:	Number of stores without it
  * @cached:	The DTE when it was last invalidated
  * @flushed_domid: Domain id which was flushed last
  * @flush_is_late: That was after the DTE was invalidated
@@ -75,6 +80,8 @@ struct fake_unit {
 	unsigned int			dte_stores;
 	unsigned int			dte_values;
 	struct dev_table_entry		last;
+	struct iommu_dev_data		*writer;
+	unsigned int			unlocked;
 	struct dev_table_entry		cached;
 	u16				flushed_domid;
 	bool				flush_is_late;
@@ -109,6 +116,12 @@ static bool fake_entry_stays(u32 segment, u16 devid)
 static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 devid)
 {
 	return mappings.recorded && devid == SOURCE ? &mappings.ser : NULL;
+}
+
+static void fake_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
+{
+	if (mappings.recorded)
+		fn(iommu, &mappings.ser);
 }
 
 static const char *fake_adopt_entry(const struct iommu_lu_device_ser *ser,
@@ -211,6 +224,10 @@ static struct {
 
 static void restore_machine(void *unused)
 {
+	int id;
+
+	while ((id = ida_find_first_range(&pdom_ids, 0, MAX_DOMAIN_ID - 1)) >= 0)
+		amd_liveupdate_ops.free_domain_id(NULL, id);
 	amd_iommu_guest_ir = machine.guest_ir;
 	amd_iommu_efr = machine.efr;
 	amd_iommu_snp_en = machine.snp_en;
@@ -315,6 +332,7 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	memset(&mappings, 0, sizeof(mappings));
 	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, fake_entry_stays);
 	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, fake_incoming_entry);
+	kunit_activate_static_stub(test, iommu_liveupdate_for_each_left, fake_for_each_left);
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
 	kunit_activate_static_stub(test, iommu_lu_add_entry, fake_add_entry);
@@ -852,6 +870,76 @@ static void unit_with_a_table_of_its_own_is_disabled(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, table);
 }
 
+/*
+ * The driver cannot set the unit up, early, or after the interrupts of other devices
+ * depend on it.
+ */
+static void devices_are_stopped_before_their_dma_is_not_translated(struct kunit *test)
+{
+	struct amd_iommu *iommu = &the_unit->iommu;
+	int enabled = irq_remapping_enabled;
+
+	find_enabled(test, leave_device_table(test), XAPIC);
+	take_over_as(test, XAPIC);
+	irq_remapping_enabled = 1;
+	amd_ir_teardown();
+	irq_remapping_enabled = enabled;
+	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", "its IOMMU cannot be set up");
+	KUNIT_EXPECT_FALSE(test, iommu->flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_NULL(test, fake_core.refused);
+
+	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
+	irq_remapping_enabled = 0;
+	amd_ir_teardown();
+	irq_remapping_enabled = enabled;
+	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", "the unit is disabled");
+	KUNIT_EXPECT_FALSE(test, iommu->flags & AMD_IOMMU_FLAG_STAYS);
+	KUNIT_EXPECT_STREQ(test, fake_core.refused ?: "", "the unit is disabled");
+}
+
+static bool fake_clear_master_early(u16 devid)
+{
+	return devid == SOURCE || devid == SOURCE + 1;
+}
+
+static void forget_refusals(void *unused)
+{
+	irq_liveupdate_forget(0, SOURCE);
+	irq_liveupdate_forget(0, SOURCE + 1);
+	irq_liveupdate_forget(1, SOURCE);
+}
+
+static bool is_refused(u32 segment, u16 devid, const char *why)
+{
+	char reason[64];
+
+	return irq_liveupdate_refused(segment, devid, reason, sizeof(reason)) &&
+	       !strcmp(reason, why);
+}
+
+/* Also for who reads what became of it, long after that */
+static void endpoint_is_stopped_early_with_a_reason(struct kunit *test)
+{
+	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	const char *reason = "a test";
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_refusals, NULL));
+	kunit_activate_static_stub(test, amd_lu_clear_master_early, fake_clear_master_early);
+	pci_seg->rlookup_table[SOURCE + 1] = &the_unit->iommu;
+
+	pci_seg->id = 1;
+	amd_lu_stop_early(&the_unit->iommu, reason);
+	KUNIT_EXPECT_FALSE(test, is_refused(1, SOURCE, reason));
+	pci_seg->id = 0;
+
+	list_add(&entry.list, &pci_seg->unity_map);
+	amd_lu_stop_early(&the_unit->iommu, reason);
+	list_del(&entry.list);
+	KUNIT_EXPECT_TRUE(test, is_refused(0, SOURCE, reason));
+	KUNIT_EXPECT_FALSE(test, is_refused(0, SOURCE + 1, reason));
+}
+
 static const struct mode_change {
 	const char	*name;
 	u64		control;
@@ -1114,6 +1202,12 @@ static const struct entry_change {
 
 KUNIT_ARRAY_PARAM_DESC(entry_change, entry_changes, name);
 
+/* What is cached under it is nobody's. */
+static void expect_domain_id_is_taken(struct kunit *test, u32 id)
+{
+	KUNIT_EXPECT_EQ(test, amd_iommu_pdom_id_reserve(id, GFP_KERNEL), -ENOSPC);
+}
+
 static void mappings_are_compared_with_their_record(struct kunit *test)
 {
 	const struct entry_change *c = test->param_value;
@@ -1138,6 +1232,7 @@ static void mappings_are_compared_with_their_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mappings.adopted, !c->refused);
 	if (c->refused) {
 		expect_no_dma(test, table);
+		expect_domain_id_is_taken(test, FIELD_GET(DTE_DOMID_MASK, before.data[1]));
 		return;
 	}
 	KUNIT_EXPECT_EQ(test, dte->data[0], before.data[0]);
@@ -1206,6 +1301,8 @@ static void note_dte(struct perf_event *bp, struct perf_sample_data *data, struc
 	bool new = dte->data[0] == unit->last.data[0] && dte->data[1] == unit->last.data[1];
 
 	unit->dte_stores++;
+	if (unit->writer && !spin_is_locked(&unit->writer->dte_lock))
+		unit->unlocked++;
 	if (old || new)
 		return;
 	/* The first value which is not the old one */
@@ -1274,6 +1371,53 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 	expect_replaced(test, DTE_FLAG_V, 0);
 }
 
+/* It was left with its owner, and what it leads to is freed then. */
+static void alias_without_memory_is_closed(struct kunit *test)
+{
+	struct dev_table_entry *table = the_unit->pci_seg.dev_table;
+	struct device *dev = probe_device(0);
+
+	init_failing(test);
+	add_segment(test);
+	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
+	leave_mappings(test, &table[SOURCE]);
+	table[SOURCE + 1] = table[SOURCE];
+
+	fail_nth(1);
+	amd_iommu_block_device(dev);
+	KUNIT_EXPECT_TRUE(test, stop_failing());
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], DTE_FLAG_V);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[1], 0);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[2], dte_of_table(&the_unit->table));
+}
+
+static void fake_stop_device(struct pci_dev *pdev, const char *reason)
+{
+	KUNIT_EXPECT_NE(kunit_get_current_test(), the_unit->pci_seg.dev_table[SOURCE].data[0], 0);
+	the_unit->stopped = reason;
+}
+
+static void device_without_memory_is_stopped(struct kunit *test)
+{
+	struct pci_dev *pdev = &the_unit->devs[0];
+	struct iommu_device *iommu;
+
+	init_failing(test);
+	add_segment(test);
+	kunit_activate_static_stub(test, iommu_liveupdate_stop_device, fake_stop_device);
+	pdev->dev.iommu = &the_unit->dev_iommus[0];
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	the_unit->iommu.iommu.ops = &amd_iommu_ops;
+	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
+
+	fail_nth(1);
+	iommu = amd_iommu_ops.probe_device(&pdev->dev);
+	KUNIT_EXPECT_TRUE(test, stop_failing());
+	KUNIT_EXPECT_PTR_EQ(test, iommu, ERR_PTR(-ENOMEM));
+	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", "its IOMMU cannot be set up");
+}
+
 /* Its device is gone, and nobody else has written the entry. */
 static void finish_closes_mappings_which_nobody_has_left(struct kunit *test)
 {
@@ -1286,6 +1430,44 @@ static void finish_closes_mappings_which_nobody_has_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
 	KUNIT_EXPECT_EQ(test, the_unit->dte_values, 1);
 	KUNIT_EXPECT_GT(test, the_unit->flushes, 0);
+}
+
+/* The device may come back at the same time, and be attached. */
+static void finish_excludes_the_writer_of_an_entry(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+
+	the_unit->writer = dev_iommu_priv_get(probe_device(0));
+	leave_mappings(test, dte);
+	watch_dte(test);
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+
+	the_unit->dte_stores = 0;
+	dte->data[1] = DTE_FLAG_SA;
+	KUNIT_EXPECT_EQ(test, the_unit->dte_stores, 1);
+	the_unit->unlocked = 0;
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
+	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 1);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+}
+
+/* A unit which knows no command that invalidates everything */
+static void finish_flushes_any_domain_id(struct kunit *test)
+{
+	struct iommu_device *iommu = &the_unit->iommu.iommu;
+
+	static_assert(OLD_DOMAIN_ID > LAST_BDF);
+	amd_iommu_efr = 0;
+	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
+	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
+	amd_liveupdate_ops.finish_unit(iommu);
+	KUNIT_EXPECT_EQ(test, the_unit->cached.data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
 }
 
 /* Another device with the same alias has been attached. */
@@ -1329,6 +1511,10 @@ static void tables_of_version_1_are_handed_over(struct kunit *test)
 	amd_iommu_snp_en = true;
 	KUNIT_EXPECT_NOT_NULL(test, amd_liveupdate_ops.check_device(dev));
 	amd_iommu_snp_en = false;
+	the_unit->sysdata.domain = 1;
+	KUNIT_EXPECT_STREQ(test, amd_liveupdate_ops.check_device(dev) ?: "",
+			   "not in the first PCI segment");
+	the_unit->sysdata.domain = 0;
 	((struct iommu_dev_data *)dev_iommu_priv_get(dev))->ats_enabled = true;
 	KUNIT_EXPECT_NOT_NULL(test, amd_liveupdate_ops.check_device(dev));
 }
@@ -1476,6 +1662,8 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE_PARAM(device_table_stays_where_it_is, unit_change_gen_params),
 	KUNIT_CASE_PARAM(devices_are_stopped_before_a_unit_is_disabled, table_change_gen_params),
 	KUNIT_CASE(unit_with_a_table_of_its_own_is_disabled),
+	KUNIT_CASE(devices_are_stopped_before_their_dma_is_not_translated),
+	KUNIT_CASE(endpoint_is_stopped_early_with_a_reason),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
 	KUNIT_CASE(faults_are_reported_after_finish),
 	KUNIT_CASE(mappings_stay_over_the_jump),
@@ -1484,7 +1672,11 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(owner_replaces_mappings_at_once),
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
 	KUNIT_CASE(finish_closes_mappings_which_nobody_has_left),
+	KUNIT_CASE(finish_excludes_the_writer_of_an_entry),
+	KUNIT_CASE(finish_flushes_any_domain_id),
 	KUNIT_CASE(finish_leaves_what_was_written_since),
+	KUNIT_CASE(alias_without_memory_is_closed),
+	KUNIT_CASE(device_without_memory_is_stopped),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
