@@ -88,6 +88,12 @@ static void dte_clear_flag(u64 *word, u64 flag)
 		;
 }
 
+static bool dte_reports_faults(const struct dev_table_entry *dte)
+{
+	return !(READ_ONCE(dte->data[1]) & DTE_FLAG_SA) &&
+	       !(READ_ONCE(dte->data[2]) & DTE_IRQ_IGNORE_UNMAPPED);
+}
+
 static void dte_report_faults(struct dev_table_entry *dte)
 {
 	dte_clear_flag(&dte->data[1], DTE_FLAG_SA);
@@ -101,8 +107,13 @@ static void dte_report_faults(struct dev_table_entry *dte)
 static void report_faults(struct amd_iommu *iommu, u16 devid)
 {
 	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
-	struct iommu_dev_data *dev_data = search_dev_data(iommu, devid);
+	struct iommu_dev_data *dev_data;
 
+	/* Another unit of the segment may have done it. */
+	if (dte_reports_faults(dte))
+		return;
+
+	dev_data = search_dev_data(iommu, devid);
 	if (!dev_data) {
 		dte_report_faults(dte);
 		return;
@@ -122,8 +133,10 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 	u32 devid;
 
 	iommu_liveupdate_for_each_left(iommu_dev, amd_liveupdate_drop_entry);
-	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++)
+	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
 		report_faults(iommu, devid);
+		cond_resched();
+	}
 	amd_iommu_flush_all_caches(iommu);
 }
 
