@@ -21,6 +21,9 @@ RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
 # I/O in flight at the jump
 MIN_IOS, MIN_QUEUES = 64, 4
 
+# That a guest moves between PREPARE and FREEZE
+MIN_MOVED = 2
+
 # Seen broken where nothing is handed over, or a handover would be no achievement
 RULES_OF_A_COLD_START = ("remapping", "enable", "bus-master")
 
@@ -237,8 +240,16 @@ def _gap(result):
     return Check("guest: its longest gap is known", bool(gap), f"{gap:.0f} ms")
 
 
+def _guest_moves(result):
+    """The guest itself, and it is not told when it had better not."""
+    moved = virtual_machine.moved_when_prepared(result.guest) if result.guest else {}
+    detail = ", ".join(f"vector {n}: {times}" for n, times in moved.items())
+    return Check(f"guest: at least {MIN_MOVED} vectors go to another CPU after PREPARE",
+                 len(moved) >= MIN_MOVED, detail)
+
+
 def _guest_handed_over(result):
-    return [*_left_alone(result), _took_off(result), _gap(result)]
+    return [*_left_alone(result), _took_off(result), _gap(result), _guest_moves(result)]
 
 
 def _guest_beside(result):

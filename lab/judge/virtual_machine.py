@@ -114,3 +114,9 @@ def in_flight(report):
     """I/Os when the guest was paused"""
     return sum(queue["paused"]["outstanding"] for _, queue in _numbered_io(report)
                if "paused" in queue)
+
+
+def moved_when_prepared(report):
+    """How often each vector has been moved from when all was preserved to the pause"""
+    return {n: queue["paused"]["moved"] for n, queue in _numbered_io(report)
+            if queue.get("paused", {}).get("moved")}

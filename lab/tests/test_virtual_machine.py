@@ -9,12 +9,12 @@ import pytest
 from judge import virtual_machine
 
 QUEUE = {"interrupts": 20, "completed": 40, "verified": 20, "wrong": 0, "outstanding": 0,
-         "moved": 0, "paused": {"completed": 10, "outstanding": 24}}
+         "moved": 5, "paused": {"completed": 10, "outstanding": 24, "moved": 2}}
 CPU = {"ticks": 900, "altered": 0, "gaps": [[100, 300], [1000, 4000]]}
 REPORT = {"tsc_khz": 10, "updates": 1,
           "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
           "cpus": [CPU, CPU],
-          "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0}}, QUEUE, QUEUE]}
+          "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0, "moved": 0}}, QUEUE, QUEUE]}
 
 
 def changed(**changes):
@@ -90,3 +90,4 @@ def test_numbers():
     assert virtual_machine.in_flight(REPORT) == 48
     assert virtual_machine.verified(REPORT) == 40
     assert virtual_machine.steps_ms(REPORT) == [("stop", 10), ("finish", 260)]
+    assert virtual_machine.moved_when_prepared(REPORT) == {1: 2, 2: 2}

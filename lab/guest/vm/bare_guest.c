@@ -114,9 +114,19 @@ static void drain(struct vm *vm)
 	guest_wait(&bare_guest, vm, GUEST_PATIENCE_MS, nothing_outstanding, NULL);
 }
 
+static void prepared(struct vm *vm, struct guest_pause *pause)
+{
+	pause->prepared = *report_of(vm);
+}
+
+/* How often a vector has been moved is told from then on. */
 static void paused(struct vm *vm, struct guest_pause *pause)
 {
+	unsigned int queue;
+
 	pause->report = *report_of(vm);
+	for (queue = 0; queue < GUEST_QUEUES; queue++)
+		pause->report.queue[queue].moved -= pause->prepared.queue[queue].moved;
 }
 
 static void print_cpu(const struct guest_cpu *cpu)
@@ -135,8 +145,8 @@ static void print_queue(const struct guest_queue *queue, const struct guest_queu
 	       queue->interrupts, queue->completed, queue->verified, queue->wrong);
 	printf(",\"outstanding\":%llu,\"moved\":%llu", queue->outstanding, queue->moved);
 	if (paused)
-		printf(",\"paused\":{\"completed\":%llu,\"outstanding\":%llu}",
-		       paused->completed, paused->outstanding);
+		printf(",\"paused\":{\"completed\":%llu,\"outstanding\":%llu,\"moved\":%llu}",
+		       paused->completed, paused->outstanding, paused->moved);
 	putchar('}');
 }
 
@@ -172,6 +182,7 @@ const struct guest bare_guest = {
 	.goes_on = goes_on,
 	.does_io = does_io,
 	.drain = drain,
+	.prepared = prepared,
 	.paused = paused,
 	.print = print,
 };

@@ -26,14 +26,15 @@ struct pause_step {
 /*
  * How many updates there have been. Of the last one: its steps, from before the CPUs
  * are stopped until they run again, none if it was refused; what is to be added to
- * the host's TSC to get the guest's; and what the guest had reported when it was
- * stopped, the bare one in its memory, the other on its console.
+ * the host's TSC to get the guest's; and what the guest had reported when all was
+ * preserved and when it was stopped, the bare one in its memory, the other on its console.
  */
 struct guest_pause {
 	unsigned int nr_updates;
 	unsigned int nr_steps;
 	struct pause_step step[PAUSE_STEPS];
 	__u64 tsc_offset;
+	struct guest_report prepared;
 	struct guest_report report;
 	unsigned int console_lines;
 };
@@ -48,6 +49,7 @@ struct guest_pause {
  * @goes_on: wait until all of its CPUs have done something
  * @does_io: wait, no longer than that, until it has done I/O on all of its queues
  * @drain: make it end its I/O
+ * @prepared: take down what it has reported, now that all is preserved; may be NULL
  * @paused: take down what it had reported when it was stopped
  * @print: what it reports
  */
@@ -60,6 +62,7 @@ struct guest {
 	bool (*goes_on)(struct vm *vm);
 	bool (*does_io)(struct vm *vm, unsigned int ms);
 	void (*drain)(struct vm *vm);
+	void (*prepared)(struct vm *vm, struct guest_pause *pause);
 	void (*paused)(struct vm *vm, struct guest_pause *pause);
 	void (*print)(struct vm *vm, const struct guest_pause *pause);
 };

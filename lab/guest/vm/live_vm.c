@@ -143,7 +143,7 @@ static void end_stage(void)
 	freopen("/dev/null", "w", stdout);
 }
 
-static void prepare(struct files *files)
+static void prepare(struct files *files, struct handover *state)
 {
 	files->session = luo_create_session(SESSION);
 	check(files->session, "session");
@@ -152,6 +152,8 @@ static void prepare(struct files *files)
 	if (device_goes_along)
 		check(luo_preserve_fd(files->session, device.dev.fd, DEVICE_TOKEN),
 		      "preserve device");
+	if (guest->prepared)
+		guest->prepared(&vm, &state->pause);
 }
 
 static void pause_and_save(struct handover *state)
@@ -197,7 +199,7 @@ static void serve(struct files *files, struct handover *state, const sigset_t *s
 			pause_and_jump(state);
 		} else if (signal == SIGHUP) {
 			close(files->session);
-			prepare(files);
+			prepare(files, state);
 		} else if (signal == SIGINT) {
 			reset_guest(files->memory);
 		} else {
@@ -217,7 +219,7 @@ static void stage_1(const char *bdf)
 	files.state = create_memfd("state", sizeof(*state));
 	state = map_handover(files.state);
 	start_guest(bdf, files.memory, state);
-	prepare(&files);
+	prepare(&files, state);
 	end_stage();
 	serve(&files, state, &signals);
 }
@@ -301,7 +303,7 @@ static void stage_2(const char *bdf, bool again)
 	if (device_goes_along)
 		guest->does_io(&vm, GUEST_PATIENCE_MS);
 	close(files.session);
-	prepare(&files);
+	prepare(&files, state);
 	end_stage();
 	serve(&files, state, &signals);
 }

@@ -16,6 +16,9 @@
 /* Vector N is that of queue N; queue 0 is the admin queue. */
 #define GUEST_QUEUES		6
 
+/* So many of the last vectors are moved from CPU to CPU all the time. */
+#define GUEST_MOVED		3
+
 #define GUEST_GAPS		128
 
 struct guest_gap {
@@ -42,7 +45,7 @@ struct guest_cpu {
  * @verified: pages that were written, read back and compared
  * @wrong: completions with an error, without a command, or with other data
  * @outstanding: commands that are not completed
- * @moved: how often the vector has got another message
+ * @moved: how often the vector has got another message, for another CPU
  */
 struct guest_queue {
 	__u64 interrupts;

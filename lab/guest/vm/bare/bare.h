@@ -27,7 +27,7 @@ static inline struct guest_report *report(void)
 	return (struct guest_report *)GUEST_REPORT;
 }
 
-/* Whose interrupts those of a queue are */
+/* Whose interrupts those of a queue are, unless its vector is moved */
 static inline unsigned int cpu_of(unsigned int queue)
 {
 	return queue % GUEST_CPUS;
@@ -54,6 +54,8 @@ void pci_move_vector(unsigned int index, unsigned int cpu, unsigned int vector);
 void nvme_start(__u64 bar);
 void nvme_submit_io(unsigned int queue, __u16 id, bool write, __u64 page);
 void nvme_interrupt(unsigned int queue);
+void nvme_lock(unsigned int queue);
+void nvme_unlock(unsigned int queue);
 
 void io_start(unsigned int queue);
 void io_completed(unsigned int queue, __u16 id, __u16 status);

@@ -53,6 +53,11 @@ static inline void wait_for_interrupt(void)
 	asm volatile("sti; hlt; cli" : : : "memory");
 }
 
+static inline void relax(void)
+{
+	asm volatile("pause" : : : "memory");
+}
+
 static inline void interrupts_off(void)
 {
 	asm volatile("cli" : : : "memory");

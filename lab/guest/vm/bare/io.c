@@ -115,6 +115,8 @@ void io_start(unsigned int queue)
 	unsigned int depth = queue == GUEST_QUEUES - 1 ? LAST_DEPTH : DEPTH;
 	unsigned int id;
 
+	nvme_lock(queue);
 	for (id = 0; id < depth; id++)
 		write_page(queue, id);
+	nvme_unlock(queue);
 }

@@ -7,8 +7,9 @@
 #include "cpu.h"
 
 #define TICK_MS		4
-#define MOVE_TICKS	64
-#define MOVED_QUEUE	(GUEST_QUEUES - 1)
+#define MOVE_TICKS	32
+#define MOVING_CPU	1
+#define FIRST_MOVED	(GUEST_QUEUES - GUEST_MOVED)
 
 const unsigned int cpu_numbers[GUEST_CPUS] = { 0, 1 };
 
@@ -23,14 +24,13 @@ void fail(const char *why)
 		asm volatile("hlt");
 }
 
-/* Of a vector that is in use, as a driver does which changes its affinity */
-static void move_vector(void)
+/* To the other CPU or back, while it is in use, as a driver does which changes its affinity */
+static void move_vector(unsigned int queue)
 {
-	struct guest_queue *queue = &report()->queue[MOVED_QUEUE];
-
-	queue->moved++;
-	pci_move_vector(MOVED_QUEUE, cpu_of(MOVED_QUEUE),
-			queue->moved % 2 ? OTHER_VECTOR(MOVED_QUEUE) : QUEUE_VECTOR(MOVED_QUEUE));
+	if (++report()->queue[queue].moved % 2)
+		pci_move_vector(queue, !cpu_of(queue), OTHER_VECTOR(queue));
+	else
+		pci_move_vector(queue, cpu_of(queue), QUEUE_VECTOR(queue));
 }
 
 static void start_io(unsigned int cpu)
@@ -50,8 +50,8 @@ static void tick(unsigned int cpu)
 	clock_tick(cpu);
 	if (!registers_kept(cpu))
 		counts->altered++;
-	if (cpu == cpu_of(MOVED_QUEUE) && !(counts->ticks % MOVE_TICKS))
-		move_vector();
+	if (cpu == MOVING_CPU && !(counts->ticks % MOVE_TICKS))
+		move_vector(FIRST_MOVED + counts->ticks / MOVE_TICKS % GUEST_MOVED);
 }
 
 void interrupt(unsigned int vector, unsigned int cpu)

@@ -13,7 +13,20 @@
 
 static struct nvme_queue queues[GUEST_QUEUES];
 static void *registers;
+static bool locked[GUEST_QUEUES];
 static bool admin_done;
+
+/* With interrupts off */
+void nvme_lock(unsigned int queue)
+{
+	while (__atomic_test_and_set(&locked[queue], __ATOMIC_ACQUIRE))
+		relax();
+}
+
+void nvme_unlock(unsigned int queue)
+{
+	__atomic_clear(&locked[queue], __ATOMIC_RELEASE);
+}
 
 static struct nvme_command *submissions(unsigned int queue)
 {
@@ -66,13 +79,12 @@ static void completed(unsigned int queue, const struct nvme_completion *entry, _
 	admin_done = true;
 }
 
-void nvme_interrupt(unsigned int queue)
+static void complete_all(unsigned int queue)
 {
 	struct nvme_queue *q = &queues[queue];
 	struct nvme_completion *entry;
 	__u16 word;
 
-	report()->queue[queue].interrupts++;
 	for (;;) {
 		entry = &completions(queue)[q->head];
 		word = __atomic_load_n(&entry->status, __ATOMIC_ACQUIRE);
@@ -84,6 +96,15 @@ void nvme_interrupt(unsigned int queue)
 			q->phase ^= 1;
 		ring(2 * queue + 1, q->head);
 	}
+}
+
+/* On either CPU: before the vector was moved, its last interrupt may not have been handled. */
+void nvme_interrupt(unsigned int queue)
+{
+	nvme_lock(queue);
+	report()->queue[queue].interrupts++;
+	complete_all(queue);
+	nvme_unlock(queue);
 }
 
 static void admin(const struct nvme_command *command)
