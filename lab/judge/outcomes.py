@@ -252,6 +252,13 @@ def _guest_handed_over(result):
     return [*_left_alone(result), _took_off(result), _gap(result), _guest_moves(result)]
 
 
+def _guest_restarted(result):
+    """Both guests have another clock, and the device is reset when it starts cold."""
+    cold = ("guest-clock", "reset", "enable", "bus-master")
+    names = [name for name in result.judged if name not in cold]
+    return [*_programs(result), _took_off(result), *rules_held(result, names)]
+
+
 def _guest_beside(result):
     """The other device has faults on purpose, and the trace does not say whose it is."""
     return [*_programs(result), _gap(result), *rules_held(result, virtual_machine.RULES)]
@@ -294,6 +301,7 @@ EXPECTED = {
     "guest-handed-over": _guest_handed_over,
     "guest-hung": _guest_hung,
     "guest-beside": _guest_beside,
+    "guest-restarted": _guest_restarted,
     "guest-chain": _guest_chain,
     "linux-handed-over": _linux_handed_over,
     "handover": _handover,

@@ -34,11 +34,11 @@ def kernels_steps(path, seen):
 
 
 def of(report, path, seen):
-    """(step, milliseconds) of the pause, in order."""
+    """(step, milliseconds) of the pause, in order. A guest that was booted again has had none."""
     pause, armed = report.get("pause", []), _armed(seen)
-    if not armed:
-        return virtual_machine.steps_ms(report)
     ends = dict(pause)
+    if not armed or ARM not in ends:
+        return virtual_machine.steps_ms(report)
     steps = [(name, end / report["tsc_khz"]) for name, end in pause]
     # The same moment on the guest's clock and on that of the trace
     offset = ends[ARM] / report["tsc_khz"] - armed * 1000

@@ -148,11 +148,13 @@ class Machine:
     def _disks(self, config):
         if not config.iops:
             return []
-        with open(self._socket("disk"), "wb") as disk:
-            disk.truncate(DISK_BYTES)
+        for name in ("disk", "other-disk"):
+            with open(self._socket(name), "wb") as disk:
+                disk.truncate(DISK_BYTES)
         return ["-object", f"throttle-group,id=slowness,x-iops-total={config.iops}",
                 "-blockdev", f"driver=file,node-name=fast,filename={self._socket('disk')}",
-                "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast"]
+                "-blockdev", "driver=throttle,node-name=slow,throttle-group=slowness,file=fast",
+                "-blockdev", f"driver=file,node-name=other,filename={self._socket('other-disk')}"]
 
     def scribble(self):
         """Make sure that nothing on the disks is what the guest has written there."""

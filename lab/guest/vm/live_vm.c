@@ -13,7 +13,10 @@
  *
  *	-c 1, -c 2	the virtual machine is handed over, the device is not
  *	-u 2		another VMM was killed with the device, before it had bound it
+ *	-b 2		another one was killed when it had bound, attached and armed it: the
+ *			device starts cold, and so does the guest
  *	-r		there is no update, and the report is printed
+ *	-n		it is not handed over: it ends with this kernel
  *	-m MIB		the guest gets so much memory
  *	-g linux	there is another guest
  */
@@ -118,7 +121,7 @@ static void start_guest(const char *bdf, int memory, struct handover *state)
  * The process in the background is the one that creates it, because it belongs to that.
  * The signals which it waits for later are blocked in all of its threads.
  */
-static void begin_stage(sigset_t *signals)
+static void begin_stage(sigset_t *signals, unsigned int nr_tests)
 {
 	pid_t child = fork();
 
@@ -132,7 +135,7 @@ static void begin_stage(sigset_t *signals)
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, signals, NULL);
-	ksft_set_plan(1);
+	ksft_set_plan(nr_tests);
 }
 
 /* Whoever waits for the output need not wait any longer. */
@@ -214,7 +217,7 @@ static void stage_1(const char *bdf)
 	struct files files;
 	sigset_t signals;
 
-	begin_stage(&signals);
+	begin_stage(&signals, 1);
 	files.memory = create_memfd("memory", memory_bytes);
 	files.state = create_memfd("state", sizeof(*state));
 	state = map_handover(files.state);
@@ -267,7 +270,7 @@ static void continue_guest(const char *bdf, const struct files *files, struct ha
 }
 
 /* A VMM which is killed. Somebody else keeps its session. */
-static void die_unbound(struct files *files)
+static void die(struct files *files, bool bound)
 {
 	pid_t child = fork();
 	struct handover *state;
@@ -280,8 +283,41 @@ static void die_unbound(struct files *files)
 	state = take_over(files);
 	check(vm_create(&vm, files->memory), "create virtual machine");
 	check(vm_restore(&vm, &state->vm), "restore virtual machine");
-	check(luo_retrieve_fd(files->session, DEVICE_TOKEN), "retrieve device");
+	device.dev.fd = luo_retrieve_fd(files->session, DEVICE_TOKEN);
+	check(device.dev.fd, "retrieve device");
+	if (bound) {
+		check(assigned_open(&device, &vm), "assign device");
+		check(assigned_restore(&device, &state->device), "restore device");
+	}
 	raise(SIGKILL);
+}
+
+/* The device is the dead VMM's until FINISH. Then the guest is booted again in its memory. */
+static void stage_2_after_bound(const char *bdf)
+{
+	struct handover *state;
+	struct files files;
+	sigset_t signals;
+
+	begin_stage(&signals, 2);
+	files.session = luo_retrieve_session(SESSION);
+	check(files.session, "session");
+	die(&files, true);
+	state = take_over(&files);
+	get_device(bdf, &files, state);
+	ksft_test_result(vfio_dev_bind(&device.dev) == -EINVAL, "it cannot be bound again\n");
+	check(luo_finish(files.session), "finish");
+	vfio_dev_close(&device.dev);
+	close(files.session);
+
+	memset(&device, 0, sizeof(device));
+	memset(state, 0, sizeof(*state));
+	check(ftruncate(files.memory, 0) ? -errno : 0, "clear memory");
+	check(ftruncate(files.memory, memory_bytes) ? -errno : 0, "clear memory");
+	start_guest(bdf, files.memory, state);
+	prepare(&files, state);
+	end_stage();
+	serve(&files, state, &signals);
 }
 
 static void stage_2(const char *bdf, bool again)
@@ -290,11 +326,11 @@ static void stage_2(const char *bdf, bool again)
 	struct files files;
 	sigset_t signals;
 
-	begin_stage(&signals);
+	begin_stage(&signals, 1);
 	files.session = luo_retrieve_session(SESSION);
 	check(files.session, "session");
 	if (again)
-		die_unbound(&files);
+		die(&files, false);
 	state = take_over(&files);
 	pause_step(&state->pause, "boot");
 	continue_guest(bdf, &files, state);
@@ -319,9 +355,21 @@ static void run(const char *bdf)
 	ksft_finished();
 }
 
+static void run_until_end(const char *bdf)
+{
+	static struct handover state;
+	sigset_t signals;
+
+	begin_stage(&signals, 1);
+	start_guest(bdf, create_memfd("memory", memory_bytes), &state);
+	end_stage();
+	for (;;)
+		pause();
+}
+
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s 1|-s 2|-c 1|-c 2|-u 2|-r BDF\n",
+	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s|-c 1|2 or -u|-b 2 or -r|-n BDF\n",
 			   program);
 }
 
@@ -330,7 +378,7 @@ int main(int argc, char *argv[])
 	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	while ((option = getopt(argc, argv, "g:m:s:c:u:r")) != -1) {
+	while ((option = getopt(argc, argv, "g:m:s:c:u:b:rn")) != -1) {
 		if (option == 'g') {
 			guest = guest_of_name(optarg);
 		} else if (option == 'm') {
@@ -347,10 +395,14 @@ int main(int argc, char *argv[])
 
 	if (mode == 'r')
 		run(argv[optind]);
+	if (mode == 'n')
+		run_until_end(argv[optind]);
 	require_liveupdate();
 	device_goes_along = mode != 'c';
 	if (stage == 1)
 		stage_1(argv[optind]);
+	if (stage == 2 && mode == 'b')
+		stage_2_after_bound(argv[optind]);
 	if (stage == 2)
 		stage_2(argv[optind], mode == 'u');
 	refuse(argv[0]);
