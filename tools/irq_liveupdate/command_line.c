@@ -13,7 +13,7 @@
 
 #include "command_line.h"
 
-/* What has to be on. */
+/* What has to be on, but for scalable mode, which has to be as in the running kernel. */
 enum {
 	KHO,
 	LIVEUPDATE,
@@ -24,7 +24,11 @@ enum {
 	IOMMU,
 	MSI,
 	NR_SWITCHES,
+	SCALABLE = NR_SWITCHES,
+	NR_FLAGS,
 };
+
+#define OTHER_MODE	"intel_iommu=sm_on or sm_off is not as on the command line of this kernel"
 
 static const struct {
 	bool		initially;
@@ -75,6 +79,16 @@ static void set_on_off(bool *on, const char *list)
 	}
 }
 
+static void set_scalable(bool *on, const char *list)
+{
+	for (; *list; list = next_word(list)) {
+		if (!strncmp(list, "sm_on", 5))
+			*on = true;
+		else if (!strncmp(list, "sm_off", 6))
+			*on = false;
+	}
+}
+
 /* Nothing in these lists switches it on again. */
 static void set_off(bool *on, const char *list)
 {
@@ -109,6 +123,7 @@ static const struct {
 	{ "intremap", INTREMAP, true, set_on_off },
 	{ "nointremap", INTREMAP, false, set_never },
 	{ "intel_iommu", INTEL_IOMMU, true, set_on_off },
+	{ "intel_iommu", SCALABLE, true, set_scalable },
 	{ "amd_iommu", AMD_IOMMU, true, set_off },
 	{ "iommu", IOMMU, true, set_off },
 	{ "pci", MSI, true, set_nomsi },
@@ -165,10 +180,15 @@ static char *next_param(char *line, char **name, char **value)
 	return line + strspn(line, " \t\n\v\f\r");
 }
 
-/* What comes after "--" is for init. */
-static void apply_line(bool on[], char *line)
+/* What comes after "--" is for init. @scalable: the mode of which nothing is said */
+static void read_line(bool on[], const char *from, bool scalable)
 {
-	char *name, *value;
+	char *copy = strdup(from), *line = copy, *name, *value;
+	unsigned int i;
+
+	for (i = 0; i < NR_SWITCHES; i++)
+		on[i] = switches[i].initially;
+	on[SCALABLE] = scalable;
 
 	line += strspn(line, " \t\n\v\f\r");
 	while (*line) {
@@ -177,23 +197,40 @@ static void apply_line(bool on[], char *line)
 			break;
 		apply_param(on, name, value);
 	}
+	free(copy);
 }
 
-/* Calls @found with each thing that is wrong. */
-void command_line_check(const char *line, void (*found)(void *data, const char *problem),
-			void *data)
+/* Whatever the default of the two kernels is, as long as it is the same */
+static bool same_mode(const char *next, const char *running)
 {
-	bool on[NR_SWITCHES];
-	char *copy = strdup(line);
+	bool on[NR_FLAGS], now[NR_FLAGS];
+	int scalable;
+
+	for (scalable = false; scalable <= true; scalable++) {
+		read_line(on, next, scalable);
+		read_line(now, running, scalable);
+		if (on[SCALABLE] != now[SCALABLE])
+			return false;
+	}
+
+	return true;
+}
+
+/*
+ * Calls @found with each thing that is wrong on the line of the next kernel. Translation
+ * cannot change its mode while it is enabled.
+ */
+void command_line_check(const char *next, const char *running,
+			void (*found)(void *data, const char *problem), void *data)
+{
+	bool on[NR_FLAGS];
 	unsigned int i;
 
-	for (i = 0; i < NR_SWITCHES; i++)
-		on[i] = switches[i].initially;
-	apply_line(on, copy);
-	free(copy);
-
+	read_line(on, next, false);
 	for (i = 0; i < NR_SWITCHES; i++) {
 		if (!on[i])
 			found(data, switches[i].problem);
 	}
+	if (!same_mode(next, running))
+		found(data, OTHER_MODE);
 }

@@ -50,24 +50,16 @@ static void check_formats(const char *kernel, size_t size, struct json_object *p
 	}
 }
 
-static char *command_line_of(const struct irqlu_options *options)
-{
-	if (options->command_line)
-		return strdup(options->command_line);
-
-	return file_text("/proc/cmdline");
-}
-
 static enum irqlu_status check_command_line(const struct irqlu_options *options,
 					    struct json_object *problems)
 {
-	char *line = command_line_of(options);
+	char *running = file_text("/proc/cmdline");
 
-	if (!line)
-		return irqlu_fail(IRQLU_UNKNOWN, "/proc/cmdline: %m: use --command-line");
+	if (!running)
+		return irqlu_fail(IRQLU_UNKNOWN, "/proc/cmdline: %m");
 
-	command_line_check(line, add_problem, problems);
-	free(line);
+	command_line_check(options->command_line ?: running, running, add_problem, problems);
+	free(running);
 
 	return IRQLU_FINE;
 }

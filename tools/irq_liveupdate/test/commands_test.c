@@ -24,7 +24,7 @@
 #include "next_kernel.h"
 #include "wrapped.h"
 
-#define RESULTS		19U
+#define RESULTS		20U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
@@ -289,10 +289,16 @@ static void test_next_kernel(void)
 	put_image();
 	put("/proc/cmdline", "kho=on liveupdate=on\n");
 	result(check_next(NULL) == IRQLU_FINE, "next kernel: command line of this one");
-	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=sm_on,off\n");
+	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=off\n");
 	result(check_next(NULL) == IRQLU_REFUSED &&
 	       check_next("kho=on liveupdate=on") == IRQLU_FINE,
 	       "next kernel: command line of its own");
+	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=on,sm_on\n");
+	result(check_next(NULL) == IRQLU_FINE &&
+	       check_next("kho=on liveupdate=on intel_iommu=sm_on") == IRQLU_FINE &&
+	       check_next("kho=on liveupdate=on intel_iommu=sm_on,sm_off") == IRQLU_REFUSED &&
+	       check_next("kho=on liveupdate=on") == IRQLU_REFUSED,
+	       "next kernel: another mode of VT-d");
 	drop("/proc/cmdline");
 	result(check_next(NULL) == IRQLU_UNKNOWN && strstr(said, "/proc/cmdline"),
 	       "next kernel: command line unknown");

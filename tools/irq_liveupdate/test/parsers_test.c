@@ -282,7 +282,7 @@ static unsigned int problems(const char *line)
 {
 	unsigned int nr = 0;
 
-	command_line_check(line, count_problem, &nr);
+	command_line_check(line, line, count_problem, &nr);
 
 	return nr;
 }
