@@ -9,13 +9,14 @@ set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# An extension looks for MAINTAINERS beside a folder of this name.
+# An extension looks for MAINTAINERS beside a folder of this name, pages include what is in tools/.
 src=$BUILD/docs/Documentation
 out=$BUILD/docs/html
 # A page that is read from the cache warns of nothing.
 rm -rf "$src" "$BUILD/docs/doctrees"
 mkdir -p "$src" "$out"
 ln -sf "$LINUX/MAINTAINERS" "$BUILD/docs/MAINTAINERS"
+ln -sfn "$LINUX/tools" "$BUILD/docs/tools"
 
 # The pages, and an index of them.
 {
