@@ -72,7 +72,7 @@ image: kernel	## build the initramfs of the lab's guests
 	@scripts/build-initramfs.sh
 	@scripts/layouts.py
 
-demo: image	## a guest, and a device, across one kexec, handover off and on: two tables
+demo: image	## a guest, and a device, across one kexec, handover off and on: tables, a page
 	@scripts/build-kernel.sh kvm
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)

@@ -31,6 +31,7 @@ from course import storm
 from machine import builds
 from machine.iommu import IOMMUS
 from report import ktap
+from report import picture
 from report import tables
 from report import unit_tests
 from scenarios import scenario
@@ -150,9 +151,12 @@ def command_demo(arguments):
     if set(DEMO_GUEST) <= set(results):
         print(tables.demo_guest(results["guest_off"], results["guest_on"]))
     print(tables.demo(results["off"], results["on"], checks))
-    tables.write_json(os.path.join(build.results(), "demo.json"),
-                      {run: tables.as_data(*outcome) for run, outcome in outcomes.items()}
-                      | {"ok": all(check.ok for check in checks)})
+    data = {run: tables.as_data(*outcome) for run, outcome in outcomes.items()} \
+        | {"ok": all(check.ok for check in checks)}
+    tables.write_json(os.path.join(build.results(), "demo.json"), data)
+    page = os.path.join(build.results(), "demo.html")
+    picture.write(page, data)
+    print(f"  {page}")
     return all(check.ok for check in checks)
 
 
