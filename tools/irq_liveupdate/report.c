@@ -94,6 +94,34 @@ static void add_counters(struct json_object *report)
 	free(text);
 }
 
+static void add_step(struct json_object *steps, struct json_object *event)
+{
+	const char *name = json_object_get_string(json_object_object_get(event, "event"));
+	struct json_object *time = json_object_object_get(event, "time");
+	struct json_object *step = json_object_object_get(steps, name);
+
+	if (!step) {
+		step = json_object_new_object();
+		json_object_object_add(step, "number", json_object_new_int(0));
+		json_object_object_add(step, "first", json_object_get(time));
+		json_object_object_add(steps, name, step);
+	}
+	json_object_int_inc(json_object_object_get(step, "number"), 1);
+	json_object_object_add(step, "last", json_object_get(time));
+}
+
+/* By the name of the event: how often, and when for the first and for the last time */
+struct json_object *steps_of(struct json_object *events)
+{
+	struct json_object *steps = json_object_new_object();
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(events); i++)
+		add_step(steps, json_object_array_get_idx(events, i));
+
+	return steps;
+}
+
 static void add_events(struct json_object *report)
 {
 	struct json_object *events = json_object_new_array(), *event;
@@ -105,6 +133,7 @@ static void add_events(struct json_object *report)
 			json_object_array_add(events, event);
 	}
 	free(text);
+	json_object_object_add(report, "steps", steps_of(events));
 	json_object_object_add(report, "events", events);
 }
 

@@ -19,7 +19,7 @@
 #include "snapshot.h"
 #include "watch.h"
 
-#define RESULTS		45U
+#define RESULTS		46U
 #define MUTATIONS	20000
 #define SEED		0x5eed11feU
 
@@ -363,6 +363,41 @@ static void test_counters(void)
 	mutations("mutated counters", counters, strlen(counters), parse_counters);
 }
 
+static struct json_object *events_of(const char *text)
+{
+	struct json_object *events = json_object_new_array();
+	char *copy = strdup(text), *rest = copy, *line;
+
+	while ((line = strsep(&rest, "\n"))) {
+		struct json_object *parsed = event_parse(line);
+
+		if (parsed)
+			json_object_array_add(events, parsed);
+	}
+	free(copy);
+
+	return events;
+}
+
+static void test_steps(void)
+{
+	static const char trace[] =
+		"x-1 [000] .. 1.5: irq_liveupdate_reserve: device=x vector=0\n"
+		"x-1 [000] .. 2.5: irq_liveupdate_adopt: device=x vector=0\n"
+		"x-1 [000] .. 4.5: irq_liveupdate_reserve: device=x vector=1\n";
+	struct json_object *events = events_of(trace);
+	struct json_object *steps = steps_of(events);
+	struct json_object *step = json_object_object_get(steps, "reserve");
+
+	result(json_object_object_length(steps) == 2 &&
+	       json_object_get_int(json_object_object_get(step, "number")) == 2 &&
+	       json_object_get_double(json_object_object_get(step, "first")) == 1.5 &&
+	       json_object_get_double(json_object_object_get(step, "last")) == 4.5,
+	       "steps, with their number and times");
+	json_object_put(steps);
+	json_object_put(events);
+}
+
 static void test_remedy(void)
 {
 	result(remedy_of("ATS is enabled, boot with pci=noats") && !remedy_of("no such reason"),
@@ -381,6 +416,7 @@ int main(void)
 	test_command_line();
 	test_remedy();
 	test_counters();
+	test_steps();
 
 	return failed || number != RESULTS;
 }
