@@ -14,8 +14,8 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
-#include <linux/kexec_handover.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -27,7 +27,7 @@
 
 /**
  * struct iommu_lu_in_device - A requester id whose entry the previous kernel has left
- * @ser:	Its record. Has no tables if they are not valid.
+ * @ser:	Its record. Names no pages but those that were taken for it.
  * @iommu:	The unit that uses the entry, NULL if none does: then it is closed
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
@@ -60,7 +60,8 @@ static bool same_tables(const struct iommu_lu_device_ser *a,
  * Reading the records
  */
 
-static const char *check_tables(const struct iommu_lu_device_ser *ser)
+/* Devices which share a domain have the same list. */
+static const char *take_tables(const struct iommu_lu_device_ser *ser)
 {
 	struct iommu_lu_in_device *other;
 	unsigned long key;
@@ -70,19 +71,28 @@ static const char *check_tables(const struct iommu_lu_device_ser *ser)
 			return memcmp(&other->ser.tables, &ser->tables, sizeof(ser->tables)) ?
 			       "other list of tables at the same address" : NULL;
 	}
-	return iommu_lu_pages_check(&ser->tables);
+	return iommu_lu_pages_take(&ser->tables);
 }
 
-static const char *check_device(const struct iommu_lu_device_ser *ser)
+static const char *take_pages(struct iommu_lu_in_device *in, const struct iommu_lu_device_ser *ser)
 {
-	return iommu_lu_ser_check_pasid_table(ser) ?: check_tables(ser);
+	const char *reason = iommu_lu_ser_take_pasid_table(ser);
+
+	if (reason)
+		return reason;
+	in->ser.pasid_dir = ser->pasid_dir;
+	in->ser.pasid_table = ser->pasid_table;
+
+	reason = take_tables(ser);
+	if (!reason)
+		in->ser.tables = ser->tables;
+	return reason;
 }
 
 /* A record that is damaged belongs to nobody: its device is found by its entry. */
 static void load_device(const struct iommu_lu_device_ser *ser)
 {
 	struct iommu_lu_in_device *in;
-	int ret;
 
 	if (!memchr_inv(ser, 0, sizeof(*ser)) || ser->checksum != iommu_lu_device_checksum(ser))
 		return;
@@ -90,15 +100,17 @@ static void load_device(const struct iommu_lu_device_ser *ser)
 	in = kzalloc_obj(*in);
 	if (!in)
 		return;
-	in->ser = *ser;
-	in->refused = check_device(ser);
-	if (in->refused)
-		memset(&in->ser.tables, 0, sizeof(in->ser.tables));
-
-	ret = xa_insert(&iommu_lu_in_devices, iommu_lu_device_key(ser->segment, ser->devid), in,
-			GFP_KERNEL);
-	if (ret)
+	if (xa_insert(&iommu_lu_in_devices, iommu_lu_device_key(ser->segment, ser->devid), in,
+		      GFP_KERNEL)) {
 		kfree(in);
+		return;
+	}
+
+	/* What is freed with it is only what it has taken. */
+	in->ser = *ser;
+	in->ser.pasid_dir = 0;
+	memset(&in->ser.tables, 0, sizeof(in->ser.tables));
+	in->refused = take_pages(in, ser);
 }
 
 /**
@@ -116,7 +128,7 @@ void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
 	while (left) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
+		block = iommu_lu_take_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
 		if (!block) {
 			pr_err("devices not taken over: their list was not preserved\n");
 			return;
@@ -125,7 +137,7 @@ void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
 			load_device((const struct iommu_lu_device_ser *)(block + 1) + i);
 		phys = block->next;
 		left -= block->count;
-		kho_restore_free(block);
+		folio_put(virt_to_folio(block));
 	}
 }
 

@@ -123,44 +123,33 @@ struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *p
 
 /**
  * iommu_lu_free_folio - Free what an entry names
- * @entry:	Physical address and order of a folio, which nobody uses any more
+ * @entry:	Physical address and order of a folio which was taken, and which nobody uses
+ *		any more
  *
- * Nothing happens if KHO has not kept it, or somebody has it back already.
- *
- * Context: May sleep.
+ * Context: Any.
  */
 void iommu_lu_free_folio(u64 entry)
 {
-	struct folio *folio;
-
-	if (!iommu_lu_folio_is_preserved(entry))
-		return;
-
-	folio = kho_restore_folio(iommu_lu_entry_phys(entry));
-	if (folio)
-		folio_put(folio);
+	folio_put(page_folio(phys_to_page(iommu_lu_entry_phys(entry))));
 }
 
 /**
  * iommu_lu_pages_free - Free all tables of a list, and the list
- * @ser:	A list which iommu_lu_pages_check() has accepted
- *
- * What another list has named as well is gone then, and is left alone.
+ * @ser:	A list which iommu_lu_pages_take() has accepted
  *
  * Context: May sleep.
  */
 void iommu_lu_pages_free(const struct iommu_lu_pages_ser *ser)
 {
 	struct kho_block_header_ser *block;
-	u64 phys = ser->first;
-	u32 left = ser->nr;
+	u64 next, phys = ser->first;
 
-	while (left && (block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left))) {
+	for (; phys; phys = next) {
+		block = phys_to_virt(phys);
+		next = block->next;
 		for (u64 i = 0; i < block->count; i++)
 			iommu_lu_free_folio(iommu_lu_block_pages(block)[i]);
-		phys = block->next;
-		left -= block->count;
-		kho_restore_free(block);
+		iommu_lu_free_folio(phys);
 		cond_resched();
 	}
 }

@@ -119,15 +119,14 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
 
 /*
  * Devices and their page tables
+ *
+ * A page belongs to one list, or is one PASID table, and is freed with that. So each is
+ * taken from KHO, which gives it once: another record that names it as well is refused,
+ * because its device would go on through a page which has been freed. What a record
+ * has taken before it is refused stays allocated.
  */
 
-/**
- * iommu_lu_folio_is_preserved - Has KHO kept what an entry names?
- * @entry:	Physical address and order of a folio
- *
- * Return: True if so.
- */
-bool iommu_lu_folio_is_preserved(u64 entry)
+static bool is_preserved(u64 entry)
 {
 	unsigned int order = iommu_lu_entry_order(entry);
 
@@ -135,33 +134,29 @@ bool iommu_lu_folio_is_preserved(u64 entry)
 	       kho_is_preserved(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
 }
 
-/**
- * iommu_lu_ser_check_pasid_table - Validate where the PASID table of a device is
- * @ser:	Record of the device
- *
- * Return: NULL, or what is wrong with it.
- */
-const char *iommu_lu_ser_check_pasid_table(const struct iommu_lu_device_ser *ser)
+static bool take_folio(u64 entry)
 {
-	if (ser->pasid_dir && (!iommu_lu_folio_is_preserved(ser->pasid_dir) ||
-			       !iommu_lu_folio_is_preserved(ser->pasid_table)))
-		return "PASID table was not preserved";
-	if (!ser->pasid_dir && ser->pasid_table)
-		return "PASID table without a directory";
-	return NULL;
+	return is_preserved(entry) && kho_restore_folio(iommu_lu_entry_phys(entry));
 }
 
 /**
- * iommu_lu_next_block - Validate the next block of a chain
- * @phys:	Its physical address
- * @max:	How many entries a block has room for
- * @left:	How many entries are left in the chain
+ * iommu_lu_ser_take_pasid_table - Validate where the PASID table of a device is, take it
+ * @ser:	Record of the device
  *
- * All but the last one are full.
- *
- * Return: The block, or NULL if it is none.
+ * Context: May sleep.
+ * Return: NULL, or what is wrong with it.
  */
-struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left)
+const char *iommu_lu_ser_take_pasid_table(const struct iommu_lu_device_ser *ser)
+{
+	if (!ser->pasid_dir && ser->pasid_table)
+		return "PASID table without a directory";
+	if (ser->pasid_dir && (!take_folio(ser->pasid_dir) || !take_folio(ser->pasid_table)))
+		return "PASID table was not preserved, or for another device";
+	return NULL;
+}
+
+/* All blocks of a chain but the last one are full. */
+static struct kho_block_header_ser *next_block(u64 phys, u64 max, u64 left)
 {
 	struct kho_block_header_ser *block;
 
@@ -173,13 +168,22 @@ struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left)
 }
 
 /**
- * iommu_lu_pages_check - Validate a list of the previous kernel
- * @ser:	The list
+ * iommu_lu_take_block - Validate the next block of a chain, and take it
+ * @phys:	Its physical address
+ * @max:	How many entries a block has room for
+ * @left:	How many entries are left in the chain
  *
  * Context: May sleep.
- * Return: NULL, or what is wrong with it.
+ * Return: The block, or NULL if it is none.
  */
-const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
+struct kho_block_header_ser *iommu_lu_take_block(u64 phys, u64 max, u64 left)
+{
+	struct kho_block_header_ser *block = next_block(phys, max, left);
+
+	return block && kho_restore_folio(phys) ? block : NULL;
+}
+
+static const char *check_pages(const struct iommu_lu_pages_ser *ser)
 {
 	struct kho_block_header_ser *block;
 	u64 phys = ser->first;
@@ -192,13 +196,13 @@ const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
 		return "too many tables";
 
 	for (; left; phys = block->next) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
+		block = next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
 		if (!block)
 			return "list of tables was not preserved";
 
 		for (u64 i = 0; i < block->count; i++) {
-			if (!iommu_lu_folio_is_preserved(iommu_lu_block_pages(block)[i]))
-				return "table was not preserved";
+			if (!is_preserved(iommu_lu_block_pages(block)[i]))
+				return "table was not preserved, or for another device";
 		}
 		crc = crc32_le(crc, iommu_lu_block_pages(block), block->count * sizeof(u64));
 		left -= block->count;
@@ -211,8 +215,40 @@ const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser)
 }
 
 /**
+ * iommu_lu_pages_take - Validate a list of the previous kernel, take its pages
+ * @ser:	The list
+ *
+ * Context: May sleep.
+ * Return: NULL, or what is wrong with it.
+ */
+const char *iommu_lu_pages_take(const struct iommu_lu_pages_ser *ser)
+{
+	const char *reason = check_pages(ser);
+	struct kho_block_header_ser *block;
+	u64 phys = ser->first;
+	u32 left = ser->nr;
+
+	if (reason)
+		return reason;
+
+	for (; left; phys = block->next) {
+		block = iommu_lu_take_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
+		if (!block)
+			return "block in the list of tables twice";
+
+		for (u64 i = 0; i < block->count; i++) {
+			if (!take_folio(iommu_lu_block_pages(block)[i]))
+				return "table in the list of tables twice";
+		}
+		left -= block->count;
+		cond_resched();
+	}
+	return NULL;
+}
+
+/**
  * iommu_lu_pages_first - Get the table at which a translation begins
- * @ser:	A list which iommu_lu_pages_check() accepts
+ * @ser:	A list which iommu_lu_pages_take() has accepted
  *
  * Return: Its physical address.
  */

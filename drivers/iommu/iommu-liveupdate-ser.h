@@ -40,10 +40,9 @@ u32 iommu_lu_tables_checksum(const u64 *tables);
 u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser);
 
 const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root);
-const char *iommu_lu_ser_check_pasid_table(const struct iommu_lu_device_ser *ser);
-bool iommu_lu_folio_is_preserved(u64 entry);
-struct kho_block_header_ser *iommu_lu_next_block(u64 phys, u64 max, u64 left);
-const char *iommu_lu_pages_check(const struct iommu_lu_pages_ser *ser);
+const char *iommu_lu_ser_take_pasid_table(const struct iommu_lu_device_ser *ser);
+struct kho_block_header_ser *iommu_lu_take_block(u64 phys, u64 max, u64 left);
+const char *iommu_lu_pages_take(const struct iommu_lu_pages_ser *ser);
 phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser);
 
 #endif /* _IOMMU_LIVEUPDATE_SER_H */

@@ -34,8 +34,9 @@
  * @ser:	The devices in it
  * @lists:	Lists of tables
  * @tables:	The tables in each of them
- * @kept:	All of that memory
- * @nr_kept:	How many pages it is
+ * @kept:	All pages which are there as long as a device may reach them
+ * @held:	Of which of them the test has a reference
+ * @nr_kept:	How many they are
  */
 struct left {
 	struct iommu_lu_root_ser	*root;
@@ -44,6 +45,7 @@ struct left {
 	struct kho_block_header_ser	*lists[2];
 	void				*tables[2][NR_TABLES];
 	void				*kept[MAX_KEPT];
+	bool				held[MAX_KEPT];
 	unsigned int			nr_kept;
 };
 
@@ -75,12 +77,45 @@ static void flush_freeing(void)
 	flush_work(&iommu_lu_free_work);
 }
 
+/* Of what was taken from KHO, so that it is not used again as soon as it is freed */
+static void hold_pages(void)
+{
+	for (unsigned int i = 0; i < left->nr_kept; i++) {
+		if (is_kept(left->kept[i]))
+			continue;
+		get_page(virt_to_page(left->kept[i]));
+		left->held[i] = true;
+	}
+}
+
+/* Is it KHO's, or does it have another owner than the test? */
+static bool is_there(const void *mem)
+{
+	return is_kept(mem) || page_count(virt_to_page(mem)) > 1;
+}
+
+/* What was taken for a record which was refused then has no other owner. */
+static void release_page(unsigned int i)
+{
+	struct page *page = virt_to_page(left->kept[i]);
+	bool owned = page_count(page) > 1;
+
+	if (!left->held[i]) {
+		free_kept(left->kept[i]);
+		return;
+	}
+	put_page(page);
+	if (owned)
+		put_page(page);
+}
+
 static void clean_up(void *unused)
 {
 	iommu_liveupdate_finish();
 	flush_freeing();
 	while (left->nr_kept)
-		free_kept(left->kept[--left->nr_kept]);
+		release_page(--left->nr_kept);
+	free_kept(left->devices);
 }
 
 static void *keep(struct kunit *test)
@@ -127,7 +162,8 @@ static void leave_devices(struct kunit *test)
 
 	left->root = alloc_kept(0);
 	KUNIT_ASSERT_NOT_NULL(test, left->root);
-	left->devices = keep(test);
+	left->devices = alloc_kept(0);
+	KUNIT_ASSERT_NOT_NULL(test, left->devices);
 	left->devices->count = 2;
 	left->ser = (struct iommu_lu_device_ser *)(left->devices + 1);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -153,12 +189,15 @@ static void share_domain(void)
 static const char *load_root(void)
 {
 	struct iommu_lu_root_ser *root = left->root;
+	const char *reason;
 
 	root->devices = virt_to_phys(left->devices);
 	root->nr_devices = 2;
 	root->checksum = 0;
 	root->checksum = crc32_le(~0U, root, sizeof(*root));
-	return iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE);
+	reason = iommu_lu_load(virt_to_phys(root), IOMMU_LU_ROOT_SIZE);
+	hold_pages();
+	return reason;
 }
 
 static void load(struct kunit *test)
@@ -176,12 +215,12 @@ static const char *adopt(u16 devid)
 	return iommu_liveupdate_adopt_entry(find(devid), &unit, &ops);
 }
 
-static unsigned int nr_kept_tables(unsigned int list)
+static unsigned int nr_tables_there(unsigned int list)
 {
 	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < NR_TABLES; i++)
-		nr += is_kept(left->tables[list][i]);
+		nr += is_there(left->tables[list][i]);
 	return nr;
 }
 
@@ -280,7 +319,7 @@ static void first_attach_leaves_everything(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, command & PCI_COMMAND_MASTER);
 	KUNIT_EXPECT_NOT_NULL(test, find(ID));
 	KUNIT_EXPECT_EQ(test, 0, nr_freed);
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
 }
 
 static unsigned int nr_left;
@@ -326,9 +365,9 @@ static void tables_are_freed_behind_a_device(struct kunit *test)
 	attach(test, ID, &blocked, &handed_over);
 	KUNIT_EXPECT_NULL(test, find(ID));
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
-	KUNIT_EXPECT_FALSE(test, is_kept(left->lists[0]));
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(1));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_FALSE(test, is_there(left->lists[0]));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(1));
 }
 
 /* Of two devices which shared a domain and go to two, the last one frees it. */
@@ -343,11 +382,11 @@ static void shared_tables_are_freed_behind_the_last_device(struct kunit *test)
 
 	attach(test, OTHER_ID, &blocked, &handed_over);
 	KUNIT_EXPECT_EQ(test, 0, nr_freed);
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
 
 	attach(test, ID, &blocked, &handed_over);
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
 static void revert_to_the_handed_over_domain_leaves_the_tables(struct kunit *test)
@@ -358,7 +397,7 @@ static void revert_to_the_handed_over_domain_leaves_the_tables(struct kunit *tes
 
 	attach(test, ID, &handed_over, &blocked);
 	KUNIT_EXPECT_NULL(test, find(ID));
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
 static void load_alias(struct kunit *test)
@@ -379,7 +418,7 @@ static void alias_leaves_with_its_owner(struct kunit *test)
 	attach_with_alias(test, ID, &blocked, &handed_over, true);
 	KUNIT_EXPECT_NULL(test, find(ALIAS));
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
 /* Nobody has written its entry, so that it still leads to the tables. */
@@ -390,12 +429,12 @@ static void alias_which_this_kernel_does_not_know_keeps_the_tables(struct kunit 
 	KUNIT_EXPECT_NULL(test, find(ID));
 	KUNIT_EXPECT_NOT_NULL(test, find(ALIAS));
 	KUNIT_EXPECT_EQ(test, 0, nr_freed);
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
 
 	iommu_liveupdate_finish();
 	flush_freeing();
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
 static void pasid_table_is_freed(struct kunit *test)
@@ -412,8 +451,8 @@ static void pasid_table_is_freed(struct kunit *test)
 	KUNIT_ASSERT_NULL(test, adopt(ID));
 
 	attach(test, ID, &blocked, &handed_over);
-	KUNIT_EXPECT_FALSE(test, is_kept(dir));
-	KUNIT_EXPECT_FALSE(test, is_kept(table));
+	KUNIT_EXPECT_FALSE(test, is_there(dir));
+	KUNIT_EXPECT_FALSE(test, is_there(table));
 }
 
 static void finish_frees_what_nobody_has_left(struct kunit *test)
@@ -425,8 +464,8 @@ static void finish_frees_what_nobody_has_left(struct kunit *test)
 	iommu_liveupdate_finish();
 	flush_freeing();
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
 }
 
 /* There may be many tables, and whoever ends the live update holds locks. */
@@ -438,13 +477,13 @@ static void finish_leaves_freeing_to_others(struct kunit *test)
 
 	disable_work(&iommu_lu_free_work);
 	iommu_liveupdate_finish();
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(0));
-	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_kept_tables(1));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(1));
 
 	enable_and_queue_work(system_percpu_wq, &iommu_lu_free_work);
 	flush_freeing();
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(1));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
 }
 
 /* Memory, and how often it was released */
@@ -533,6 +572,45 @@ static void memory_which_nobody_reaches_is_not_held(struct kunit *test)
 	load(test);
 	iommu_liveupdate_refuse_entry(SEGMENT, ID, "a reason");
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_hold(&memory->hold));
+}
+
+static struct held_memory *memory_at_close;
+static unsigned int nr_tables_at_close, nr_released_at_close;
+
+/* Up to here the unit may read the tables: the driver closes the entry, and flushes. */
+static void close_entry(struct iommu_device *iommu)
+{
+	flush_freeing();
+	nr_tables_at_close = nr_tables_there(0);
+	nr_released_at_close = nr_released(memory_at_close);
+}
+
+static const struct iommu_liveupdate_ops closing_ops = {
+	.finish_unit	= close_entry,
+};
+
+static const struct iommu_ops closing_iommu_ops = {
+	.liveupdate	= &closing_ops,
+};
+
+static void finish_frees_tables_and_memory_when_entries_are_closed(struct kunit *test)
+{
+	struct iommu_device closing = { .ops = &closing_iommu_ops };
+
+	memory_at_close = alloc_memory(test);
+	leave_devices(test);
+	load(test);
+	iommu_liveupdate_take_over(&closing);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory_at_close->hold));
+
+	nr_tables_at_close = 0;
+	iommu_liveupdate_finish();
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_at_close);
+	KUNIT_EXPECT_EQ(test, 0, nr_released_at_close);
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory_at_close));
 }
 
 static void domain_id_of_another_domain_is_refused(struct kunit *test)
@@ -637,14 +715,22 @@ static void any_flipped_bit_is_refused(struct kunit *test)
 	}
 }
 
+static void lose(void *mem)
+{
+	struct page *page = virt_to_page(mem);
+
+	page->private = 0;
+	adjust_managed_page_count(page, 1);
+}
+
 static void lose_list(void)
 {
-	free_kept(left->lists[0]);
+	lose(left->lists[0]);
 }
 
 static void lose_table(void)
 {
-	free_kept(left->tables[0][NR_TABLES - 1]);
+	lose(left->tables[0][NR_TABLES - 1]);
 }
 
 static void no_tables(void)
@@ -772,23 +858,117 @@ static void other_list_at_the_same_address_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
 }
 
-/* A list that another one leads into is freed once. */
-static void tables_in_two_lists_are_freed_once(struct kunit *test)
+static u64 *entries_of(unsigned int list)
 {
-	u64 *entries;
+	return (u64 *)(left->lists[list] + 1);
+}
+
+static void table_of_another_list(void)
+{
+	entries_of(1)[NR_TABLES - 1] = entries_of(0)[0];
+}
+
+static void all_tables_of_another_list(void)
+{
+	memcpy(entries_of(1), entries_of(0), NR_TABLES * sizeof(u64));
+}
+
+static void block_of_another_list(void)
+{
+	entries_of(1)[1] = virt_to_phys(left->lists[0]);
+}
+
+static void table_twice(void)
+{
+	entries_of(1)[2] = entries_of(1)[1];
+}
+
+static void own_block(void)
+{
+	entries_of(1)[1] = virt_to_phys(left->lists[1]);
+}
+
+static void devices_block(void)
+{
+	entries_of(1)[1] = virt_to_phys(left->devices);
+}
+
+static void pasid_dir_of_another_device(void)
+{
+	left->ser[1].pasid_dir = left->ser[0].pasid_dir;
+}
+
+static void pasid_table_of_another_device(void)
+{
+	left->ser[1].pasid_table = left->ser[0].pasid_table;
+}
+
+static void table_of_another_list_as_pasid_table(void)
+{
+	left->ser[1].pasid_table = entries_of(0)[0];
+}
+
+static void pasid_table_of_another_device_as_table(void)
+{
+	entries_of(1)[1] = left->ser[0].pasid_table;
+}
+
+static void own_table_as_pasid_dir(void)
+{
+	left->ser[1].pasid_dir = entries_of(1)[0];
+}
+
+static void pasid_dir_as_table_of_its_own(void)
+{
+	left->ser[1].pasid_table = left->ser[1].pasid_dir;
+}
+
+static const struct damage second_owners[] = {
+	{ "table of another list", table_of_another_list },
+	{ "all tables of another list", all_tables_of_another_list },
+	{ "block of another list", block_of_another_list },
+	{ "table twice in a list", table_twice },
+	{ "block of the list itself", own_block },
+	{ "block of devices", devices_block },
+	{ "PASID directory of another device", pasid_dir_of_another_device },
+	{ "PASID table of another device", pasid_table_of_another_device },
+	{ "table of another list as PASID table", table_of_another_list_as_pasid_table },
+	{ "PASID table of another device as table", pasid_table_of_another_device_as_table },
+	{ "table of its list as PASID directory", own_table_as_pasid_dir },
+	{ "PASID directory as its own table", pasid_dir_as_table_of_its_own },
+};
+
+KUNIT_ARRAY_PARAM_DESC(second_owner, second_owners, name);
+
+/* Freed behind one of them, the page would still be in use by the other one. */
+static void page_with_two_owners_is_refused(struct kunit *test)
+{
+	const struct damage *bad = test->param_value;
+	void *dir, *table;
 
 	leave_devices(test);
-	entries = (u64 *)(left->lists[1] + 1);
-	memcpy(entries, left->lists[0] + 1, NR_TABLES * sizeof(*entries));
-	left->ser[1].tables.checksum = left->ser[0].tables.checksum;
+	for (unsigned int i = 0; i < 2; i++) {
+		left->ser[i].pasid_dir = virt_to_phys(keep(test));
+		left->ser[i].pasid_table = virt_to_phys(keep(test));
+	}
+	dir = phys_to_virt(left->ser[0].pasid_dir);
+	table = phys_to_virt(left->ser[0].pasid_table);
+	bad->damage();
+	left->ser[1].tables.checksum = crc32_le(~0U, entries_of(1), NR_TABLES * sizeof(u64));
+	seal(&left->ser[0]);
 	seal(&left->ser[1]);
 	load(test);
-	KUNIT_ASSERT_NOT_NULL(test, find(OTHER_ID));
+	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
+	KUNIT_ASSERT_NOT_NULL(test, find(ID));
+	KUNIT_ASSERT_NULL(test, adopt(ID));
 
-	iommu_liveupdate_finish();
-	flush_freeing();
-	KUNIT_EXPECT_EQ(test, 0, nr_kept_tables(0));
-	KUNIT_EXPECT_FALSE(test, is_kept(left->lists[1]));
+	attach(test, OTHER_ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
+	KUNIT_EXPECT_TRUE(test, is_there(left->lists[0]) && is_there(dir) && is_there(table));
+
+	attach(test, ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_FALSE(test, is_there(left->lists[0]) || is_there(dir) || is_there(table));
 }
 
 /* Whatever is in the records: no memory is touched that was not preserved. */
@@ -865,6 +1045,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(memory_is_held_until_finish_at_most),
 	KUNIT_CASE(memory_is_held_until_the_unit_is_switched_off),
 	KUNIT_CASE(memory_which_nobody_reaches_is_not_held),
+	KUNIT_CASE(finish_frees_tables_and_memory_when_entries_are_closed),
 	KUNIT_CASE(domain_id_of_another_domain_is_refused),
 	KUNIT_CASE(refused_entry_is_not_used),
 	KUNIT_CASE(device_without_its_mappings_is_stopped),
@@ -873,7 +1054,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(any_flipped_bit_is_refused),
 	KUNIT_CASE_PARAM(bad_record_is_refused, damage_gen_params),
 	KUNIT_CASE(other_list_at_the_same_address_is_refused),
-	KUNIT_CASE(tables_in_two_lists_are_freed_once),
+	KUNIT_CASE_PARAM(page_with_two_owners_is_refused, second_owner_gen_params),
 	KUNIT_CASE_SLOW(mutated_records_do_no_harm),
 	KUNIT_CASE(each_allocation_of_load_fails_once),
 	{ }

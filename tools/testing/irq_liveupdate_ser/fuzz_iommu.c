@@ -32,21 +32,47 @@
 /* One of so many mutations is left with the checksums it has. */
 #define UNSEALED	8
 
-/* What the kernel left. Each page is memory of its own, so that a sanitizer sees its end. */
+/*
+ * What the kernel left: which pages, which of them were taken from KHO, and which belong
+ * to an accepted record. Each is memory of its own, so that a sanitizer sees its end.
+ */
 static void *pages[MAX_PAGES];
+static bool taken[MAX_PAGES], owned[MAX_PAGES];
 static unsigned int nr_pages;
+
+/* The lists which were accepted */
+static struct iommu_lu_pages_ser lists[MAX_PAGES];
+static unsigned int nr_lists;
+
+static bool is_page(phys_addr_t phys)
+{
+	return phys % PAGE_SIZE == 0 && phys >= PAGE_SIZE && phys / PAGE_SIZE <= nr_pages;
+}
+
+static unsigned int page_of(phys_addr_t phys)
+{
+	return phys / PAGE_SIZE - 1;
+}
 
 bool kho_is_preserved(phys_addr_t phys, size_t size)
 {
-	return phys % PAGE_SIZE == 0 && phys >= PAGE_SIZE && size <= PAGE_SIZE &&
-	       phys / PAGE_SIZE <= nr_pages;
+	return is_page(phys) && size <= PAGE_SIZE && !taken[page_of(phys)];
+}
+
+/* KHO warns about it, and nobody needs that. */
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	if (!kho_is_preserved(phys, PAGE_SIZE))
+		abort();
+	taken[page_of(phys)] = true;
+	return pages[page_of(phys)];
 }
 
 void *phys_to_virt(phys_addr_t phys)
 {
-	if (!kho_is_preserved(phys & PAGE_MASK, PAGE_SIZE))
+	if (!is_page(phys & PAGE_MASK))
 		abort();
-	return pages[phys / PAGE_SIZE - 1] + phys % PAGE_SIZE;
+	return pages[page_of(phys)] + phys % PAGE_SIZE;
 }
 
 static void promised(bool holds, const char *what)
@@ -86,8 +112,11 @@ static void load(const uint8_t *data, size_t size)
 	for (nr_pages = 0; nr_pages < MAX_PAGES && next_page(&from, &size, &len); nr_pages++) {
 		pages[nr_pages] = calloc(1, PAGE_SIZE);
 		memcpy(pages[nr_pages], from, len);
+		taken[nr_pages] = false;
+		owned[nr_pages] = false;
 		from += len;
 	}
+	nr_lists = 0;
 }
 
 static void unload(void)
@@ -96,38 +125,79 @@ static void unload(void)
 		free(pages[--nr_pages]);
 }
 
-/* As many as the record says, each of which was preserved */
-static void expect_tables(const struct iommu_lu_pages_ser *ser)
+/*
+ * What was accepted is compared with the ABI here, by nothing that is tested.
+ */
+
+/* All of it is one page, as preserved, and belongs to nothing else. */
+static void own(u64 entry, const char *what)
 {
-	struct kho_block_header_ser *block;
-	u64 phys = ser->first;
-	u32 left = ser->nr;
+	promised(is_page(entry), what);
+	promised(taken[page_of(entry)], "a page in use was taken");
+	promised(!owned[page_of(entry)], "a page has one owner");
+	owned[page_of(entry)] = true;
+}
+
+/* Two words and as many entries as fit, in all blocks but the last one */
+static void expect_list(const struct iommu_lu_pages_ser *ser)
+{
+	u64 phys = ser->first, left = ser->nr, nr;
+	const u64 *block;
 	u32 crc = ~0U;
 
-	for (; left; phys = block->next) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
-		promised(block, "a block of the list is there");
-		for (u64 i = 0; i < block->count; i++)
-			promised(iommu_lu_folio_is_preserved(iommu_lu_block_pages(block)[i]),
-				 "a table is there");
-		crc = crc32_le(crc, iommu_lu_block_pages(block), block->count * sizeof(u64));
-		left -= block->count;
+	promised(left, "a first table is there");
+	while (left) {
+		own(phys, "a block of the list is there");
+		block = pages[page_of(phys)];
+		nr = block[1];
+		promised(nr == (left < 510 ? left : 510), "as many entries in a block as fit");
+		for (u64 i = 0; i < nr; i++)
+			own(block[2 + i], "a table is there");
+		crc = crc32_le(crc, block + 2, nr * sizeof(*block));
+		left -= nr;
+		phys = block[0];
 	}
 	promised(!phys, "the list ends");
 	promised(crc == ser->checksum, "checksum of the list");
-	promised(kho_is_preserved(iommu_lu_pages_first(ser), PAGE_SIZE), "a first table is there");
+	promised(iommu_lu_pages_first(ser) == ((u64 *)pages[page_of(ser->first)])[2],
+		 "the translation begins at the first table");
+}
+
+static u32 checksum_of(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_device_ser copy = *ser;
+
+	copy.checksum = 0;
+	return crc32_le(~0U, &copy, sizeof(copy));
+}
+
+/* Devices which share a domain have the same list. */
+static void read_tables(const struct iommu_lu_pages_ser *ser)
+{
+	for (unsigned int i = 0; i < nr_lists; i++) {
+		if (ser->nr && lists[i].first == ser->first)
+			return;
+	}
+	if (iommu_lu_pages_take(ser))
+		return;
+	expect_list(ser);
+	lists[nr_lists++] = *ser;
 }
 
 static void read_device(const struct iommu_lu_device_ser *ser)
 {
 	if (ser->checksum != iommu_lu_device_checksum(ser))
 		return;
-	if (!iommu_lu_ser_check_pasid_table(ser))
-		promised(!ser->pasid_dir || (iommu_lu_folio_is_preserved(ser->pasid_dir) &&
-					     iommu_lu_folio_is_preserved(ser->pasid_table)),
-			 "PASID table is there");
-	if (!iommu_lu_pages_check(&ser->tables))
-		expect_tables(&ser->tables);
+	promised(ser->checksum == checksum_of(ser), "checksum of the record");
+	if (iommu_lu_ser_take_pasid_table(ser))
+		return;
+	if (ser->pasid_dir) {
+		own(ser->pasid_dir, "a PASID directory is there");
+		own(ser->pasid_table, "a PASID table is there");
+	} else {
+		promised(!ser->pasid_table, "no PASID table without a directory");
+	}
+	read_tables(&ser->tables);
 }
 
 static void read_devices(const struct iommu_lu_root_ser *root)
@@ -137,14 +207,22 @@ static void read_devices(const struct iommu_lu_root_ser *root)
 	u32 left = root->nr_devices;
 
 	while (left) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
+		block = iommu_lu_take_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
 		if (!block)
 			return;
+		own(phys, "a block of devices is there");
 		for (u64 i = 0; i < block->count; i++)
 			read_device((const struct iommu_lu_device_ser *)(block + 1) + i);
 		phys = block->next;
 		left -= block->count;
 	}
+}
+
+/* A copy of it is read, and the page is gone. */
+static void own_root(void)
+{
+	taken[0] = true;
+	own(PAGE_SIZE, "the root is there");
 }
 
 static void read_units(const struct iommu_lu_root_ser *root)
@@ -159,9 +237,12 @@ static void read_units(const struct iommu_lu_root_ser *root)
 int fuzz_one_input(const uint8_t *data, size_t size)
 {
 	load(data, size);
-	if (nr_pages && !iommu_lu_ser_check_root(pages[0])) {
-		read_units(pages[0]);
-		read_devices(pages[0]);
+	if (nr_pages) {
+		own_root();
+		if (!iommu_lu_ser_check_root(pages[0])) {
+			read_units(pages[0]);
+			read_devices(pages[0]);
+		}
 	}
 	unload();
 	return 0;
@@ -192,40 +273,45 @@ static size_t write_valid(uint8_t *data)
 	return pos;
 }
 
+/* As many entries as the block says, and has room for */
+static u64 nr_entries(const struct kho_block_header_ser *block, size_t size, u64 left)
+{
+	u64 room = (PAGE_SIZE - sizeof(*block)) / size;
+	u64 nr = block->count < room ? block->count : room;
+
+	return nr < left ? nr : left;
+}
+
 static void seal_list(struct iommu_lu_pages_ser *ser)
 {
 	struct kho_block_header_ser *block;
-	u64 phys = ser->first;
-	u32 left = ser->nr;
+	u64 phys = ser->first, left = ser->nr, nr;
 	u32 crc = ~0U;
 
-	for (unsigned int i = 0; left && i < MAX_PAGES; i++, phys = block->next) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_PAGES_PER_BLOCK, left);
-		if (!block)
-			return;
-		crc = crc32_le(crc, iommu_lu_block_pages(block), block->count * sizeof(u64));
-		left -= block->count;
+	for (unsigned int i = 0; left && i < MAX_PAGES && is_page(phys); i++, phys = block->next) {
+		block = pages[page_of(phys)];
+		nr = nr_entries(block, sizeof(u64), left);
+		crc = crc32_le(crc, block + 1, nr * sizeof(u64));
+		left -= nr;
 	}
 	ser->checksum = crc;
 }
 
 static void seal_devices(const struct iommu_lu_root_ser *root)
 {
+	u64 phys = root->devices, left = root->nr_devices, nr;
 	struct kho_block_header_ser *block;
-	u64 phys = root->devices;
-	u32 left = root->nr_devices;
+	struct iommu_lu_device_ser *ser;
 
-	for (unsigned int n = 0; left && n < MAX_PAGES; n++, phys = block->next) {
-		block = iommu_lu_next_block(phys, IOMMU_LU_DEVICES_PER_BLOCK, left);
-		if (!block)
-			return;
-		for (u64 i = 0; i < block->count; i++) {
-			struct iommu_lu_device_ser *ser = (void *)(block + 1) + i * sizeof(*ser);
-
+	for (unsigned int n = 0; left && n < MAX_PAGES && is_page(phys); n++, phys = block->next) {
+		block = pages[page_of(phys)];
+		ser = (struct iommu_lu_device_ser *)(block + 1);
+		nr = nr_entries(block, sizeof(*ser), left);
+		left -= nr;
+		for (; nr; nr--, ser++) {
 			seal_list(&ser->tables);
-			ser->checksum = iommu_lu_device_checksum(ser);
+			ser->checksum = checksum_of(ser);
 		}
-		left -= block->count;
 	}
 }
 

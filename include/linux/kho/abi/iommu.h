@@ -46,6 +46,9 @@
  * is the table at which the translation begins. No table is followed to another
  * one: what is to be freed is in the list.
  *
+ * Each of these pages, blocks and PASID tables is named once: it is freed with the list
+ * or the record that names it. A record that names a page of another one is refused.
+ *
  * Lists are chains of blocks (&struct kho_block_header_ser) with a count and a
  * checksum beside the address of the list.
  *

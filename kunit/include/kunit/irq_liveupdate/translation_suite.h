@@ -157,6 +157,8 @@ static void look_at_translation(struct perf_event *bp, struct perf_sample_data *
 	size_t size = translation->entry_size;
 
 	seen_entry.stores++;
+	/* What was flushed before may be cached again. */
+	translation->start_notes();
 	if (!memcmp(seen_entry.entry, seen_entry.old, size))
 		return;
 	if (!seen_entry.replaced)

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
+struct folio;
+
 /* What KHO has kept is up to the program. */
 bool kho_is_preserved(phys_addr_t phys, size_t size);
+struct folio *kho_restore_folio(phys_addr_t phys);
 
 #endif /* _SER_LINUX_KEXEC_HANDOVER_H */
