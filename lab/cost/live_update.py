@@ -12,6 +12,7 @@ import statistics
 import subprocess
 from dataclasses import dataclass, field, replace
 
+from course import programs
 from course import update
 from course.run import RunFailed
 from machine import qemu
@@ -117,14 +118,22 @@ class Machine(qemu.Machine):
         return [self._plugin + ",entries=65536", self._cost + watched + entries]
 
 
-class Course(update.Update):
-    """A live update and nothing else."""
+class _Undisturbed:
+    """Of a course: with time to be counted, and nothing in the kernel that counts as well."""
 
     TRACED = ""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.slowness = SLOWNESS
+
+
+class Programs(_Undisturbed, programs.Programs):
+    """What programs of the guest do."""
+
+
+class Course(_Undisturbed, update.Update):
+    """A live update and nothing else."""
 
     def _course(self):
         self._boot()
@@ -259,10 +268,14 @@ def median(runs):
             for name in STEPS}
 
 
-def _measure(chosen, build, vectors, devices, echo):
-    runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, echo)
+def _measure(chosen, build, vectors, devices, *how):
+    runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, *how)
             for number in range(1, RUNS + 1)]
-    return Measurement(vectors, devices, median(runs))
+    found = Measurement(vectors, devices, median(runs))
+    closed = found.steps["block"].operations["IRTE writes"]
+    if closed != vectors:
+        raise RunFailed(f"{closed} vectors were handed over, not {vectors}")
+    return found
 
 
 def measure(vectors, build, echo=False):
@@ -272,7 +285,8 @@ def measure(vectors, build, echo=False):
 
 def measure_devices(build, echo=False):
     """Live updates of several devices."""
-    return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo)
+    return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo,
+                    Machine, Programs)
 
 
 def measure_serializer(build):

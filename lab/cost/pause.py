@@ -9,7 +9,6 @@ saves and starts the guest, which it would for any update.
 
 from dataclasses import dataclass, replace
 
-from course import programs
 from course.run import RunFailed
 from cost import live_update
 from machine import qemulog
@@ -83,14 +82,6 @@ class Machine(live_update.Machine):
                  for name in names} | {BEGIN, END}
 
 
-class Course(programs.Programs):
-    TRACED = ""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.slowness = live_update.SLOWNESS
-
-
 def _counts(path):
     """(event, function, numbers) of what the plugin has logged."""
     with open(path, errors="replace") as f:
@@ -152,4 +143,5 @@ def _scenario():
 
 
 def measure(build, echo=False):
-    return live_update.run_once(_scenario(), build, echo, Machine, Course, Reader)
+    return live_update.run_once(_scenario(), build, echo, Machine, live_update.Programs,
+                                Reader)

@@ -3,12 +3,16 @@
 
 import re
 import subprocess
+from unittest import mock
+
+import pytest
 
 from cost import boot
 from cost import limits
 from cost import live_update
 from cost import plot
 from cost.limits import Limit
+from course.run import RunFailed
 from scenarios import scenario
 
 
@@ -77,3 +81,12 @@ def test_labels_of_the_plot_do_not_overlap(tmp_path):
     assert len(places) == len(plot.STEPS)
     gaps = [b - a for a, b in zip(sorted(places), sorted(places)[1:])]
     assert min(gaps) >= 12
+
+
+def test_devices_have_the_vectors_which_they_count_for():
+    closing = {name: live_update.Step() for name in live_update.STEPS}
+    closing["block"].operations["IRTE writes"] = 8
+    with mock.patch.object(live_update, "run_once", return_value=closing):
+        assert live_update.measure(8, None).vectors == 8
+        with pytest.raises(RunFailed, match="8 vectors were handed over, not 256"):
+            live_update.measure_devices(None)
