@@ -268,8 +268,9 @@ def median(runs):
             for name in STEPS}
 
 
-def _measure(chosen, build, vectors, devices, *how):
-    runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, *how)
+def _measure(chosen, build, vectors, devices, echo, course_of=Course):
+    runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, echo,
+                     course_of=course_of)
             for number in range(1, RUNS + 1)]
     found = Measurement(vectors, devices, median(runs))
     closed = found.steps["block"].operations["IRTE writes"]
@@ -286,7 +287,7 @@ def measure(vectors, build, echo=False):
 def measure_devices(build, echo=False):
     """Live updates of several devices."""
     return _measure(_several_devices(), build, DEVICES * DEVICE_VECTORS, DEVICES, echo,
-                    Machine, Programs)
+                    Programs)
 
 
 def measure_serializer(build):
