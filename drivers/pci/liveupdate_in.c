@@ -91,7 +91,7 @@ static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
 /* At boot: what was handed over is not known, and nobody can claim it. */
-static bool pci_lu_in_lost;
+VISIBLE_IF_KUNIT bool pci_lu_in_lost;
 
 /* ---- Reading the list ---- */
 
@@ -333,7 +333,8 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	dev = pci_lu_find(pdev);
-	if (!dev)
+	/* Without the list, it may be the one of which something is known. */
+	if (!dev && !pci_lu_in_lost)
 		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 	if (!pci_lu_in && !pci_lu_in_lost)
 		return;

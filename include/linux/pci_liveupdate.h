@@ -35,6 +35,7 @@ void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
+extern bool pci_lu_in_lost;
 const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif

@@ -180,6 +180,14 @@ static const char *irq_lu_load_device(struct irq_lu_left *left,
 	return NULL;
 }
 
+/* All devices start cold, or with NULL not all of them. */
+static void irq_lu_refuse_all(const char *reason)
+{
+	irq_lu_in.refused = reason;
+	if (reason)
+		pr_err("interrupts not taken over: %s\n", reason);
+}
+
 /**
  * irq_lu_load - Load and validate the state of the previous kernel
  * @phys:	Physical address of the root
@@ -196,8 +204,8 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	unsigned int i;
 
 	reason = left ? irq_lu_load_root(left, phys, size, memory) : "out of memory";
+	irq_lu_refuse_all(reason);
 	if (reason) {
-		pr_err("interrupts not taken over: %s\n", reason);
 		kfree(left);
 		return;
 	}
@@ -228,7 +236,7 @@ static void irq_lu_load_once(void)
 	if (irq_lu_enabled)
 		irq_lu_load(phys, size, &irq_lu_kho_memory);
 	else
-		pr_err("interrupts not taken over: switched off on the command line\n");
+		irq_lu_refuse_all("switched off on the command line");
 }
 
 /*
@@ -343,6 +351,13 @@ unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
 	return revoked;
 }
 
+static void irq_lu_log_refused(const struct irq_lu_device_ser *ser, const char *reason)
+{
+	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", ser->segment,
+	       PCI_BUS_NUM(ser->devid), PCI_SLOT(ser->devid), PCI_FUNC(ser->devid), reason);
+	irq_liveupdate_refuse_at(ser->segment, ser->devid, IRQ_LIVEUPDATE_TAKE_OVER, reason);
+}
+
 /**
  * irq_lu_refuse - Let a device start cold
  * @in:		The device, which uses none of its reserved vectors
@@ -359,11 +374,7 @@ void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason)
 	if (in->refused)
 		return;
 
-	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", in->ser->segment,
-	       PCI_BUS_NUM(in->ser->devid), PCI_SLOT(in->ser->devid),
-	       PCI_FUNC(in->ser->devid), reason);
-	irq_liveupdate_refuse_at(in->ser->segment, in->ser->devid, IRQ_LIVEUPDATE_TAKE_OVER,
-				 reason);
+	irq_lu_log_refused(in->ser, reason);
 	irq_lu_revoke_device(in);
 	in->refused = true;
 }
@@ -574,11 +585,24 @@ bool irq_lu_is_incoming(struct device *dev)
 	return in && !in->finished;
 }
 
-/* Why it has no valid record was said when the records were loaded. */
+/*
+ * Why there is no record at all was logged when they were loaded. Of which device one
+ * is that is not valid, nobody knew then.
+ */
+static void irq_lu_refuse_unrecorded(const struct irq_lu_device_ser *found)
+{
+	if (irq_lu_in.refused)
+		irq_liveupdate_refuse_at(found->segment, found->devid,
+					 IRQ_LIVEUPDATE_TAKE_OVER, irq_lu_in.refused);
+	else
+		irq_lu_log_refused(found, "no valid record of its interrupts");
+}
+
 static struct irq_lu_in_dev *irq_lu_add_unrecorded(const struct irq_lu_device_ser *found)
 {
 	struct irq_lu_in_dev *in = kzalloc_obj(*in);
 
+	irq_lu_refuse_unrecorded(found);
 	if (!in)
 		return NULL;
 
@@ -586,8 +610,6 @@ static struct irq_lu_in_dev *irq_lu_add_unrecorded(const struct irq_lu_device_se
 	in->ser = &in->none;
 	in->refused = true;
 	list_add_tail(&in->node, &irq_liveupdate_incoming);
-	irq_liveupdate_refuse_at(found->segment, found->devid, IRQ_LIVEUPDATE_TAKE_OVER,
-				 "no valid record of its interrupts");
 	return in;
 }
 

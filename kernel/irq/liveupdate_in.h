@@ -93,6 +93,7 @@ struct irq_lu_left {
  * @lock:	Nests inside of the MSI descriptor lock
  * @loaded:	The state was looked for
  * @handed_over: The previous kernel left state, useful or not
+ * @refused:	Why nothing of the state is used, or NULL
  * @left:	The state, NULL when there is none or it was refused
  * @counters:	Of all live updates since boot
  */
@@ -100,6 +101,7 @@ struct irq_lu_in {
 	struct mutex			lock;	/* protects everything */
 	bool				loaded;
 	bool				handed_over;
+	const char			*refused;
 	struct irq_lu_left __rcu	*left;
 	struct irq_lu_counters		counters;
 };

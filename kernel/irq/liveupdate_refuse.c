@@ -28,8 +28,8 @@
 #define IRQ_LU_NAME_LEN		17
 
 /*
- * Why this kernel has not taken devices over, or has stopped them, by their address: it
- * may have been said long before the device was enumerated.
+ * Why this kernel has not taken devices over, has not given them back, or has stopped
+ * them, by their address: it may have been said long before the device was enumerated.
  */
 static DEFINE_XARRAY(irq_lu_reasons);
 
@@ -38,17 +38,25 @@ static unsigned long irq_lu_key(u32 segment, u16 devid)
 	return (unsigned long)segment << 16 | devid;
 }
 
-/* The first reason is the one that counts. Without memory there is none. */
-static void irq_lu_remember(u32 segment, u16 devid, const char *reason)
+/*
+ * What is refused in the kernel which hands over is not an outcome. The first reason is
+ * the one that counts. Without memory there is none.
+ */
+static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step step,
+			    const char *reason)
 {
-	char *copy = kstrdup(reason, GFP_KERNEL);
+	char *copy;
 
+	if (step < IRQ_LIVEUPDATE_TAKE_OVER)
+		return;
+
+	copy = kstrdup(reason, GFP_KERNEL);
 	if (copy && xa_insert(&irq_lu_reasons, irq_lu_key(segment, devid), copy, GFP_KERNEL))
 		kfree(copy);
 }
 
 /**
- * irq_liveupdate_refused - Why has a device started cold?
+ * irq_liveupdate_refused - Why was a device refused by this kernel?
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  * @reason:	Where to write the reason
@@ -86,7 +94,7 @@ void irq_liveupdate_forget(u32 segment, u16 devid)
  * @segment:	PCI segment of the device, which need not be enumerated
  * @devid:	Its bus number << 8 | devfn
  * @step:	What it is refused at
- * @reason:	Why
+ * @reason:	Why, as the caller has logged it
  *
  * Context: May sleep.
  */
@@ -98,8 +106,7 @@ void irq_liveupdate_refuse_at(u32 segment, u16 devid, enum irq_liveupdate_step s
 	scnprintf(name, sizeof(name), "%04x:%02x:%02x.%d", segment, PCI_BUS_NUM(devid),
 		  PCI_SLOT(devid), PCI_FUNC(devid));
 	trace_irq_liveupdate_refuse(name, step, reason);
-	if (step == IRQ_LIVEUPDATE_TAKE_OVER || step == IRQ_LIVEUPDATE_STOP)
-		irq_lu_remember(segment, devid, reason);
+	irq_lu_remember(segment, devid, step, reason);
 }
 
 static const char * const irq_lu_refusals[] = {
@@ -113,12 +120,11 @@ static const char * const irq_lu_refusals[] = {
 
 /**
  * irq_liveupdate_refuse - Say why a device is not handed over, or not taken over
- * @dev:	PCI device
+ * @dev:	Device
  * @step:	What it is refused at
  * @fmt:	Why
  *
- * For those who know more of a device than its interrupts: its bus, its IOMMU, its
- * driver.
+ * The reason is logged, traced, and of a PCI device remembered.
  *
  * Context: May sleep.
  */
@@ -133,8 +139,9 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 	va_end(args);
 
 	dev_err(dev, "live update: %s: %s\n", irq_lu_refusals[step], reason);
+	trace_irq_liveupdate_refuse(dev_name(dev), step, reason);
 	if (dev_is_pci(dev))
-		irq_liveupdate_refuse_at(pci_domain_nr(to_pci_dev(dev)->bus),
-					 pci_dev_id(to_pci_dev(dev)), step, reason);
+		irq_lu_remember(pci_domain_nr(to_pci_dev(dev)->bus),
+				pci_dev_id(to_pci_dev(dev)), step, reason);
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_refuse);

@@ -395,10 +395,9 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
-	/* The previous kernel may have given its name to two files. */
+	/* The previous kernel may have given its name to two files. The device is not refused. */
 	if (pci_liveupdate_retrieved(pdev)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-				      "another file of it was");
+		pci_err(pdev, "live update: not retrieved: another file of it was\n");
 		return -EBUSY;
 	}
 

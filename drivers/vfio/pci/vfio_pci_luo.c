@@ -23,6 +23,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/init.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/kmod.h>
 #include <linux/liveupdate.h>
@@ -147,6 +148,17 @@ static void vfio_pci_luo_unfreeze(struct liveupdate_file_op_args *args)
 	vfio_pci_luo_ops->unfreeze(args);
 }
 
+static void vfio_pci_luo_not_loaded(u64 name)
+{
+	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(name);
+
+	if (pdev)
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+				      "the module vfio-pci is not loaded");
+	else
+		pr_err("file not retrieved: the module vfio-pci is not loaded\n");
+}
+
 static int vfio_pci_luo_retrieve(struct liveupdate_file_op_args *args)
 {
 	const struct liveupdate_file_ops *ops = vfio_pci_luo_get();
@@ -157,7 +169,7 @@ static int vfio_pci_luo_retrieve(struct liveupdate_file_op_args *args)
 		ops = vfio_pci_luo_get();
 	}
 	if (!ops) {
-		pr_err("file not retrieved: the module vfio-pci is not loaded\n");
+		vfio_pci_luo_not_loaded(args->serialized_data);
 		return -ENODEV;
 	}
 

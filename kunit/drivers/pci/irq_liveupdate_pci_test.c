@@ -9,6 +9,7 @@
 
 #include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/test.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
@@ -720,6 +721,79 @@ static void stray_master_is_stopped_unless_it_is_a_bridge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MEMORY);
 }
 
+static void forget_outcome(void *pdev)
+{
+	irq_liveupdate_forget(pci_domain_nr(((struct pci_dev *)pdev)->bus), pci_dev_id(pdev));
+}
+
+/* Other cases have refused a device with this address, too. */
+static void start_outcome(struct kunit *test, struct pci_dev *pdev)
+{
+	forget_outcome(pdev);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_outcome, pdev));
+}
+
+static void expect_outcome(struct kunit *test, struct pci_dev *pdev, const char *expected)
+{
+	char reason[64] = "none";
+
+	irq_liveupdate_refused(pci_domain_nr(pdev->bus), pci_dev_id(pdev), reason,
+			       sizeof(reason));
+	KUNIT_EXPECT_STREQ(test, reason, expected);
+}
+
+/* LUO does not retrieve it again, so that this is what becomes of it. */
+static void failed_retrieve_is_the_outcome(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	start_outcome(test, pdev);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
+	expect_outcome(test, pdev, "not taken over from the previous kernel");
+
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "nobody has retrieved it");
+	expect_outcome(test, pdev, "not taken over from the previous kernel");
+}
+
+static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	start_outcome(test, pdev);
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "a reason");
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "a reason");
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_BLOCK, "a reason");
+	expect_outcome(test, pdev, "none");
+}
+
+static void reset_lost(void *was)
+{
+	pci_lu_in_lost = was;
+}
+
+/* Its unit was disabled before PCI was up, and then the list of devices was refused. */
+static void outcome_of_a_device_stopped_early_is_kept_without_the_list(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	start_outcome(test, pdev);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, reset_lost,
+							   (void *)(long)pci_lu_in_lost));
+	irq_liveupdate_refuse_at(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
+				 IRQ_LIVEUPDATE_STOP, "its unit is disabled");
+	pci_lu_in_lost = true;
+	pci_liveupdate_setup_device(pdev);
+	expect_outcome(test, pdev, "its unit is disabled");
+
+	/* What is plugged in later is another one. */
+	pci_lu_in_lost = false;
+	pci_liveupdate_setup_device(pdev);
+	expect_outcome(test, pdev, "none");
+}
+
 static void without_the_list_nothing_is_preserved(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -768,6 +842,9 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
+	KUNIT_CASE(failed_retrieve_is_the_outcome),
+	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
+	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
 	{}
 };

@@ -1466,6 +1466,61 @@ static void device_without_a_record_starts_cold(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
 }
 
+static void forget_outcome(void *head)
+{
+	const struct irq_lu_device_ser *ser = head;
+
+	irq_liveupdate_forget(ser->segment, ser->devid);
+}
+
+/* Other cases have refused a device with this address, too. */
+static void start_outcome(struct kunit *test, const struct irq_lu_device_ser *head)
+{
+	forget_outcome((void *)head);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_outcome, (void *)head));
+}
+
+static void expect_outcome(struct kunit *test, const struct irq_lu_device_ser *head,
+			   const char *expected)
+{
+	char reason[64] = "";
+
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_refused(head->segment, head->devid, reason,
+						       sizeof(reason)));
+	KUNIT_EXPECT_STREQ(test, reason, expected);
+}
+
+static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	irq_lu_ser_seal_root(m->root, m->table);
+	m->root->state = IRQ_LU_STATE_PREPARED;
+	start_outcome(test, &msix_head);
+
+	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	irq_liveupdate_match(fake->dev, &device_ops);
+	expect_outcome(test, &msix_head, "not frozen");
+	fake_end(fake);
+}
+
+static void outcome_is_that_there_is_no_valid_record(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &other_head, 0);
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	start_outcome(test, &other_head);
+
+	irq_liveupdate_match(fake->dev, &device_ops);
+	expect_outcome(test, &other_head, "no valid record of its interrupts");
+	fake_end(fake);
+}
+
 static void device_without_any_record_starts_cold(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
@@ -3360,6 +3415,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_without_a_record_starts_cold),
+	KUNIT_CASE(outcome_is_why_nothing_was_taken_over),
+	KUNIT_CASE(outcome_is_that_there_is_no_valid_record),
 	KUNIT_CASE(device_without_any_record_starts_cold),
 	KUNIT_CASE_PARAM(msi_without_its_unit_is_disabled_when_found, msi_type_gen_params),
 	KUNIT_CASE(msi_is_left_enabled_with_its_unit),
