@@ -352,6 +352,42 @@ static int add_member(struct device *member, void *data)
 	return dev_iommu_ops(member)->liveupdate->add_entries(member, out->domain->domain, out);
 }
 
+/* What is mapped there, and in which way, is the business of iommufd. */
+static const char *check_domain(struct device *dev, struct iommu_domain *domain)
+{
+	if (IS_ERR(domain))
+		return "its DMA has no owner, or a PASID is attached";
+	if (domain->type == IOMMU_DOMAIN_HANDED_OVER)
+		return "nothing was attached since the last live update";
+	if (!iommupt_from_domain(domain))
+		return "the format of its page table is not supported";
+	if (!dev_iommu_ops(dev)->liveupdate->add_entries)
+		return "its IOMMU driver does not hand mappings over";
+	return NULL;
+}
+
+/*
+ * Find out what a device is attached to: @domain is NULL if the device reaches no
+ * memory. Returns 0, or -EOPNOTSUPP if it cannot be handed over, and the reason is logged.
+ */
+static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step step,
+				 struct iommu_domain **domain)
+{
+	const char *reason;
+
+	*domain = NULL;
+	if (iommu_group_is_blocked(dev->iommu_group))
+		return 0;
+
+	*domain = iommu_group_owner_domain(dev->iommu_group);
+	reason = check_domain(dev, *domain);
+	if (!reason)
+		return 0;
+
+	irq_liveupdate_refuse(dev, step, "%s", reason);
+	return -EOPNOTSUPP;
+}
+
 /**
  * iommu_lu_preserve_device - Keep the entries of a device in use, and their tables
  * @dev:	Device whose unit is preserved
@@ -368,7 +404,7 @@ int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root)
 	struct iommu_domain *domain;
 	int ret;
 
-	ret = iommu_lu_check_domain(dev, &domain);
+	ret = iommu_lu_check_domain(dev, IRQ_LIVEUPDATE_PRESERVE, &domain);
 	if (ret || !domain)
 		return ret;
 
@@ -410,45 +446,6 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	free_device(out);
 }
 
-/* What is mapped there, and in which way, is the business of iommufd. */
-static const char *check_domain(struct device *dev, struct iommu_domain *domain)
-{
-	if (IS_ERR(domain))
-		return "its DMA has no owner, or a PASID is attached";
-	if (domain->type == IOMMU_DOMAIN_HANDED_OVER)
-		return "nothing was attached since the last live update";
-	if (!iommupt_from_domain(domain))
-		return "the format of its page table is not supported";
-	if (!dev_iommu_ops(dev)->liveupdate->add_entries)
-		return "its IOMMU driver does not hand mappings over";
-	return NULL;
-}
-
-/**
- * iommu_lu_check_domain - Find out what a device is attached to
- * @dev:	Device, which is bound to a driver that owns its DMA
- * @domain:	Set to the domain, NULL if the device reaches no memory
- *
- * Context: May sleep.
- * Return: 0, or -EOPNOTSUPP if it cannot be handed over, and the reason is logged.
- */
-int iommu_lu_check_domain(struct device *dev, struct iommu_domain **domain)
-{
-	const char *reason;
-
-	*domain = NULL;
-	if (iommu_group_is_blocked(dev->iommu_group))
-		return 0;
-
-	*domain = iommu_group_owner_domain(dev->iommu_group);
-	reason = check_domain(dev, *domain);
-	if (!reason)
-		return 0;
-
-	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
-	return -EOPNOTSUPP;
-}
-
 static int check_member(struct device *member, void *data)
 {
 	struct device *dev = data;
@@ -475,7 +472,7 @@ int iommu_lu_check_device(struct device *dev)
 	struct iommu_domain *domain;
 	int ret;
 
-	ret = iommu_lu_check_domain(dev, &domain);
+	ret = iommu_lu_check_domain(dev, IRQ_LIVEUPDATE_FREEZE, &domain);
 	if (ret)
 		return ret;
 	if (domain != (out ? out->domain->domain : NULL)) {

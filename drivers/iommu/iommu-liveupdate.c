@@ -214,14 +214,14 @@ const char *iommu_liveupdate_refuses(struct device *dev)
 	return iommu_lu_ops(dev)->check_device(dev);
 }
 
-static int iommu_lu_check_iommu(struct device *dev)
+static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step step)
 {
 	const char *reason = iommu_liveupdate_refuses(dev);
 
 	if (!reason)
 		return 0;
 
-	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
+	irq_liveupdate_refuse(dev, step, "%s", reason);
 	return -EOPNOTSUPP;
 }
 
@@ -243,7 +243,7 @@ int iommu_liveupdate_check(struct device *dev)
 	if (!dev->iommu || !dev->iommu->iommu_dev)
 		return 0;
 
-	ret = iommu_lu_check_iommu(dev);
+	ret = iommu_lu_check_iommu(dev, IRQ_LIVEUPDATE_FREEZE);
 	if (ret)
 		return ret;
 
@@ -291,7 +291,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 	if (!dev->iommu || !dev->iommu->iommu_dev)
 		return 0;
 
-	ret = iommu_lu_check_iommu(dev);
+	ret = iommu_lu_check_iommu(dev, IRQ_LIVEUPDATE_PRESERVE);
 	if (ret)
 		return ret;
 

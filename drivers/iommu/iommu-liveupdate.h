@@ -52,7 +52,6 @@ const char *iommu_lu_load(phys_addr_t phys, size_t size);
 /* iommu-liveupdate-out.c: devices of the kernel which hands over */
 int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root);
 void iommu_lu_unpreserve_device(struct device *dev);
-int iommu_lu_check_domain(struct device *dev, struct iommu_domain **domain);
 int iommu_lu_check_device(struct device *dev);
 
 /* iommu-liveupdate-in.c: devices of the kernel which takes over */

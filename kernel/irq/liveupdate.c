@@ -182,18 +182,18 @@ static int irq_lu_capture_locked(const struct irq_liveupdate_dev_ops *ops,
 
 static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 				 struct msi_desc *msi, unsigned int i,
-				 struct irq_lu_vector_ser *rec)
+				 struct irq_lu_vector_ser *rec, const char **reason)
 {
-	const char *reason = "no descriptor";
 	int ret = -ENOENT;
 
+	*reason = "no descriptor";
 	memset(rec, 0, sizeof(*rec));
 	rec->msi_index = msi->msi_index + i;
 
 	scoped_irqdesc_get_and_lock(msi->irq + i, 0)
-		ret = irq_lu_capture_locked(ops, msi, i, &scoped_irqdesc->irq_data, rec, &reason);
+		ret = irq_lu_capture_locked(ops, msi, i, &scoped_irqdesc->irq_data, rec, reason);
 	if (ret)
-		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i, reason,
+		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i, *reason,
 			ERR_PTR(ret));
 	return ret;
 }
@@ -202,6 +202,7 @@ static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_d
 {
 	struct irq_lu_vector_ser rec;
 	struct msi_desc *msi;
+	const char *reason;
 	unsigned int i;
 	int nr = 0;
 
@@ -212,7 +213,7 @@ static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_d
 
 	msi_for_each_desc(msi, dev, MSI_DESC_ASSOCIATED) {
 		for (i = 0; i < msi->nvec_used; i++) {
-			if (irq_lu_capture_vector(ops, msi, i, &rec))
+			if (irq_lu_capture_vector(ops, msi, i, &rec, &reason))
 				return -EIO;
 			nr++;
 		}
@@ -261,7 +262,7 @@ static u16 irq_lu_unit_index(struct irq_domain *unit)
 }
 
 /* Write one record for each interrupt which the device has now. */
-static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
+static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reason)
 {
 	struct irq_lu_device_ser *ser = out->ser;
 	u16 unit = irq_lu_unit_index(out->unit);
@@ -274,11 +275,14 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
 
 	msi_for_each_desc(msi, out->dev, MSI_DESC_ASSOCIATED) {
 		for (i = 0; i < msi->nvec_used; i++) {
-			if (ser->nr_vectors >= out->nr_max)
+			if (ser->nr_vectors >= out->nr_max) {
+				*reason = "more vectors than it can have";
+				dev_err(out->dev, "irq_liveupdate: %s\n", *reason);
 				return -ENOSPC;
+			}
 
 			rec = &ser->vectors[ser->nr_vectors];
-			ret = irq_lu_capture_vector(out->ops, msi, i, rec);
+			ret = irq_lu_capture_vector(out->ops, msi, i, rec, reason);
 			if (ret)
 				return ret;
 			rec->unit = unit;
@@ -290,21 +294,29 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out)
 
 /*
  * A device which never had a MSI has no descriptor store. It can get one at any
- * time, so that it has those which @has_descs says are locked.
+ * time, so that it has those which @has_descs says are locked. A failure is logged
+ * where it is found, with more than @reason.
  */
-static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs)
+static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs,
+				 const char **reason)
 {
 	int ret;
 
 	/* The driver may use another MSI type by now. */
 	memset(out->ser, 0, sizeof(*out->ser));
+	*reason = "neither MSI nor MSI-X";
 	ret = out->ops->identify(out->dev, out->ser);
-	if (!ret)
-		ret = out->ops->check(out->dev);
+	if (ret) {
+		dev_err(out->dev, "irq_liveupdate: %s\n", *reason);
+		return ret;
+	}
+
+	*reason = "device and kernel disagree";
+	ret = out->ops->check(out->dev);
 	if (ret)
 		return ret;
 
-	return has_descs ? irq_lu_capture_vectors(out) : 0;
+	return has_descs ? irq_lu_capture_vectors(out, reason) : 0;
 }
 
 static int irq_lu_get_root(void)
@@ -422,30 +434,19 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 	return PTR_ERR_OR_ZERO(out->ser);
 }
 
-/* What irq_liveupdate_preserve() and irq_liveupdate_freeze() mean by an errno */
-static const char *irq_lu_why(int ret)
-{
-	switch (ret) {
-	case -EBUSY:
-		return "preserved already";
-	case -EIO:
-		return "device and kernel disagree";
-	case -ENOMEM:
-		return "out of memory";
-	case -ENOSPC:
-		return "too many devices, units or vectors";
-	default:
-		return "its interrupts cannot be handed over";
-	}
-}
-
 static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 {
+	const char *reason;
 	int ret;
 
 	guard(mutex)(&irq_lu_out.lock);
 
-	ret = irq_lu_find_out(out->dev) ? -EBUSY : irq_lu_get_root();
+	if (irq_lu_find_out(out->dev)) {
+		irq_liveupdate_refuse(out->dev, IRQ_LIVEUPDATE_PRESERVE, "preserved already");
+		return -EBUSY;
+	}
+
+	ret = irq_lu_get_root();
 	if (ret)
 		goto refuse;
 
@@ -461,8 +462,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	if (ret)
 		goto unpreserve_unit;
 
-	/* Logs the reason of a failure */
-	ret = irq_lu_capture_device(out, has_descs);
+	ret = irq_lu_capture_device(out, has_descs, &reason);
 	if (ret)
 		goto free_record;
 
@@ -473,6 +473,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	return 0;
 
 free_record:
+	trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE, reason);
 	kho_unpreserve_free(out->ser);
 	irq_lu_unpreserve_unit(out);
 	irq_lu_put_root();
@@ -483,9 +484,8 @@ unpreserve_unit:
 put_root:
 	irq_lu_put_root();
 refuse:
-	dev_err(out->dev, "irq_liveupdate: not preserved: %pe\n", ERR_PTR(ret));
-	trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE,
-				    irq_lu_why(ret));
+	irq_liveupdate_refuse(out->dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
+			      ERR_PTR(ret));
 	return ret;
 }
 
@@ -534,14 +534,16 @@ int irq_liveupdate_preserve(struct device *dev,
 
 	reason = irq_liveupdate_refuses(dev);
 	if (reason) {
-		dev_err(dev, "irq_liveupdate: not preserved: %s\n", reason);
-		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_PRESERVE, reason);
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 		return irq_lu_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
 	}
 
 	out = kzalloc_obj(*out);
-	if (!out)
+	if (!out) {
+		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
+				      ERR_PTR(-ENOMEM));
 		return -ENOMEM;
+	}
 
 	out->dev = dev;
 	out->ops = ops;
@@ -589,6 +591,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
 {
 	struct irq_lu_out_dev *out;
+	const char *reason;
 	int ret;
 
 	guard(mutex)(&irq_lu_out.lock);
@@ -598,10 +601,9 @@ static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
 		return -EINVAL;
 
 	out->frozen = false;
-	ret = irq_lu_capture_device(out, has_descs);
+	ret = irq_lu_capture_device(out, has_descs, &reason);
 	if (ret) {
-		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_FREEZE,
-					    irq_lu_why(ret));
+		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_FREEZE, reason);
 		return ret;
 	}
 

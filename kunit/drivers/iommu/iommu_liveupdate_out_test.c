@@ -21,6 +21,8 @@
 #include "iommu-priv.h"
 #include "kunit_mock_translation.h"
 
+#include <trace/events/irq_liveupdate.h>
+
 #define NR_DEVICES	3
 #define NR_TABLES	3
 #define BUS		1
@@ -530,6 +532,57 @@ static void other_domain_cannot_be_frozen(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
+struct refusals {
+	enum irq_liveupdate_step	step;
+	unsigned int			nr;
+};
+
+static void on_refuse(void *data, const char *device, enum irq_liveupdate_step step,
+		      const char *reason)
+{
+	struct refusals *refusals = data;
+
+	refusals->step = step;
+	refusals->nr++;
+}
+
+static void stop_tracing(void *refusals)
+{
+	unregister_trace_irq_liveupdate_refuse(on_refuse, refusals);
+	tracepoint_synchronize_unregister();
+}
+
+/* The same checks are made when the device is preserved. */
+static void refusal_at_freeze_is_traced_as_one(struct kunit *test)
+{
+	static const struct iommu_ops without_live_update;
+	static struct refusals refusals;
+
+	refusals = (struct refusals) { };
+	attach(0, &fixture->domains[0]);
+	preserve(test, 0);
+	KUNIT_ASSERT_EQ(test, 0, register_trace_irq_liveupdate_refuse(on_refuse, &refusals));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_tracing, &refusals));
+
+	fixture->attached[0] = ERR_PTR(-EBUSY);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_liveupdate_check(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 1);
+	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_FREEZE);
+
+	fixture->mock.iommu.ops = &without_live_update;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_liveupdate_check(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 2);
+	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_FREEZE);
+
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_liveupdate_preserve(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 3);
+	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_PRESERVE);
+
+	fixture->mock.iommu.ops = &mock_ops;
+	unpreserve(0);
+	expect_nothing_preserved(test);
+}
+
 static void no_owner(void)
 {
 	fixture->attached[0] = ERR_PTR(-EBUSY);
@@ -745,6 +798,7 @@ static struct kunit_case iommu_liveupdate_out_cases[] = {
 	KUNIT_CASE(bridge_of_the_group_is_recorded),
 	KUNIT_CASE(mate_has_to_be_preserved_as_well),
 	KUNIT_CASE(other_domain_cannot_be_frozen),
+	KUNIT_CASE(refusal_at_freeze_is_traced_as_one),
 	KUNIT_CASE_PARAM(device_is_refused, refusal_gen_params),
 	KUNIT_CASE(pasid_table_is_recorded),
 	KUNIT_CASE(lists_go_on_in_further_blocks),

@@ -3364,6 +3364,20 @@ static void refusal_at_preserve_is_traced(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, traced->reason, "no interrupt remapping");
 }
 
+static void refusal_of_a_vector_is_traced_with_its_reason(struct kunit *test)
+{
+	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
+	struct irq_data *irqd = irq_get_irq_data(irq_of(fake, 1));
+	struct traced *traced = start_tracing(test);
+
+	irqd_set(irqd, IRQD_AFFINITY_MANAGED);
+	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EOPNOTSUPP);
+	irqd_clear(irqd, IRQD_AFFINITY_MANAGED);
+	KUNIT_EXPECT_STREQ(test, traced->events, "!");
+	KUNIT_EXPECT_EQ(test, traced->step, IRQ_LIVEUPDATE_PRESERVE);
+	KUNIT_EXPECT_STREQ(test, traced->reason, "managed affinity");
+}
+
 static void refusal_at_freeze_is_traced(struct kunit *test)
 {
 	struct fake_device *fake = add_running(test, "old", &msix_head, 0, NR_VECS);
@@ -3487,6 +3501,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(steps_are_traced_in_order),
 	KUNIT_CASE(cancelled_steps_are_traced),
 	KUNIT_CASE(refusal_at_preserve_is_traced),
+	KUNIT_CASE(refusal_of_a_vector_is_traced_with_its_reason),
 	KUNIT_CASE(refusal_at_freeze_is_traced),
 	KUNIT_CASE(refusal_at_the_block_is_traced),
 	KUNIT_CASE(refusal_in_the_next_kernel_is_traced),
