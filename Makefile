@@ -94,7 +94,7 @@ test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100
 	@scripts/build-kernel.sh nolu kvm gcov
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) $(STORM_TESTS) \
-		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases' \
+		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases --same-as kunit' \
 		chain '$(LAB) chain --length 100 --build $(BUILD)' \
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		attach-chain '$(LAB) chain attach-chain --length 100 --build $(BUILD)' \

@@ -7,6 +7,9 @@ KTAP as it comes; the whole console is in $BUILD/kernel/FLAVOUR/test.log. Fails
 when a case failed, when nothing ran, or none of our suites although all suites
 were asked for, when a suite did not end, or when the console shows a report that
 no test asked for.
+
+With --same-as STEP it also fails unless the suites of this kernel have the same cases
+with the same results in the log of that step of "make test-full".
 """
 
 import argparse
@@ -75,6 +78,24 @@ def judge(results, console, glob):
                     trouble[0] if trouble else "")]
 
 
+def differences(results, others):
+    """Cases of the suites in results that are not in both, or not with the same status."""
+    suites = {result.name.split(".")[0] for result in results}
+    ours = {result.name: result.status for result in results}
+    theirs = {result.name: result.status for result in others
+              if result.name.split(".")[0] in suites}
+    return sorted(name for name in ours.keys() | theirs.keys()
+                  if ours.get(name) != theirs.get(name))
+
+
+def compare(results, step):
+    """With what another kernel has shown, as a case of its own."""
+    with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
+        wrong = differences(results, ktap.parse(log))
+    return ktap.Result(f"kunit.same_as_{step}", ktap.FAIL if wrong else ktap.PASS,
+                       " ".join(wrong))
+
+
 def main():
     """Run, judge, report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -83,6 +104,8 @@ def main():
                         help=f"suites to run (default {DEFAULT_GLOB})")
     parser.add_argument("--append", action="append", default=[],
                         help="one more kernel parameter")
+    parser.add_argument("--same-as", metavar="STEP",
+                        help="step with whose log the results are compared")
     args = parser.parse_args()
 
     results = ktap.parse(run(args))
@@ -90,6 +113,8 @@ def main():
     with open(log, encoding="utf-8", errors="replace") as file:
         console = file.read()
     checks = judge(results, console, args.glob)
+    if args.same_as:
+        checks.append(compare(results, args.same_as))
     ktap.write(checks)
     if ktap.counts(results + checks)[1]:
         print(f"# console, last {TAIL_LINES} lines of {log}:")

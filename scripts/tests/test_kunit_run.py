@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0
+"""kunit-run.py: comparing the suites of two kernels."""
+
+import importlib.util
+import os
+
+import ktap
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SPEC = importlib.util.spec_from_file_location("kunit_run",
+                                              os.path.join(HERE, "..", "kunit-run.py"))
+kunit_run = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(kunit_run)
+
+
+def results(**statuses):
+    return [ktap.Result(name.replace("__", "."), status) for name, status in statuses.items()]
+
+
+OURS = results(irq__a=ktap.PASS, irq__b=ktap.SKIP)
+
+
+def test_same():
+    assert not kunit_run.differences(OURS, OURS)
+
+
+def test_other_suites_do_not_count():
+    assert not kunit_run.differences(OURS, [*OURS, *results(luo__a=ktap.PASS)])
+
+
+@pytest.mark.parametrize("others, wrong", (
+    (results(irq__a=ktap.PASS, irq__b=ktap.PASS), "irq.b"),
+    (results(irq__a=ktap.PASS), "irq.b"),
+    (results(irq__a=ktap.PASS, irq__b=ktap.SKIP, irq__c=ktap.PASS), "irq.c")))
+def test_different(others, wrong):
+    assert kunit_run.differences(OURS, others) == [wrong]
+
+
+def test_log_of_a_step(tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "kunit.log").write_text(
+        "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq\n    1..1\n"
+        "    ok 1 a\nok 1 irq\n", encoding="utf-8")
+    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    assert kunit_run.compare(results(irq__a=ktap.PASS), "kunit").status == ktap.PASS
+    assert kunit_run.compare(results(irq__a=ktap.FAIL), "kunit").status == ktap.FAIL
