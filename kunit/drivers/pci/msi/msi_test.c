@@ -58,13 +58,16 @@ static void add_desc(struct kunit *test, struct fake_msix *fake, u16 index)
 		.msi_index			= index,
 		.pci.msi_attrib.is_virtual	= index >= TABLE_SIZE,
 	};
+	int ret;
 
 	msix_prepare_msi_desc(&fake->pdev, &desc);
 	if (index < TABLE_SIZE)
 		KUNIT_EXPECT_EQ(test, desc.pci.msix_ctrl, left_over[index]);
 
-	guard(msi_descs_lock)(&fake->pdev.dev);
-	KUNIT_ASSERT_EQ(test, msi_insert_msi_desc(&fake->pdev.dev, &desc), 0);
+	/* What aborts would leave the lock held, which is taken again at the end. */
+	scoped_guard(msi_descs_lock, &fake->pdev.dev)
+		ret = msi_insert_msi_desc(&fake->pdev.dev, &desc);
+	KUNIT_ASSERT_EQ(test, ret, 0);
 }
 
 static int msix_test_init(struct kunit *test)
