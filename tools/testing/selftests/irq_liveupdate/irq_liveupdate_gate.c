@@ -60,6 +60,17 @@ static int write_config(void)
 	return ret ? ret : vfio_dev_config_write(&dev, PCI_COMMAND, &command, sizeof(command));
 }
 
+/* Takes no lock in the kernel, and goes to the device as it is */
+static int write_direct(void)
+{
+	__u8 size;
+	int ret;
+
+	ret = vfio_dev_config_read(&dev, PCI_CACHE_LINE_SIZE, &size, sizeof(size));
+
+	return ret ? ret : vfio_dev_config_write(&dev, PCI_CACHE_LINE_SIZE, &size, sizeof(size));
+}
+
 static int set_irqs(void)
 {
 	return vfio_dev_arm(&dev, 0, 1, &event);
@@ -103,13 +114,14 @@ static const struct operation {
 	const char *name;
 	int (*run)(void);
 } operations[] = {
-	{ "a write to config space",	write_config },
-	{ "RESET",			reset },
-	{ "HOT_RESET",			hot_reset },
-	{ "LOW_POWER_ENTRY",		sleep_and_wake },
-	{ "ATTACH",			attach },
-	{ "ATTACH of a PASID",		attach_pasid },
-	{ "SET_IRQS",			set_irqs },
+	{ "a write to config space",		write_config },
+	{ "a write to the device alone",	write_direct },
+	{ "RESET",				reset },
+	{ "HOT_RESET",				hot_reset },
+	{ "LOW_POWER_ENTRY",			sleep_and_wake },
+	{ "ATTACH",				attach },
+	{ "ATTACH of a PASID",			attach_pasid },
+	{ "SET_IRQS",				set_irqs },
 };
 
 #define NR_OPERATIONS	ARRAY_SIZE(operations)
