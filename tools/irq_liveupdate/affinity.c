@@ -8,6 +8,7 @@
 #include <string.h>
 #include <linux/kernel.h>
 
+#include "device.h"
 #include "file.h"
 #include "output.h"
 #include "snapshot.h"
@@ -59,8 +60,12 @@ static enum irqlu_status restore_vectors(struct json_object *saved)
 
 static enum irqlu_status save(const char *path)
 {
-	struct json_object *output = output_new("affinity");
+	struct json_object *output;
 
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+
+	output = output_new("affinity");
 	json_object_object_add(output, "vectors",
 			       vectors_read_all(members, ARRAY_SIZE(members)));
 

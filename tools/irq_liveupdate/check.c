@@ -24,27 +24,19 @@ static enum irqlu_status device_status(struct json_object *devices)
 	return IRQLU_FINE;
 }
 
-static bool has_live_update(void)
-{
-	struct json_object *devices = devices_read(NULL);
-	bool has = json_object_array_length(devices);
-
-	json_object_put(devices);
-
-	return has;
-}
-
-/* The given device, or all that vfio-pci has. NULL if the kernel does not know. */
+/* The given device, or all that vfio-pci has. NULL, and says so, if the kernel does not know. */
 static struct json_object *devices_to_check(const char *bdf)
 {
 	struct json_object *devices, *device;
 
 	if (!bdf)
-		return has_live_update() ? devices_read("vfio-pci") : NULL;
+		return devices_known() ? devices_read("vfio-pci") : NULL;
 
 	device = device_read(bdf);
-	if (!device)
+	if (!device) {
+		device_unknown(bdf);
 		return NULL;
+	}
 	devices = json_object_new_array();
 	json_object_array_add(devices, device);
 
@@ -70,8 +62,7 @@ enum irqlu_status irqlu_check(const struct irqlu_options *options, char *args[])
 		return irqlu_fail(IRQLU_USAGE, "%s: not the address of a PCI device", args[0]);
 	devices = devices_to_check(args[0] ? bdf : NULL);
 	if (!devices)
-		return args[0] ? device_unknown(bdf) :
-		       irqlu_fail(IRQLU_UNKNOWN, "not booted with kho=on liveupdate=on");
+		return IRQLU_UNKNOWN;
 
 	output = output_new("check");
 	status = device_status(devices);

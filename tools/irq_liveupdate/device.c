@@ -136,3 +136,16 @@ struct json_object *devices_read(const char *driver)
 
 	return devices;
 }
+
+/* Whether the kernel knows of live update. Says so if it does not. */
+bool devices_known(void)
+{
+	struct json_object *devices = devices_read(NULL);
+	bool known = json_object_array_length(devices);
+
+	json_object_put(devices);
+	if (!known)
+		irqlu_fail(IRQLU_UNKNOWN, "not booted with kho=on liveupdate=on");
+
+	return known;
+}

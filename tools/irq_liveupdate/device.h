@@ -9,5 +9,6 @@
 struct json_object *device_read(const char *bdf);
 enum irqlu_status device_unknown(const char *bdf);
 struct json_object *devices_read(const char *driver);
+bool devices_known(void);
 
 #endif /* _IRQLU_DEVICE_H */

@@ -9,8 +9,12 @@
 
 enum irqlu_status irqlu_list(const struct irqlu_options *options, char *args[])
 {
-	struct json_object *output = output_new("list");
+	struct json_object *output;
 
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+
+	output = output_new("list");
 	json_object_object_add(output, "devices", devices_read(NULL));
 
 	return output_print(options, "bdf,driver,vectors,allowed,preservable,outcome,reason",

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <linux/kernel.h>
 
+#include "device.h"
 #include "file.h"
 #include "output.h"
 #include "snapshot.h"
@@ -214,10 +215,16 @@ struct json_object *snapshot_read(const char *path, const char *command)
 
 enum irqlu_status irqlu_save(const struct irqlu_options *options, char *args[])
 {
-	struct json_object *snapshot = snapshot_take();
-	size_t nr_unknown = count_unknown(snapshot);
-	enum irqlu_status status = snapshot_write(args[0], snapshot);
+	struct json_object *snapshot;
+	enum irqlu_status status;
+	size_t nr_unknown;
 
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+
+	snapshot = snapshot_take();
+	nr_unknown = count_unknown(snapshot);
+	status = snapshot_write(args[0], snapshot);
 	if (status == IRQLU_FINE && nr_unknown)
 		status = fail_unknown(nr_unknown);
 

@@ -24,7 +24,7 @@
 #include "next_kernel.h"
 #include "wrapped.h"
 
-#define RESULTS		20U
+#define RESULTS		24U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
@@ -255,6 +255,21 @@ static void test_affinity(char *file)
 	       "affinity: cannot be written");
 }
 
+/* A kernel without live update has the device, but no liveupdate/ in it. */
+static void test_no_live_update(char *file)
+{
+	put_device();
+	drop(DEVICE "/liveupdate");
+	unlink(file);
+	result(run(irqlu_list, NULL) == IRQLU_UNKNOWN && strstr(said, "kho=on"),
+	       "no live update: list");
+	result(run(irqlu_check, NULL) == IRQLU_UNKNOWN, "no live update: check");
+	result(run(irqlu_save, file, NULL) == IRQLU_UNKNOWN && access(file, F_OK),
+	       "no live update: save");
+	result(run(irqlu_affinity, "save", file, NULL) == IRQLU_UNKNOWN && access(file, F_OK),
+	       "no live update: affinity save");
+}
+
 /* What is an ELF file with all formats, and this command line */
 static enum irqlu_status check_next(const char *line)
 {
@@ -448,6 +463,7 @@ int main(void)
 	printf("KTAP version 1\n1..%u\n", RESULTS);
 	test_diff(file);
 	test_affinity(file);
+	test_no_live_update(file);
 	test_next_kernel();
 	test_watch();
 	remove_tree(root);
