@@ -37,8 +37,9 @@ TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 STORM_TESTS = storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
 	  storm-amd '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)'
 
-# What only the debug kernel shows, or shows best. KUnit keeps one CPU busy, and so does a storm.
-DEBUG_SCENARIOS = handover guest-cancel guest-fail-nth guest-fail-retrieve
+# What only the debug kernel shows, or shows best; what takes longest begins. KUnit keeps one CPU
+# busy, and so does a storm.
+DEBUG_SCENARIOS = guest-fail-nth handover guest-cancel guest-fail-retrieve hammer
 DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'kunit-debug&' 'scripts/kunit-run.py --flavour debug' $(STORM_TESTS) \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
