@@ -100,7 +100,7 @@ def overlay_files(entries, pristine):
 def make_plan():
     """The series by the plan, and its commits in a repository of its own."""
     tree = Tree(LINUX)
-    entries = Repo(REPO).entries()
+    entries = Repo(REPO, tree.series).entries()
 
     def pristine(path):
         return git(LINUX, "cat-file", "blob", f"{tree.pristine}:{path}")
