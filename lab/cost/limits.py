@@ -41,6 +41,8 @@ PAUSE_LIMIT = 5_000_000
 KNOWN = {
     "whole handover / cold path":
         "200,000 instructions are the same for any number of vectors: memory, a scan of the table",
+    "adoption / cold path":
+        "with few vectors there is little to search, and the two writes of masking are left",
     "adoption + finish / cold path, hardware operations":
         "an entry that was handed over unmasked is masked for its first message: two more writes",
     "exponent of adopt": "the allocator of per-CPU memory searches longer; 1.024 without it",
