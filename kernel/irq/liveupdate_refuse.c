@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/stdarg.h>
@@ -140,7 +141,10 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 
 	dev_err(dev, "live update: %s: %s\n", irq_lu_refusals[step], reason);
 	trace_irq_liveupdate_refuse(dev_name(dev), step, reason);
-	if (dev_is_pci(dev))
+	if (!dev_is_pci(dev))
+		return;
+	/* A file may name a device that was given back before, or was never handed over. */
+	if (step != IRQ_LIVEUPDATE_RETRIEVE || pci_liveupdate_incoming(to_pci_dev(dev)))
 		irq_lu_remember(pci_domain_nr(to_pci_dev(dev)->bus),
 				pci_dev_id(to_pci_dev(dev)), step, reason);
 }

@@ -749,11 +749,23 @@ static void failed_retrieve_is_the_outcome(struct kunit *test)
 	struct pci_dev *pdev = &path->devs[0];
 
 	start_outcome(test, pdev);
-	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
-	expect_outcome(test, pdev, "not taken over from the previous kernel");
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to vfio-pci");
+	expect_outcome(test, pdev, "not bound to vfio-pci");
 
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "nobody has retrieved it");
-	expect_outcome(test, pdev, "not taken over from the previous kernel");
+	expect_outcome(test, pdev, "not bound to vfio-pci");
+}
+
+/* Of a second live update file of a device, or of one with a wrong name. */
+static void failed_retrieve_of_another_device_is_no_outcome(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	start_outcome(test, pdev);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
+	expect_outcome(test, pdev, "none");
 }
 
 static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
@@ -843,6 +855,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
+	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
