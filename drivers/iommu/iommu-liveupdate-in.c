@@ -251,7 +251,7 @@ void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
 }
 
 /**
- * iommu_liveupdate_for_each_left - Call a function for each entry that no device has left
+ * iommu_liveupdate_visit_left - Call a function for each entry that no device has left
  * @iommu:	Unit which uses the entries
  * @fn:		The function. Must not sleep.
  *
@@ -259,12 +259,12 @@ void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
  *
  * Context: May sleep.
  */
-void iommu_liveupdate_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
+void iommu_liveupdate_visit_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
 {
 	struct iommu_lu_in_device *in;
 	unsigned long key;
 
-	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_for_each_left, iommu, fn);
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_visit_left, iommu, fn);
 
 	guard(mutex)(&iommu_lu_in_devices_lock);
 

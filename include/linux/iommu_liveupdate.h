@@ -122,7 +122,7 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 					 struct iommu_device *iommu,
 					 const struct iommu_liveupdate_ops *ops);
 void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason);
-void iommu_liveupdate_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn);
+void iommu_liveupdate_visit_left(struct iommu_device *iommu, iommu_lu_entry_fn fn);
 void iommu_liveupdate_abandon_unit(struct iommu_device *iommu);
 
 /* The kernel which takes over: devices */

@@ -132,7 +132,7 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
 	u32 devid;
 
-	iommu_liveupdate_for_each_left(iommu_dev, amd_liveupdate_drop_entry);
+	iommu_liveupdate_visit_left(iommu_dev, amd_liveupdate_drop_entry);
 	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
 		report_faults(iommu, devid);
 		cond_resched();

@@ -169,7 +169,7 @@ bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	if (!reason)
 		return true;
 
-	/* No domain of this kernel gets what the unit has cached under the domain id. */
+	/* No domain of this kernel ever gets what the unit has cached under the domain id. */
 	amd_liveupdate_reserve_domain_id(NULL, FIELD_GET(DTE_DOMID_MASK, dte->data[1]));
 	iommu_liveupdate_refuse_entry(pci_seg->id, devid, reason);
 	return false;

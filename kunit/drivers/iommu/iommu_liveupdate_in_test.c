@@ -334,7 +334,7 @@ static void note_left(struct iommu_device *iommu, const struct iommu_lu_device_s
 static unsigned int count_left(void)
 {
 	nr_left = 0;
-	iommu_liveupdate_for_each_left(&unit, note_left);
+	iommu_liveupdate_visit_left(&unit, note_left);
 	return nr_left;
 }
 

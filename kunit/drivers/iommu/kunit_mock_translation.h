@@ -239,7 +239,7 @@ static void mock_finish_unit(struct iommu_device *iommu)
 	struct mock_iommu *mock = to_mock_iommu(iommu);
 	unsigned int devid;
 
-	iommu_liveupdate_for_each_left(iommu, mock_close_left);
+	iommu_liveupdate_visit_left(iommu, mock_close_left);
 	for (devid = 0; devid < MOCK_ENTRIES; devid++) {
 		if (mock->table[devid] == MOCK_SILENT)
 			mock_write(mock, devid, 0);

@@ -4,8 +4,9 @@
  * Tests of what enumeration configures: the real code on functions whose
  * configuration space is an array. Below a root port there are an endpoint and a
  * sibling of it, which may be a port with another endpoint. The previous kernel has left
- * other settings than this one would choose. A function that is running keeps them, see "What does the next kernel
- * write to a device that is running?" in Documentation/core-api/irq/irq-liveupdate.rst.
+ * other settings than this one would choose. A function that is running keeps them, see
+ * "What does the next kernel write to a device that is running?" in
+ * Documentation/core-api/irq/irq-liveupdate.rst.
  */
 
 #include <kunit/test.h>

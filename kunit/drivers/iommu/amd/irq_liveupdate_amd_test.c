@@ -118,7 +118,7 @@ static const struct iommu_lu_device_ser *fake_incoming_entry(u32 segment, u16 de
 	return mappings.recorded && devid == SOURCE ? &mappings.ser : NULL;
 }
 
-static void fake_for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
+static void fake_visit_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
 {
 	if (mappings.recorded)
 		fn(iommu, &mappings.ser);
@@ -332,7 +332,7 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	memset(&mappings, 0, sizeof(mappings));
 	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, fake_entry_stays);
 	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, fake_incoming_entry);
-	kunit_activate_static_stub(test, iommu_liveupdate_for_each_left, fake_for_each_left);
+	kunit_activate_static_stub(test, iommu_liveupdate_visit_left, fake_visit_left);
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
 	kunit_activate_static_stub(test, iommu_lu_add_entry, fake_add_entry);
@@ -1116,7 +1116,8 @@ static void held_index_stays_with_its_vector(struct kunit *test)
  */
 
 #define MODE(levels)	((u64)(levels) << DEV_ENTRY_MODE_SHIFT)
-#define OLD_DOMAIN_ID	1234
+#define FIRST_DOMAIN_ID	1234
+#define OLD_DOMAIN_ID	5678
 #define OLD_MODE	MODE(3)
 #define TRANSLATES	(DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW)
 
@@ -1301,7 +1302,7 @@ static void note_dte(struct perf_event *bp, struct perf_sample_data *data, struc
 	bool new = dte->data[0] == unit->last.data[0] && dte->data[1] == unit->last.data[1];
 
 	unit->dte_stores++;
-	if (unit->writer && !spin_is_locked(&unit->writer->dte_lock))
+	if (unit->writer && !raw_spin_is_locked(&unit->writer->dte_lock.rlock))
 		unit->unlocked++;
 	if (old || new)
 		return;
@@ -1418,6 +1419,25 @@ static void device_without_memory_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", "its IOMMU cannot be set up");
 }
 
+/* As when the device is found: what both lead to is not freed. */
+static void alias_without_memory_stays_with_its_device(struct kunit *test)
+{
+	struct dev_table_entry *table = the_unit->pci_seg.dev_table;
+	struct device *dev = probe_device(0);
+
+	init_failing(test);
+	add_segment(test);
+	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
+	leave_mappings(test, &table[SOURCE]);
+	table[SOURCE + 1].data[0] = DTE_FLAG_V;
+
+	fail_nth(1);
+	amd_iommu_block_device(dev);
+	KUNIT_EXPECT_TRUE(test, stop_failing());
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], DTE_FLAG_V);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V);
+}
+
 /* Its device is gone, and nobody else has written the entry. */
 static void finish_closes_mappings_which_nobody_has_left(struct kunit *test)
 {
@@ -1460,14 +1480,19 @@ static void finish_flushes_any_domain_id(struct kunit *test)
 {
 	struct iommu_device *iommu = &the_unit->iommu.iommu;
 
-	static_assert(OLD_DOMAIN_ID > LAST_BDF);
+	/* Far from the ids in front of it, and not the first one above those of devices */
+	static_assert(FIRST_DOMAIN_ID > LAST_BDF);
+	static_assert(OLD_DOMAIN_ID / IDA_BITMAP_BITS > FIRST_DOMAIN_ID / IDA_BITMAP_BITS);
 	amd_iommu_efr = 0;
 	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
+	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.reserve_domain_id(iommu, FIRST_DOMAIN_ID), 0);
 	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
 	amd_liveupdate_ops.finish_unit(iommu);
 	KUNIT_EXPECT_EQ(test, the_unit->cached.data[0], DTE_FLAG_V | DTE_FLAG_TV);
 	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
 	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
+	amd_liveupdate_ops.free_domain_id(iommu, OLD_DOMAIN_ID);
+	amd_liveupdate_ops.free_domain_id(iommu, FIRST_DOMAIN_ID);
 }
 
 /* Another device with the same alias has been attached. */
@@ -1677,6 +1702,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(alias_without_memory_is_closed),
 	KUNIT_CASE(device_without_memory_is_stopped),
+	KUNIT_CASE(alias_without_memory_stays_with_its_device),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),

@@ -108,7 +108,7 @@ static const struct iommu_lu_device_ser *left_entry(u32 segment, u16 devid)
 	return left_entry_stays(segment, devid) ? &left.ser[left_index(devid)] : NULL;
 }
 
-static void for_each_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
+static void visit_left(struct iommu_device *iommu, iommu_lu_entry_fn fn)
 {
 	for (unsigned int i = 0; i < NR_TRANSLATED; i++) {
 		if (left.recorded[i])
@@ -499,7 +499,7 @@ static void start_translation(struct kunit *test, const struct translation_fmt *
 	memset(&seen_entry, 0, sizeof(seen_entry));
 	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, left_entry_stays);
 	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, left_entry);
-	kunit_activate_static_stub(test, iommu_liveupdate_for_each_left, for_each_left);
+	kunit_activate_static_stub(test, iommu_liveupdate_visit_left, visit_left);
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, adopt_left_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, refuse_left_entry);
 	kunit_activate_static_stub(test, iommu_lu_pages_first, left_tables);
