@@ -39,14 +39,30 @@ static void end(int signal)
 	_exit(IRQLU_FINE);
 }
 
+/* What is ignored stays so, as nohup wants it. Nobody needs what nobody reads any more. */
 static void handle_endings(void)
 {
-	struct sigaction action = { .sa_handler = end };
+	struct sigaction action = { .sa_handler = end }, was;
 	unsigned int i;
 
 	sigfillset(&action.sa_mask);
+	for (i = 0; i < ARRAY_SIZE(endings); i++) {
+		if (!sigaction(endings[i], NULL, &was) &&
+		    (was.sa_handler != SIG_IGN || endings[i] == SIGPIPE))
+			sigaction(endings[i], &action, NULL);
+	}
+}
+
+/* As long as a file of the instance is open that end() does not know */
+static void hold_endings(bool hold)
+{
+	sigset_t signals;
+	unsigned int i;
+
+	sigemptyset(&signals);
 	for (i = 0; i < ARRAY_SIZE(endings); i++)
-		sigaction(endings[i], &action, NULL);
+		sigaddset(&signals, endings[i]);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
 static void add_field(struct json_object *event, const char *field)
@@ -141,6 +157,7 @@ static enum irqlu_status print_events(const struct irqlu_options *options)
 		return IRQLU_UNKNOWN;
 
 	pipe_fd = fileno(pipe);
+	hold_endings(false);
 	while (getline(&line, &size, pipe) > 0)
 		print_event(options, line);
 	free(line);
@@ -154,6 +171,7 @@ enum irqlu_status irqlu_watch(const struct irqlu_options *options, char *args[])
 	enum irqlu_status status;
 
 	snprintf(instance, sizeof(instance), INSTANCE, getpid());
+	hold_endings(true);
 	handle_endings();
 	if (mkdir(instance, 0700))
 		return irqlu_fail(IRQLU_UNKNOWN, "%s: %m: mount tracefs", instance);

@@ -24,7 +24,7 @@
 #include "next_kernel.h"
 #include "wrapped.h"
 
-#define RESULTS		24U
+#define RESULTS		25U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
@@ -424,6 +424,27 @@ static void test_watch_signal(int signal, const char *name)
 	close(null);
 }
 
+/* As nohup has it */
+static void test_watch_ignored_signal(void)
+{
+	int null = open("/dev/null", O_WRONLY), pipe, status;
+	pid_t watch;
+
+	drop(TRACEFS);
+	put(TRACEFS "/instances/.keep", "");
+	signal(SIGHUP, SIG_IGN);
+	watch = start_watch(null, -1);
+	signal(SIGHUP, SIG_DFL);
+	pipe = open_pipe(watch);
+	kill(watch, SIGHUP);
+	sleep_ms(100);
+	result(pipe >= 0 && !waitpid(watch, &status, WNOHANG), "watch: ignored SIGHUP");
+	kill(watch, SIGTERM);
+	has_cleaned_up(watch);
+	close(pipe);
+	close(null);
+}
+
 static void test_watch_reader_gone(void)
 {
 	int out[2], events;
@@ -448,6 +469,7 @@ static void test_watch(void)
 	test_watch_signal(SIGTERM, "watch: SIGTERM");
 	test_watch_signal(SIGHUP, "watch: SIGHUP");
 	test_watch_signal(SIGQUIT, "watch: SIGQUIT");
+	test_watch_ignored_signal();
 	test_watch_reader_gone();
 }
 
