@@ -64,7 +64,7 @@ def _limits(found):
     rows = [("", "limit", "worst", "at", "")]
     rows += [(one.what, _number(one.limit), _number(one.value), one.where, one.word())
              for one in limits.check(found)]
-    notes = [f"  known: {one.what}: {limits.KNOWN[one.what]}" for one in limits.check(found)
+    notes = [f"  known: {one.what}: {limits.KNOWN[one.what][1]}" for one in limits.check(found)
              if one.is_known()]
     return ["Limits", *table(rows), *notes]
 

@@ -17,10 +17,11 @@ from scenarios import scenario
 
 
 def test_words():
-    known = next(iter(limits.KNOWN))
+    known, (most, _) = next(iter(limits.KNOWN.items()))
     assert Limit("a", 1, 1, "").word() == "met"
     assert Limit("a", 1, 1.01, "").word() == "MISSED"
-    assert Limit(known, 1, 1.01, "").word() == "missed, known"
+    assert Limit(known, 1, most, "").word() == "missed, known"
+    assert Limit(known, 1, most + 0.01, "").word() == "MISSED"
     assert not Limit(known, 1, 1, "").is_known()
 
 

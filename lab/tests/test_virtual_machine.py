@@ -14,7 +14,8 @@ CPU = {"ticks": 900, "altered": 0, "gaps": [[100, 300], [1000, 4000]]}
 REPORT = {"tsc_khz": 10, "updates": 1,
           "pause": [["update", 1200], ["stop", 1300], ["finish", 3900]],
           "cpus": [CPU, CPU],
-          "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0, "moved": 0}}, QUEUE, QUEUE]}
+          "queues": [QUEUE | {"paused": {"completed": 5, "outstanding": 0, "moved": 0}},
+                     QUEUE, QUEUE]}
 
 
 def changed(**changes):
