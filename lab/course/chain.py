@@ -7,6 +7,7 @@ FINISH gives each one more. What is measured at every kernel may not drift.
 
 import ctypes
 import random
+import statistics
 import time
 
 from course import run
@@ -26,14 +27,19 @@ READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
 awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo; \
 awk '$1 == "nr_iommu_pages" { print "IommuPages:", $2 }' /proc/vmstat"""
 
+# A batch of 63 pages that goes from the one to the other meanwhile counts twice, or not at all
+READINGS = 5
+
 
 def memory(shell):
     """Of a kernel, by name; shell: runs a line there."""
-    found = dict(line.split()[:2] for line in shell(READ_MEMORY).splitlines())
-    total = int(found["MemTotal:"])
-    free = int(found["MemFree:"]) + int(found["CpuFree:"])
+    readings = [dict(line.split()[:2] for line in shell(READ_MEMORY).splitlines())
+                for _ in range(READINGS)]
+    total = int(readings[0]["MemTotal:"])
+    free = statistics.median(int(found["MemFree:"]) + int(found["CpuFree:"])
+                             for found in readings)
     return {"memory, KiB": total, "memory in use, KiB": total - free,
-            "pages of IOMMU tables": int(found["IommuPages:"])}
+            "pages of IOMMU tables": int(readings[-1]["IommuPages:"])}
 
 
 class Chain(update.Update):
