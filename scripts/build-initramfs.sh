@@ -39,6 +39,7 @@ KEXEC=$(command -v kexec) || die "no kexec: make prepare installs it"
 # The files that dynamically linked programs need beside themselves.
 libraries()
 {
+	ldd "$@" 2>/dev/null | grep -F "not found" >&2 && die "a program lacks a library"
 	ldd "$@" 2>/dev/null | awk '/=> \// { print $3 } $1 ~ /^\/.*[^:]$/ { print $1 }' |
 		sort -u | while read -r lib; do
 		case $lib in

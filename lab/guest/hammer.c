@@ -76,7 +76,7 @@ static void *hammer_arm(void *arg)
 			h->stats->armed++;
 		} else if (ret == -EBUSY) {
 			h->stats->arm_busy++;
-			move(h, h->irqs[i], n % cpus);
+			move(h, h->irqs[i], (n / h->vectors + n) % cpus);
 		} else {
 			h->stats->arm_errors++;
 		}

@@ -47,7 +47,7 @@ def _lane(vector, rings):
     kept = max(vector.latched, vector.delivered)
     return (_of_rings(vector.before, rings),
             [("ring", vector.rung), ("latched", vector.latched),
-             ("dropped", max(vector.rung - kept, 0))],
+             ("dropped", max(vector.rung - kept, 0) if vector.lost() else 0)],
             [("real", vector.delivered)],
             _of_rings(vector.adopted, rings),
             [("synthetic", vector.synthetic)],
@@ -103,7 +103,7 @@ def _guests(data):
             if data.get(f"guest_{name}", {}).get("guest")}
     longest = max([sum(ms for _, ms in run["timeline"]) for run in runs.values()] +
                   [virtual_machine.longest_gap_ms(run["guest"]) for run in runs.values()],
-                  default=1)
+                  default=0) or 1
     return {name: _guest(run, WIDTH / longest) for name, run in runs.items()}
 
 
