@@ -15,7 +15,8 @@
  *
  * 2. Buses keep their numbers while there is a list, whatever ``pci=`` asks for:
  *    pci_liveupdate_inherit_buses(). A running device keeps the settings that its
- *    requests depend on: pci_liveupdate_recorded().
+ *    requests depend on: pci_liveupdate_recorded(). What is found beside it gets along
+ *    with those: pci_liveupdate_mps().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
  *    list, before its MSI and MSI-X capabilities are initialized. A device is
@@ -263,6 +264,27 @@ bool pci_liveupdate_recorded(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	return pci_lu_find(pdev);
+}
+
+/**
+ * pci_liveupdate_mps() - Choose the Max_Payload_Size of a device which is configured
+ * @pdev: The device
+ * @mps: What it would get otherwise, in bytes
+ *
+ * A Root Port above a running device keeps its own. What else is found below it has to
+ * accept what the port above it sends, and to send no more than that port accepts.
+ *
+ * Context: Process context, sleeps.
+ * Return: The size in bytes, that of the port above @pdev if its Root Port is recorded.
+ */
+int pci_liveupdate_mps(struct pci_dev *pdev, int mps)
+{
+	struct pci_dev *root = pcie_find_root_port(pdev);
+
+	if (root && pci_liveupdate_recorded(root))
+		return pcie_get_mps(pci_upstream_bridge(pdev));
+
+	return mps;
 }
 
 /* The device, and all that decides where in the topology it is. */

@@ -24,6 +24,7 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev);
 
 bool pci_liveupdate_inherit_buses(void);
 bool pci_liveupdate_recorded(struct pci_dev *pdev);
+int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_bus_running(struct pci_bus *bus);
@@ -68,6 +69,11 @@ static inline bool pci_liveupdate_inherit_buses(void)
 static inline bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
 	return false;
+}
+
+static inline int pci_liveupdate_mps(struct pci_dev *pdev, int mps)
+{
+	return mps;
 }
 
 static inline void pci_liveupdate_setup_device(struct pci_dev *pdev)
