@@ -18,6 +18,7 @@ extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
 
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
 #if IS_ENABLED(CONFIG_KUNIT)
+extern struct xarray amd_lu_domain_ids;
 bool amd_lu_clear_master_early(u16 devid);
 void amd_lu_stop_early(struct amd_iommu *iommu, const char *reason);
 #endif

@@ -7,6 +7,7 @@
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -214,7 +215,7 @@ void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 }
 
 /* How many units use a domain id which is reserved: ids are those of all units. */
-static DEFINE_XARRAY(amd_lu_domain_ids);
+VISIBLE_IF_KUNIT struct xarray amd_lu_domain_ids = XARRAY_INIT(amd_lu_domain_ids, 0);
 
 static unsigned long domain_id_users(u32 id)
 {

@@ -224,9 +224,9 @@ static struct {
 
 static void restore_machine(void *unused)
 {
-	int id;
+	unsigned long id = 0;
 
-	while ((id = ida_find_first_range(&pdom_ids, 0, MAX_DOMAIN_ID - 1)) >= 0)
+	while (xa_find(&amd_lu_domain_ids, &id, ULONG_MAX, XA_PRESENT))
 		amd_liveupdate_ops.free_domain_id(NULL, id);
 	amd_iommu_guest_ir = machine.guest_ir;
 	amd_iommu_efr = machine.efr;
@@ -1491,8 +1491,6 @@ static void finish_flushes_any_domain_id(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, the_unit->cached.data[0], DTE_FLAG_V | DTE_FLAG_TV);
 	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
 	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
-	amd_liveupdate_ops.free_domain_id(iommu, OLD_DOMAIN_ID);
-	amd_liveupdate_ops.free_domain_id(iommu, FIRST_DOMAIN_ID);
 }
 
 /* Another device with the same alias has been attached. */
