@@ -8,6 +8,7 @@
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/test.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -721,25 +722,14 @@ static void stray_master_is_stopped_unless_it_is_a_bridge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MEMORY);
 }
 
-static void forget_outcome(void *pdev)
+static void start_outcome_of(struct kunit *test, struct pci_dev *pdev)
 {
-	irq_liveupdate_forget(pci_domain_nr(((struct pci_dev *)pdev)->bus), pci_dev_id(pdev));
+	start_outcome(test, pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
-/* Other cases have refused a device with this address, too. */
-static void start_outcome(struct kunit *test, struct pci_dev *pdev)
+static void expect_outcome_of(struct kunit *test, struct pci_dev *pdev, const char *expected)
 {
-	forget_outcome(pdev);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_outcome, pdev));
-}
-
-static void expect_outcome(struct kunit *test, struct pci_dev *pdev, const char *expected)
-{
-	char reason[64] = "none";
-
-	irq_liveupdate_refused(pci_domain_nr(pdev->bus), pci_dev_id(pdev), reason,
-			       sizeof(reason));
-	KUNIT_EXPECT_STREQ(test, reason, expected);
+	expect_outcome(test, pci_domain_nr(pdev->bus), pci_dev_id(pdev), expected);
 }
 
 /* LUO does not retrieve it again, so that this is what becomes of it. */
@@ -748,13 +738,13 @@ static void failed_retrieve_is_the_outcome(struct kunit *test)
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = &path->devs[0];
 
-	start_outcome(test, pdev);
+	start_outcome_of(test, pdev);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to vfio-pci");
-	expect_outcome(test, pdev, "not bound to vfio-pci");
+	expect_outcome_of(test, pdev, "not bound to vfio-pci");
 
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "nobody has retrieved it");
-	expect_outcome(test, pdev, "not bound to vfio-pci");
+	expect_outcome_of(test, pdev, "not bound to vfio-pci");
 }
 
 /* Of a second live update file of a device, or of one with a wrong name. */
@@ -763,9 +753,9 @@ static void failed_retrieve_of_another_device_is_no_outcome(struct kunit *test)
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = &path->devs[0];
 
-	start_outcome(test, pdev);
+	start_outcome_of(test, pdev);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
-	expect_outcome(test, pdev, "none");
+	expect_outcome_of(test, pdev, NULL);
 }
 
 static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
@@ -773,11 +763,11 @@ static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = &path->devs[0];
 
-	start_outcome(test, pdev);
+	start_outcome_of(test, pdev);
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "a reason");
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "a reason");
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_BLOCK, "a reason");
-	expect_outcome(test, pdev, "none");
+	expect_outcome_of(test, pdev, NULL);
 }
 
 static void reset_lost(void *was)
@@ -791,19 +781,19 @@ static void outcome_of_a_device_stopped_early_is_kept_without_the_list(struct ku
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = &path->devs[0];
 
-	start_outcome(test, pdev);
+	start_outcome_of(test, pdev);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, reset_lost,
 							   (void *)(long)pci_lu_in_lost));
 	irq_liveupdate_refuse_at(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
 				 IRQ_LIVEUPDATE_STOP, "its unit is disabled");
 	pci_lu_in_lost = true;
 	pci_liveupdate_setup_device(pdev);
-	expect_outcome(test, pdev, "its unit is disabled");
+	expect_outcome_of(test, pdev, "its unit is disabled");
 
 	/* What is plugged in later is another one. */
 	pci_lu_in_lost = false;
 	pci_liveupdate_setup_device(pdev);
-	expect_outcome(test, pdev, "none");
+	expect_outcome_of(test, pdev, NULL);
 }
 
 static void without_the_list_nothing_is_preserved(struct kunit *test)

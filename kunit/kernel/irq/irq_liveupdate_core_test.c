@@ -12,6 +12,7 @@
 #include <kunit/device.h>
 #include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/atomic.h>
@@ -1466,30 +1467,6 @@ static void device_without_a_record_starts_cold(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
 }
 
-static void forget_outcome(void *head)
-{
-	const struct irq_lu_device_ser *ser = head;
-
-	irq_liveupdate_forget(ser->segment, ser->devid);
-}
-
-/* Other cases have refused a device with this address, too. */
-static void start_outcome(struct kunit *test, const struct irq_lu_device_ser *head)
-{
-	forget_outcome((void *)head);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_outcome, (void *)head));
-}
-
-static void expect_outcome(struct kunit *test, const struct irq_lu_device_ser *head,
-			   const char *expected)
-{
-	char reason[64] = "";
-
-	KUNIT_EXPECT_TRUE(test, irq_liveupdate_refused(head->segment, head->devid, reason,
-						       sizeof(reason)));
-	KUNIT_EXPECT_STREQ(test, reason, expected);
-}
-
 static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &msix_head, 0);
@@ -1499,11 +1476,11 @@ static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
 	image_add(test, &msix_head, &vector, NR_VECS);
 	irq_lu_ser_seal_root(m->root, m->table);
 	m->root->state = IRQ_LU_STATE_PREPARED;
-	start_outcome(test, &msix_head);
+	start_outcome(test, msix_head.segment, msix_head.devid);
 
 	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
 	irq_liveupdate_match(fake->dev, &device_ops);
-	expect_outcome(test, &msix_head, "not frozen");
+	expect_outcome(test, msix_head.segment, msix_head.devid, "not frozen");
 	fake_end(fake);
 }
 
@@ -1514,10 +1491,11 @@ static void outcome_is_that_there_is_no_valid_record(struct kunit *test)
 	image_init(test);
 	image_add(test, &msix_head, &vector, NR_VECS);
 	boot(test);
-	start_outcome(test, &other_head);
+	start_outcome(test, other_head.segment, other_head.devid);
 
 	irq_liveupdate_match(fake->dev, &device_ops);
-	expect_outcome(test, &other_head, "no valid record of its interrupts");
+	expect_outcome(test, other_head.segment, other_head.devid,
+		       "no valid record of its interrupts");
 	fake_end(fake);
 }
 

@@ -12,6 +12,7 @@
 #include <kunit/irq_liveupdate/fake_core.h>
 #include <kunit/irq_liveupdate/iommu_suite.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/irq_liveupdate/translation_suite.h>
 #include <kunit/test.h>
 #include <linux/amd-iommu.h>
@@ -902,21 +903,6 @@ static bool fake_clear_master_early(u16 devid)
 	return devid == SOURCE || devid == SOURCE + 1;
 }
 
-static void forget_refusals(void *unused)
-{
-	irq_liveupdate_forget(0, SOURCE);
-	irq_liveupdate_forget(0, SOURCE + 1);
-	irq_liveupdate_forget(1, SOURCE);
-}
-
-static bool is_refused(u32 segment, u16 devid, const char *why)
-{
-	char reason[64];
-
-	return irq_liveupdate_refused(segment, devid, reason, sizeof(reason)) &&
-	       !strcmp(reason, why);
-}
-
 /* Also for who reads what became of it, long after that */
 static void endpoint_is_stopped_early_with_a_reason(struct kunit *test)
 {
@@ -924,20 +910,22 @@ static void endpoint_is_stopped_early_with_a_reason(struct kunit *test)
 	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
 	const char *reason = "a test";
 
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_refusals, NULL));
+	start_outcome(test, 0, SOURCE);
+	start_outcome(test, 0, SOURCE + 1);
+	start_outcome(test, 1, SOURCE);
 	kunit_activate_static_stub(test, amd_lu_clear_master_early, fake_clear_master_early);
 	pci_seg->rlookup_table[SOURCE + 1] = &the_unit->iommu;
 
 	pci_seg->id = 1;
 	amd_lu_stop_early(&the_unit->iommu, reason);
-	KUNIT_EXPECT_FALSE(test, is_refused(1, SOURCE, reason));
+	expect_outcome(test, 1, SOURCE, NULL);
 	pci_seg->id = 0;
 
 	list_add(&entry.list, &pci_seg->unity_map);
 	amd_lu_stop_early(&the_unit->iommu, reason);
 	list_del(&entry.list);
-	KUNIT_EXPECT_TRUE(test, is_refused(0, SOURCE, reason));
-	KUNIT_EXPECT_FALSE(test, is_refused(0, SOURCE + 1, reason));
+	expect_outcome(test, 0, SOURCE, reason);
+	expect_outcome(test, 0, SOURCE + 1, NULL);
 }
 
 static const struct mode_change {
@@ -1372,8 +1360,9 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 	expect_replaced(test, DTE_FLAG_V, 0);
 }
 
-/* It was left with its owner, and what it leads to is freed then. */
-static void alias_without_memory_is_closed(struct kunit *test)
+/* The device leaves its mappings. Its alias, with that entry or @before, gets no memory. */
+static const struct dev_table_entry *leave_without_memory(struct kunit *test,
+							  const struct dev_table_entry *before)
 {
 	struct dev_table_entry *table = the_unit->pci_seg.dev_table;
 	struct device *dev = probe_device(0);
@@ -1382,15 +1371,32 @@ static void alias_without_memory_is_closed(struct kunit *test)
 	add_segment(test);
 	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
 	leave_mappings(test, &table[SOURCE]);
-	table[SOURCE + 1] = table[SOURCE];
+	table[SOURCE + 1] = before ? *before : table[SOURCE];
 
 	fail_nth(1);
 	amd_iommu_block_device(dev);
 	KUNIT_EXPECT_TRUE(test, stop_failing());
 	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], DTE_FLAG_V);
-	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V | DTE_FLAG_TV);
-	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[1], 0);
-	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[2], dte_of_table(&the_unit->table));
+	return &table[SOURCE + 1];
+}
+
+/* It was left with its owner, and what it leads to is freed then. */
+static void alias_without_memory_is_closed(struct kunit *test)
+{
+	const struct dev_table_entry *alias = leave_without_memory(test, NULL);
+
+	KUNIT_EXPECT_EQ(test, alias->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, alias->data[1], 0);
+	KUNIT_EXPECT_EQ(test, alias->data[2], dte_of_table(&the_unit->table));
+}
+
+/* As when the device is found: what both lead to is not freed. */
+static void alias_without_memory_stays_with_its_device(struct kunit *test)
+{
+	struct dev_table_entry before = the_unit->pci_seg.dev_table[SOURCE + 1];
+
+	before.data[0] = DTE_FLAG_V;
+	KUNIT_EXPECT_EQ(test, leave_without_memory(test, &before)->data[0], DTE_FLAG_V);
 }
 
 static void fake_stop_device(struct pci_dev *pdev, const char *reason)
@@ -1417,25 +1423,6 @@ static void device_without_memory_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, stop_failing());
 	KUNIT_EXPECT_PTR_EQ(test, iommu, ERR_PTR(-ENOMEM));
 	KUNIT_EXPECT_STREQ(test, the_unit->stopped ?: "", "its IOMMU cannot be set up");
-}
-
-/* As when the device is found: what both lead to is not freed. */
-static void alias_without_memory_stays_with_its_device(struct kunit *test)
-{
-	struct dev_table_entry *table = the_unit->pci_seg.dev_table;
-	struct device *dev = probe_device(0);
-
-	init_failing(test);
-	add_segment(test);
-	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
-	leave_mappings(test, &table[SOURCE]);
-	table[SOURCE + 1].data[0] = DTE_FLAG_V;
-
-	fail_nth(1);
-	amd_iommu_block_device(dev);
-	KUNIT_EXPECT_TRUE(test, stop_failing());
-	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], DTE_FLAG_V);
-	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V);
 }
 
 /* Its device is gone, and nobody else has written the entry. */
