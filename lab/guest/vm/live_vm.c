@@ -211,6 +211,14 @@ static void serve(struct files *files, struct handover *state, const sigset_t *s
 	}
 }
 
+static void prepare_and_serve(struct files *files, struct handover *state,
+			      const sigset_t *signals)
+{
+	prepare(files, state);
+	end_stage();
+	serve(files, state, signals);
+}
+
 static void stage_1(const char *bdf)
 {
 	struct handover *state;
@@ -222,9 +230,7 @@ static void stage_1(const char *bdf)
 	files.state = create_memfd("state", sizeof(*state));
 	state = map_handover(files.state);
 	start_guest(bdf, files.memory, state);
-	prepare(&files, state);
-	end_stage();
-	serve(&files, state, &signals);
+	prepare_and_serve(&files, state, &signals);
 }
 
 /* files: the session has been retrieved */
@@ -292,6 +298,13 @@ static void die(struct files *files, bool bound)
 	raise(SIGKILL);
 }
 
+static void begin_stage_2(struct files *files, sigset_t *signals, unsigned int nr_tests)
+{
+	begin_stage(signals, nr_tests);
+	files->session = luo_retrieve_session(SESSION);
+	check(files->session, "session");
+}
+
 /* The device is the dead VMM's until FINISH. Then the guest is booted again in its memory. */
 static void stage_2_after_bound(const char *bdf)
 {
@@ -299,9 +312,7 @@ static void stage_2_after_bound(const char *bdf)
 	struct files files;
 	sigset_t signals;
 
-	begin_stage(&signals, 2);
-	files.session = luo_retrieve_session(SESSION);
-	check(files.session, "session");
+	begin_stage_2(&files, &signals, 2);
 	die(&files, true);
 	state = take_over(&files);
 	get_device(bdf, &files, state);
@@ -315,9 +326,7 @@ static void stage_2_after_bound(const char *bdf)
 	check(ftruncate(files.memory, 0) ? -errno : 0, "clear memory");
 	check(ftruncate(files.memory, memory_bytes) ? -errno : 0, "clear memory");
 	start_guest(bdf, files.memory, state);
-	prepare(&files, state);
-	end_stage();
-	serve(&files, state, &signals);
+	prepare_and_serve(&files, state, &signals);
 }
 
 static void stage_2(const char *bdf, bool again)
@@ -326,9 +335,7 @@ static void stage_2(const char *bdf, bool again)
 	struct files files;
 	sigset_t signals;
 
-	begin_stage(&signals, 1);
-	files.session = luo_retrieve_session(SESSION);
-	check(files.session, "session");
+	begin_stage_2(&files, &signals, 1);
 	if (again)
 		die(&files, false);
 	state = take_over(&files);
@@ -339,9 +346,7 @@ static void stage_2(const char *bdf, bool again)
 	if (device_goes_along)
 		guest->does_io(&vm, GUEST_PATIENCE_MS);
 	close(files.session);
-	prepare(&files, state);
-	end_stage();
-	serve(&files, state, &signals);
+	prepare_and_serve(&files, state, &signals);
 }
 
 static void run(const char *bdf)
