@@ -44,10 +44,9 @@ def _of_rings(signals, rings):
 
 def _lane(vector, rings):
     """(kind of mark, how many) in each phase"""
-    kept = max(vector.latched, vector.delivered)
     return (_of_rings(vector.before, rings),
             [("ring", vector.rung), ("latched", vector.latched),
-             ("dropped", max(vector.rung - kept, 0) if vector.lost() else 0)],
+             ("dropped", vector.rung if vector.lost() else 0)],
             [("real", vector.delivered)],
             _of_rings(vector.adopted, rings),
             [("synthetic", vector.synthetic)],

@@ -16,6 +16,7 @@ def vector(number, **counts):
 
 LOST = vector(0, before=3, rung=1, adopted=3, after=2, new={"irq": 35})
 KEPT = vector(0, before=3, rung=1, latched=1, delivered=1, adopted=3, synthetic=1, after=3)
+LATE = vector(0, before=3, rung=1, adopted=3, synthetic=1, after=3)
 BUSY = vector(1, before=12, rung=0, adopted=12, synthetic=1, after=12)
 
 
@@ -54,6 +55,10 @@ class TestDevice:
         assert marks(off) == ["real"] * 3 + ["ring", "dropped"] + ["real"] * 5 + ["dropped"]
         assert marks(on) == ["real"] * 3 + ["ring", "latched"] + ["real"] * 4 + \
             ["synthetic"] + ["real"] * 3
+
+    def test_ring_that_the_synthetic_interrupt_makes_up_for_is_not_lost(self):
+        on = svgs(picture.render(data(on=run(LATE))))[1]
+        assert "dropped" not in marks(on)
 
     def test_many_rings_are_a_number(self):
         page = picture.render(data(on=run(BUSY, rings=12)))
