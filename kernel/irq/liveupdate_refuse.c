@@ -125,7 +125,8 @@ static const char * const irq_lu_refusals[] = {
  * @step:	What it is refused at
  * @fmt:	Why
  *
- * The reason is logged, traced, and of a PCI device remembered.
+ * The reason is logged and traced. Of a PCI device it is remembered as well, unless a file
+ * that is retrieved names one which is not incoming.
  *
  * Context: May sleep.
  */

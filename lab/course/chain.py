@@ -27,7 +27,8 @@ READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
 awk '/count:/ { n += $2 } END { print "CpuFree:", 4 * n }' /proc/zoneinfo; \
 awk '$1 == "nr_iommu_pages" { print "IommuPages:", $2 }' /proc/vmstat"""
 
-# A batch of 63 pages that goes from the one to the other meanwhile counts twice, or not at all
+# Free pages and those in the lists of the CPUs are read one after the other. A batch of 63 pages
+# that moves between them meanwhile counts twice, or not at all.
 READINGS = 5
 
 

@@ -13,7 +13,7 @@ COMMON_PARAMETERS = (
     # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
     # which the next kernel leaves out is in memory of somebody else then, see README.md
     "no_ipi_broadcast=1 "
-    # CPUs that wait for their turn to start spin, and take the host's CPUs from who starts them
+    # Else the CPUs that wait for their turn spin, and slow the one down that starts them
     "cpuhp.parallel=0"
 )
 
