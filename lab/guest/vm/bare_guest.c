@@ -119,6 +119,25 @@ static void prepared(struct vm *vm, struct guest_pause *pause)
 	pause->prepared = *report_of(vm);
 }
 
+static bool all_moved(struct vm *vm, const void *arg)
+{
+	const struct guest_report *before = arg, *now = report_of(vm);
+	unsigned int queue;
+
+	for (queue = GUEST_QUEUES - GUEST_MOVED; queue < GUEST_QUEUES; queue++) {
+		if (now->queue[queue].moved == before->queue[queue].moved)
+			return false;
+	}
+
+	return true;
+}
+
+/* Vectors go to another CPU. */
+static void has_changed(struct vm *vm, const struct guest_pause *pause)
+{
+	guest_wait(&bare_guest, vm, GUEST_PATIENCE_MS, all_moved, &pause->prepared);
+}
+
 /* How often a vector has been moved is told from then on. */
 static void paused(struct vm *vm, struct guest_pause *pause)
 {
@@ -183,6 +202,7 @@ const struct guest bare_guest = {
 	.does_io = does_io,
 	.drain = drain,
 	.prepared = prepared,
+	.has_changed = has_changed,
 	.paused = paused,
 	.print = print,
 };

@@ -50,6 +50,8 @@ struct guest_pause {
  * @does_io: wait, no longer than that, until it has done I/O on all of its queues
  * @drain: make it end its I/O
  * @prepared: take down what it has reported, now that all is preserved; may be NULL
+ * @has_changed: wait until it has done what the update must not disturb, since all was
+ *	preserved; may be NULL
  * @paused: take down what it had reported when it was stopped
  * @print: what it reports
  */
@@ -63,6 +65,7 @@ struct guest {
 	bool (*does_io)(struct vm *vm, unsigned int ms);
 	void (*drain)(struct vm *vm);
 	void (*prepared)(struct vm *vm, struct guest_pause *pause);
+	void (*has_changed)(struct vm *vm, const struct guest_pause *pause);
 	void (*paused)(struct vm *vm, struct guest_pause *pause);
 	void (*print)(struct vm *vm, const struct guest_pause *pause);
 };

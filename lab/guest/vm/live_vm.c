@@ -97,6 +97,7 @@ static void reset_guest(int memory)
 	memset(vm.memory, 0, vm.memory_bytes);
 	check(guest->boot(&vm), "boot guest again");
 	check(vm_run(&vm), "start CPUs");
+	guest->does_io(&vm, guest->boot_ms);
 }
 
 static void start_guest(const char *bdf, int memory, struct handover *state)
@@ -161,6 +162,8 @@ static void prepare(struct files *files, struct handover *state)
 
 static void pause_and_save(struct handover *state)
 {
+	if (guest->has_changed)
+		guest->has_changed(&vm, &state->pause);
 	state->pause.nr_steps = 0;
 	pause_step(&state->pause, "update");
 	vm_pause(&vm);
