@@ -180,15 +180,19 @@ static char *next_param(char *line, char **name, char **value)
 	return line + strspn(line, " \t\n\v\f\r");
 }
 
-/* What comes after "--" is for init. @scalable: the mode of which nothing is said */
-static void read_line(bool on[], const char *from, bool scalable)
+static void set_initially(bool on[])
 {
-	char *copy = strdup(from), *line = copy, *name, *value;
 	unsigned int i;
 
 	for (i = 0; i < NR_SWITCHES; i++)
 		on[i] = switches[i].initially;
-	on[SCALABLE] = scalable;
+	on[SCALABLE] = false;
+}
+
+/* @on: what is so where nothing is said. What comes after "--" is for init. */
+static void read_line(bool on[], const char *from)
+{
+	char *copy = strdup(from), *line = copy, *name, *value;
 
 	line += strspn(line, " \t\n\v\f\r");
 	while (*line) {
@@ -207,8 +211,11 @@ static bool same_mode(const char *next, const char *running)
 	int scalable;
 
 	for (scalable = false; scalable <= true; scalable++) {
-		read_line(on, next, scalable);
-		read_line(now, running, scalable);
+		set_initially(on);
+		set_initially(now);
+		on[SCALABLE] = now[SCALABLE] = scalable;
+		read_line(on, next);
+		read_line(now, running);
 		if (on[SCALABLE] != now[SCALABLE])
 			return false;
 	}
@@ -216,9 +223,21 @@ static bool same_mode(const char *next, const char *running)
 	return true;
 }
 
+/* Is KHO on by the configuration of the running kernel, as its line does not ask for it? */
+static bool kho_is_default(const char *running)
+{
+	bool now[NR_FLAGS];
+
+	set_initially(now);
+	read_line(now, running);
+
+	return !now[KHO];
+}
+
 /*
- * Calls @found with each thing that is wrong on the line of the next kernel. Translation
- * cannot change its mode while it is enabled.
+ * Calls @found with each thing that is wrong on the line of the next kernel. @running is the
+ * line of a kernel in which live update is on. Translation cannot change its mode while it
+ * is enabled.
  */
 void command_line_check(const char *next, const char *running,
 			void (*found)(void *data, const char *problem), void *data)
@@ -226,7 +245,9 @@ void command_line_check(const char *next, const char *running,
 	bool on[NR_FLAGS];
 	unsigned int i;
 
-	read_line(on, next, false);
+	set_initially(on);
+	on[KHO] = kho_is_default(running);
+	read_line(on, next);
 	for (i = 0; i < NR_SWITCHES; i++) {
 		if (!on[i])
 			found(data, switches[i].problem);

@@ -278,13 +278,18 @@ static void count_problem(void *data, const char *problem)
 	(*nr)++;
 }
 
-static unsigned int problems(const char *line)
+static unsigned int problems_after(const char *line, const char *running)
 {
 	unsigned int nr = 0;
 
-	command_line_check(line, line, count_problem, &nr);
+	command_line_check(line, running, count_problem, &nr);
 
 	return nr;
+}
+
+static unsigned int problems(const char *line)
+{
+	return problems_after(line, line);
 }
 
 /* Of a line that is right but for this */
@@ -308,6 +313,10 @@ static void test_command_line(void)
 
 	result(!problems("quiet kho=on liveupdate=on"), "command line that takes over");
 	result(problems("kho=on") == 1, "LUO is off");
+	result(problems_after("liveupdate=on", "kho=on liveupdate=on") == 1 &&
+	       !problems_after("liveupdate=on", "liveupdate=on") &&
+	       problems_after("liveupdate=on kho=off", "liveupdate=on") == 1,
+	       "KHO is on by configuration if the running kernel was not asked for it");
 	result(problems_with("intremap=off") == 1, "no interrupt remapping");
 	result(!problems_with("x.iommu=off iommu=nooff"), "other words");
 
