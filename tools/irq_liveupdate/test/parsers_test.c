@@ -19,7 +19,7 @@
 #include "snapshot.h"
 #include "watch.h"
 
-#define RESULTS		46U
+#define RESULTS		47U
 #define MUTATIONS	20000
 #define SEED		0x5eed11feU
 
