@@ -9,6 +9,7 @@
 
 #include "audit.h"
 #include "bdf.h"
+#include "device.h"
 #include "file.h"
 #include "output.h"
 
@@ -55,15 +56,22 @@ enum irqlu_status audit_parse(char *text, struct json_object *devices)
 
 enum irqlu_status irqlu_audit(const struct irqlu_options *options, char *args[])
 {
-	struct json_object *devices = json_object_new_array(), *output = output_new("audit");
-	enum irqlu_status status = IRQLU_UNKNOWN, printed;
+	struct json_object *devices, *output;
+	enum irqlu_status status, printed;
 	size_t size;
-	char *text = file_read(AUDIT, &size);
+	char *text;
 
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+
+	devices = json_object_new_array();
+	output = output_new("audit");
+	text = file_read(AUDIT, &size);
 	if (text)
 		status = audit_parse(text, devices);
 	else
-		irqlu_fail(IRQLU_UNKNOWN, AUDIT ": %m");
+		status = irqlu_fail(IRQLU_UNKNOWN,
+				    AUDIT ": %m: needs debugfs, which lockdown closes");
 	free(text);
 	json_object_object_add(output, "devices", devices);
 	printed = output_print(options, "bdf,agrees,vectors", output, "devices");

@@ -29,8 +29,14 @@ static struct json_object *devices_to_check(const char *bdf)
 {
 	struct json_object *devices, *device;
 
-	if (!bdf)
-		return devices_known() ? devices_read("vfio-pci") : NULL;
+	if (!bdf) {
+		if (!devices_known())
+			return NULL;
+		devices = devices_read("vfio-pci");
+		if (!json_object_array_length(devices))
+			irqlu_fail(IRQLU_FINE, "no device is bound to vfio-pci");
+		return devices;
+	}
 
 	device = device_read(bdf);
 	if (!device) {

@@ -94,11 +94,28 @@ struct json_object *device_read(const char *bdf)
 	return device;
 }
 
-/* Says why it cannot be read. */
+static bool has_device(const char *bdf)
+{
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
+	dir = opendir(path);
+	if (dir)
+		closedir(dir);
+
+	return dir;
+}
+
+/* Says why it cannot be read: each endpoint has liveupdate/, and no bridge. */
 enum irqlu_status device_unknown(const char *bdf)
 {
-	return irqlu_fail(IRQLU_UNKNOWN, "%s: %s", bdf, access(DEVICES, F_OK) ?
-			  "no sysfs" : "no such device, or not booted with kho=on liveupdate=on");
+	if (!has_device(bdf))
+		return irqlu_fail(IRQLU_UNKNOWN, "%s: no such device", bdf);
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+
+	return irqlu_fail(IRQLU_UNKNOWN, "%s: a bridge, which goes with the devices below it", bdf);
 }
 
 static int is_device(const struct dirent *entry)
@@ -145,7 +162,8 @@ bool devices_known(void)
 
 	json_object_put(devices);
 	if (!known)
-		irqlu_fail(IRQLU_UNKNOWN, "not booted with kho=on liveupdate=on");
+		irqlu_fail(IRQLU_UNKNOWN,
+			   "not a kernel with CONFIG_VFIO_PCI_LIVEUPDATE, booted with kho=on liveupdate=on");
 
 	return known;
 }

@@ -48,23 +48,37 @@ enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...)
 	return status;
 }
 
-static enum irqlu_status usage(FILE *to)
+static enum irqlu_status usage(void)
 {
 	unsigned int i;
 
-	fputs("irqlu [OPTION...] COMMAND [ARGUMENT...]\n\n", to);
+	puts("irqlu [OPTION...] COMMAND [ARGUMENT...]\n");
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(to, "  %-8s %-18s %s\n", commands[i].name, commands[i].args,
-			commands[i].help);
-	fputs("\n"
-	      "  --json                print JSON\n"
-	      "  -o, --output COLUMNS  print these columns, separated by commas\n"
-	      "  --noheadings          print no headings\n"
-	      "  --next-kernel IMAGE   check: does this kernel take devices over?\n"
-	      "  --command-line TEXT   check: its command line, if not that of this kernel\n"
-	      "\nExit status: 0 fine, 1 refused or different, 2 wrong arguments, 3 unknown.\n", to);
+		printf("  %-8s %-18s %s\n", commands[i].name, commands[i].args,
+		       commands[i].help);
+	puts("\n"
+	     "  --json                print JSON\n"
+	     "  -o, --output COLUMNS  print these columns, separated by commas\n"
+	     "  --noheadings          print no headings\n"
+	     "  --next-kernel IMAGE   check: does this kernel take devices over?\n"
+	     "  --command-line TEXT   check: its command line, if not that of this kernel\n"
+	     "  -h, --help            print this\n"
+	     "\nExit status: 0 fine, 1 refused, different or failed, 2 wrong arguments, 3 unknown.");
 
-	return to == stdout ? IRQLU_FINE : IRQLU_USAGE;
+	return IRQLU_FINE;
+}
+
+/* Returns whether the options are for the command. */
+static bool options_fit(const struct irqlu_command *command, const struct irqlu_options *options)
+{
+	if (options->next_kernel && command->run != irqlu_check)
+		irqlu_fail(IRQLU_USAGE, "%s: --next-kernel is for check", command->name);
+	else if (options->command_line && !options->next_kernel)
+		irqlu_fail(IRQLU_USAGE, "--command-line goes with --next-kernel");
+	else
+		return true;
+
+	return false;
 }
 
 /* Returns whether the option is one. */
@@ -112,17 +126,23 @@ int main(int argc, char *argv[])
 
 	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) >= 0) {
 		if (option == 'h')
-			return usage(stdout);
+			return usage();
 		if (!take_option(&options, option))
-			return usage(stderr);
+			return irqlu_fail(IRQLU_USAGE, "see irqlu --help");
 	}
 
 	if (optind == argc)
-		return usage(stderr);
+		return irqlu_fail(IRQLU_USAGE, "no command, see irqlu --help");
 	command = find_command(argv[optind]);
+	if (!command)
+		return irqlu_fail(IRQLU_USAGE, "%s: no such command, see irqlu --help",
+				  argv[optind]);
 	nr_args = argc - optind - 1;
-	if (!command || nr_args < command->min_args || nr_args > command->max_args)
-		return usage(stderr);
+	if (nr_args < command->min_args || nr_args > command->max_args)
+		return irqlu_fail(IRQLU_USAGE, "usage: irqlu %s%s%s", command->name,
+				  *command->args ? " " : "", command->args);
+	if (!options_fit(command, &options))
+		return IRQLU_USAGE;
 
 	status = command->run(&options, &argv[optind + 1]);
 	if (fflush(stdout) || ferror(stdout))

@@ -197,15 +197,18 @@ enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot)
 	return err ? irqlu_fail(IRQLU_REFUSED, "%s: %m", path) : IRQLU_FINE;
 }
 
-/* NULL, and says so, if nobody has written it. */
+/* NULL, and says so, if it cannot be read, or is something else. */
 struct json_object *snapshot_read(const char *path, const char *command)
 {
-	struct json_object *snapshot = NULL;
+	struct json_object *snapshot;
 	size_t size;
 	char *text = file_read(path, &size);
 
-	if (text)
-		snapshot = snapshot_parse(text, command);
+	if (!text) {
+		irqlu_fail(IRQLU_UNKNOWN, "%s: %m", path);
+		return NULL;
+	}
+	snapshot = snapshot_parse(text, command);
 	free(text);
 	if (!snapshot)
 		irqlu_fail(IRQLU_UNKNOWN, "%s: not what irqlu %s writes", path, command);
@@ -233,10 +236,13 @@ enum irqlu_status irqlu_save(const struct irqlu_options *options, char *args[])
 
 enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 {
-	struct json_object *before = snapshot_read(args[0], "save"), *after, *differences, *output;
+	struct json_object *before, *after, *differences, *output;
 	enum irqlu_status status = IRQLU_FINE, printed;
 	size_t nr_unknown;
 
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
+	before = snapshot_read(args[0], "save");
 	if (!before)
 		return IRQLU_UNKNOWN;
 

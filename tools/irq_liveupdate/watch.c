@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <linux/kernel.h>
 
+#include "device.h"
 #include "file.h"
 #include "irqlu.h"
 #include "watch.h"
@@ -169,6 +170,9 @@ static enum irqlu_status print_events(const struct irqlu_options *options)
 enum irqlu_status irqlu_watch(const struct irqlu_options *options, char *args[])
 {
 	enum irqlu_status status;
+
+	if (!devices_known())
+		return IRQLU_UNKNOWN;
 
 	snprintf(instance, sizeof(instance), INSTANCE, getpid());
 	hold_endings(true);

@@ -24,7 +24,7 @@
 #include "next_kernel.h"
 #include "wrapped.h"
 
-#define RESULTS		25U
+#define RESULTS		34U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
@@ -263,11 +263,45 @@ static void test_no_live_update(char *file)
 	unlink(file);
 	result(run(irqlu_list, NULL) == IRQLU_UNKNOWN && strstr(said, "kho=on"),
 	       "no live update: list");
+	result(run(irqlu_show, "01:00.0", NULL) == IRQLU_UNKNOWN && strstr(said, "kho=on"),
+	       "no live update: show");
 	result(run(irqlu_check, NULL) == IRQLU_UNKNOWN, "no live update: check");
 	result(run(irqlu_save, file, NULL) == IRQLU_UNKNOWN && access(file, F_OK),
 	       "no live update: save");
 	result(run(irqlu_affinity, "save", file, NULL) == IRQLU_UNKNOWN && access(file, F_OK),
 	       "no live update: affinity save");
+	result(run(irqlu_audit, NULL) == IRQLU_UNKNOWN && strstr(said, "kho=on"),
+	       "no live update: audit");
+
+	put_device();
+	run(irqlu_save, file, NULL);
+	drop(DEVICE "/liveupdate");
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "kho=on"),
+	       "no live update: diff");
+}
+
+static void test_no_device(void)
+{
+	put_device();
+	put("/sys/bus/pci/devices/0000:00:01.0/vendor", "0x8086\n");
+	result(run(irqlu_show, "0:1.0", NULL) == IRQLU_UNKNOWN && strstr(said, "a bridge"),
+	       "no device: show a bridge");
+	result(run(irqlu_check, "2:0.0", NULL) == IRQLU_UNKNOWN && strstr(said, "no such device"),
+	       "no device: check");
+	drop(DEVICE "/driver");
+	result(run(irqlu_check, NULL) == IRQLU_FINE && strstr(said, "vfio-pci"),
+	       "no device: of vfio-pci");
+}
+
+static void test_no_file(char *file)
+{
+	put_device();
+	unlink(file);
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "No such file"),
+	       "no file: diff");
+	run(irqlu_affinity, "save", file, NULL);
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "not what"),
+	       "no file: diff of what affinity has saved");
 }
 
 /* What is an ELF file with all formats, and this command line */
@@ -393,8 +427,8 @@ static pid_t start_watch(int out, int reader)
 	return watch;
 }
 
-/* Waits for its end, and returns whether it has left nothing and says that all is fine. */
-static bool has_cleaned_up(pid_t watch)
+/* Waits for its end, and returns whether it has left nothing and ends with this status. */
+static bool has_cleaned_up(pid_t watch, int expected)
 {
 	unsigned int ms;
 	int status = 0;
@@ -406,7 +440,7 @@ static bool has_cleaned_up(pid_t watch)
 		waitpid(watch, &status, 0);
 	}
 
-	return WIFEXITED(status) && WEXITSTATUS(status) == IRQLU_FINE && !count_instances();
+	return WIFEXITED(status) && WEXITSTATUS(status) == expected && !count_instances();
 }
 
 static void test_watch_signal(int signal, const char *name)
@@ -419,7 +453,7 @@ static void test_watch_signal(int signal, const char *name)
 	watch = start_watch(null, -1);
 	pipe = open_pipe(watch);
 	kill(watch, signal);
-	result(pipe >= 0 && has_cleaned_up(watch), name);
+	result(pipe >= 0 && has_cleaned_up(watch, IRQLU_FINE), name);
 	close(pipe);
 	close(null);
 }
@@ -440,7 +474,7 @@ static void test_watch_ignored_signal(void)
 	sleep_ms(100);
 	result(pipe >= 0 && !waitpid(watch, &status, WNOHANG), "watch: ignored SIGHUP");
 	kill(watch, SIGTERM);
-	has_cleaned_up(watch);
+	has_cleaned_up(watch, IRQLU_FINE);
 	close(pipe);
 	close(null);
 }
@@ -458,13 +492,25 @@ static void test_watch_reader_gone(void)
 	events = open_pipe(watch);
 	close(out[1]);
 	close(out[0]);
-	result(write(events, "event\n", 6) == 6 && has_cleaned_up(watch),
+	result(write(events, "event\n", 6) == 6 && has_cleaned_up(watch, IRQLU_FINE),
 	       "watch: nobody reads any more");
 	close(events);
 }
 
+static void test_watch_no_live_update(void)
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	put_device();
+	drop(DEVICE "/liveupdate");
+	result(has_cleaned_up(start_watch(null, -1), IRQLU_UNKNOWN), "watch: no live update");
+	close(null);
+}
+
 static void test_watch(void)
 {
+	test_watch_no_live_update();
+	put_device();
 	test_watch_signal(SIGINT, "watch: SIGINT");
 	test_watch_signal(SIGTERM, "watch: SIGTERM");
 	test_watch_signal(SIGHUP, "watch: SIGHUP");
@@ -486,6 +532,8 @@ int main(void)
 	test_diff(file);
 	test_affinity(file);
 	test_no_live_update(file);
+	test_no_device();
+	test_no_file(file);
 	test_next_kernel();
 	test_watch();
 	remove_tree(root);
