@@ -53,7 +53,7 @@ help:		## this list
 		'/^##@ / { sub(/^##@ /, ""); print (n++ ? "\n" : "") $$0 ":"; next } \
 		/^[A-Za-z_]+[ \t]*\?=.*## / || /^[a-z-]+:.*## / { \
 			split($$1, head, /[ \t:?=]/); \
-			printf "  %-11s %s\n", head[1], $$2 }' $(MAKEFILE_LIST)
+			printf "  %-12s %s\n", head[1], $$2 }' $(MAKEFILE_LIST)
 
 setup:		## install the Debian packages that are missing, fetch QEMU
 	@scripts/setup.sh

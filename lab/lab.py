@@ -115,8 +115,10 @@ def _print_result(result, checks):
 
 
 def command_list(arguments):
-    for name in scenario.names():
-        print(f"{name:<32}{scenario.load(name).title}")
+    names = scenario.names()
+    width = max(map(len, names)) + 2
+    for name in names:
+        print(f"{name:<{width}}{scenario.load(name).title}")
     return True
 
 
@@ -145,7 +147,10 @@ def _demo_runs(arguments):
 
 def command_demo(arguments):
     build = builds.Build(arguments.build)
-    outcomes = {run: _execute(chosen, build) for run, chosen in _demo_runs(arguments).items()}
+    outcomes = {}
+    for run, chosen in _demo_runs(arguments).items():
+        print(f"  {'RUN':<9}{chosen.name}", flush=True)
+        outcomes[run] = _execute(chosen, build)
     results = {run: result for run, (result, _) in outcomes.items()}
     checks = [check for _, found in outcomes.values() for check in found]
     if set(DEMO_GUEST) <= set(results):

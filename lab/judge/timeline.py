@@ -12,6 +12,8 @@ BOOT, ARM = "boot", "arm"
 ENDS = {"freeze": "irq_liveupdate: frozen:", "jump": "Linux version",
         "early boot": "interrupt remapping entries", "kernel": "Run /init"}
 BLOCK, LAST = "block", "first process"
+# The steps that divide the boot
+WITHIN_BOOT = {*ENDS, BLOCK, LAST}
 
 
 def _armed(seen):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from judge import linux_guest
 from judge import names
 from judge import ring_accounts
+from judge import timeline
 from judge import virtual_machine
 
 HEADINGS = ("vec", "irq", "message", "IRTE", "CPU", "before", "blackout", "latched",
@@ -120,16 +121,28 @@ delivered to the owner. synthetic: counted across FINISH with nothing rung. lost
 told of the ring in the blackout by any interrupt."""
 
 
+def pause_column(steps):
+    """The steps of a pause by name, with those that divide the boot behind it"""
+    inner = {name: ms for name, ms in steps if name in timeline.WITHIN_BOOT}
+    column = {}
+    for name, ms in steps:
+        if name in inner:
+            column.setdefault(f"pause: {timeline.BOOT}", sum(inner.values()))
+            name = f"{timeline.BOOT}: {name}"
+        column[f"pause: {name}"] = ms
+    return {name: f"{ms:.1f} ms" for name, ms in column.items()}
+
+
 def _guest_column(result):
     """What became of a guest, by name"""
     report = result.guest
     if not report:
         return {}
-    steps = {f"pause: {name}": f"{ms:.1f} ms" for name, ms in result.timeline}
     return {"pages written, read back and compared": virtual_machine.verified(report),
             "I/Os in flight when it was paused": virtual_machine.in_flight(report),
             "I/Os that never complete": virtual_machine.hanging(report),
-            "longest gap of its clock": f"{virtual_machine.longest_gap_ms(report):.0f} ms"} | steps
+            "longest gap of its clock": f"{virtual_machine.longest_gap_ms(report):.0f} ms"} \
+        | pause_column(result.timeline)
 
 
 def _two_columns(title, off, on):

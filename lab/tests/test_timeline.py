@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from judge import timeline
 from machine.qemulog import Event
+from report import tables
 
 # Milliseconds: those of the guest's clock are 1,000,000 ahead of the seconds of the trace
 REPORT = {"tsc_khz": 10, "pause": [[name, (1_000_000 + ms) * 10] for name, ms in (
@@ -35,6 +36,17 @@ def test_boot_is_divided(tmp_path):
         ("stop", 10), ("save", 5), ("freeze", 185), ("block", 100), ("jump", 600),
         ("early boot", 600), ("kernel", 2500), ("first process", 1000), ("map", 100),
         ("arm", 100), ("finish", 10)]
+
+
+def test_table_has_the_whole_boot_and_its_parts():
+    whole = [("stop", 10.0), ("boot", 6.0), ("arm", 1.0)]
+    assert list(tables.pause_column(whole).items()) == [
+        ("pause: stop", "10.0 ms"), ("pause: boot", "6.0 ms"), ("pause: arm", "1.0 ms")]
+    parts = [("freeze", 1.0), ("block", 2.0), ("first process", 3.0), ("arm", 1.0)]
+    assert list(tables.pause_column(parts).items()) == [
+        ("pause: boot", "6.0 ms"), ("pause: boot: freeze", "1.0 ms"),
+        ("pause: boot: block", "2.0 ms"), ("pause: boot: first process", "3.0 ms"),
+        ("pause: arm", "1.0 ms")]
 
 
 def test_without_a_handover_it_is_not(tmp_path):
