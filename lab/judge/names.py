@@ -3,7 +3,7 @@
 
 RULES = {
     "remapping": "interrupt remapping never disabled",
-    "table": "remapping table taken over in place",
+    "table": "remapping table at the same address",
     "base": "device table base not changed while enabled",
     "enable": "MSI or MSI-X Enable never cleared",
     "one-type": "MSI and MSI-X never enabled together",
