@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+/*
+ * Tests of an IOMMU group whose devices were handed over, in the kernel which takes
+ * over: the core of IOMMUs attaches the devices one after the other, and reverts when
+ * one of them fails. The group and the core are real, the IOMMU is a mock.
+ */
+
+#include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/test.h>
+#include <linux/crc32.h>
+#include <linux/iommu.h>
+#include <linux/iommu_liveupdate.h>
+#include <linux/kho/abi/block.h>
+#include <linux/pci.h>
+#include <linux/workqueue.h>
+
+#include "iommu-liveupdate.h"
+#include "iommu-priv.h"
+#include "kunit_mock_translation.h"
+
+#define NR_DEVICES	3
+#define ID(i)		PCI_DEVID(0, i)
+#define OLD_ID		5
+#define NEW_ID		6
+
+/**
+ * struct group - Devices which share a group and, in the previous kernel, a domain
+ * @mock:	Their unit
+ * @sysdata:	Of the bus
+ * @bus:	Where they are
+ * @devs:	The devices
+ * @dev_iommus:	What the core has of each of them
+ * @group:	The group
+ * @handed_over: The domain on which it starts
+ * @new:	The one which their owner attaches
+ * @new_table:	Its page table
+ * @old_table:	That of the previous kernel, which KHO has kept
+ * @old_entry:	Entry of each device, as the previous kernel has left it
+ * @failing:	Which device cannot be attached to @new
+ */
+static struct group {
+	struct mock_iommu	mock;
+	struct pci_sysdata	sysdata;
+	struct pci_bus		bus;
+	struct mock_device	devs[NR_DEVICES];
+	struct dev_iommu	dev_iommus[NR_DEVICES];
+	struct iommu_group	*group;
+	struct iommu_domain	handed_over;
+	struct mock_domain	new;
+	void			*new_table;
+	void			*old_table;
+	u64			old_entry;
+	unsigned int		failing;
+} *group;
+
+static struct device *dev_of(unsigned int i)
+{
+	return &group->devs[i].pdev.dev;
+}
+
+static u64 entry_of(unsigned int i)
+{
+	return group->mock.table[ID(i)];
+}
+
+/*
+ * What the previous kernel has left
+ */
+
+static void *keep(struct kunit *test)
+{
+	void *page = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	return page;
+}
+
+static struct iommu_lu_pages_ser keep_tables(struct kunit *test)
+{
+	struct kho_block_header_ser *block = keep(test);
+	u64 *tables = (u64 *)(block + 1);
+
+	group->old_table = keep(test);
+	block->count = 1;
+	tables[0] = virt_to_phys(group->old_table);
+	return (struct iommu_lu_pages_ser) {
+		.first		= virt_to_phys(block),
+		.nr		= 1,
+		.checksum	= crc32_le(~0U, tables, sizeof(tables[0])),
+	};
+}
+
+static void finish(void *unused)
+{
+	iommu_lu_leave_all();
+	flush_work(&iommu_lu_free_work);
+}
+
+static void leave_devices(struct kunit *test)
+{
+	struct kho_block_header_ser *block = keep(test);
+	struct iommu_lu_device_ser *ser = (struct iommu_lu_device_ser *)(block + 1);
+	const struct iommu_lu_root_ser root = {
+		.devices	= virt_to_phys(block),
+		.nr_devices	= NR_DEVICES,
+	};
+	struct iommu_lu_pages_ser tables = keep_tables(test);
+
+	group->old_entry = virt_to_phys(group->old_table) | OLD_ID << MOCK_ID_SHIFT |
+			   MOCK_PRESENT;
+	block->count = NR_DEVICES;
+	for (unsigned int i = 0; i < NR_DEVICES; i++) {
+		group->mock.table[ID(i)] = group->old_entry;
+		ser[i] = (struct iommu_lu_device_ser) {
+			.segment	= MOCK_SEGMENT,
+			.devid		= ID(i),
+			.owner		= ID(i),
+			.domain_id	= OLD_ID,
+			.entry		= { group->old_entry },
+			.tables		= tables,
+		};
+		ser[i].checksum = iommu_lu_device_checksum(&ser[i]);
+	}
+	iommu_lu_load_devices(&root);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+	for (unsigned int i = 0; i < NR_DEVICES; i++)
+		mock_take_over_entry(&group->mock, ID(i));
+}
+
+static bool has_record(unsigned int i)
+{
+	return iommu_liveupdate_incoming_entry(MOCK_SEGMENT, ID(i));
+}
+
+/*
+ * Setting up
+ */
+
+static int attach_new(struct iommu_domain *domain, struct device *dev, struct iommu_domain *old)
+{
+	if (dev == dev_of(group->failing))
+		return -ENOMEM;
+	return mock_attach(domain, dev, old);
+}
+
+static const struct iommu_domain_ops new_ops = {
+	.attach_dev	= attach_new,
+};
+
+static void free_table(void *table)
+{
+	iommu_free_pages(table);
+}
+
+static void *alloc_table(struct kunit *test)
+{
+	void *table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_table, table));
+	return table;
+}
+
+static void release_nothing(struct device *dev)
+{
+}
+
+static void remove_device(void *data)
+{
+	struct device *dev = data;
+
+	dev->iommu = NULL;
+	dev->bus = NULL;
+	iommu_group_remove_device(dev);
+	device_del(dev);
+	put_device(dev);
+}
+
+/* The core must not look for an IOMMU, nor a driver for the device. */
+static void add_device(struct kunit *test, unsigned int i)
+{
+	struct mock_device *mdev = &group->devs[i];
+	struct device *dev = &mdev->pdev.dev;
+
+	mdev->pdev.bus = &group->bus;
+	mdev->pdev.devfn = i;
+	mdev->aliases[mdev->nr_aliases++] = ID(i);
+	device_initialize(dev);
+	dev->release = release_nothing;
+	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev, "mock_mate%u", i));
+	KUNIT_ASSERT_EQ(test, 0, device_add(dev));
+	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group->group, dev));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_device, dev));
+	dev->bus = &pci_bus_type;
+	dev->iommu = &group->dev_iommus[i];
+	dev->iommu->iommu_dev = &group->mock.iommu;
+}
+
+static void put_group(void *iommu_group)
+{
+	iommu_group_put(iommu_group);
+}
+
+static void init_domains(struct kunit *test)
+{
+	group->handed_over = mock_handed_over;
+	group->handed_over.owner = &mock_ops;
+	group->new_table = alloc_table(test);
+	group->new.tables = &group->new_table;
+	group->new.nr_tables = 1;
+	group->new.id = NEW_ID;
+	group->new.pt.domain.type = IOMMU_DOMAIN_UNMANAGED;
+	group->new.pt.domain.owner = &mock_ops;
+	group->new.pt.domain.ops = &new_ops;
+}
+
+static int init_group(struct kunit *test)
+{
+	group = kunit_kzalloc(test, sizeof(*group), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	group->sysdata.domain = MOCK_SEGMENT;
+	group->bus.sysdata = &group->sysdata;
+	group->mock.iommu.ops = &mock_ops;
+	group->mock.table = alloc_table(test);
+	init_domains(test);
+
+	group->group = iommu_group_alloc();
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group->group);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_group, group->group));
+	for (unsigned int i = 0; i < NR_DEVICES; i++)
+		add_device(test, i);
+	leave_devices(test);
+	return 0;
+}
+
+static void start(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, iommu_attach_group(&group->handed_over, group->group));
+}
+
+static int attach_failing(unsigned int i)
+{
+	int ret;
+
+	group->failing = i;
+	ret = iommu_attach_group(&group->new.pt.domain, group->group);
+	flush_work(&iommu_lu_free_work);
+	return ret;
+}
+
+/*
+ * Cases
+ */
+
+static void group_starts_without_a_write(struct kunit *test)
+{
+	start(test);
+
+	for (unsigned int i = 0; i < NR_DEVICES; i++) {
+		KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(i));
+		KUNIT_EXPECT_TRUE(test, has_record(i));
+	}
+	KUNIT_EXPECT_EQ(test, 0, group->mock.flushes);
+}
+
+/* Nobody has left the old page table: all devices go on. */
+static void first_device_fails(struct kunit *test)
+{
+	start(test);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(0));
+
+	for (unsigned int i = 0; i < NR_DEVICES; i++) {
+		KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(i));
+		KUNIT_EXPECT_TRUE(test, has_record(i));
+	}
+	KUNIT_EXPECT_EQ(test, 0, group->mock.flushes);
+}
+
+/*
+ * Two devices have left the old page table when the third one fails. They cannot go back,
+ * and must not stay where they are: the owner frees that domain now.
+ */
+static void devices_which_have_left_are_closed(struct kunit *test)
+{
+	start(test);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(2));
+
+	for (unsigned int i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, MOCK_SILENT, entry_of(i));
+		KUNIT_EXPECT_FALSE(test, has_record(i));
+	}
+	/* Old and new entry of each of them, the new one last */
+	KUNIT_EXPECT_EQ(test, 4, group->mock.flushes);
+	KUNIT_EXPECT_EQ(test, NEW_ID, group->mock.flushed_id);
+}
+
+/* The third one reaches what it has reached, so nothing of that may be used again. */
+static void device_which_fails_goes_on(struct kunit *test)
+{
+	start(test);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(2));
+
+	KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(2));
+	KUNIT_EXPECT_TRUE(test, has_record(2));
+	KUNIT_EXPECT_TRUE(test, test_bit(OLD_ID, group->mock.ids));
+	KUNIT_EXPECT_EQ(test, 1, page_count(virt_to_page(group->old_table)));
+}
+
+/* The group is where it was, and its owner can try again. */
+static void group_can_be_attached_again(struct kunit *test)
+{
+	start(test);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(2));
+	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(2));
+
+	KUNIT_EXPECT_EQ(test, MOCK_SILENT, entry_of(0));
+	KUNIT_EXPECT_EQ(test, MOCK_SILENT, entry_of(1));
+	KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(2));
+}
+
+static struct kunit_case iommu_group_cases[] = {
+	KUNIT_CASE(group_starts_without_a_write),
+	KUNIT_CASE(first_device_fails),
+	KUNIT_CASE(devices_which_have_left_are_closed),
+	KUNIT_CASE(device_which_fails_goes_on),
+	KUNIT_CASE(group_can_be_attached_again),
+	{ }
+};
+
+static struct kunit_suite iommu_group_suite = {
+	.name		= "irq_liveupdate_iommu_group",
+	.init		= init_group,
+	.test_cases	= iommu_group_cases,
+};
+
+kunit_test_suite(iommu_group_suite);
+
+MODULE_DESCRIPTION("KUnit tests of IOMMU groups which were handed over");
+MODULE_LICENSE("GPL");
