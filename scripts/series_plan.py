@@ -242,6 +242,11 @@ class NewFile(File):
         return [take for take in super().takes(patches)
                 if not take.expression or take.pattern == self.path]
 
+    def after(self, number):
+        """The file as it is then, without the blank line before what comes later."""
+        data = super().after(number)
+        return data[:-1] if data.endswith(b"\n\n") else data
+
 
 class Plan:
     """The series: for each patch the files that it writes."""

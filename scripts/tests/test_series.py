@@ -92,6 +92,14 @@ def test_longest_pattern_takes_a_new_file(tmp_path):
     assert ["mm/x_test.c" in state for state in states(plan)] == [False, True]
 
 
+def test_first_part_of_a_new_file_has_no_blank_line_at_its_end(tmp_path):
+    plan = make(tmp_path, "one\n\tlib/*\n\ntwo\n\tlib/Kconfig.new\tconfig B\n",
+                more=[("lib/Kconfig.new", b"config A\n\tbool\n\nconfig B\n\tbool\n")])
+    assert plan.wrong == []
+    assert [state["lib/Kconfig.new"] for state in states(plan)] == [
+        b"config A\n\tbool\n", b"config A\n\tbool\n\nconfig B\n\tbool\n"]
+
+
 def test_fix_in_the_lines_of_a_hook_has_a_diff(tmp_path):
     fix = b"--- a/lib/a.c\n+++ b/lib/a.c\n@@ -1,2 +1,3 @@\n int a;\n+int fixed;\n int b;\n"
     plan = make(tmp_path, "fix\nrest\n\tlib/*\n", diffs=[("fix", fix)])
