@@ -7,7 +7,7 @@
  */
 
 #include <kunit/device.h>
-#include <kunit/irq_liveupdate/luo_session.h>
+#include <kunit/luo_session.h>
 #include <kunit/test.h>
 #include <linux/cleanup.h>
 #include <linux/falloc.h>

@@ -5,7 +5,7 @@
  * real code of luo_file.c, with a handler of files that have an id and no state.
  */
 
-#include <kunit/irq_liveupdate/luo_session.h>
+#include <kunit/luo_session.h>
 #include <kunit/test.h>
 #include <linux/anon_inodes.h>
 #include <linux/fcntl.h>
@@ -68,7 +68,7 @@ static const struct liveupdate_file_ops fake_ops = {
 
 static struct liveupdate_file_handler fake_handler = {
 	.ops		= &fake_ops,
-	.compatible	= "irq_liveupdate_session_test",
+	.compatible	= "luo-file-test",
 };
 
 /* A file of the object @id, with a page cache of its own. */
@@ -178,7 +178,7 @@ static struct kunit_case luo_test_cases[] = {
 };
 
 static struct kunit_suite luo_test_suite = {
-	.name		= "irq_liveupdate_session",
+	.name		= "luo_file",
 	.suite_init	= luo_test_suite_init,
 	.suite_exit	= luo_test_suite_exit,
 	.init		= luo_test_init,

@@ -12,7 +12,7 @@
 #include <linux/fdtable.h>
 #include <linux/mutex.h>
 
-#include "../../../kernel/liveupdate/luo_internal.h"
+#include "../../kernel/liveupdate/luo_internal.h"
 
 static void forget_session(void *priv)
 {
