@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of LUO's file-lifecycle-bound objects: an object which the previous kernel
- * did not hand over.
+ * Tests of LUO's file-lifecycle-bound objects: what the end of a file does to an object
+ * that nobody has asked for, handed over or not.
  */
 
 #include <kunit/test.h>
 #include <kunit/test-bug.h>
+#include <linux/kho/abi/luo.h>
 #include <linux/liveupdate.h>
 #include <linux/module.h>
+
+#include "luo_internal.h"
+
+#define NR_FILES	2
+
+static unsigned int nr_retrieved, nr_finished;
+static int object;
 
 static int never_preserve(struct liveupdate_flb_op_args *args)
 {
@@ -51,8 +59,84 @@ static void put_of_an_absent_object_does_nothing(struct kunit *test)
 	}
 }
 
+static int count_retrieve(struct liveupdate_flb_op_args *args)
+{
+	nr_retrieved++;
+	args->obj = &object;
+	return 0;
+}
+
+static void count_finish(struct liveupdate_flb_op_args *args)
+{
+	KUNIT_EXPECT_PTR_EQ(kunit_get_current_test(), args->obj, &object);
+	nr_finished++;
+}
+
+static const struct liveupdate_flb_ops present_ops = {
+	.preserve	= never_preserve,
+	.unpreserve	= never_unpreserve,
+	.retrieve	= count_retrieve,
+	.finish		= count_finish,
+	.owner		= THIS_MODULE,
+};
+
+static const struct liveupdate_flb present = {
+	.ops		= &present_ops,
+	.compatible	= "luo-flb-test-present",
+};
+
+static void restore_incoming(void *was)
+{
+	luo_flb_global.incoming = *(struct luo_flb_header *)was;
+}
+
+/* The previous kernel has handed over the object @name, for NR_FILES files. */
+static void hand_over(struct kunit *test, const char *name)
+{
+	struct luo_flb_header_ser *head = kunit_kzalloc(test, sizeof(*head), GFP_KERNEL);
+	struct luo_flb_ser *ser = kunit_kzalloc(test, sizeof(*ser), GFP_KERNEL);
+	struct luo_flb_header *was = kunit_kzalloc(test, sizeof(*was), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, head);
+	KUNIT_ASSERT_NOT_NULL(test, ser);
+	KUNIT_ASSERT_NOT_NULL(test, was);
+
+	*was = luo_flb_global.incoming;
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, restore_incoming, was), 0);
+
+	strscpy(ser->name, name);
+	ser->count = NR_FILES;
+	head->count = 1;
+	luo_flb_global.incoming = (struct luo_flb_header) {
+		.header_ser	= head,
+		.ser		= ser,
+		.active		= true,
+	};
+}
+
+/* As when files are finished whose object no driver has looked at. */
+static void object_nobody_asked_for_is_finished_with_the_last_file(struct kunit *test)
+{
+	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, flb);
+	memcpy(flb, &present, sizeof(*flb));
+	hand_over(test, present.compatible);
+	nr_retrieved = 0;
+	nr_finished = 0;
+
+	for (unsigned int i = 1; i < NR_FILES; i++)
+		liveupdate_flb_put_incoming(flb);
+	KUNIT_EXPECT_EQ(test, nr_finished, 0);
+
+	liveupdate_flb_put_incoming(flb);
+	KUNIT_EXPECT_EQ(test, nr_retrieved, 1);
+	KUNIT_EXPECT_EQ(test, nr_finished, 1);
+}
+
 static struct kunit_case luo_flb_cases[] = {
 	KUNIT_CASE(put_of_an_absent_object_does_nothing),
+	KUNIT_CASE(object_nobody_asked_for_is_finished_with_the_last_file),
 	{ }
 };
 
@@ -62,3 +146,78 @@ static struct kunit_suite luo_flb_suite = {
 };
 
 kunit_test_suite(luo_flb_suite);
+
+static unsigned int nr_abandoned;
+
+static void count_abandon(struct liveupdate_flb_op_args *args)
+{
+	KUNIT_EXPECT_PTR_EQ(kunit_get_current_test(), args->obj, &object);
+	nr_abandoned++;
+}
+
+static const struct liveupdate_flb_ops abandon_ops = {
+	.preserve	= never_preserve,
+	.unpreserve	= never_unpreserve,
+	.retrieve	= count_retrieve,
+	.finish		= never_finish,
+	.abandon	= count_abandon,
+	.owner		= THIS_MODULE,
+};
+
+static const struct liveupdate_flb abandoned = {
+	.ops		= &abandon_ops,
+	.compatible	= "luo-flb-test-abandon",
+};
+
+static void unlink_abandoned(void *flb)
+{
+	guard(rwsem_write)(&luo_register_rwlock);
+	list_del(&ACCESS_PRIVATE((struct liveupdate_flb *)flb, private).list);
+}
+
+/* An object whose first file is finished, which has retrieved it if it was handed over. */
+static void start_abandoned(struct kunit *test)
+{
+	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, flb);
+	memcpy(flb, &abandoned, sizeof(*flb));
+	liveupdate_flb_put_incoming(flb);
+
+	scoped_guard(rwsem_write, &luo_register_rwlock)
+		list_add_tail(&ACCESS_PRIVATE(flb, private).list, &luo_flb_global.list);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unlink_abandoned, flb), 0);
+	nr_abandoned = 0;
+}
+
+static void retrieved_object_is_abandoned_once(struct kunit *test)
+{
+	hand_over(test, abandoned.compatible);
+	start_abandoned(test);
+
+	luo_flb_abandon_incoming();
+	KUNIT_EXPECT_EQ(test, nr_abandoned, 1);
+	luo_flb_abandon_incoming();
+	KUNIT_EXPECT_EQ(test, nr_abandoned, 1);
+}
+
+static void object_that_is_not_retrieved_is_not_abandoned(struct kunit *test)
+{
+	start_abandoned(test);
+
+	luo_flb_abandon_incoming();
+	KUNIT_EXPECT_EQ(test, nr_abandoned, 0);
+}
+
+static struct kunit_case luo_flb_abandon_cases[] = {
+	KUNIT_CASE(retrieved_object_is_abandoned_once),
+	KUNIT_CASE(object_that_is_not_retrieved_is_not_abandoned),
+	{ }
+};
+
+static struct kunit_suite luo_flb_abandon_suite = {
+	.name		= "luo_flb_abandon",
+	.test_cases	= luo_flb_abandon_cases,
+};
+
+kunit_test_suite(luo_flb_abandon_suite);
