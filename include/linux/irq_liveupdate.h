@@ -91,10 +91,10 @@ struct irq_domain_liveupdate_ops {
  *		the way that needs the fewest accesses. Must not sleep.
  * @disable:	Disable what the previous kernel has left enabled and the driver
  *		does not use: the device starts cold.
- * @lock:	For an audit, begin: see to it that the device can be read until
+ * @lock:	Called before an audit. Makes sure that the device can be read until
  *		@unlock, whatever its user does. Returns -EAGAIN when it cannot be
  *		read now. May sleep.
- * @unlock:	End of @lock.
+ * @unlock:	Called after an audit. Undoes @lock.
  */
 struct irq_liveupdate_dev_ops {
 	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
@@ -158,6 +158,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 			      struct irq_domain *domain);
 
 /* The kernel which takes over: devices */
+bool irq_liveupdate_is_incoming(struct device *dev);
 void irq_liveupdate_match(struct device *dev,
 			  const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_finish(struct device *dev);
@@ -177,9 +178,9 @@ void __irq_liveupdate_requested(unsigned int irq);
  * @dev:	Device
  *
  * Context: May sleep.
- * Return: True when the device has the messages already which its driver will
- * get, until irq_liveupdate_release(). Then it need not, and must not, be kept
- * from sending them.
+ * Return: True from irq_liveupdate_match() to irq_liveupdate_release() if the
+ * device already holds the messages that its driver will get. Then it need not,
+ * and must not, be kept from sending them.
  */
 static inline bool irq_liveupdate_placed(struct device *dev)
 {
@@ -189,12 +190,12 @@ static inline bool irq_liveupdate_placed(struct device *dev)
 }
 
 /**
- * irq_liveupdate_irq - Irq number which a MSI descriptor must get
+ * irq_liveupdate_irq - Irq number that an MSI descriptor must get
  * @dev:	Device of the descriptor
  * @desc:	MSI descriptor which has no interrupt yet
  *
  * Context: Called with the MSI descriptors of @dev locked. May sleep.
- * Return: The first irq number which is reserved for @desc, -1 when any will do.
+ * Return: The first irq number that is reserved for @desc, -1 when any will do.
  */
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
@@ -204,11 +205,11 @@ static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 }
 
 /**
- * irq_liveupdate_handle - Remapping table index which an interrupt must get
+ * irq_liveupdate_handle - Remapping table index that an interrupt must get
  * @irq:	Irq number
  *
  * Context: Any.
- * Return: The table index which is reserved for @irq, -1 when any will do.
+ * Return: The table index that is reserved for @irq, -1 when any will do.
  */
 static inline int irq_liveupdate_handle(unsigned int irq)
 {
@@ -222,7 +223,7 @@ static inline int irq_liveupdate_handle(unsigned int irq)
  * @irq:	Irq number
  * @target:	The CPU, in the code of the architecture
  *
- * A hint, the CPU does not need to exist any more.
+ * Only a hint: the CPU need not exist any more.
  *
  * Context: Any.
  * Return: 0, or -ENOENT when nothing is known of @irq.
@@ -253,7 +254,7 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
  * irq_liveupdate_requested - An interrupt has got its first handler
  * @irq:	Irq number
  *
- * If its device is finished already, now it gets its synthetic interrupt.
+ * If its device is finished already, the interrupt gets its synthetic one now.
  *
  * Context: May sleep. The caller keeps @irq from being freed, and has no MSI
  * descriptors locked.

@@ -71,7 +71,7 @@
 #include "liveupdate.h"
 #include "liveupdate_ser.h"
 
-/* Slots of the device table when its first device is preserved */
+/* Size of the device table at first: it doubles when it is full */
 #define IRQ_LU_TABLE_SLOTS	(PAGE_SIZE / sizeof(struct irq_lu_device_ref_ser))
 
 /**
@@ -81,9 +81,9 @@
  * @dev:	The device
  * @ops:	Methods of its bus
  * @unit:	Its interrupt remapping unit
- * @ser:	Its record, preserved memory with room for all vectors which the
- *		device can have
- * @nr_max:	Number of vectors for which @ser has room
+ * @ser:	Its record, in preserved memory that can hold all vectors the device
+ *		can have
+ * @nr_max:	Number of vectors that @ser can hold
  * @frozen:	The record is complete
  */
 struct irq_lu_out_dev {
@@ -124,16 +124,6 @@ static struct irq_lu_out irq_lu_out = {
 };
 
 static DEFINE_HASHTABLE(irq_lu_outgoing, 8);
-
-bool irq_lu_enabled __ro_after_init = true;
-
-static int __init irq_lu_setup(char *str)
-{
-	if (str && !strcmp(str, "off"))
-		irq_lu_enabled = false;
-	return 0;
-}
-early_param("irq_liveupdate", irq_lu_setup);
 
 static struct irq_lu_out_dev *irq_lu_find_out(struct device *dev)
 {
@@ -261,7 +251,7 @@ static u16 irq_lu_unit_index(struct irq_domain *unit)
 	return i;
 }
 
-/* Write one record for each interrupt which the device has now. */
+/* Writes one record for each interrupt that the device has now. */
 static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reason)
 {
 	struct irq_lu_device_ser *ser = out->ser;
@@ -293,9 +283,9 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reaso
 }
 
 /*
- * A device which never had a MSI has no descriptor store. It can get one at any
- * time, so that it has those which @has_descs says are locked. A failure is logged
- * where it is found, with more than @reason.
+ * A device that never had an MSI has no descriptor store, and can get one at any time.
+ * So @has_descs says whether there was one to lock. A failure is logged where it is
+ * found, with more detail than in @reason.
  */
 static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs,
 				 const char **reason)
@@ -372,7 +362,10 @@ static struct irq_lu_unit_ser *irq_lu_get_unit(struct irq_domain *unit)
 	return &root->units[i];
 }
 
-/* With its last device. The others keep their index, which frozen records name. */
+/*
+ * The record of a unit goes with its last device. Those of other units keep their index,
+ * because frozen vectors refer to it.
+ */
 static void irq_lu_put_unit(struct irq_domain *unit)
 {
 	unsigned int i = irq_lu_unit_index(unit);
@@ -406,7 +399,7 @@ static void irq_lu_unpreserve_unit(struct irq_lu_out_dev *out)
 	irq_lu_put_unit(out->unit);
 }
 
-/* The table is filled at the jump, when nothing can be allocated any more. */
+/* The table is filled at shutdown, when memory cannot be allocated any more. */
 static int irq_lu_reserve_slot(void)
 {
 	unsigned int nr_slots = max(2 * irq_lu_out.nr_slots, IRQ_LU_TABLE_SLOTS);
@@ -493,7 +486,7 @@ refuse:
  * irq_liveupdate_refuses - Why can the interrupts of a device not be handed over?
  * @dev:	Device
  *
- * What can be told without looking at each of its interrupts. Changes nothing.
+ * Checks only what needs no look at each of its interrupts. Changes nothing.
  *
  * Context: May sleep.
  * Return: The reason, a constant string, or NULL when there is none.
@@ -502,7 +495,7 @@ const char *irq_liveupdate_refuses(struct device *dev)
 {
 	if (!irq_lu_enabled)
 		return "switched off on the command line";
-	if (irq_lu_is_incoming(dev))
+	if (irq_liveupdate_is_incoming(dev))
 		return "the last live update is not finished";
 	if (!irq_lu_find_unit(dev_get_msi_domain(dev)))
 		return "no interrupt remapping";
@@ -528,17 +521,16 @@ const char *irq_liveupdate_refuses(struct device *dev)
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
 {
-	struct irq_lu_out_dev *out __free(kfree) = NULL;
 	const char *reason;
 	int ret;
 
 	reason = irq_liveupdate_refuses(dev);
 	if (reason) {
 		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
-		return irq_lu_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
+		return irq_liveupdate_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
 	}
 
-	out = kzalloc_obj(*out);
+	struct irq_lu_out_dev *out __free(kfree) = kzalloc_obj(*out);
 	if (!out) {
 		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
 				      ERR_PTR(-ENOMEM));
@@ -688,7 +680,7 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 	ref->reserved = 0;
 }
 
-/* All of them, also when one fails. */
+/* When one fails, the others must not access memory of the next kernel all the same. */
 static bool irq_lu_sync_units(void)
 {
 	struct irq_domain *unit;

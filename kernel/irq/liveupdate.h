@@ -25,7 +25,6 @@ struct irq_lu_memory {
 
 extern bool irq_lu_enabled;
 
-bool irq_lu_is_incoming(struct device *dev);
 void irq_lu_show_out(struct seq_file *m);
 
 #if IS_ENABLED(CONFIG_KUNIT)

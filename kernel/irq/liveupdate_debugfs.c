@@ -40,7 +40,10 @@ static int irq_lu_devices_show(struct seq_file *m, void *p)
 }
 DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
 
-/* A device may be finished meanwhile, so it is audited outside of the lock. */
+/*
+ * The audit takes the MSI descriptor lock, which is outside of irq_lu_in.lock, so the
+ * list is left between two devices.
+ */
 static struct device *irq_lu_get_matched_nth(unsigned int n,
 					     const struct irq_liveupdate_dev_ops **ops)
 {
@@ -57,7 +60,7 @@ static struct device *irq_lu_get_matched_nth(unsigned int n,
 	return NULL;
 }
 
-/* Whoever unbinds the device holds its lock, and may wait for its user. */
+/* Whoever unbinds the device holds its lock, and may wait for its user for long. */
 static int irq_lu_try_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
 	int nr;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Interrupt live update, its end in the kernel which has taken over: synthetic
- * interrupts, unclaimed reservations are revoked, the memory of the previous
- * kernel is freed. See liveupdate_in.c.
+ * Interrupt live update, its end in the kernel that has taken over: send synthetic
+ * interrupts, revoke unclaimed reservations, free the memory of the previous kernel.
+ * See liveupdate_in.c.
  */
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
@@ -36,10 +36,10 @@ const char * const irq_lu_injections[] = {
 };
 
 /*
- * An interrupt which is not started has no vector to which it could be sent,
- * and a disabled one must not reach its handler: it is left pending, for the
- * request or the enable to come. Where a resend is already on its way the handler
- * runs for that one, which is as good.
+ * An interrupt that is not started has no vector to which it could be sent, and a
+ * disabled one must not reach its handler. It is left pending until the interrupt is
+ * requested or enabled. If a resend is on its way already, the handler runs for that
+ * one, which is as good.
  */
 static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 {
@@ -59,8 +59,8 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 }
 
 /*
- * Returns whether it was given. Without a handler it is only if this is the last
- * chance, because it would go with the descriptor of a vector that is freed.
+ * Returns whether the synthetic interrupt was given. A vector without a handler gets
+ * it only if @last: left pending in a descriptor that is freed, it would be lost.
  */
 static bool irq_lu_inject(unsigned int irq, bool last)
 {
@@ -81,9 +81,9 @@ static bool irq_lu_inject(unsigned int irq, bool last)
 }
 
 /*
- * Whether a synthetic interrupt is due to a vector: to each one which was handed
- * over. Of a device which starts cold nobody knows what became of its vectors, so
- * that whatever its driver uses instead gets one.
+ * Each vector that was handed over is owed a synthetic interrupt. When a device starts
+ * cold it is not known which interrupts were lost, so each vector is that its driver
+ * uses instead.
  */
 static bool irq_lu_is_owed(struct irq_lu_in_dev *in, unsigned int msi_index)
 {
@@ -99,11 +99,11 @@ static bool irq_lu_give(struct irq_lu_in_dev *in, struct msi_desc *msi, unsigned
 
 	if (!irq_lu_is_owed(in, msi_index) || !irq_lu_inject(msi->irq + i, last))
 		return false;
-	set_bit(msi_index, in->given);
+	__set_bit(msi_index, in->given);
 	return true;
 }
 
-/* The MSI descriptors are locked, so that the numbers in them are those of the device. */
+/* The MSI descriptors are locked, so the irq numbers in them belong to the device. */
 static unsigned int irq_lu_give_all(struct irq_lu_in_dev *in, bool last)
 {
 	unsigned int i, nr = 0;
@@ -116,7 +116,7 @@ static unsigned int irq_lu_give_all(struct irq_lu_in_dev *in, bool last)
 	return nr;
 }
 
-/* Before FINISH, while all is as it was handed over and adopted. Logs what differs. */
+/* Before FINISH changes anything, log where device and kernel differ. */
 static void irq_lu_audit_incoming(struct device *dev)
 {
 	const struct irq_liveupdate_dev_ops *ops = NULL;
@@ -199,30 +199,30 @@ static void irq_lu_release_locked(struct device *dev, bool has_descs, bool gone)
 	irq_lu_free_device(in);
 }
 
-/* What the live update of this kernel has left: there is one in a life. */
-static struct irq_lu_left *irq_lu_past;
+/* Static, because a kernel takes over only once. */
+static struct irq_lu_state *irq_lu_to_free;
 
-static void irq_lu_free_past(struct work_struct *work)
+static void irq_lu_free_old_state(struct work_struct *work)
 {
-	struct irq_lu_left *left = irq_lu_past;
+	struct irq_lu_state *state = irq_lu_to_free;
 	unsigned int i;
 
-	for (i = 0; i < left->root->nr_devices; i++) {
-		if (left->table[i].blob)
-			left->free(phys_to_virt(left->table[i].blob));
+	for (i = 0; i < state->root->nr_devices; i++) {
+		if (state->table[i].blob)
+			state->free(phys_to_virt(state->table[i].blob));
 	}
-	left->free(left->table);
-	left->free(left->root);
-	kvfree(left->records);
-	kfree(left);
+	state->free(state->table);
+	state->free(state->root);
+	kvfree(state->records);
+	kfree(state);
 }
 
 static struct rcu_work irq_lu_free_work = {
-	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_past),
+	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_old_state),
 };
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* Several lives. */
+/* Tests take over more than once. */
 void irq_lu_wait_until_freed(void)
 {
 	flush_rcu_work(&irq_lu_free_work);
@@ -230,28 +230,28 @@ void irq_lu_wait_until_freed(void)
 #endif
 
 /*
- * The live update ends with its last device. There may be a lot of memory, and the
- * allocators may still look at a record.
+ * The live update ends with its last device. The memory is freed by a worker: there may
+ * be a lot of it, and the allocators may still look at a record under RCU.
  */
 static void irq_lu_end(void)
 {
-	struct irq_lu_left *left;
+	struct irq_lu_state *state;
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	left = irq_lu_get_left();
-	if (!left || !list_empty(&irq_liveupdate_incoming))
+	state = irq_lu_get_state();
+	if (!state || !list_empty(&irq_liveupdate_incoming))
 		return;
 
-	rcu_assign_pointer(irq_lu_in.left, NULL);
-	irq_lu_past = left;
+	rcu_assign_pointer(irq_lu_in.state, NULL);
+	irq_lu_to_free = state;
 	queue_rcu_work(system_dfl_wq, &irq_lu_free_work);
 }
 
 static void irq_lu_release(struct device *dev, bool gone)
 {
 	if (dev->msi.data) {
-		/* What is in use stays in use, and the other way round. */
+		/* Locked, no vector is allocated or freed in between. */
 		guard(msi_descs_lock)(dev);
 		irq_lu_release_locked(dev, true, gone);
 	} else {
@@ -264,11 +264,12 @@ static void irq_lu_release(struct device *dev, bool gone)
  * irq_liveupdate_finish - FINISH of a device
  * @dev:	Device
  *
- * One synthetic interrupt is delivered for each interrupt which was handed over
+ * One synthetic interrupt is delivered for each interrupt that was handed over
  * and is requested, because nobody knows whether the device raised one when it
- * could not be delivered. One which is not requested yet gets it when it is, and
- * its irq number and table entry stay reserved, until irq_liveupdate_release().
- * When there is none of those the device is released at once.
+ * could not be delivered. An interrupt that is not requested yet gets it when it
+ * is, and its irq number and table entry stay reserved until
+ * irq_liveupdate_release(). If there is none of those, the device is released at
+ * once.
  *
  * Does nothing for a device which is not incoming, or is finished.
  *
@@ -319,9 +320,10 @@ void __irq_liveupdate_requested(unsigned int irq)
  * irq_liveupdate_release - The owner of a finished device has gone
  * @dev:	Device
  *
- * Interrupts which nobody uses are revoked: table entry and number are free for
- * others, and MSI or MSI-X is disabled if the driver has not enabled it. For those
- * which are allocated and not requested yet the synthetic interrupt is left pending.
+ * Interrupts that nobody uses are revoked: their irq numbers and table entries are
+ * free for others, and MSI or MSI-X is disabled if the driver has not enabled it. An
+ * interrupt that is allocated but not requested yet has its synthetic interrupt left
+ * pending.
  *
  * Does nothing for a device which is not incoming, not finished, or released.
  *
@@ -348,11 +350,10 @@ static void irq_lu_free_missing(void)
 }
 
 /**
- * irq_liveupdate_finish_rest - No further device will be found
+ * irq_liveupdate_finish_rest - Revoke interrupts of devices that were not found
  *
- * For the bus, when it knows that no further device can be claimed. Interrupts of
- * devices which were not found are revoked. One that was found has to be finished
- * and released by the bus.
+ * Called by the bus when it knows that no further device can be claimed. A device
+ * that was found has to be finished and released by the bus.
  *
  * Context: May sleep.
  */

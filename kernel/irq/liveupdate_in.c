@@ -22,8 +22,8 @@
  *
  * 4. irq_liveupdate_finish(): each vector that is requested gets one synthetic
  *    interrupt, for what could not be latched. A vector that nobody has
- *    requested yet gets it when it is: irq_liveupdate_requested(). A number or an
- *    entry that is freed stays reserved for its vector.
+ *    requested yet gets it when it is requested: irq_liveupdate_requested(). A
+ *    number or an entry that is freed stays reserved for its vector.
  *
  * 5. irq_liveupdate_release(): the owner is gone. Reservations that are not in
  *    use are released. A device whose vectors are all in use needs no release.
@@ -36,10 +36,10 @@
  * The last three are in liveupdate_finish.c.
  *
  * What was handed over is not trusted. When anything is wrong with a record,
- * the device starts cold, and everything else continues: irq_lu_refuse(). What
- * the device raised since the block was dropped all the same, so each vector
- * that its driver uses at FINISH gets a synthetic interrupt, whichever vectors
- * those are.
+ * the device starts cold, and everything else continues: irq_lu_refuse(). The
+ * interrupts that it raised since the block were dropped all the same, so each
+ * vector that its driver uses at FINISH gets a synthetic interrupt, whether or
+ * not it was handed over.
  *
  * Locks: irq_lu_in.lock protects everything, and nests inside of the MSI
  * descriptor lock. The allocators run in any context and find the records of
@@ -69,15 +69,25 @@
 
 #include <trace/events/irq_liveupdate.h>
 
-/* Far above what any machine has, and bounds the bitmap of reserved ones. */
+/* Far above what any machine has. Limits the size of irq_lu_state::records. */
 #define IRQ_LU_NR_IRQS		BIT(20)
 
 struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
 };
 
-/* Of struct irq_lu_in_dev, protected by irq_lu_in.lock. Most of the time it is empty. */
+/* List of struct irq_lu_in_dev, protected by irq_lu_in.lock. Empty most of the time. */
 LIST_HEAD(irq_liveupdate_incoming);
+
+bool irq_lu_enabled __ro_after_init = true;
+
+static int __init irq_lu_setup(char *str)
+{
+	if (str && !strcmp(str, "off"))
+		irq_lu_enabled = false;
+	return 0;
+}
+early_param("irq_liveupdate", irq_lu_setup);
 
 static DEFINE_HASHTABLE(irq_lu_unmatched, 8);
 static DEFINE_HASHTABLE(irq_lu_matched, 8);
@@ -86,7 +96,7 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
  * Loading
  */
 
-/* An address of the previous kernel: memory which KHO kept for this one, or nothing. */
+/* An address from a record is trusted only if KHO kept the memory there for this kernel. */
 static void *irq_lu_map(u64 phys, size_t len)
 {
 	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
@@ -97,7 +107,7 @@ VISIBLE_IF_KUNIT const struct irq_lu_memory irq_lu_kho_memory = {
 	.free	= kho_restore_free,
 };
 
-static const char *irq_lu_load_root(struct irq_lu_left *left, u64 phys, size_t size,
+static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t size,
 				    const struct irq_lu_memory *memory)
 {
 	struct irq_lu_device_ref_ser *table;
@@ -119,14 +129,14 @@ static const char *irq_lu_load_root(struct irq_lu_left *left, u64 phys, size_t s
 	if (irq_lu_ser_check_root(root, table, &reason))
 		return reason;
 
-	left->root = root;
-	left->table = table;
-	left->free = memory->free;
+	state->root = root;
+	state->table = table;
+	state->free = memory->free;
 	return NULL;
 }
 
 static const struct irq_lu_device_ser *
-irq_lu_map_device(struct irq_lu_left *left, const struct irq_lu_device_ref_ser *ref,
+irq_lu_map_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
 		  const struct irq_lu_memory *memory, const char **reason)
 {
 	const struct irq_lu_device_ser *ser = memory->map(ref->blob, ref->len);
@@ -135,7 +145,7 @@ irq_lu_map_device(struct irq_lu_left *left, const struct irq_lu_device_ref_ser *
 		*reason = "invalid address of its record";
 		return NULL;
 	}
-	return irq_lu_ser_check_device(ser, ref->len, left->root, reason) ? NULL : ser;
+	return irq_lu_ser_check_device(ser, ref->len, state->root, reason) ? NULL : ser;
 }
 
 /* Where a device is in the machine */
@@ -144,17 +154,18 @@ static u64 irq_lu_address(const struct irq_lu_device_ser *ser)
 	return (u64)ser->segment << 16 | ser->devid;
 }
 
-static void irq_lu_count_irqs(struct irq_lu_left *left, const struct irq_lu_device_ser *ser)
+static void irq_lu_count_irqs(struct irq_lu_state *state,
+			      const struct irq_lu_device_ser *ser)
 {
 	unsigned int i;
 
 	for (i = 0; i < ser->nr_vectors; i++) {
 		if (ser->vectors[i].irq < IRQ_LU_NR_IRQS)
-			left->nr_irqs = max(left->nr_irqs, ser->vectors[i].irq + 1);
+			state->nr_irqs = max(state->nr_irqs, ser->vectors[i].irq + 1);
 	}
 }
 
-static const char *irq_lu_load_device(struct irq_lu_left *left,
+static const char *irq_lu_load_device(struct irq_lu_state *state,
 				      struct irq_lu_device_ref_ser *ref,
 				      const struct irq_lu_memory *memory)
 {
@@ -162,9 +173,9 @@ static const char *irq_lu_load_device(struct irq_lu_left *left,
 	struct irq_lu_in_dev *in;
 	const char *reason;
 
-	ser = irq_lu_map_device(left, ref, memory, &reason);
+	ser = irq_lu_map_device(state, ref, memory, &reason);
 	if (!ser) {
-		/* Whatever is there may belong to somebody else: it is not freed. */
+		/* The memory at that address may belong to somebody else: do not free it. */
 		ref->blob = 0;
 		return reason;
 	}
@@ -174,18 +185,17 @@ static const char *irq_lu_load_device(struct irq_lu_left *left,
 		return "out of memory";
 
 	in->ser = ser;
-	irq_lu_count_irqs(left, ser);
+	irq_lu_count_irqs(state, ser);
 	list_add_tail(&in->node, &irq_liveupdate_incoming);
 	hash_add(irq_lu_unmatched, &in->hash, irq_lu_address(ser));
 	return NULL;
 }
 
-/* All devices start cold, or with NULL not all of them. */
+/* All devices start cold. */
 static void irq_lu_refuse_all(const char *reason)
 {
 	irq_lu_in.refused = reason;
-	if (reason)
-		pr_err("interrupts not taken over: %s\n", reason);
+	pr_err("interrupts not taken over: %s\n", reason);
 }
 
 /**
@@ -199,27 +209,31 @@ static void irq_lu_refuse_all(const char *reason)
 VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 				  const struct irq_lu_memory *memory)
 {
-	struct irq_lu_left *left = kzalloc_obj(*left);
+	struct irq_lu_state *state = kzalloc_obj(*state);
 	const char *reason;
 	unsigned int i;
 
-	reason = left ? irq_lu_load_root(left, phys, size, memory) : "out of memory";
-	irq_lu_refuse_all(reason);
+	irq_lu_in.refused = NULL;
+	reason = state ? irq_lu_load_root(state, phys, size, memory) : "out of memory";
 	if (reason) {
-		kfree(left);
+		irq_lu_refuse_all(reason);
+		kfree(state);
 		return;
 	}
 
-	for (i = 0; i < left->root->nr_devices; i++) {
-		reason = irq_lu_load_device(left, &left->table[i], memory);
+	for (i = 0; i < state->root->nr_devices; i++) {
+		reason = irq_lu_load_device(state, &state->table[i], memory);
 		if (reason)
 			pr_err("device %u not taken over: %s\n", i, reason);
 	}
-	left->records = kvcalloc(left->nr_irqs, sizeof(*left->records), GFP_KERNEL);
-	rcu_assign_pointer(irq_lu_in.left, left);
+	state->records = kvcalloc(state->nr_irqs, sizeof(*state->records), GFP_KERNEL);
+	rcu_assign_pointer(irq_lu_in.state, state);
 }
 
-/* From the first interrupt remapping unit, if there is none from an initcall: single threaded. */
+/*
+ * Called for the first interrupt remapping unit, or from an initcall if there is none.
+ * Both are single-threaded.
+ */
 static void irq_lu_load_once(void)
 {
 	phys_addr_t phys;
@@ -244,7 +258,7 @@ static void irq_lu_load_once(void)
  */
 
 /**
- * irq_lu_is_reserved - Has a vector its irq number and table entry reserved?
+ * irq_lu_is_reserved - Are irq number and table entry of a vector reserved?
  * @rec:	Record of the vector
  *
  * Context: Called with irq_lu_in.lock held.
@@ -252,31 +266,31 @@ static void irq_lu_load_once(void)
  */
 bool irq_lu_is_reserved(const struct irq_lu_vector_ser *rec)
 {
-	struct irq_lu_left *left = irq_lu_get_left();
+	struct irq_lu_state *state = irq_lu_get_state();
 
-	return left && left->records && rec->irq < left->nr_irqs &&
-	       left->records[rec->irq] == rec;
+	return state && state->records && rec->irq < state->nr_irqs &&
+	       state->records[rec->irq] == rec;
 }
 
 static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 {
-	struct irq_lu_left *left = irq_lu_get_left();
+	struct irq_lu_state *state = irq_lu_get_state();
 
 	if (rec->irq >= IRQ_LU_NR_IRQS || rec->irq < arch_dynirq_lower_bound(0))
 		return -ERANGE;
-	if (!left->records)
+	if (!state->records)
 		return -ENOMEM;
-	if (irq_to_desc(rec->irq) || left->records[rec->irq])
+	if (irq_to_desc(rec->irq) || state->records[rec->irq])
 		return -EEXIST;
 
-	WRITE_ONCE(left->records[rec->irq], rec);
+	WRITE_ONCE(state->records[rec->irq], rec);
 	return 0;
 }
 
-/* The number is free for all, or belongs to its user alone. */
+/* From here on the number is free, or belongs to its user alone. */
 static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 {
-	WRITE_ONCE(irq_lu_get_left()->records[rec->irq], NULL);
+	WRITE_ONCE(irq_lu_get_state()->records[rec->irq], NULL);
 }
 
 static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
@@ -307,11 +321,11 @@ release:
 }
 
 /**
- * irq_lu_release_vectors - End the reservation of vectors which are allocated at once
+ * irq_lu_release_vectors - End the reservation of vectors that are allocated at once
  * @in:		Their device
  * @rec:	The first of their records
  * @nr:		How many there are
- * @revoke:	Nobody uses them: free number and table entry
+ * @revoke:	Nobody uses them: free their numbers and table entries
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
@@ -335,7 +349,7 @@ void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector
  * @in:		The device, which uses none of them
  *
  * Context: May sleep, called with irq_lu_in.lock held.
- * Return: How many those were.
+ * Return: Their number.
  */
 unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
 {
@@ -363,7 +377,8 @@ static void irq_lu_log_refused(const struct irq_lu_device_ser *ser, const char *
  * @in:		The device, which uses none of its reserved vectors
  * @reason:	Why
  *
- * Never a part of a device: all of its interrupts get what is reserved, or none.
+ * A device is never taken over in part: all of its interrupts get what is reserved for
+ * them, or none does.
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
@@ -398,10 +413,10 @@ static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 }
 
 /*
- * MSI-X waits with all of its vectors masked, MSI need not have mask bits. Without
- * a unit its messages would be taken for vectors.
+ * Without a unit, the messages of the device would be taken for vectors. MSI-X stays
+ * masked until its driver sets it up, but MSI may have no mask bits.
  */
-static void irq_lu_silence(struct irq_lu_in_dev *in)
+static void irq_lu_disable_unremapped(struct irq_lu_in_dev *in)
 {
 	if (in->dev && !in->unit && in->ser->msi_type == IRQ_LU_MSI)
 		in->ops->disable(in->dev);
@@ -443,7 +458,7 @@ const struct irq_lu_unit_ser *
 irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 {
 	const struct irq_lu_unit_ser *unit;
-	struct irq_lu_left *left;
+	struct irq_lu_state *state;
 	unsigned int i;
 
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_incoming_unit, backend, segment, reg_base);
@@ -452,9 +467,9 @@ irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	left = irq_lu_get_left();
-	for (i = 0; left && i < left->root->nr_units; i++) {
-		unit = &left->root->units[i];
+	state = irq_lu_get_state();
+	for (i = 0; state && i < state->root->nr_units; i++) {
+		unit = &state->root->units[i];
 		if (unit->backend == backend && unit->segment == segment &&
 		    unit->reg_base == reg_base)
 			return unit;
@@ -464,7 +479,7 @@ irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
 
 static u32 irq_lu_unit_number(const struct irq_lu_unit_ser *unit)
 {
-	return unit - irq_lu_get_left()->root->units;
+	return unit - irq_lu_get_state()->root->units;
 }
 
 /**
@@ -492,7 +507,7 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 			continue;
 		irq_lu_refuse(in, reason);
 		in->unit = NULL;
-		irq_lu_silence(in);
+		irq_lu_disable_unremapped(in);
 	}
 }
 
@@ -526,7 +541,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 	}
 }
 
-/* Units are set up long before, those which did not ask are not there. */
+/* All units are set up by now. One that has not asked for its record does not exist. */
 static int __init irq_lu_refuse_missing(void)
 {
 	struct irq_lu_in_dev *in;
@@ -547,7 +562,7 @@ core_initcall(irq_lu_refuse_missing);
  * Devices
  */
 
-/* Should there be two records of a device, then the first counts: the last in the hash. */
+/* If a device has two records, the first one counts, which is the last in the hash. */
 static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 address)
 {
 	struct irq_lu_in_dev *in, *first = NULL;
@@ -574,10 +589,18 @@ struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 	return NULL;
 }
 
-/* Whether @dev was handed over to this kernel, and is not finished yet. */
-bool irq_lu_is_incoming(struct device *dev)
+/**
+ * irq_liveupdate_is_incoming - Is the live update of a device still going on?
+ * @dev:	Device
+ *
+ * Context: May sleep.
+ * Return: True from irq_liveupdate_match() to irq_liveupdate_finish().
+ */
+bool irq_liveupdate_is_incoming(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
+
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_is_incoming, dev);
 
 	guard(mutex)(&irq_lu_in.lock);
 
@@ -586,8 +609,9 @@ bool irq_lu_is_incoming(struct device *dev)
 }
 
 /*
- * Why there is no record at all was logged when they were loaded. Of which device one
- * is that is not valid, nobody knew then.
+ * If there are no records at all, the reason was logged when they were loaded. If only
+ * that of this device is missing, its record was invalid, and it was not known then
+ * which device it belongs to.
  */
 static void irq_lu_refuse_unrecorded(const struct irq_lu_device_ser *found)
 {
@@ -661,10 +685,10 @@ void irq_liveupdate_match(struct device *dev,
 	reason = irq_lu_compare(&found, in->ser);
 	if (reason)
 		irq_lu_refuse(in, reason);
-	irq_lu_silence(in);
+	irq_lu_disable_unremapped(in);
 }
 
-/* A driver may disable its interrupts, and enable others. */
+/* A driver may have disabled its interrupts, and enable others now. */
 static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_desc *desc)
 {
 	bool wants_msix = desc->pci.msi_attrib.is_msix;
@@ -677,7 +701,7 @@ static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_des
 	return NULL;
 }
 
-/* Somebody may have asked for a reserved number by its value. */
+/* Somebody else may have got a reserved number, by asking for it by value. */
 static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
 {
 	unsigned int i;
@@ -689,7 +713,7 @@ static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
 	return true;
 }
 
-/* Only now all parties are there: device, unit, and a driver. */
+/* Called when the driver allocates interrupts: only now are device and unit known. */
 static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 {
 	if (in->checked)
@@ -748,11 +772,11 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 
 static const struct irq_lu_vector_ser *irq_lu_find_record(unsigned int irq)
 {
-	struct irq_lu_left *left = rcu_dereference(irq_lu_in.left);
+	struct irq_lu_state *state = rcu_dereference(irq_lu_in.state);
 
-	if (!left || !left->records || irq >= left->nr_irqs)
+	if (!state || !state->records || irq >= state->nr_irqs)
 		return NULL;
-	return READ_ONCE(left->records[irq]);
+	return READ_ONCE(state->records[irq]);
 }
 
 int __irq_liveupdate_handle(unsigned int irq)

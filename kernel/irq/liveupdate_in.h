@@ -19,8 +19,8 @@
  * enum irq_lu_injection - What became of a synthetic interrupt
  * @IRQ_LU_SENT:	It was sent to the CPU
  * @IRQ_LU_PENDING:	It is left pending
- * @IRQ_LU_REPLAY:	The one which is on its way stands for it, too
- * @IRQ_LU_INJECTIONS:	How many of these there are
+ * @IRQ_LU_REPLAY:	Another one was on its way already, and serves for both
+ * @IRQ_LU_INJECTIONS:	Number of these values
  */
 enum irq_lu_injection {
 	IRQ_LU_SENT,
@@ -30,7 +30,7 @@ enum irq_lu_injection {
 };
 
 /**
- * struct irq_lu_counters - What this kernel did with interrupts of others, in total
+ * struct irq_lu_counters - What became of all interrupts that were handed over
  * @injected:	Synthetic interrupts, by what became of them
  * @was_pending: Interrupts which were pending at FINISH already
  * @revoked:	Reservations taken back
@@ -53,7 +53,8 @@ struct irq_lu_counters {
  * @ops:	Methods of its bus
  * @refused:	The device starts cold. None of its vectors is reserved.
  * @checked:	@dev and @unit were found to belong together
- * @finished:	FINISH was there, vectors which are not used yet are still owed theirs
+ * @finished:	Synthetic interrupts were sent at FINISH. Vectors that are not requested
+ *		yet still wait for theirs.
  * @given:	Vectors which have got their synthetic interrupt, by MSI index
  * @none:	Stands in for a record which is missing or did not pass its checks
  */
@@ -72,7 +73,7 @@ struct irq_lu_in_dev {
 };
 
 /**
- * struct irq_lu_left - Memory which the previous kernel left, and the way into it
+ * struct irq_lu_state - The state that the previous kernel handed over
  * @root:	The root
  * @table:	The device table. A record which did not pass its checks has
  *		address zero.
@@ -80,7 +81,7 @@ struct irq_lu_in_dev {
  * @nr_irqs:	Size of @records, above all numbers of the records
  * @records:	By irq number the record for which it is reserved
  */
-struct irq_lu_left {
+struct irq_lu_state {
 	struct irq_lu_root_ser		*root;
 	struct irq_lu_device_ref_ser	*table;
 	void				(*free)(void *mem);
@@ -93,8 +94,8 @@ struct irq_lu_left {
  * @lock:	Nests inside of the MSI descriptor lock
  * @loaded:	The state was looked for
  * @handed_over: The previous kernel left state, useful or not
- * @refused:	Why nothing of the state is used, or NULL
- * @left:	The state, NULL when there is none or it was refused
+ * @refused:	Why the state as a whole was refused, or NULL
+ * @state:	The state, NULL when there is none or it was refused
  * @counters:	Of all live updates since boot
  */
 struct irq_lu_in {
@@ -102,7 +103,7 @@ struct irq_lu_in {
 	bool				loaded;
 	bool				handed_over;
 	const char			*refused;
-	struct irq_lu_left __rcu	*left;
+	struct irq_lu_state __rcu	*state;
 	struct irq_lu_counters		counters;
 };
 
@@ -110,9 +111,9 @@ extern struct irq_lu_in irq_lu_in;
 extern const char * const irq_lu_injections[];
 
 /* The state, for those who hold the lock. */
-static inline struct irq_lu_left *irq_lu_get_left(void)
+static inline struct irq_lu_state *irq_lu_get_state(void)
 {
-	return rcu_dereference_protected(irq_lu_in.left, lockdep_is_held(&irq_lu_in.lock));
+	return rcu_dereference_protected(irq_lu_in.state, lockdep_is_held(&irq_lu_in.lock));
 }
 
 bool irq_lu_is_reserved(const struct irq_lu_vector_ser *rec);

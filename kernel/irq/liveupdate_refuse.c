@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Interrupt live update, how a refusal is told: in the log for people, with the same
- * reason as a trace event for tools, and what became of a device for as long as this
- * kernel runs.
+ * Interrupt live update, how a refusal is reported: as a line in the log, as a trace
+ * event with the same reason, and as the outcome of the live update of the device,
+ * which can be asked for as long as this kernel runs.
  */
 
 #include <linux/array_size.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/pci.h>
-#include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/stdarg.h>
@@ -22,15 +21,16 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/irq_liveupdate.h>
 
-/* Longer than any reason that the kernel gives */
+/* Longer than any reason in the kernel */
 #define IRQ_LU_REASON_LEN	128
 
-/* Of the address of a PCI device, ffffffff:ff:1f.7 */
+/* Size of the address of a PCI device, ffffffff:ff:1f.7 */
 #define IRQ_LU_NAME_LEN		17
 
 /*
  * Why this kernel has not taken devices over, has not given them back, or has stopped
- * them, by their address: it may have been said long before the device was enumerated.
+ * them. By address, because a record can be refused long before its device is
+ * enumerated.
  */
 static DEFINE_XARRAY(irq_lu_reasons);
 
@@ -40,8 +40,9 @@ static unsigned long irq_lu_key(u32 segment, u16 devid)
 }
 
 /*
- * What is refused in the kernel which hands over is not an outcome. The first reason is
- * the one that counts. Without memory there is none.
+ * The outcome is decided by this kernel, so a refusal while it hands devices over itself
+ * is none. The first reason counts: the others follow from it. It is lost if there is no
+ * memory for it.
  */
 static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step step,
 			    const char *reason)
@@ -79,7 +80,7 @@ bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
 }
 
 /**
- * irq_liveupdate_forget - Another device is at the address of one
+ * irq_liveupdate_forget - Forget the outcome at an address, where another device is now
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  *
@@ -95,7 +96,7 @@ void irq_liveupdate_forget(u32 segment, u16 devid)
  * @segment:	PCI segment of the device, which need not be enumerated
  * @devid:	Its bus number << 8 | devfn
  * @step:	What it is refused at
- * @reason:	Why, as the caller has logged it
+ * @reason:	Why. The caller has logged it.
  *
  * Context: May sleep.
  */
@@ -120,13 +121,12 @@ static const char * const irq_lu_refusals[] = {
 };
 
 /**
- * irq_liveupdate_refuse - Say why a device is not handed over, or not taken over
+ * irq_liveupdate_refuse - Report why a device is not handed over or not taken over
  * @dev:	Device
  * @step:	What it is refused at
  * @fmt:	Why
  *
- * The reason is logged and traced. Of a PCI device it is remembered as well, unless a file
- * that is retrieved names one which is not incoming.
+ * The reason is logged, traced, and remembered as the outcome for a PCI device.
  *
  * Context: May sleep.
  */
@@ -144,8 +144,11 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 	trace_irq_liveupdate_refuse(dev_name(dev), step, reason);
 	if (!dev_is_pci(dev))
 		return;
-	/* A file may name a device that was given back before, or was never handed over. */
-	if (step != IRQ_LIVEUPDATE_RETRIEVE || pci_liveupdate_incoming(to_pci_dev(dev)))
+	/*
+	 * A file may name a device that was given back already or was never handed over.
+	 * The failure to retrieve that file says nothing about the device.
+	 */
+	if (step != IRQ_LIVEUPDATE_RETRIEVE || irq_liveupdate_is_incoming(dev))
 		irq_lu_remember(pci_domain_nr(to_pci_dev(dev)->bus),
 				pci_dev_id(to_pci_dev(dev)), step, reason);
 }

@@ -9,6 +9,7 @@
 
 #include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/irq_liveupdate/outcome.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -732,6 +733,11 @@ static void expect_outcome_of(struct kunit *test, struct pci_dev *pdev, const ch
 	expect_outcome(test, pci_domain_nr(pdev->bus), pci_dev_id(pdev), expected);
 }
 
+static bool fake_is_incoming(struct device *dev)
+{
+	return pci_liveupdate_incoming(to_pci_dev(dev));
+}
+
 /* LUO does not retrieve it again, so that this is what becomes of it. */
 static void failed_retrieve_is_the_outcome(struct kunit *test)
 {
@@ -739,6 +745,7 @@ static void failed_retrieve_is_the_outcome(struct kunit *test)
 	struct pci_dev *pdev = &path->devs[0];
 
 	start_outcome_of(test, pdev);
+	kunit_activate_static_stub(test, irq_liveupdate_is_incoming, fake_is_incoming);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to vfio-pci");
 	expect_outcome_of(test, pdev, "not bound to vfio-pci");

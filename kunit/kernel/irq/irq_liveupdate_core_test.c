@@ -1457,14 +1457,14 @@ static void device_without_a_record_starts_cold(struct kunit *test)
 	boot(test);
 
 	irq_liveupdate_match(fake->dev, &device_ops);
-	KUNIT_EXPECT_TRUE(test, irq_lu_is_incoming(fake->dev));
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_is_incoming(fake->dev));
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
 	use_cold(test, fake, NR_VECS);
 	KUNIT_EXPECT_FALSE(test, is_free(IRQ_RECORDED));
 
 	fake_end(fake);
 	expect_counts(test, fake, NR_VECS, 1);
-	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_is_incoming(fake->dev));
 }
 
 static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
@@ -2184,7 +2184,7 @@ static void finished_vector_is_an_ordinary_one(struct kunit *test)
 	struct fake_device *fake = adopt(test, NR_VECS);
 
 	fake_end(fake);
-	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_is_incoming(fake->dev));
 	expect_placed(test, fake, &vector, NR_VECS);
 
 	fake_free_vectors(fake);
@@ -2228,7 +2228,7 @@ static struct fake_device *finish_before_use(struct kunit *test,
 	boot(test);
 	irq_liveupdate_match(fake->dev, &device_ops);
 	irq_liveupdate_finish(fake->dev);
-	KUNIT_EXPECT_FALSE(test, irq_lu_is_incoming(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_is_incoming(fake->dev));
 	return fake;
 }
 
