@@ -12,7 +12,8 @@
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
 #include <asm/apic.h>
-#include <asm/irq_liveupdate.h>
+
+#include "irq_liveupdate.h"
 
 static void vector_liveupdate_save(struct irq_domain *d, struct irq_data *irqd,
 				   struct irq_lu_vector_ser *rec)

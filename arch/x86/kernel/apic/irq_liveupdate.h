@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 
-#ifndef _ASM_X86_IRQ_LIVEUPDATE_H
-#define _ASM_X86_IRQ_LIVEUPDATE_H
+#ifndef _ARCH_X86_APIC_IRQ_LIVEUPDATE_H
+#define _ARCH_X86_APIC_IRQ_LIVEUPDATE_H
 
 #include <linux/cpumask_types.h>
 #include <linux/types.h>
@@ -23,4 +23,4 @@ static inline const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd
 }
 #endif
 
-#endif /* _ASM_X86_IRQ_LIVEUPDATE_H */
+#endif /* _ARCH_X86_APIC_IRQ_LIVEUPDATE_H */
