@@ -44,7 +44,7 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'kunit-debug&' 'scripts/kunit-run.py --flavour debug' $(STORM_TESTS) \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
 
-.PHONY: help setup prepare export kernel image demo storm test test-full ci kunit \
+.PHONY: help setup systemd prepare export kernel image demo storm test test-full ci kunit \
 	fuzz coverage bench footprint series docs check clean
 
 ##@ Targets
@@ -59,6 +59,10 @@ setup:		## install the Debian packages that are missing, fetch QEMU
 	@scripts/setup.sh
 	@scripts/fetch-qemu.sh
 	@scripts/fetch-busybox.sh
+
+# Before the images are built
+systemd: setup
+	@scripts/fetch-systemd.sh
 
 prepare: setup	## lay the overlay over a pristine kernel in $(BUILD)/linux
 	@scripts/prepare.sh
@@ -90,15 +94,16 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
-test-full: image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row of each kind, fuzz, coverage
+test-full: systemd image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu kvm gcov
+	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) $(STORM_TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --glob irq_test_cases --same-as kunit' \
 		chain '$(LAB) chain --length 100 --build $(BUILD)' \
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		attach-chain '$(LAB) chain attach-chain --length 100 --build $(BUILD)' \
+		vm-chain '$(LAB) chain vm-chain --length 100 --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'

@@ -67,14 +67,14 @@ def _load(name, arguments):
     return _for_debug_kernel(chosen) if arguments.debug else chosen
 
 
-def _demand_ready(build, flavours):
-    reason = build.not_ready(flavours)
+def _demand_ready(build, flavours, images=("initrd",)):
+    reason = build.not_ready(flavours, images)
     if reason:
         sys.exit(reason)
 
 
 def _execute(chosen, build, echo=False):
-    _demand_ready(build, chosen.flavours())
+    _demand_ready(build, chosen.flavours(), (chosen.image,))
     lacking = build.lacking(chosen)
     if lacking:
         sys.exit(f"{chosen.name}: needs {lacking}")
@@ -213,7 +213,8 @@ def command_test(arguments):
     build = builds.Build(arguments.build)
     chosen = arguments.repeat * [_load(name, arguments) for name in
                                  arguments.scenarios or _all_scenarios(arguments)]
-    _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}))
+    _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}),
+                  sorted({one.image for one in chosen}))
     ktap.plan(len(chosen) + 1)
     passed = [_test_judges(1)]
     build.plugin()
@@ -339,7 +340,7 @@ def _parser():
 
     update = commands.add_parser("chain", parents=[common, machine],
                                  help="live updates in a row, one table")
-    update.add_argument("scenario", nargs="?", choices=("chain", "attach-chain"),
+    update.add_argument("scenario", nargs="?", choices=("chain", "attach-chain", "vm-chain"),
                         default="chain", help="through which devices go (default: chain)")
     update.add_argument("--length", type=int, help="how many (default: 10)")
     update.add_argument("--console", action="store_true", help="echo the guest's console")

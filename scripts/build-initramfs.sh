@@ -10,12 +10,16 @@
 #
 # $BUILD/guest.img is that of the guest with Linux which the lab's guest can run:
 # busybox, and lab/guest/guest_init as /init.
+#
+# $BUILD/systemd.img has all of initrd.img, and systemd as the first process, if
+# scripts/fetch-systemd.sh has been run.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 GEN=$BUILD/gen_init_cpio
+SYSTEMD=$BUILD/systemd
 
 HEADERS="-isystem $BUILD/headers/include"
 KSELFTEST=$BUILD/selftests/installed
@@ -95,10 +99,81 @@ initrd_list()
 	for name in vmm sabotage scatter poll_line live_vm irqlu; do
 		program "$BUILD/guest/$name"
 	done
+	program "$ROOT/lab/guest/agent"
 	program "$ROOT/lab/guest/live_vm_report"
 	kselftest
 	# shellcheck disable=SC2046
 	libraries "$KEXEC" $(find "$BUILD/guest" "$KSELFTEST" -type f -perm -u+x)
+}
+
+# A unit of the image, and the target that wants it, if there is one
+unit()
+{
+	echo "file /etc/systemd/system/${1##*/} $1 0644 0 0"
+	[ $# -eq 1 ] || wanted "$2" "${1##*/}" "${1##*/}"
+}
+
+# Under the last name
+wanted()
+{
+	echo "dir /etc/systemd/system/$1.target.wants 0755 0 0"
+	echo "slink /etc/systemd/system/$1.target.wants/$3 ../$2 0777 0 0"
+}
+
+# What systemd brings along: its programs, the libraries it was built for, and the units from
+# its start to its jump. The loader finds those libraries before those of this machine.
+systemd_package()
+{
+	lib=$(echo "$SYSTEMD"/usr/lib/*-linux-gnu)
+	triplet=${lib##*/}
+
+	for dir in /lib /lib64 "/lib/$triplet" "/lib/$triplet/systemd" /lib/systemd \
+		   /lib/systemd/system /bin /usr; do
+		echo "dir $dir 0755 0 0"
+	done
+	echo "slink /usr/bin ../bin 0777 0 0"
+	echo "slink /usr/sbin ../bin 0777 0 0"
+	echo "slink /usr/lib ../lib 0777 0 0"
+	for name in systemd systemd-executor systemd-shutdown; do
+		echo "file /lib/systemd/$name $SYSTEMD/usr/lib/systemd/$name 0755 0 0"
+	done
+	program "$SYSTEMD/usr/bin/systemctl"
+	for path in "$lib"/lib*.so.[0-9] "$lib"/systemd/lib*.so; do
+		echo "file /lib/$triplet/${path#"$lib"/} $(readlink -f "$path") 0755 0 0"
+	done
+	for path in "$lib"/ld-linux-*.so.*; do
+		echo "file /lib64/${path##*/} $path 0755 0 0"
+	done
+	for path in "$SYSTEMD"/usr/lib/systemd/system/*.target \
+		    "$SYSTEMD/usr/lib/systemd/system/systemd-kexec.service"; do
+		[ ! -f "$path" ] || echo "file /lib/systemd/system/${path##*/} $(readlink -f "$path") 0644 0 0"
+	done
+}
+
+# What comes first is what the image has.
+systemd_list()
+{
+	examples=$LINUX/tools/irq_liveupdate/examples
+	own=$ROOT/lab/guest/systemd
+
+	systemd_package
+	for dir in /boot /etc /etc/systemd /etc/systemd/system /usr/local /usr/local/bin /run \
+		   /var /var/lib; do
+		echo "dir $dir 0755 0 0"
+	done
+	echo "file /etc/machine-id $own/machine-id 0444 0 0"
+	echo "file /etc/systemd/system.conf $own/system.conf 0644 0 0"
+	echo "slink /etc/systemd/system/default.target /lib/systemd/system/multi-user.target 0777 0 0"
+	unit "$own/devices.service" sysinit
+	unit "$own/agent.service" multi-user
+	unit "$examples/live-update.service"
+	unit "$examples/vmm@.service"
+	wanted multi-user vmm@.service vmm@guest.service
+	echo "file /usr/local/bin/vmm $own/vmm 0755 0 0"
+	echo "slink /boot/vmlinuz ../next/kernel 0777 0 0"
+	echo "slink /init /lib/systemd/systemd 0777 0 0"
+
+	initrd_list
 }
 
 guest_list()
@@ -116,7 +191,7 @@ image()
 {
 	out=$BUILD/$2
 	{
-		"$1"
+		"$1" | awk '!seen[$2]++'
 		"$1" | awk '$1 == "file" { print $3 }' | xargs sha256sum | sed 's/^/# /'
 	} >"$out.list.next"
 	if [ -e "$out" ] && cmp -s "$out.list" "$out.list.next"; then
@@ -134,3 +209,4 @@ image()
 
 image guest_list guest.img
 image initrd_list initrd.img
+[ ! -e "$SYSTEMD" ] || image systemd_list systemd.img

@@ -142,7 +142,8 @@ exports()
 
 shell_check()
 {
-	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init)
+	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init lab/guest/agent \
+		lab/guest/systemd/vmm)
 }
 
 # Its configuration is pyproject.toml.

@@ -155,13 +155,14 @@ class Run:
     def _initrd(self, following):
         """One for the old kernel, with the next one in it, and with the crash kernel in both."""
         archive = os.path.join(self.machine.scratch, "initrd.img")
-        inner = self.build.initrd if self.next_initrd.startswith("/next") else None
+        image = self.build.image(self.scenario.image)
+        inner = image if self.next_initrd.startswith("/next") else None
         if self.scenario.crashes:
             inner = archive + ".next"
-            initrd.build(inner, self.build.initrd, following, self.build.initrd)
+            initrd.build(inner, image, following, image)
         guest = self.scenario.guest
         system = (self.build.kernel(guest), self.build.guest_initrd) if guest else None
-        initrd.build(archive, self.build.initrd, following, inner, system)
+        initrd.build(archive, image, following, inner, system)
         return archive
 
     def _parameters(self, leg):

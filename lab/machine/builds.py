@@ -27,11 +27,14 @@ class Build:
         self.directory = os.path.abspath(directory)
         self.source = source
         self.qemu = self._path("qemu", "qemu-system-x86_64")
-        self.initrd = self._path("initrd.img")
+        self.initrd = self.image("initrd")
         self.guest_initrd = self._path("guest.img")
 
     def _path(self, *parts):
         return os.path.join(self.directory, *parts)
+
+    def image(self, name):
+        return self._path(f"{name}.img")
 
     def kernel(self, flavour):
         return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
@@ -87,13 +90,15 @@ class Build:
         """Of many runs only the logs of those are worth their space which went wrong."""
         shutil.rmtree(self._path("results", name))
 
-    def not_ready(self, flavours):
-        """Why there can be no run with these kernels, or None."""
-        needed = [self.qemu, self.initrd] + [self.kernel(flavour) for flavour in flavours]
+    def not_ready(self, flavours, images=("initrd",)):
+        """Why there can be no run with these kernels and images, or None."""
+        images = [self.image(name) for name in images]
+        needed = [self.qemu, *images] + [self.kernel(flavour) for flavour in flavours]
         missing = [path for path in needed if not os.path.exists(path)]
         if missing:
             return "not built: " + ", ".join(missing)
         newest = _newest([os.path.join(self.source, path) for path in IMAGE_SOURCES])
-        if os.path.getmtime(newest) > os.path.getmtime(self.initrd):
-            return f"{self.initrd} is older than {newest}: make image"
+        for image in images:
+            if os.path.getmtime(newest) > os.path.getmtime(image):
+                return f"{image} is older than {newest}: make image"
         return None

@@ -45,6 +45,7 @@ class Scenario:
     end: the VMM's command that ends the update
     leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
     kernels: build flavours of the old and the next kernel
+    image: what the kernels have as user space: initrd, or systemd, whose first process is systemd
     guest: that of the kernel of a guest with Linux, which the old kernel's programs find with
         its initrd in /guest; none: there is no such guest
     append: further kernel parameters of the old and the next kernel
@@ -98,6 +99,7 @@ class Scenario:
     end: str = "finish"
     leaves_msi: bool = False
     kernels: tuple = ("lab", "lab")
+    image: str = "initrd"
     guest: str = ""
     append: tuple = ("", "")
     rings: int = 3

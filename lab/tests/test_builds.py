@@ -44,6 +44,13 @@ class Ready(unittest.TestCase):
                              f"{self.build.initrd} is older than {path}: make image")
             os.utime(path, (1000, 1000))
 
+    def test_other_image_is_looked_at_if_it_is_needed(self):
+        other = self.build.image("systemd")
+        self.assertEqual(self.build.not_ready([FLAVOUR], ["systemd"]), f"not built: {other}")
+        self._file(other, time=999)
+        self.assertIn(f"{other} is older than", self.build.not_ready([FLAVOUR], ["systemd"]))
+        self.assertIsNone(self.build.not_ready([FLAVOUR]))
+
     def test_option_that_a_kernel_does_not_have(self):
         with open(self._file(self.build.directory, "kernel", FLAVOUR, ".config"), "w",
                   encoding="utf-8") as config:

@@ -6,7 +6,7 @@
  *	kexec -s -l ...
  *	killall -USR1 live_vm	pauses the guest, and jumps
  *	live_vm -s 2 BDF	continues it in the next kernel, where all begins again
- *	killall -TERM live_vm	ends its I/O, and puts what it reports into a file
+ *	killall -QUIT live_vm	ends its I/O, and puts what it reports into a file
  *
  * SIGHUP cancels the update, and prepares the next one. SIGINT is the reset button of
  * the virtual machine. With
@@ -17,6 +17,8 @@
  *			device starts cold, and so does the guest
  *	-r		there is no update, and the report is printed
  *	-n		it is not handed over: it ends with this kernel
+ *	-d		it is a service of systemd, in either kernel: SIGTERM makes it prepare,
+ *			pause and end, and systemd keeps the session
  *	-m MIB		the guest gets so much memory
  *	-g linux	there is another guest
  */
@@ -38,10 +40,12 @@
 #include "assigned.h"
 #include "guest.h"
 #include "luo.h"
+#include "service.h"
 #include "test.h"
 #include "vm.h"
 
 #define SESSION		"live_vm"
+#define KEPT		"session"	/* under this name, by the manager */
 #define REPORT		"/tmp/live_vm"
 #define MEMORY_TOKEN	1
 #define STATE_TOKEN	2
@@ -117,10 +121,21 @@ static void start_guest(const char *bdf, int memory, struct handover *state)
 		guest->print(&vm, &state->pause);
 }
 
+/* The signals which it waits for later are blocked in all of its threads. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGUSR1);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGQUIT);
+	sigaddset(signals, SIGTERM);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
 /*
  * The virtual machine outlives a stage, so that the device is not reset when it ends.
  * The process in the background is the one that creates it, because it belongs to that.
- * The signals which it waits for later are blocked in all of its threads.
  */
 static void begin_stage(sigset_t *signals, unsigned int nr_tests)
 {
@@ -130,12 +145,7 @@ static void begin_stage(sigset_t *signals, unsigned int nr_tests)
 	if (child)
 		_exit(0);
 	setsid();
-	sigemptyset(signals);
-	sigaddset(signals, SIGUSR1);
-	sigaddset(signals, SIGHUP);
-	sigaddset(signals, SIGINT);
-	sigaddset(signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, signals, NULL);
+	block_signals(signals);
 	ksft_set_plan(nr_tests);
 }
 
@@ -195,6 +205,15 @@ static void report(const struct handover *state)
 	check(rename(REPORT ".next", REPORT) ? -errno : 0, REPORT);
 }
 
+/* The session lives on without its VMM, and the device with it. */
+static void end_service(struct files *files, struct handover *state)
+{
+	prepare(files, state);
+	pause_and_save(state);
+	check(service_keep_fd(KEPT, files->session), "give session to the manager");
+	exit(0);
+}
+
 static void serve(struct files *files, struct handover *state, const sigset_t *signals)
 {
 	int signal;
@@ -208,6 +227,8 @@ static void serve(struct files *files, struct handover *state, const sigset_t *s
 			prepare(files, state);
 		} else if (signal == SIGINT) {
 			reset_guest(files->memory);
+		} else if (signal == SIGTERM) {
+			end_service(files, state);
 		} else {
 			report(state);
 		}
@@ -222,6 +243,18 @@ static void prepare_and_serve(struct files *files, struct handover *state,
 	serve(files, state, signals);
 }
 
+static struct handover *start_with_memory(const char *bdf, struct files *files)
+{
+	struct handover *state;
+
+	files->memory = create_memfd("memory", memory_bytes);
+	files->state = create_memfd("state", sizeof(*state));
+	state = map_handover(files->state);
+	start_guest(bdf, files->memory, state);
+
+	return state;
+}
+
 static void stage_1(const char *bdf)
 {
 	struct handover *state;
@@ -229,10 +262,7 @@ static void stage_1(const char *bdf)
 	sigset_t signals;
 
 	begin_stage(&signals, 1);
-	files.memory = create_memfd("memory", memory_bytes);
-	files.state = create_memfd("state", sizeof(*state));
-	state = map_handover(files.state);
-	start_guest(bdf, files.memory, state);
+	state = start_with_memory(bdf, &files);
 	prepare_and_serve(&files, state, &signals);
 }
 
@@ -352,6 +382,49 @@ static void stage_2(const char *bdf, bool again)
 	prepare_and_serve(&files, state, &signals);
 }
 
+/* An outgoing one is that of a VMM which was stopped without an update. */
+static bool is_incoming(int session)
+{
+	int fd = luo_retrieve_fd(session, MEMORY_TOKEN);
+
+	if (fd >= 0)
+		close(fd);
+
+	return fd != -EINVAL;
+}
+
+static void forget_session(int session)
+{
+	check(service_forget_fd(KEPT), "take session from the manager");
+	close(session);
+}
+
+/* What the manager of the old kernel has kept, that of the next one gives back. */
+static void run_service(const char *bdf)
+{
+	struct handover *state;
+	struct files files;
+	sigset_t signals;
+
+	block_signals(&signals);
+	ksft_set_plan(1);
+	files.session = service_kept_fd(KEPT);
+	if (files.session >= 0 && is_incoming(files.session)) {
+		state = take_over(&files);
+		pause_step(&state->pause, "boot");
+		continue_guest(bdf, &files, state);
+		ksft_test_result(guest->goes_on(&vm), "the guest goes on\n");
+		forget_session(files.session);
+	} else {
+		if (files.session >= 0)
+			forget_session(files.session);
+		state = start_with_memory(bdf, &files);
+	}
+	check(service_is_ready(), "tell the manager");
+	ksft_print_cnts();
+	serve(&files, state, &signals);
+}
+
 static void run(const char *bdf)
 {
 	static struct handover state;
@@ -377,7 +450,7 @@ static void run_until_end(const char *bdf)
 
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s|-c 1|2 or -u|-b 2 or -r|-n BDF\n",
+	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s|-c 1|2, -u|-b 2, -r|-n|-d BDF\n",
 			   program);
 }
 
@@ -386,7 +459,7 @@ int main(int argc, char *argv[])
 	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	while ((option = getopt(argc, argv, "g:m:s:c:u:b:rn")) != -1) {
+	while ((option = getopt(argc, argv, "g:m:s:c:u:b:rnd")) != -1) {
 		if (option == 'g') {
 			guest = guest_of_name(optarg);
 		} else if (option == 'm') {
@@ -406,6 +479,8 @@ int main(int argc, char *argv[])
 	if (mode == 'n')
 		run_until_end(argv[optind]);
 	require_liveupdate();
+	if (mode == 'd')
+		run_service(argv[optind]);
 	device_goes_along = mode != 'c';
 	if (stage == 1)
 		stage_1(argv[optind]);
