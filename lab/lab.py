@@ -24,6 +24,7 @@ from cost import coverage
 from cost import cost_report
 from cost import limits
 from cost import live_update
+from cost import page_tables
 from cost import pause
 from cost import plot
 from course import kernels
@@ -275,6 +276,7 @@ def command_bench(arguments):
     # Instructions do not depend on what else the machine does. What takes longest begins.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         scaled = pool.submit(boot.measure_scale, build, live_update.FLAVOUR)
+        page = pool.submit(page_tables.measure, build, live_update.FLAVOUR)
         updates = [pool.submit(live_update.measure, vectors, build, arguments.console)
                    for vectors in reversed(arguments.vectors or live_update.VECTORS)]
         devices = pool.submit(live_update.measure_devices, build, arguments.console)
@@ -283,7 +285,8 @@ def command_bench(arguments):
     scaled, profiles = scaled.result()
     own = boot.own_functions(build, live_update.FLAVOURS)
     found = cost_report.Findings(
-        updates, serializer, scaled, boot.growth(profiles, "adopt", "cold", own),
+        updates, serializer, scaled, page.result(),
+        boot.growth(profiles, "adopt", "cold", own),
         boot.measure_boot(build, live_update.FLAVOURS),
         *boot.measure_functions(build, live_update.FLAVOURS, own),
         boot.seams(build, live_update.FLAVOUR), guest.result())

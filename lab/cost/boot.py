@@ -65,7 +65,8 @@ class Scaled:
     value: int
 
 
-def _run(build, flavour, append, *options, memory="1G"):
+def run(build, flavour, append, *options, memory="1G"):
+    """The console of one boot."""
     command = qemu.bare(build.qemu, build.kernel(flavour), f"{COMMON} {append}", memory,
                         "-x2apic", *qemu.COUNTING, *options)
     return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -104,9 +105,9 @@ def measure_scale(build, flavour):
     """What each step took, and Scaled to its profile."""
     symbols = build.symbols(flavour)
     log = os.path.join(build.results("bench-scale"), "qemu.log")
-    console = _run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
-                   _profile_option(build, flavour, symbols.address(STEP),
-                                   symbols.address(STEP_OVER)), memory=SCALE_MEMORY)
+    console = run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
+                  _profile_option(build, flavour, symbols.address(STEP),
+                                  symbols.address(STEP_OVER)), memory=SCALE_MEMORY)
     found = _scaled(console)
     with open(log) as f:
         profiles = _profiles(f.read().splitlines())
@@ -185,9 +186,9 @@ def exponents(scaled, what="scale"):
 def _boot(build, flavour, seed, plugin):
     """What a plugin says of a boot."""
     log = os.path.join(build.results(f"bench-boot-{flavour}"), "qemu.log")
-    _run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
-         "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
-         "-plugin", plugin)
+    run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
+        "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
+        "-plugin", plugin)
     with open(log) as f:
         return f.read().splitlines()
 

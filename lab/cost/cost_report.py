@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from cost import boot
 from cost import limits
 from cost import live_update
+from cost import page_tables
 from cost import pause
 from report.tables import table
 
@@ -19,6 +20,7 @@ class Findings:
     updates: a Measurement for each live update
     serializer: nanoseconds per record, by name
     scaled: a Scaled for each step and size
+    page_tables: a page_tables.Tables for each step and size
     growth: functions with which adoption grows, see boot.growth()
     boots: instructions of some boots, by flavour
     functions: (function, instructions, those without) where the boots differ
@@ -30,6 +32,7 @@ class Findings:
     updates: list
     serializer: dict
     scaled: list
+    page_tables: list
     growth: list
     boots: dict
     functions: list
@@ -85,6 +88,25 @@ def _scale(scaled, what, title):
     exponents = boot.exponents(scaled, what)
     rows.append(("1", "", "exponent", *(f"{exponents[step]:.3f}" for step in rows[0][3:])))
     return [f"Emulated units, {title} per vector", *table(rows), ""]
+
+
+def _page_tables(found):
+    sizes = dict.fromkeys((one.gib, one.page, one.tables) for one in found)
+    value = {(one.step, one.gib, one.page): one for one in found}
+
+    def lines(title, steps, number):
+        rows = [("GiB", "in pages of", "tables", *steps)]
+        rows += [(str(gib), str(page), str(nr),
+                  *(_number(number(value[step, gib, page])) for step in steps))
+                 for gib, page, nr in sizes]
+        rows.append(("", "", "exponent",
+                     *(f"{page_tables.exponent(found, step):.3f}" for step in steps)))
+        return [title, *table(rows), ""]
+
+    return [*lines("Page table of a device, instructions per table", page_tables.GROWING,
+                   page_tables.Tables.per_table),
+            *lines("The same, instructions", page_tables.CONSTANT,
+                   lambda one: one.instructions)]
 
 
 def _growth(scaled, growth):
@@ -146,6 +168,7 @@ def tables(found):
     lines += _blob() + _serializer(found.serializer)
     lines += _scale(found.scaled, "scale", "instructions")
     lines += _scale(found.scaled, "memory", "bytes")
+    lines += _page_tables(found.page_tables)
     lines += _growth(found.scaled, found.growth)
     lines += _boot(found.boots) + _functions(found.functions) + _pause(found.pause)
     return "\n".join(lines + _seams(found.seams) + _limits(found))
@@ -154,7 +177,8 @@ def tables(found):
 def _blob():
     sizes = limits.sizes()
     return [f"Handed over: {sizes['vector']} bytes per vector, {sizes['device']} per device, "
-            f"{sizes['unit']} per unit; one page holds the root and up to 63 units", ""]
+            f"{sizes['requester id']} per requester id with mappings, {sizes['unit']} per unit; "
+            f"one page holds the root and up to 63 units", ""]
 
 
 def as_data(found):
@@ -169,6 +193,7 @@ def as_data(found):
         "exponents": boot.exponents(found.scaled),
         "adopt_over_cold": boot.ratios(found.scaled, "adopt", "cold"),
         "memory_exponents": boot.exponents(found.scaled, "memory"),
+        "page_tables": [asdict(one) for one in found.page_tables],
         "growth": found.growth,
         "boot": found.boots,
         "boot_functions": found.functions,

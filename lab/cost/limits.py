@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cost import boot
 from cost import live_update
+from cost import page_tables
 from cost import pause
 from machine import abi
 
@@ -30,6 +31,16 @@ ROOT_SIZE = 4096
 
 EXPONENT_LIMIT = 1.05
 
+# Instructions per table of what a device reaches
+TABLE_LIMITS = {"preserve": 2000, "cancel": 2000, "restore": 1000, "free": 2000}
+
+# Of what takes the same time for any number of tables: 0.00
+CONSTANT_LIMIT = 0.005
+CONSTANT = ("freeze", "block")
+
+# Bytes of the record of a requester id with mappings
+TRANSLATION_LIMIT = 64
+
 # Of a boot which nothing was handed over to, in functions of ours
 BOOT_LIMIT = 1000
 
@@ -47,6 +58,10 @@ KNOWN = {
         (1.06, "an entry handed over unmasked is masked for its first message: two more writes"),
     "exponent of adopt":
         (1.09, "the allocator of per-CPU memory searches longer; 1.024 without it"),
+    "page tables, preserve, instructions per table":
+        (15_000, "a table of 2 MiB pages is searched for tables below; 506 in pages of 4 KiB"),
+    "page tables, exponent of free":
+        (1.08, "500,000 pages at once are more than the per-CPU lists hold; 1.00 up to 32 GiB"),
 }
 
 
@@ -103,6 +118,7 @@ def sizes():
     found = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
     return {"vector": found["irq_lu_vector_ser"],
             "device": found["irq_lu_device_ser"] + found["irq_lu_device_ref_ser"],
+            "requester id": found["iommu_lu_device_ser"],
             "unit": found["irq_lu_unit_ser"],
             "root": ROOT_SIZE}
 
@@ -111,6 +127,8 @@ def _format():
     found = sizes()
     yield Limit("handed over, bytes per vector", 64, found["vector"], "the format")
     yield Limit("handed over, bytes per device", 64, found["device"], "the format")
+    yield Limit("handed over, bytes per requester id with mappings", TRANSLATION_LIMIT,
+                found["requester id"], "the format")
     yield Limit("handed over, bytes for one unit besides its table", 4096, found["root"],
                 "the format")
 
@@ -137,6 +155,17 @@ def _scale(scaled):
                     f"{boot.SIZES} vectors")
 
 
+def _page_tables(measured):
+    for step, limit in TABLE_LIMITS.items():
+        value, where = page_tables.per_table(measured, step)
+        yield Limit(f"page tables, {step}, instructions per table", limit, value, where)
+        yield Limit(f"page tables, exponent of {step}", EXPONENT_LIMIT,
+                    page_tables.exponent(measured, step), page_tables.SIZES)
+    for step in CONSTANT:
+        yield Limit(f"page tables, exponent of {step}", CONSTANT_LIMIT,
+                    page_tables.exponent(measured, step), page_tables.SIZES)
+
+
 def _pause(found):
     where = f"{pause.VECTORS} vectors, {pause.GUEST_MIB} MiB"
     yield Limit("pause of a guest, our share", PAUSE_SHARE_LIMIT, found.share(), where)
@@ -146,6 +175,6 @@ def _pause(found):
 def check(found):
     """Each limit beside what was measured; found: cost_report.Findings"""
     return [*_targets(found.updates), *_format(), *_serializer(found.serializer),
-            *_scale(found.scaled), *_pause(found.pause),
+            *_scale(found.scaled), *_page_tables(found.page_tables), *_pause(found.pause),
             Limit("boot without a handover, instructions of ours", BOOT_LIMIT, found.boot_of_ours,
                   f"seed {boot.SEEDS[0]}")]
