@@ -21,6 +21,11 @@ def results(**statuses):
 OURS = results(irq__a=ktap.PASS, irq__b=ktap.SKIP)
 
 
+def test_names_of_failed():
+    assert kunit_run.names_of_failed([*OURS, *results(irq__c=ktap.FAIL, luo__a=ktap.FAIL)]) == \
+        ["irq.c", "luo.a"]
+
+
 def test_same():
     assert not kunit_run.differences(OURS, OURS)
 
