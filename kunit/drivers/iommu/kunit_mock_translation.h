@@ -145,7 +145,7 @@ static int mock_attach(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
-static const struct iommu_domain_ops mock_domain_ops = {
+static const struct iommu_domain_ops __maybe_unused mock_domain_ops = {
 	.attach_dev	= mock_attach,
 };
 
@@ -275,7 +275,7 @@ static const struct iommu_liveupdate_ops mock_liveupdate_ops = {
 	.handed_over		= &mock_handed_over,
 };
 
-static const struct iommu_ops mock_ops = {
+static const struct iommu_ops __maybe_unused mock_ops = {
 	.liveupdate	= &mock_liveupdate_ops,
 };
 
