@@ -24,7 +24,8 @@ SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale "
 NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 
 SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
-SUITE_PASSED = re.compile(r"\] ok 1 irq_liveupdate_scale\s*$", re.MULTILINE)
+SUITE_FAILED = " FAILED at "
+SUITE_OVER = re.compile(r"\] reboot: Power down\s*$", re.MULTILINE)
 SCALE_MEMORY = "3G"
 
 # Of the suite: entered where a step begins, and where it is over
@@ -92,12 +93,18 @@ def _profile_option(build, flavour, start, end):
     return f"{build.plugin('profile')},map={build.map(flavour)},from={start:#x},to={end:#x}"
 
 
+def suite_passed(console):
+    """Whether no case has failed, and the suite has come to its end. Its results themselves are
+    below the level of the console, as is all that the code under test says."""
+    return SUITE_FAILED not in console and bool(SUITE_OVER.search(console))
+
+
 def _scaled(console):
     """What the suite says of its steps, if it passes. Where it has not come to its end, or a step
     has failed, costs are missing, or are not those of a step."""
     found = [Scaled(what, step, *map(int, numbers))
              for what, step, *numbers in SCALED.findall(console)]
-    if not found or not SUITE_PASSED.search(console):
+    if not found or not suite_passed(console):
         raise RuntimeError(f"irq_liveupdate_scale has failed:\n{console[-2000:]}")
     return found
 

@@ -20,18 +20,19 @@ CONSOLE = """\
 [    0.328526]     # steps: scale: match 1 8 1024 1340
 [    0.516491]     # steps: memory: load 1 8 1024 1048576
 """
-PASSED = "[    0.7] ok 1 irq_liveupdate_scale\r\n"
-FAILED = "[    0.7] not ok 1 irq_liveupdate_scale\n"
+FAILURE = ("[    0.5]     # steps: EXPECTATION FAILED at "
+           "drivers/iommu/intel/irq_liveupdate_scale_test.c:442\n")
+OVER = "[    0.7] reboot: Power down\r\n"
 
 
 class ScaledTest(unittest.TestCase):
     def test_reads_time_and_memory(self):
-        self.assertEqual(boot._scaled(CONSOLE + PASSED),
+        self.assertEqual(boot._scaled(CONSOLE + OVER),
                          [boot.Scaled("scale", "match", 1, 8, 1024, 1340),
                           boot.Scaled("memory", "load", 1, 8, 1024, 1048576)])
 
     def test_is_nothing_of_a_suite_that_does_not_pass(self):
-        for console in (CONSOLE + FAILED, CONSOLE, PASSED):
+        for console in (CONSOLE + FAILURE + OVER, CONSOLE, OVER):
             with self.assertRaises(RuntimeError):
                 boot._scaled(console)
 

@@ -12,6 +12,7 @@ CONSOLE = """
 [    1.0] # each_step: tables: freeze 1 4096 500 700
 [    1.0] # each_step: tables: preserve 32 4096 16000 1600000
 [    1.0] # each_step: tables: freeze 32 4096 16000 700
+[    1.0] reboot: Power down
 """
 
 
@@ -29,6 +30,6 @@ def test_all_sizes_count_in_a_step_which_does_not():
 
 
 def test_a_suite_which_fails_says_nothing():
-    for console in ("", CONSOLE + "x FAILED at y"):
+    for console in ("", CONSOLE + "EXPECTATION FAILED at y", CONSOLE.partition("] reboot")[0]):
         with pytest.raises(RuntimeError):
             page_tables.parse(console)
