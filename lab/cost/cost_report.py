@@ -158,7 +158,9 @@ def _pause(found):
                 for name, count in found.longest()]
     return [f"Pause of a guest: one device of {pause.VECTORS} vectors, {pause.GUEST_MIB} MiB of "
             f"memory; {found.whole:,} instructions from reboot(2) to FINISH",
-            *table(rows), "", *table(longest), ""]
+            *table(rows), "", *table(longest), "",
+            "Requests to the unit, of the replacement: " +
+            ", ".join(f"{count} {name}" for name, count in found.requests.items()), ""]
 
 
 def tables(found):

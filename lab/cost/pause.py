@@ -7,6 +7,7 @@ begins where the VMM has called reboot(2), and ends with FINISH; before and afte
 saves and starts the guest, which it would for any update.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from course.run import RunFailed
@@ -22,6 +23,13 @@ LONGEST = 10
 
 BEGIN, END = "liveupdate_reboot", "vfio_pci_liveupdate_finish"
 
+# Requests to the unit while the page table is replaced: names of the events begin like that
+REPLACEMENT = "vfio_df_ioctl_attach_pt"
+WAIT = "vtd_inv_desc_wait_sw"
+INVALIDATIONS = ("vtd_inv_desc_cc_", "vtd_inv_desc_pasid_cache_", "vtd_inv_desc_iotlb_")
+# Which QEMU logs for each device that a request concerns
+CONCERNED = "vtd_inv_desc_cc_device"
+
 # Step: functions of the kernel. What the VMM maps is its own business.
 OURS = {
     "freeze": ("vfio_pci_liveupdate_freeze",),
@@ -30,7 +38,7 @@ OURS = {
     "match": ("pci_liveupdate_setup_device", "irq_liveupdate_match"),
     "retrieve": ("vfio_pci_liveupdate_retrieve",),
     "adoption": ("vfio_pci_set_irqs_ioctl",),
-    "replacement": ("vfio_df_ioctl_attach_pt",),
+    "replacement": (REPLACEMENT,),
     "FINISH": ("vfio_pci_liveupdate_finish",),
 }
 OTHERS = {
@@ -58,11 +66,19 @@ class Pause:
 
     whole: of all CPUs, from the first to the last
     ours, others: by step, those of the tasks that were in its functions
+    requests: of the replacement to the unit: how many of which
     """
 
     whole: int
     ours: dict
     others: dict
+    requests: dict
+
+    def invalidations(self):
+        return sum(count for name, count in self.requests.items() if name != WAIT)
+
+    def waits(self):
+        return self.requests.get(WAIT, 0)
 
     def sum_of_ours(self):
         return sum(self.ours.values())
@@ -81,15 +97,16 @@ class Machine(live_update.Machine):
     functions = {name for steps in (OURS, OTHERS, BETWEEN) for names in steps.values()
                  for name in names} | {BEGIN, END}
 
+    @staticmethod
+    def _traced(iommu):
+        return (*live_update.TRACED, *(name + "*" for name in INVALIDATIONS))
 
-def _counts(path):
-    """(event, function, numbers) of what the plugin has logged."""
+
+def _events(path):
     with open(path, errors="replace") as f:
-        for line in f:
-            match = qemulog.LINE.match(line)
-            if match and match["name"] in ("enter", "leave"):
-                event = qemulog.Event(0, match["name"], match["text"])
-                yield event.name, event.text.split()[0], event.numbers()
+        for match in map(qemulog.LINE.match, f):
+            if match:
+                yield qemulog.Event(0, match["name"], match["text"])
 
 
 class Reader:
@@ -100,6 +117,7 @@ class Reader:
         self._counted = {}
         self._inside = {}
         self._first = {}
+        self._requests = Counter()
 
     def _enter(self, function, numbers):
         self._first.setdefault(function, numbers["all"])
@@ -111,14 +129,26 @@ class Reader:
             spent = numbers["own"] - self._inside.pop(function)
             self._counted[function] = self._counted.get(function, 0) + spent
 
+    def _count(self, event):
+        """What the plugin has logged. True at the end of the pause."""
+        function, numbers = event.text.split()[0], event.numbers()
+        if function == BEGIN and event.name == "enter":
+            self._begin = numbers["all"]
+        if self._begin is not None:
+            getattr(self, "_" + event.name)(function, numbers)
+        return (event.name, function) == ("leave", END) and self._begin is not None
+
+    def _note_request(self, event):
+        if (REPLACEMENT in self._inside and event.name != CONCERNED
+                and event.name.startswith((*INVALIDATIONS, WAIT))):
+            self._requests[event.name] += 1
+
     def read(self, path):
-        for event, function, numbers in _counts(path):
-            if function == BEGIN and event == "enter":
-                self._begin = numbers["all"]
-            if self._begin is not None:
-                getattr(self, "_" + event)(function, numbers)
-            if function == END and event == "leave" and self._begin is not None:
-                return self._result(numbers["all"])
+        for event in _events(path):
+            if event.name not in ("enter", "leave"):
+                self._note_request(event)
+            elif self._count(event):
+                return self._result(event.numbers()["all"])
         raise RunFailed("the pause has no end")
 
     def _steps(self, steps):
@@ -131,7 +161,7 @@ class Reader:
 
     def _result(self, end):
         return Pause(end - self._begin, self._steps(OURS),
-                     self._steps(OTHERS) | self._between())
+                     self._steps(OTHERS) | self._between(), dict(self._requests))
 
 
 def _scenario():

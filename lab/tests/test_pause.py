@@ -38,6 +38,19 @@ def test_instructions(tmp_path):
         "freeze"]
 
 
+def test_requests_of_the_replacement(tmp_path):
+    flush = "vtd_inv_desc_iotlb_domain iotlb invalidate domain 0x7"
+    wait = "vtd_inv_desc_wait_sw wait invalidate status write addr 0x15d9fc data 0x2"
+    attach = ("enter vfio_df_ioctl_attach_pt own 85 all 1041",
+              "vtd_inv_desc_cc_devices context devices 0x100 mask 0x0",
+              "vtd_inv_desc_cc_device context device 01:00.0", wait, flush, wait,
+              "leave vfio_df_ioctl_attach_pt own 86 all 1042")
+    lines = (*COUNTED[:-2], wait, *attach, flush, wait, *COUNTED[-2:])
+    found = pause.Reader().read(log(tmp_path / "log", *lines))
+    assert (found.invalidations(), found.waits()) == (2, 2)
+    assert found.ours["replacement"] == 1
+
+
 def test_pause_without_an_end(tmp_path):
     with pytest.raises(RunFailed):
         pause.Reader().read(log(tmp_path / "log", *COUNTED[:-1]))
