@@ -166,25 +166,6 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], 0);
 }
 
-/**
- * amd_iommu_has_unity_map - Does the firmware need DMA of a device (IVMD)?
- * @pci_seg:	Segment of the device
- * @devid:	The device
- *
- * Context: Any.
- * Return: True if so. It goes to memory of the firmware.
- */
-bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
-{
-	struct unity_map_entry *entry;
-
-	list_for_each_entry(entry, &pci_seg->unity_map, list) {
-		if (devid >= entry->devid_start && devid <= entry->devid_end)
-			return true;
-	}
-	return false;
-}
-
 /*
  * No DMA, and no faults of it. A device whose firmware needs DMA reaches all memory,
  * as with the unit disabled; nobody could own such a device to hand it over. The

@@ -10,18 +10,12 @@
 #include <linux/irq_liveupdate.h>
 
 #include "amd_iommu_types.h"
+#include "liveupdate.h"
 
 struct pci_dev;
 struct xarray;
 
-/* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
-#define DTE_FLAG_SA			BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
-#define DTE_IRQ_IGNORE_UNMAPPED		BIT_ULL(5)
-
 #ifdef CONFIG_IRQ_LIVEUPDATE
-
-/* amd_iommu::flags: the unit stays enabled, across the jump */
-#define AMD_IOMMU_FLAG_STAYS		BIT(1)
 
 extern const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops;
 #define AMD_IR_LIVEUPDATE_OPS	(&amd_ir_liveupdate_ops)
@@ -31,7 +25,6 @@ void amd_ir_take_over(int *xt_mode);
 void amd_ir_teardown(void);
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid);
 bool amd_ir_keep_entry(struct irq_remap_table *table, int index);
-bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_ir_tables;
@@ -75,7 +68,6 @@ static inline bool amd_ir_prepare(struct irq_remap_table *table, int index, void
 
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
-#define AMD_IOMMU_FLAG_STAYS		0
 #define AMD_IR_LIVEUPDATE_OPS		NULL
 
 static inline bool amd_ir_incoming(struct amd_iommu *iommu)

@@ -34,7 +34,6 @@
 #include <asm/pci-direct.h>
 
 #include "amd_iommu.h"
-#include "irq_liveupdate.h"
 #include "liveupdate.h"
 
 /* irq_liveupdate.c does it, without which no device is handed over. */
@@ -101,8 +100,8 @@ static void dte_report_faults(struct dev_table_entry *dte)
 }
 
 /*
- * A write is lost if the entry changes meanwhile, see update_dte256(). What has no lock
- * yet was never written.
+ * update_dte256() loses its write if the entry changes meanwhile, so take its lock. An
+ * entry that has no lock yet was never written.
  */
 static void report_faults(struct amd_iommu *iommu, u16 devid)
 {
@@ -138,6 +137,25 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 		cond_resched();
 	}
 	amd_iommu_flush_all_caches(iommu);
+}
+
+/**
+ * amd_iommu_has_unity_map - Does the firmware list a unity map for a device (IVMD)?
+ * @pci_seg:	Segment of the device
+ * @devid:	The device
+ *
+ * Context: Any.
+ * Return: True if so: the device may do DMA to memory of the firmware at any time.
+ */
+bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
+{
+	struct unity_map_entry *entry;
+
+	list_for_each_entry(entry, &pci_seg->unity_map, list) {
+		if (devid >= entry->devid_start && devid <= entry->devid_end)
+			return true;
+	}
+	return false;
 }
 
 /* Of an endpoint. Returns false if it was none that is a bus master. */

@@ -6,16 +6,26 @@
 #ifndef _AMD_LIVEUPDATE_H
 #define _AMD_LIVEUPDATE_H
 
+#include <linux/bits.h>
 #include <linux/iommu_liveupdate.h>
 
-struct amd_iommu;
-struct amd_iommu_pci_seg;
+#include "amd_iommu_types.h"
+
 struct iommu_device;
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE
-extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
-#define AMD_LIVEUPDATE_OPS	(&amd_liveupdate_ops)
+/* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
+#define DTE_FLAG_SA			BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
+#define DTE_IRQ_IGNORE_UNMAPPED		BIT_ULL(5)
 
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+/* amd_iommu::flags: the unit is not disabled, neither at shutdown nor while it is set up */
+#define AMD_IOMMU_FLAG_STAYS		BIT(1)
+
+extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
+#define AMD_LIVEUPDATE_OPS		(&amd_liveupdate_ops)
+
+bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_lu_domain_ids;
@@ -31,8 +41,12 @@ void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 			       const struct iommu_lu_device_ser *ser);
 int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
-#else
-#define AMD_LIVEUPDATE_OPS	NULL
-#endif
+
+#else /* !CONFIG_IOMMU_LIVEUPDATE */
+
+#define AMD_IOMMU_FLAG_STAYS		0
+#define AMD_LIVEUPDATE_OPS		NULL
+
+#endif /* CONFIG_IOMMU_LIVEUPDATE */
 
 #endif /* _AMD_LIVEUPDATE_H */

@@ -18,7 +18,6 @@
 #include <linux/xarray.h>
 
 #include "amd_iommu.h"
-#include "irq_liveupdate.h"
 #include "liveupdate.h"
 #include "../iommu-liveupdate.h"
 
