@@ -55,7 +55,7 @@
 /* More than there are devices whose time-outs can come one after the other */
 #define FLUSH_TRIES		16
 
-/* When the table is looked through */
+/* How many entries are scanned at once */
 #define IRTES_AT_ONCE		64
 
 static struct ir_table *domain_table(struct irq_domain *d)
@@ -430,9 +430,9 @@ static void intel_ir_release(struct irq_domain *d, const struct irq_lu_vector_se
 }
 
 /*
- * As most of the table. All of it is looked through while the guests are paused,
- * so only the halves which make an entry present, or suppress its faults, are: an
- * entry which is neither is as good as new whatever the other half says.
+ * Most of the table is unused, and all of it is scanned while the guests are paused. So
+ * only the lower halves are read: if one is zero, the entry is not present and suppresses
+ * no faults, and its upper half does not matter.
  */
 static bool irtes_unused(const struct irte *irte)
 {
@@ -525,8 +525,8 @@ bool intel_ir_take_over(struct intel_iommu *iommu)
  * @iommu:	Unit of the table
  * @base:	The table
  *
- * The table of the previous kernel stays in use until remapping is disabled, and
- * what is written there meanwhile would be taken for entries. It is lost.
+ * The unit reads the table of the previous kernel until remapping is disabled, and would
+ * take whatever is written there for entries. So that table is not freed.
  *
  * Context: May sleep.
  */

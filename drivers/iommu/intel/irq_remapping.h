@@ -87,10 +87,10 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 }
 
 /*
- * Before modify_irte() writes @irte: an entry which was taken over and is closed
- * by its user goes back to what the take over has found, without faults and with
- * its source-id fields. It is opened again low half first. Returns false when the
- * hardware keeps a blocked entry, and software goes on with its own copy.
+ * Before modify_irte() writes @irte: an entry that was taken over and is closed by its
+ * user keeps its source-id fields and reports no faults, as when it was taken over. It is
+ * opened again low half first. Returns false for a blocked entry, which does not change:
+ * only the software copy is updated then.
  */
 static inline bool irte_prepare(struct ir_table *table, unsigned int index,
 				struct irte *irte)

@@ -734,7 +734,7 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 
 static void context_flush(struct intel_iommu *iommu, const struct context_entry *old, u16 id)
 {
-	u16 did = (old->hi >> 8) & 0xffff;
+	u16 did = context_domain_id(old);
 
 	if (sm_supported(iommu)) {
 		/* Which domain ids the old table has is not known. */
@@ -817,7 +817,7 @@ void intel_liveupdate_block(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
-	if (!is_kdump_kernel() && dev_is_pci(dev))
+	if (info->iommu->copied_tables && !is_kdump_kernel() && dev_is_pci(dev))
 		pci_for_each_dma_alias(to_pci_dev(dev), intel_lu_block_id, info->iommu);
 }
 
@@ -862,11 +862,11 @@ static void intel_lu_finish_unit(struct iommu_device *iommu_dev)
 	struct intel_iommu *iommu = to_intel_iommu(iommu_dev);
 	unsigned int i;
 
-	scoped_guard(spinlock, &iommu->lock) {
-		for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
-			if (*root_half(iommu, i) & 1)
-				intel_lu_finish_table(iommu, i);
-		}
+	for (i = 0; i < IOMMU_LU_NR_TABLES; i++) {
+		guard(spinlock)(&iommu->lock);
+
+		if (*root_half(iommu, i) & 1)
+			intel_lu_finish_table(iommu, i);
 	}
 	if (!iommu->direct_pasid_dir)
 		return;

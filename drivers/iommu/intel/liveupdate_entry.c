@@ -20,9 +20,6 @@
 #include "pasid.h"
 #include "../iommu-liveupdate.h"
 
-/* Context entry of legacy mode, VT-d spec r4.1 sec 9.3 */
-#define CONTEXT_DID(hi)		(((hi) >> 8) & 0xffff)
-
 /* Context entry of scalable mode, VT-d spec r4.1 sec 9.4 */
 #define CONTEXT_PDTS(lo)	(((lo) >> 9) & 7)
 #define CONTEXT_RID_PASID(hi)	((hi) & GENMASK_ULL(19, 0))
@@ -129,17 +126,18 @@ int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain
  * The kernel which takes over
  */
 
-static const char *check_legacy(const struct iommu_lu_device_ser *ser)
+static const char *check_legacy(const struct iommu_lu_device_ser *ser,
+				const struct context_entry *context)
 {
-	unsigned int tt = CONTEXT_TT(ser->entry[0]);
+	unsigned int tt = CONTEXT_TT(context->lo);
 
 	if (ser->pasid_dir)
 		return "PASID directory in legacy mode";
 	if (tt != CONTEXT_TT_MULTI_LEVEL && tt != CONTEXT_TT_DEV_IOTLB)
 		return "entry does not translate";
-	if (CONTEXT_DID(ser->entry[1]) != ser->domain_id)
+	if (context_domain_id(context) != ser->domain_id)
 		return "domain id differs from its record";
-	if ((ser->entry[0] & VTD_PAGE_MASK) != iommu_lu_pages_first(&ser->tables))
+	if ((context->lo & VTD_PAGE_MASK) != iommu_lu_pages_first(&ser->tables))
 		return "entry leads to other tables";
 	return NULL;
 }
@@ -216,7 +214,7 @@ const char *intel_liveupdate_check_entry(struct intel_iommu *iommu,
 		return "entry differs from its record";
 	if (ser->domain_id < IDA_START_DID || ser->domain_id >= cap_ndoms(iommu->cap))
 		return "invalid domain id";
-	return sm_supported(iommu) ? check_scalable(ser) : check_legacy(ser);
+	return sm_supported(iommu) ? check_scalable(ser) : check_legacy(ser, context);
 }
 
 /**
