@@ -8,8 +8,8 @@
  *	live_vm -s 2 BDF	continues it in the next kernel, where all begins again
  *	killall -QUIT live_vm	ends its I/O, and puts what it reports into a file
  *
- * SIGHUP cancels the update, and prepares the next one. SIGINT is the reset button of
- * the virtual machine. With
+ * SIGHUP cancels the update, prepares the next one, and puts into a file whether that has
+ * failed. SIGINT is the reset button of the virtual machine. With
  *
  *	-c 1, -c 2	the virtual machine is handed over, the device is not
  *	-u 2		another VMM was killed with the device, before it had bound it
@@ -17,8 +17,8 @@
  *			device starts cold, and so does the guest
  *	-r		there is no update, and the report is printed
  *	-n		it is not handed over: it ends with this kernel
- *	-d		it is a service of systemd, in either kernel: SIGTERM makes it prepare,
- *			pause and end, and systemd keeps the session
+ *	-d		it is a service of systemd, in either kernel: after SIGHUP, SIGTERM makes
+ *			it pause and end, and systemd keeps the session
  *	-m MIB		the guest gets so much memory
  *	-g linux	there is another guest
  */
@@ -47,6 +47,7 @@
 #define SESSION		"live_vm"
 #define KEPT		"session"	/* under this name, by the manager */
 #define REPORT		"/tmp/live_vm"
+#define ANSWER		"/tmp/live_vm_preserved"
 #define MEMORY_TOKEN	1
 #define STATE_TOKEN	2
 #define DEVICE_TOKEN	3
@@ -157,17 +158,38 @@ static void end_stage(void)
 	freopen("/dev/null", "w", stdout);
 }
 
-static void prepare(struct files *files, struct handover *state)
+static void cancel(struct files *files)
 {
+	close(files->session);
+	files->session = -1;
+}
+
+/* What fails leaves nothing preserved. */
+static int preserve(struct files *files, struct handover *state)
+{
+	int ret;
+
 	files->session = luo_create_session(SESSION);
-	check(files->session, "session");
-	check(luo_preserve_fd(files->session, files->memory, MEMORY_TOKEN), "preserve memory");
-	check(luo_preserve_fd(files->session, files->state, STATE_TOKEN), "preserve state");
-	if (device_goes_along)
-		check(luo_preserve_fd(files->session, device.dev.fd, DEVICE_TOKEN),
-		      "preserve device");
+	if (files->session < 0)
+		return files->session;
+	ret = luo_preserve_fd(files->session, files->memory, MEMORY_TOKEN);
+	if (!ret)
+		ret = luo_preserve_fd(files->session, files->state, STATE_TOKEN);
+	if (!ret && device_goes_along)
+		ret = luo_preserve_fd(files->session, device.dev.fd, DEVICE_TOKEN);
+	if (ret) {
+		cancel(files);
+		return ret;
+	}
 	if (guest->prepared)
 		guest->prepared(&vm, &state->pause);
+
+	return 0;
+}
+
+static void prepare(struct files *files, struct handover *state)
+{
+	check(preserve(files, state), "preserve");
 }
 
 static void pause_and_save(struct handover *state)
@@ -195,7 +217,17 @@ static void pause_and_jump(struct handover *state)
 	check(vm_run(&vm), "start CPUs");
 }
 
-/* Who waits for the file finds it complete. */
+/* Who waits for a file finds it complete. */
+static void answer(int ret)
+{
+	FILE *file = fopen(ANSWER ".next", "w");
+
+	check(file ? 0 : -errno, ANSWER);
+	fprintf(file, "%d\n", -ret);
+	fclose(file);
+	check(rename(ANSWER ".next", ANSWER) ? -errno : 0, ANSWER);
+}
+
 static void report(const struct handover *state)
 {
 	check(freopen(REPORT ".next", "w", stdout) ? 0 : -errno, REPORT);
@@ -208,7 +240,8 @@ static void report(const struct handover *state)
 /* The session lives on without its VMM, and the device with it. */
 static void end_service(struct files *files, struct handover *state)
 {
-	prepare(files, state);
+	if (files->session < 0)
+		exit(0);
 	pause_and_save(state);
 	check(service_keep_fd(KEPT, files->session), "give session to the manager");
 	exit(0);
@@ -223,8 +256,8 @@ static void serve(struct files *files, struct handover *state, const sigset_t *s
 		if (signal == SIGUSR1) {
 			pause_and_jump(state);
 		} else if (signal == SIGHUP) {
-			close(files->session);
-			prepare(files, state);
+			cancel(files);
+			answer(preserve(files, state));
 		} else if (signal == SIGINT) {
 			reset_guest(files->memory);
 		} else if (signal == SIGTERM) {
@@ -382,7 +415,7 @@ static void stage_2(const char *bdf, bool again)
 	prepare_and_serve(&files, state, &signals);
 }
 
-/* An outgoing one is that of a VMM which was stopped without an update. */
+/* An outgoing one is that of a VMM which was stopped although there was no update. */
 static bool is_incoming(int session)
 {
 	int fd = luo_retrieve_fd(session, MEMORY_TOKEN);
@@ -393,10 +426,10 @@ static bool is_incoming(int session)
 	return fd != -EINVAL;
 }
 
-static void forget_session(int session)
+static void forget_session(struct files *files)
 {
 	check(service_forget_fd(KEPT), "take session from the manager");
-	close(session);
+	cancel(files);
 }
 
 /* What the manager of the old kernel has kept, that of the next one gives back. */
@@ -414,10 +447,10 @@ static void run_service(const char *bdf)
 		pause_step(&state->pause, "boot");
 		continue_guest(bdf, &files, state);
 		ksft_test_result(guest->goes_on(&vm), "the guest goes on\n");
-		forget_session(files.session);
+		forget_session(&files);
 	} else {
 		if (files.session >= 0)
-			forget_session(files.session);
+			forget_session(&files);
 		state = start_with_memory(bdf, &files);
 	}
 	check(service_is_ready(), "tell the manager");
