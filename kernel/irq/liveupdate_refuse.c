@@ -41,8 +41,9 @@ static unsigned long irq_lu_key(u32 segment, u16 devid)
 
 /*
  * The outcome is decided by this kernel, so a refusal while it hands devices over itself
- * is none. The first reason counts: the others follow from it. It is lost if there is no
- * memory for it.
+ * is none. The first reason counts: the others follow from it. It is small, and there is
+ * one for a device at most: without it, a device that was refused would pass for one that
+ * was not handed over.
  */
 static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step step,
 			    const char *reason)
@@ -52,8 +53,9 @@ static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step ste
 	if (step < IRQ_LIVEUPDATE_TAKE_OVER)
 		return;
 
-	copy = kstrdup(reason, GFP_KERNEL);
-	if (copy && xa_insert(&irq_lu_reasons, irq_lu_key(segment, devid), copy, GFP_KERNEL))
+	copy = kstrdup(reason, GFP_KERNEL | __GFP_NOFAIL);
+	if (xa_insert(&irq_lu_reasons, irq_lu_key(segment, devid), copy,
+		      GFP_KERNEL | __GFP_NOFAIL))
 		kfree(copy);
 }
 

@@ -7,6 +7,7 @@
  * which there is nothing but the structures.
  */
 
+#include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/static_stub.h>
@@ -777,6 +778,25 @@ static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
 	expect_outcome_of(test, pdev, NULL);
 }
 
+static void outcome_is_known_without_memory(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+	unsigned int n = 0;
+	bool failed;
+
+	init_failing(test);
+	do {
+		start_outcome_of(test, pdev);
+		fail_nth(++n);
+		irq_liveupdate_refuse_at(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
+					 IRQ_LIVEUPDATE_STOP, "its unit is disabled");
+		failed = stop_failing();
+		expect_outcome_of(test, pdev, "its unit is disabled");
+	} while (failed && n < MAX_ALLOCATIONS);
+	KUNIT_EXPECT_FALSE(test, failed);
+}
+
 static void reset_lost(void *was)
 {
 	pci_lu_in_lost = was;
@@ -855,6 +875,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
+	KUNIT_CASE(outcome_is_known_without_memory),
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
 	{}
 };
