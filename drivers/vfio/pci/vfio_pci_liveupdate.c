@@ -86,6 +86,7 @@
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -248,7 +249,7 @@ static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
 }
 
 /* What can only be reset together, and is in use, is handed over together. */
-static int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
+VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
 	const char *left_out;

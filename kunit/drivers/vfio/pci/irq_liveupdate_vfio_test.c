@@ -90,11 +90,73 @@ static void asking_does_not_need_the_device_set(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, vfio_liveupdate_refuses(device));
 }
 
+/* Two devices of a set. Their user holds its lock until memory arrives that he has mapped. */
+struct fake_set {
+	struct vfio_device_set		dev_set;
+	struct pci_dev			pdevs[2];
+	struct vfio_pci_core_device	vdevs[2];
+};
+
+static struct fake_set *fake_set(struct kunit *test)
+{
+	struct fake_set *set = kunit_kzalloc(test, sizeof(*set), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, set);
+	mutex_init(&set->dev_set.lock);
+	INIT_LIST_HEAD(&set->dev_set.device_list);
+	for (unsigned int i = 0; i < ARRAY_SIZE(set->vdevs); i++) {
+		struct vfio_device *device = &set->vdevs[i].vdev;
+
+		set->pdevs[i].dev.init_name = i ? "fake.1" : "fake.0";
+		set->vdevs[i].pdev = &set->pdevs[i];
+		device->dev = &set->pdevs[i].dev;
+		device->dev_set = &set->dev_set;
+		list_add_tail(&device->dev_set_list, &set->dev_set.device_list);
+	}
+	return set;
+}
+
+static void preserve_does_not_wait_for_the_device_set(struct kunit *test)
+{
+	struct vfio_device *device = &fake_set(test)->vdevs[0].vdev;
+
+	scoped_guard(mutex, &device->dev_set->lock)
+		KUNIT_EXPECT_EQ(test, vfio_liveupdate_keep_attachment(device, NULL), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, device->preserved);
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&device->dev_set->lock));
+}
+
+static void freeze_does_not_wait_for_the_device_set(struct kunit *test)
+{
+	struct fake_set *set = fake_set(test);
+
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
+	scoped_guard(mutex, &set->dev_set.lock)
+		KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, mutex_is_locked(&set->dev_set.lock));
+}
+
+static void open_device_of_a_set_is_not_left_out(struct kunit *test)
+{
+	struct fake_set *set = fake_set(test);
+
+	set->vdevs[0].vdev.open_count = 1;
+	set->vdevs[0].vdev.preserved = true;
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
+	set->vdevs[1].vdev.open_count = 1;
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), -EBUSY);
+	set->vdevs[1].vdev.preserved = true;
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
+}
+
 static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
 	KUNIT_CASE(unknown_bit_is_refused),
 	KUNIT_CASE(every_known_bit_counts),
 	KUNIT_CASE(asking_does_not_need_the_device_set),
+	KUNIT_CASE(preserve_does_not_wait_for_the_device_set),
+	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
+	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
 	{}
 };
 
