@@ -11,8 +11,10 @@
 
 struct liveupdate_flb_op_args;
 struct liveupdate_flb_ops;
+struct notifier_block;
 struct pci_dev;
 struct pci_lu_dev_ser;
+struct work_struct;
 
 /* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
 extern struct mutex pci_lu_lock;
@@ -25,5 +27,10 @@ void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev);
 int pci_flb_retrieve(struct liveupdate_flb_op_args *args);
 void pci_flb_finish(struct liveupdate_flb_op_args *args);
 void pci_flb_abandon(struct liveupdate_flb_op_args *args);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+extern struct work_struct pci_lu_probe_work;
+int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused);
+#endif
 
 #endif /* _DRIVERS_PCI_LIVEUPDATE_H */

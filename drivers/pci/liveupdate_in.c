@@ -23,8 +23,9 @@
  *    taken over when it is at the same segment, bus, device and function, has
  *    the same vendor id, device id and header type, and every bridge above it is
  *    the recorded one with the recorded bus numbers. It is then *incoming*: it
- *    is not put to sleep, nobody resets its bus or slot, and only a driver that
- *    takes over running devices binds to it, see pci_liveupdate_may_bind().
+ *    is not put to sleep, nor is the system, nobody resets its bus or slot, and
+ *    only a driver that takes over running devices binds to it, see
+ *    pci_liveupdate_may_bind().
  *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
  *    that is a bus master, and that is not on the list at this address or does not
@@ -77,10 +78,12 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -428,6 +431,32 @@ bool pci_liveupdate_bus_running(struct pci_bus *bus)
 }
 
 /*
+ * A running device that sleeps loses its state. One that does not has its configuration
+ * space written when the system resumes.
+ */
+VISIBLE_IF_KUNIT int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	struct pci_dev *pdev = NULL;
+
+	if (action != PM_SUSPEND_PREPARE && action != PM_HIBERNATION_PREPARE &&
+	    action != PM_RESTORE_PREPARE)
+		return NOTIFY_DONE;
+
+	for_each_pci_dev(pdev) {
+		if (pci_liveupdate_incoming(pdev)) {
+			pci_err(pdev, "live update: no system sleep before it is finished\n");
+			pci_dev_put(pdev);
+			return notifier_from_errno(-EBUSY);
+		}
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block pci_lu_sleep_nb = {
+	.notifier_call	= pci_lu_sleep,
+};
+
+/*
  * Drivers which were kept from binding to a device until it was finished. Not if it
  * has found another one, even one from which somebody is unbinding it: that takes as
  * long as the user of the device likes, and is not to be undone afterwards.
@@ -443,7 +472,7 @@ static void pci_lu_probe(struct work_struct *work)
 	}
 }
 
-static DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
+VISIBLE_IF_KUNIT DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
 
 /**
  * pci_liveupdate_may_bind() - May a driver bind to a device?
@@ -729,9 +758,10 @@ static int __init pci_liveupdate_init(void)
 		pci_lu_in_lost = is_kho_boot();
 
 	/* Without the list, no device can be found for what was handed over. */
-	if (!pci_lu_in)
-		pci_msi_liveupdate_finish_rest();
+	if (pci_lu_in)
+		return register_pm_notifier(&pci_lu_sleep_nb);
 
+	pci_msi_liveupdate_finish_rest();
 	return 0;
 }
 postcore_initcall(pci_liveupdate_init);
