@@ -101,7 +101,7 @@ static void dte_report_faults(struct dev_table_entry *dte)
 
 /*
  * update_dte256() loses its write if the entry changes meanwhile, so take its lock. An
- * entry that has no lock yet was never written.
+ * entry that has no lock yet was never written, and gets one under the lock held here.
  */
 static void report_faults(struct amd_iommu *iommu, u16 devid)
 {
@@ -112,11 +112,13 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
 	if (dte_reports_faults(dte))
 		return;
 
-	dev_data = search_dev_data(iommu, devid);
-	if (!dev_data) {
-		dte_report_faults(dte);
-		return;
+	scoped_guard(spinlock, &amd_iommu_dev_data_lock) {
+		dev_data = search_dev_data(iommu, devid);
+		if (!dev_data)
+			dte_report_faults(dte);
 	}
+	if (!dev_data)
+		return;
 
 	guard(spinlock_irqsave)(&dev_data->dte_lock);
 	dte_report_faults(dte);
@@ -137,6 +139,8 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 		cond_resched();
 	}
 	amd_iommu_flush_all_caches(iommu);
+	/* The other units have been flushed when they were set up, which is later as well. */
+	amd_liveupdate_free_refused_ids();
 }
 
 /**

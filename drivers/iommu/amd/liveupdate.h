@@ -41,6 +41,7 @@ void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 			       const struct iommu_lu_device_ser *ser);
 int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
+void amd_liveupdate_free_refused_ids(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 

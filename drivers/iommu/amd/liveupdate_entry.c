@@ -14,6 +14,7 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/mem_encrypt.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/xarray.h>
 
@@ -95,6 +96,99 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 }
 
 /*
+ * Domain ids
+ */
+
+/* How many use a domain id which is reserved: ids are those of all units. */
+VISIBLE_IF_KUNIT struct xarray amd_lu_domain_ids = XARRAY_INIT(amd_lu_domain_ids, 0);
+static DEFINE_MUTEX(amd_lu_domain_ids_lock);
+
+/* One of them is an entry which was refused. */
+#define ID_REFUSED	XA_MARK_0
+
+static unsigned long domain_id_users(u32 id)
+{
+	void *users = xa_load(&amd_lu_domain_ids, id);
+
+	return users ? xa_to_value(users) : 0;
+}
+
+/**
+ * amd_liveupdate_reserve_domain_id - Keep a domain id from domains of this kernel
+ * @iommu:	Unit which uses it
+ * @id:		The domain id
+ *
+ * Context: May sleep.
+ * Return: 0 or a negative errno.
+ */
+int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id)
+{
+	unsigned long users;
+	int ret;
+
+	guard(mutex)(&amd_lu_domain_ids_lock);
+
+	users = domain_id_users(id);
+	if (!users) {
+		ret = amd_iommu_pdom_id_reserve(id, GFP_KERNEL);
+		if (ret < 0)
+			return ret;
+	}
+
+	ret = xa_err(xa_store(&amd_lu_domain_ids, id, xa_mk_value(users + 1), GFP_KERNEL));
+	if (ret && !users)
+		amd_iommu_pdom_id_free(id);
+	return ret;
+}
+
+/**
+ * amd_liveupdate_free_domain_id - Undo amd_liveupdate_reserve_domain_id()
+ * @iommu:	Unit which uses it
+ * @id:		The domain id
+ *
+ * Context: May sleep.
+ */
+void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id)
+{
+	unsigned long users;
+
+	guard(mutex)(&amd_lu_domain_ids_lock);
+
+	users = domain_id_users(id);
+	if (users > 1) {
+		/* Replaces a value, so that no memory is needed. */
+		xa_store(&amd_lu_domain_ids, id, xa_mk_value(users - 1), GFP_KERNEL);
+		return;
+	}
+	xa_erase(&amd_lu_domain_ids, id);
+	amd_iommu_pdom_id_free(id);
+}
+
+/* No domain of this kernel gets what the units have cached under the domain id. */
+static void refuse_domain_id(u32 id)
+{
+	if (!xa_get_mark(&amd_lu_domain_ids, id, ID_REFUSED) &&
+	    !amd_liveupdate_reserve_domain_id(NULL, id))
+		xa_set_mark(&amd_lu_domain_ids, id, ID_REFUSED);
+}
+
+/**
+ * amd_liveupdate_free_refused_ids - Free the domain ids of entries which were refused
+ *
+ * Context: May sleep. All units have been flushed since the entries were closed.
+ */
+void amd_liveupdate_free_refused_ids(void)
+{
+	unsigned long id;
+	void *users;
+
+	xa_for_each_marked(&amd_lu_domain_ids, id, users, ID_REFUSED) {
+		xa_clear_mark(&amd_lu_domain_ids, id, ID_REFUSED);
+		amd_liveupdate_free_domain_id(NULL, id);
+	}
+}
+
+/*
  * The kernel which takes over
  */
 
@@ -169,8 +263,7 @@ bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	if (!reason)
 		return true;
 
-	/* No domain of this kernel ever gets what the unit has cached under the domain id. */
-	amd_liveupdate_reserve_domain_id(NULL, FIELD_GET(DTE_DOMID_MASK, dte->data[1]));
+	refuse_domain_id(FIELD_GET(DTE_DOMID_MASK, dte->data[1]));
 	iommu_liveupdate_refuse_entry(pci_seg->id, devid, reason);
 	return false;
 }
@@ -195,75 +288,23 @@ static void close_left(struct dev_table_entry *dte, const struct iommu_lu_device
  * The device may be gone, and another one may come in its place. The caller flushes
  * the caches.
  *
- * Context: Any.
+ * Context: Process context, does not sleep.
  */
 void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 			       const struct iommu_lu_device_ser *ser)
 {
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
 	struct dev_table_entry *dte = &get_dev_table(iommu)[ser->devid];
-	struct iommu_dev_data *dev_data = search_dev_data(iommu, ser->devid);
+	struct iommu_dev_data *dev_data;
 
-	if (!dev_data) {
-		close_left(dte, ser);
-		return;
+	scoped_guard(spinlock, &amd_iommu_dev_data_lock) {
+		dev_data = search_dev_data(iommu, ser->devid);
+		if (!dev_data)
+			close_left(dte, ser);
 	}
+	if (!dev_data)
+		return;
 
 	guard(spinlock_irqsave)(&dev_data->dte_lock);
 	close_left(dte, ser);
-}
-
-/* How many units use a domain id which is reserved: ids are those of all units. */
-VISIBLE_IF_KUNIT struct xarray amd_lu_domain_ids = XARRAY_INIT(amd_lu_domain_ids, 0);
-
-static unsigned long domain_id_users(u32 id)
-{
-	void *users = xa_load(&amd_lu_domain_ids, id);
-
-	return users ? xa_to_value(users) : 0;
-}
-
-/**
- * amd_liveupdate_reserve_domain_id - Keep a domain id from domains of this kernel
- * @iommu:	Unit which uses it
- * @id:		The domain id
- *
- * Context: May sleep. Calls are serialized.
- * Return: 0 or a negative errno.
- */
-int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id)
-{
-	unsigned long users = domain_id_users(id);
-	int ret;
-
-	if (!users) {
-		ret = amd_iommu_pdom_id_reserve(id, GFP_KERNEL);
-		if (ret < 0)
-			return ret;
-	}
-
-	ret = xa_err(xa_store(&amd_lu_domain_ids, id, xa_mk_value(users + 1), GFP_KERNEL));
-	if (ret && !users)
-		amd_iommu_pdom_id_free(id);
-	return ret;
-}
-
-/**
- * amd_liveupdate_free_domain_id - Undo amd_liveupdate_reserve_domain_id()
- * @iommu:	Unit which uses it
- * @id:		The domain id
- *
- * Context: May sleep. Calls are serialized.
- */
-void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id)
-{
-	unsigned long users = domain_id_users(id);
-
-	if (users > 1) {
-		/* Replaces a value, so that no memory is needed. */
-		xa_store(&amd_lu_domain_ids, id, xa_mk_value(users - 1), GFP_KERNEL);
-		return;
-	}
-	xa_erase(&amd_lu_domain_ids, id);
-	amd_iommu_pdom_id_free(id);
 }

@@ -56,8 +56,8 @@
  * @dte_stores:	Number of stores to the lower half of the DTE of the device
  * @dte_values:	Number of values which it had there after the old one
  * @last:	The last one of those
- * @writer:	Whose lock those hold who write the DTE, or NULL
- * @unlocked:	Number of stores without it
+ * @writer:	Whose lock those hold who write the DTE. NULL: there is no such device yet
+ * @unlocked:	Number of stores without it, or without the lock to add a device
  * @cached:	The DTE when it was last invalidated
  * @flushed_domid: Domain id which was flushed last
  * @flush_is_late: That was after the DTE was invalidated
@@ -1197,6 +1197,13 @@ static void expect_domain_id_is_taken(struct kunit *test, u32 id)
 	KUNIT_EXPECT_EQ(test, amd_iommu_pdom_id_reserve(id, GFP_KERNEL), -ENOSPC);
 }
 
+/* All units have been flushed. */
+static void expect_domain_id_is_free(struct kunit *test, u32 id)
+{
+	KUNIT_ASSERT_EQ(test, amd_iommu_pdom_id_reserve(id, GFP_KERNEL), id);
+	amd_iommu_pdom_id_free(id);
+}
+
 static void mappings_are_compared_with_their_record(struct kunit *test)
 {
 	const struct entry_change *c = test->param_value;
@@ -1222,6 +1229,8 @@ static void mappings_are_compared_with_their_record(struct kunit *test)
 	if (c->refused) {
 		expect_no_dma(test, table);
 		expect_domain_id_is_taken(test, FIELD_GET(DTE_DOMID_MASK, before.data[1]));
+		amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+		expect_domain_id_is_free(test, FIELD_GET(DTE_DOMID_MASK, before.data[1]));
 		return;
 	}
 	KUNIT_EXPECT_EQ(test, dte->data[0], before.data[0]);
@@ -1281,6 +1290,11 @@ static struct iommu_domain *alloc_domain(struct kunit *test, struct device *dev)
 	return domain;
 }
 
+static void note_lock(struct fake_unit *unit, spinlock_t *lock)
+{
+	unit->unlocked += !raw_spin_is_locked(&lock->rlock);
+}
+
 /* Runs in NMI context, after each store to the lower half of the DTE. */
 static void note_dte(struct perf_event *bp, struct perf_sample_data *data, struct pt_regs *regs)
 {
@@ -1290,8 +1304,7 @@ static void note_dte(struct perf_event *bp, struct perf_sample_data *data, struc
 	bool new = dte->data[0] == unit->last.data[0] && dte->data[1] == unit->last.data[1];
 
 	unit->dte_stores++;
-	if (unit->writer && !raw_spin_is_locked(&unit->writer->dte_lock.rlock))
-		unit->unlocked++;
+	note_lock(unit, unit->writer ? &unit->writer->dte_lock : &amd_iommu_dev_data_lock);
 	if (old || new)
 		return;
 	/* The first value which is not the old one */
@@ -1460,6 +1473,55 @@ static void finish_excludes_the_writer_of_an_entry(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
 	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 1);
 	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+}
+
+/* A device may be found at the same time whose entry nobody has written yet. */
+static void finish_excludes_the_first_writer_of_an_entry(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+
+	leave_mappings(test, dte);
+	watch_dte(test);
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+
+	the_unit->dte_stores = 0;
+	dte->data[1] = DTE_FLAG_SA;
+	the_unit->unlocked = 0;
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
+	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 1);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+}
+
+/* Runs in NMI context: takes notes. */
+static void note_device(struct perf_event *bp, struct perf_sample_data *data,
+			struct pt_regs *regs)
+{
+	note_lock(bp->overflow_handler_context, &amd_iommu_dev_data_lock);
+}
+
+/* Here the alias of one which is there already */
+static void device_is_added_under_the_lock_of_finish(struct kunit *test)
+{
+	struct llist_head *list = &the_unit->pci_seg.dev_data_list;
+	struct device *dev = probe_device(0);
+	struct iommu_dev_data *added;
+
+	add_segment(test);
+	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
+	watch(test, &list->first, HW_BREAKPOINT_LEN_8, note_device, the_unit);
+	amd_iommu_block_device(dev);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+
+	added = search_dev_data(&the_unit->iommu, SOURCE + 1);
+	KUNIT_ASSERT_NOT_NULL(test, added);
+	llist_del_first(list);
+	kfree(added);
+	/* It is watched indeed. */
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 1);
 }
 
 /* A unit which knows no command that invalidates everything */
@@ -1683,6 +1745,8 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
 	KUNIT_CASE(finish_closes_mappings_which_nobody_has_left),
 	KUNIT_CASE(finish_excludes_the_writer_of_an_entry),
+	KUNIT_CASE(finish_excludes_the_first_writer_of_an_entry),
+	KUNIT_CASE(device_is_added_under_the_lock_of_finish),
 	KUNIT_CASE(finish_flushes_any_domain_id),
 	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(alias_without_memory_is_closed),
