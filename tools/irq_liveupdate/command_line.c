@@ -213,7 +213,8 @@ static bool same_mode(const char *next, const char *running)
 	for (scalable = false; scalable <= true; scalable++) {
 		set_initially(on);
 		set_initially(now);
-		on[SCALABLE] = now[SCALABLE] = scalable;
+		on[SCALABLE] = scalable;
+		now[SCALABLE] = scalable;
 		read_line(on, next);
 		read_line(now, running);
 		if (on[SCALABLE] != now[SCALABLE])
