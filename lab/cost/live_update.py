@@ -26,7 +26,7 @@ PARAMETERS = "hpet=disable clocksource=tsc quiet"
 # With -icount QEMU 10.0 stops at the first write to a register of an x2APIC's timer.
 MODE = "xapic"
 
-SLOWNESS = 10
+SLOWNESS = 40
 
 # What is measured, and what a boot is held against: CONFIG_IRQ_LIVEUPDATE=n
 FLAVOUR = "cost"
