@@ -24,17 +24,16 @@
  *    enabled.
  *
  * 3. The next kernel finds the unit enabled. If the record of the unit,
- *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps
- *    using the tables of the previous kernel, in place, and so it does with each
- *    entry that is what its record says (iommu-liveupdate-in.c). The pages that a
- *    record names are taken from KHO when the record is read, so that each of them is
- *    freed with that record only. An entry without a valid record is closed. If the unit
- *    is refused, the driver sets new tables, in which no entry is present, while
- *    translation stays enabled. Either way, a device
- *    which had mappings is stopped when it is found: its DMA would fail. If the root of
- *    the records is refused, nobody knows which devices had some: all of them are
- *    kept from memory and go on. Before it disables translation for any reason, it calls
- *    iommu_liveupdate_stop_device().
+ *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps using
+ *    the tables of the previous kernel, in place, and so it does with each entry that
+ *    is what its record says (iommu-liveupdate-in.c). The pages that a record names are
+ *    taken from KHO when the record is read, so that each of them is freed with that
+ *    record only. An entry without a valid record is closed. If the unit is refused,
+ *    the driver sets new tables, in which no entry is present, while translation stays
+ *    enabled. In both cases a device that had mappings is stopped when it is found: its
+ *    DMA would fail. If the root of the records is refused, nobody knows which devices
+ *    had some: none is stopped, and none can reach memory. Before it disables
+ *    translation for any reason, it calls iommu_liveupdate_stop_device().
  *
  * 4. The group of a device that was handed over starts on the domain
  *    &iommu_liveupdate_ops.handed_over of the driver instead of the default

@@ -125,4 +125,4 @@ def test_the_repository_has_one_message_for_each_patch():
     folder = os.path.join(os.path.dirname(__file__), "..", "..", "series")
     names = {patch.name for patch in series_plan.read_plan(folder)}
     files = {name.rsplit(".", 1)[0] for name in os.listdir(folder) if "." in name}
-    assert files == names | {"cover", "README"}
+    assert files == names | {"cover", "README", "objections"}
