@@ -92,7 +92,7 @@ static unsigned int nr_tables(void)
 	return fixture->size->page == SZ_4K ? nr + gib * TABLES_PER_GIB : nr;
 }
 
-static void run_step(struct kunit *test, const char *step, void (*fn)(struct kunit *test))
+static void take_step(struct kunit *test, const char *step, void (*fn)(struct kunit *test))
 {
 	u64 begin = ktime_get_ns(), end;
 
@@ -334,20 +334,20 @@ static void release(struct kunit *test)
 
 static void each_step(struct kunit *test)
 {
-	run_step(test, "map", map);
-	run_step(test, "preserve", preserve);
+	take_step(test, "map", map);
+	take_step(test, "preserve", preserve);
 	expect_all_tables_listed(test);
-	run_step(test, "freeze", freeze);
-	run_step(test, "block", block_others);
-	run_step(test, "cancel", cancel);
+	take_step(test, "freeze", freeze);
+	take_step(test, "block", block_others);
+	take_step(test, "cancel", cancel);
 	pt_iommu_deinit(&fixture->domain.iommu);
 
 	keep_device(test);
-	run_step(test, "restore", restore);
+	take_step(test, "restore", restore);
 	KUNIT_ASSERT_NOT_NULL(test, incoming());
-	run_step(test, "adopt", adopt);
-	run_step(test, "leave", leave);
-	run_step(test, "free", release);
+	take_step(test, "adopt", adopt);
+	take_step(test, "leave", leave);
+	take_step(test, "free", release);
 	KUNIT_EXPECT_NULL(test, incoming());
 }
 
