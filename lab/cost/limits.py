@@ -57,7 +57,7 @@ KNOWN = {
     "whole handover / cold path":
         (1.14, "200,000 instructions are the same for any number of vectors; 1.02 at 256"),
     "adoption / cold path":
-        (1.01, "1.003 at 16 vectors, why is not known; 0.984 at 1, 0.971 at 64"),
+        (1.01, "1.003 and 0.997 at 16 vectors, two medians of three runs"),
     "adoption + finish / cold path, hardware operations":
         (1.06, "an entry handed over unmasked is masked for its first message: two more writes"),
     "exponent of adopt":
