@@ -210,10 +210,18 @@ def _all_scenarios(arguments):
             and not scenario.load(name).breaks]
 
 
+def _repeated(chosen, times):
+    """Each run leaves its results in a place of its own: two of them may go on at once."""
+    if times == 1:
+        return chosen
+    return [one.with_changes(name=f"{one.name}-{number}")
+            for number in range(1, times + 1) for one in chosen]
+
+
 def command_test(arguments):
     build = builds.Build(arguments.build)
-    chosen = arguments.repeat * [_load(name, arguments) for name in
-                                 arguments.scenarios or _all_scenarios(arguments)]
+    chosen = _repeated([_load(name, arguments) for name in
+                        arguments.scenarios or _all_scenarios(arguments)], arguments.repeat)
     _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}),
                   sorted({one.image for one in chosen}))
     ktap.plan(len(chosen) + 1)

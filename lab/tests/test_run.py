@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 
+import lab
 import running
 from course import run
 from course import update
@@ -102,3 +103,9 @@ def test_command_is_refused_with_the_expected_error_only():
     assert not one._allowed("session", 2, 5)
     with pytest.raises(run.RunFailed, match="No such file"):
         one._allowed("retrieve", 19)
+
+
+def test_repeated_runs_do_not_share_their_results():
+    chosen = Scenario(name="a", title=""), Scenario(name="b", title="")
+    assert [one.name for one in lab._repeated(chosen, 2)] == ["a-1", "b-1", "a-2", "b-2"]
+    assert lab._repeated(chosen, 1) == chosen
