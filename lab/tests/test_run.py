@@ -5,7 +5,6 @@ from unittest import mock
 
 import pytest
 
-import lab
 import running
 from course import run
 from course import update
@@ -13,6 +12,8 @@ from course.result import Result
 from judge.checks import Check
 from machine import vmm
 from scenarios.scenario import Scenario
+
+import lab
 
 CLEAN = Check("clean", True)
 WRONG = Check("wrong", False)
