@@ -139,7 +139,7 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 		cond_resched();
 	}
 	amd_iommu_flush_all_caches(iommu);
-	/* The other units have been flushed when they were set up, which is later as well. */
+	/* Refused entries were closed before any unit was set up and flushed. */
 	amd_liveupdate_free_refused_ids();
 }
 

@@ -17,7 +17,7 @@
 
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
-#include "kunit_mock_translation.h"
+#include "kunit_mock_device.h"
 
 #define NR_DEVICES	3
 #define ID(i)		PCI_DEVID(0, i)
@@ -148,65 +148,22 @@ static const struct iommu_domain_ops new_ops = {
 	.attach_dev	= attach_new,
 };
 
-static void free_table(void *table)
-{
-	iommu_free_pages(table);
-}
-
-static void *alloc_table(struct kunit *test)
-{
-	void *table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
-
-	KUNIT_ASSERT_NOT_NULL(test, table);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_table, table));
-	return table;
-}
-
-static void release_nothing(struct device *dev)
-{
-}
-
-static void remove_device(void *data)
-{
-	struct device *dev = data;
-
-	dev->iommu = NULL;
-	dev->bus = NULL;
-	iommu_group_remove_device(dev);
-	device_del(dev);
-	put_device(dev);
-}
-
-/* The core must not look for an IOMMU, nor a driver for the device. */
 static void add_device(struct kunit *test, unsigned int i)
 {
 	struct mock_device *mdev = &group->devs[i];
-	struct device *dev = &mdev->pdev.dev;
 
 	mdev->pdev.bus = &group->bus;
 	mdev->pdev.devfn = i;
 	mdev->aliases[mdev->nr_aliases++] = ID(i);
-	device_initialize(dev);
-	dev->release = release_nothing;
-	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev, "mock_mate%u", i));
-	KUNIT_ASSERT_EQ(test, 0, device_add(dev));
-	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group->group, dev));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_device, dev));
-	dev->bus = &pci_bus_type;
-	dev->iommu = &group->dev_iommus[i];
-	dev->iommu->iommu_dev = &group->mock.iommu;
-}
-
-static void put_group(void *iommu_group)
-{
-	iommu_group_put(iommu_group);
+	group->dev_iommus[i].iommu_dev = &group->mock.iommu;
+	mock_add_device(test, mdev, "mock_mate", group->group, &group->dev_iommus[i]);
 }
 
 static void init_domains(struct kunit *test)
 {
 	group->handed_over = mock_handed_over;
 	group->handed_over.owner = &mock_ops;
-	group->new_table = alloc_table(test);
+	group->new_table = mock_alloc_table(test);
 	group->new.tables = &group->new_table;
 	group->new.nr_tables = 1;
 	group->new.id = NEW_ID;
@@ -222,12 +179,10 @@ static int init_group(struct kunit *test)
 	group->sysdata.domain = MOCK_SEGMENT;
 	group->bus.sysdata = &group->sysdata;
 	group->mock.iommu.ops = &mock_ops;
-	group->mock.table = alloc_table(test);
+	group->mock.table = mock_alloc_table(test);
 	init_domains(test);
 
-	group->group = iommu_group_alloc();
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group->group);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_group, group->group));
+	group->group = mock_alloc_group(test);
 	for (unsigned int i = 0; i < NR_DEVICES; i++)
 		add_device(test, i);
 	leave_devices(test);

@@ -19,7 +19,7 @@
 
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
-#include "kunit_mock_translation.h"
+#include "kunit_mock_device.h"
 
 #include <trace/events/irq_liveupdate.h>
 
@@ -84,26 +84,12 @@ static bool fake_is_blocked(struct iommu_group *group)
  * Setting up
  */
 
-static void free_table(void *table)
-{
-	iommu_free_pages(table);
-}
-
-static void *alloc_table(struct kunit *test)
-{
-	void *table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
-
-	KUNIT_ASSERT_NOT_NULL(test, table);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_table, table));
-	return table;
-}
-
 static void alloc_tables(struct kunit *test, struct mock_domain *domain, unsigned int nr)
 {
 	domain->tables = kunit_kcalloc(test, nr, sizeof(*domain->tables), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, domain->tables);
 	for (domain->nr_tables = 0; domain->nr_tables < nr; domain->nr_tables++)
-		domain->tables[domain->nr_tables] = alloc_table(test);
+		domain->tables[domain->nr_tables] = mock_alloc_table(test);
 }
 
 static int mock_visit_tables(struct pt_iommu *pt,
@@ -133,53 +119,15 @@ static void init_domain(struct kunit *test, struct mock_domain *domain, u32 id)
 	alloc_tables(test, domain, NR_TABLES);
 }
 
-static void release_nothing(struct device *dev)
-{
-}
-
-static void remove_device(void *data)
-{
-	struct device *dev = data;
-
-	dev->iommu = NULL;
-	dev->bus = NULL;
-	iommu_group_remove_device(dev);
-	device_del(dev);
-	put_device(dev);
-}
-
-static void put_group(void *group)
-{
-	iommu_group_put(group);
-}
-
-static struct iommu_group *alloc_group(struct kunit *test)
-{
-	struct iommu_group *group = iommu_group_alloc();
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_group, group));
-	return group;
-}
-
-/* The core must not look for an IOMMU, nor a driver for the device. */
 static void add_device(struct kunit *test, unsigned int i, struct iommu_group *group)
 {
 	struct mock_device *mdev = &fixture->devs[i];
-	struct device *dev = &mdev->pdev.dev;
 
 	mdev->pdev.bus = &fixture->bus;
 	mdev->pdev.devfn = i;
 	mdev->aliases[mdev->nr_aliases++] = ID(i);
-	device_initialize(dev);
-	dev->release = release_nothing;
-	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev, "mock_translation%u", i));
-	KUNIT_ASSERT_EQ(test, 0, device_add(dev));
-	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group, dev));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_device, dev));
-	dev->bus = &pci_bus_type;
-	dev->iommu = &fixture->dev_iommus[i];
-	dev->iommu->iommu_dev = &fixture->mock.iommu;
+	fixture->dev_iommus[i].iommu_dev = &fixture->mock.iommu;
+	mock_add_device(test, mdev, "mock_translation", group, &fixture->dev_iommus[i]);
 	fixture->groups[i] = group;
 }
 
@@ -200,14 +148,14 @@ static int init_fixture(struct kunit *test)
 	fixture = kunit_kzalloc(test, sizeof(*fixture), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fixture);
 	fixture->mock.iommu.ops = &mock_ops;
-	fixture->mock.table = alloc_table(test);
+	fixture->mock.table = mock_alloc_table(test);
 	fixture->sysdata.domain = MOCK_SEGMENT;
 	fixture->bus.sysdata = &fixture->sysdata;
 	fixture->bus.number = BUS;
 	for (i = 0; i < ARRAY_SIZE(fixture->domains); i++)
 		init_domain(test, &fixture->domains[i], 5 + i);
 	for (i = 0; i < NR_DEVICES; i++)
-		add_device(test, i, alloc_group(test));
+		add_device(test, i, mock_alloc_group(test));
 	kunit_activate_static_stub(test, iommu_group_is_blocked, fake_is_blocked);
 	kunit_activate_static_stub(test, iommu_group_owner_domain, attached_to);
 	return 0;
@@ -312,7 +260,7 @@ static void expect_nothing_preserved(struct kunit *test)
 	for (i = 0; i < MOCK_ENTRIES; i++)
 		KUNIT_EXPECT_FALSE_MSG(test, stays(i), "%x", i);
 
-	page = alloc_table(test);
+	page = mock_alloc_table(test);
 	KUNIT_EXPECT_EQ(test, 0, kho_add_subtree(IOMMU_LU_KHO_NODE, page, IOMMU_LU_ROOT_SIZE));
 	kho_remove_subtree(page);
 }
@@ -628,8 +576,8 @@ static void device_is_refused(struct kunit *test)
 
 static void pasid_table_is_recorded(struct kunit *test)
 {
-	fixture->devs[0].pasid_dir = alloc_table(test);
-	fixture->devs[0].pasid_table = alloc_table(test);
+	fixture->devs[0].pasid_dir = mock_alloc_table(test);
+	fixture->devs[0].pasid_table = mock_alloc_table(test);
 	attach(0, &fixture->domains[0]);
 	preserve(test, 0);
 	expect_record(test, 0, ID(0), ID(0), &fixture->domains[0]);
@@ -702,8 +650,8 @@ static void attach_all(struct kunit *test)
 {
 	join_group(test, 1, 0);
 	fixture->devs[1].pdev.hdr_type = PCI_HEADER_TYPE_BRIDGE;
-	fixture->devs[0].pasid_dir = alloc_table(test);
-	fixture->devs[0].pasid_table = alloc_table(test);
+	fixture->devs[0].pasid_dir = mock_alloc_table(test);
+	fixture->devs[0].pasid_table = mock_alloc_table(test);
 	add_alias(0, ALIAS);
 	add_alias(2, ALIAS);
 	attach(0, &fixture->domains[0]);

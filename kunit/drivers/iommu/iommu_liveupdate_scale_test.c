@@ -30,7 +30,7 @@
 
 #include "iommu-liveupdate.h"
 #include "iommu-priv.h"
-#include "kunit_mock_translation.h"
+#include "kunit_mock_device.h"
 
 #define DEVID		PCI_DEVID(0, 8)
 #define DOMAIN_ID	7
@@ -141,44 +141,15 @@ static struct iommu_domain *attached_to(struct iommu_group *group)
 	return &fixture->domain.iommu.domain;
 }
 
-static void free_table(void *table)
-{
-	iommu_free_pages(table);
-}
-
-static void release_nothing(struct device *dev)
-{
-}
-
-static void remove_device(void *unused)
-{
-	dev()->iommu = NULL;
-	dev()->bus = NULL;
-	iommu_group_remove_device(dev());
-	device_del(dev());
-	put_device(dev());
-}
-
-/* The core must not look for an IOMMU, nor a driver for the device. */
 static void add_device(struct kunit *test)
 {
-	struct iommu_group *group = iommu_group_alloc();
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
 	fixture->bus.sysdata = &fixture->sysdata;
 	fixture->bus.number = PCI_BUS_NUM(DEVID);
 	fixture->mdev.pdev.bus = &fixture->bus;
 	fixture->mdev.pdev.devfn = DEVID & 0xff;
-	device_initialize(dev());
-	dev()->release = release_nothing;
-	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev(), "mock_scale"));
-	KUNIT_ASSERT_EQ(test, 0, device_add(dev()));
-	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group, dev()));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_device, NULL));
-	iommu_group_put(group);
-	dev()->bus = &pci_bus_type;
-	dev()->iommu = &fixture->dev_iommu;
 	fixture->dev_iommu.iommu_dev = &fixture->mock.iommu;
+	mock_add_device(test, &fixture->mdev, "mock_scale", mock_alloc_group(test),
+			&fixture->dev_iommu);
 }
 
 static int init_fixture(struct kunit *test)
@@ -191,10 +162,7 @@ static int init_fixture(struct kunit *test)
 	fixture->size = test->param_value;
 	fixture->sysdata.domain = MOCK_SEGMENT;
 	fixture->mock.iommu.ops = &ops;
-	fixture->mock.table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
-	KUNIT_ASSERT_NOT_NULL(test, fixture->mock.table);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_table,
-							   fixture->mock.table));
+	fixture->mock.table = mock_alloc_table(test);
 	add_device(test);
 	kunit_activate_static_stub(test, iommu_group_is_blocked, attached_to_nothing);
 	kunit_activate_static_stub(test, iommu_group_owner_domain, attached_to);

@@ -1452,48 +1452,42 @@ static void finish_closes_mappings_which_nobody_has_left(struct kunit *test)
 	KUNIT_EXPECT_GT(test, the_unit->flushes, 0);
 }
 
-/* The device may come back at the same time, and be attached. */
-static void finish_excludes_the_writer_of_an_entry(struct kunit *test)
+static void expect_locked_finish(struct kunit *test, int least_stores)
+{
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_GE(test, the_unit->dte_stores, least_stores);
+	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+}
+
+/* An entry is closed, and then one is made to report faults, with its writer locked out. */
+static void expect_writer_is_excluded(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
 
-	the_unit->writer = dev_iommu_priv_get(probe_device(0));
 	leave_mappings(test, dte);
 	watch_dte(test);
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	expect_locked_finish(test, 1);
 	KUNIT_EXPECT_EQ(test, dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
-	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
-	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
 
 	the_unit->dte_stores = 0;
 	dte->data[1] = DTE_FLAG_SA;
 	KUNIT_EXPECT_EQ(test, the_unit->dte_stores, 1);
 	the_unit->unlocked = 0;
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	expect_locked_finish(test, 2);
 	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
-	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 1);
-	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+}
+
+/* The device may come back at the same time, and be attached. */
+static void finish_excludes_the_writer_of_an_entry(struct kunit *test)
+{
+	the_unit->writer = dev_iommu_priv_get(probe_device(0));
+	expect_writer_is_excluded(test);
 }
 
 /* A device may be found at the same time whose entry nobody has written yet. */
 static void finish_excludes_the_first_writer_of_an_entry(struct kunit *test)
 {
-	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
-
-	leave_mappings(test, dte);
-	watch_dte(test);
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
-	KUNIT_EXPECT_EQ(test, dte->data[0], DTE_FLAG_V | DTE_FLAG_TV);
-	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
-	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
-
-	the_unit->dte_stores = 0;
-	dte->data[1] = DTE_FLAG_SA;
-	the_unit->unlocked = 0;
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
-	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
-	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 1);
-	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 0);
+	expect_writer_is_excluded(test);
 }
 
 /* Runs in NMI context: takes notes. */
