@@ -29,7 +29,7 @@ static enum irqlu_status restore_vector(struct json_object *saved, struct json_o
 				  bdf, vector);
 	if (!now)
 		return irqlu_fail(IRQLU_REFUSED,
-				  "%s: vector %d: affinity %s not restored: the vector is gone",
+				  "%s: vector %d: affinity %s not restored: no such vector",
 				  bdf, vector, mask);
 
 	snprintf(path, sizeof(path), "/proc/irq/%d/smp_affinity_list",

@@ -71,7 +71,7 @@ enum irqlu_status irqlu_audit(const struct irqlu_options *options, char *args[])
 		status = audit_parse(text, devices);
 	else
 		status = irqlu_fail(IRQLU_UNKNOWN,
-				    AUDIT ": %m: needs debugfs, which lockdown closes");
+				    AUDIT ": %m: needs debugfs, which lockdown denies");
 	free(text);
 	json_object_object_add(output, "devices", devices);
 	printed = output_print(options, "bdf,agrees,vectors", output, "devices");

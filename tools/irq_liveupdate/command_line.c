@@ -28,7 +28,7 @@ enum {
 	NR_FLAGS,
 };
 
-#define OTHER_MODE	"intel_iommu=sm_on or sm_off is not as on the command line of this kernel"
+#define OTHER_MODE	"intel_iommu=sm_on or sm_off differs from the command line of this kernel"
 
 static const struct {
 	bool		initially;

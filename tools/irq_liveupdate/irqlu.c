@@ -9,16 +9,16 @@
 #include "irqlu.h"
 
 static const struct irqlu_command commands[] = {
-	{ "list", "", "devices, and whether they can be handed over", 0, 0, irqlu_list },
-	{ "show", "BDF", "the interrupts of a device", 1, 1, irqlu_show },
-	{ "check", "[BDF]", "can a device be handed over? changes nothing", 0, 1, irqlu_check },
-	{ "audit", "", "compare incoming devices with the kernel's state", 0, 0, irqlu_audit },
+	{ "list", "", "list devices, and whether they can be handed over", 0, 0, irqlu_list },
+	{ "show", "BDF", "show the interrupts of a device", 1, 1, irqlu_show },
+	{ "check", "[BDF]", "check whether devices can be handed over", 0, 1, irqlu_check },
+	{ "audit", "", "compare incoming devices with the kernel's cache", 0, 0, irqlu_audit },
 	{ "watch", "", "print the steps of a live update as they happen", 0, 0, irqlu_watch },
 	{ "save", "FILE", "save what a live update must not change", 1, 1, irqlu_save },
-	{ "diff", "FILE", "compare with what was saved", 1, 1, irqlu_diff },
-	{ "affinity", "save|restore FILE", "affinity masks, which are not carried over", 2, 2,
+	{ "diff", "FILE", "compare with the saved state", 1, 1, irqlu_diff },
+	{ "affinity", "save|restore FILE", "affinity masks, which are not handed over", 2, 2,
 	  irqlu_affinity },
-	{ "report", "", "all that can be compared between machines, as JSON", 0, 0, irqlu_report },
+	{ "report", "", "print a report on this machine as JSON", 0, 0, irqlu_report },
 };
 
 #define NR_COMMANDS	ARRAY_SIZE(commands)
@@ -58,12 +58,13 @@ static enum irqlu_status usage(void)
 		       commands[i].help);
 	puts("\n"
 	     "  --json                print JSON\n"
-	     "  -o, --output COLUMNS  print these columns, separated by commas\n"
-	     "  --noheadings          print no headings\n"
-	     "  --next-kernel IMAGE   check: does this kernel take devices over?\n"
-	     "  --command-line TEXT   check: its command line, if not that of this kernel\n"
+	     "  -o, --output COLUMNS  print only these columns, separated by commas\n"
+	     "  --noheadings          do not print headings\n"
+	     "  --next-kernel IMAGE   check: whether this kernel takes over devices\n"
+	     "  --command-line TEXT   check: its command line, default: that of this kernel\n"
 	     "  -h, --help            print this\n"
-	     "\nExit status: 0 fine, 1 refused, different or failed, 2 wrong arguments, 3 unknown.");
+	     "\nExit status: 0 no problem, 1 refused, different or failed, 2 wrong arguments,\n"
+	     "3 unknown.");
 
 	return IRQLU_FINE;
 }
@@ -72,9 +73,9 @@ static enum irqlu_status usage(void)
 static bool options_fit(const struct irqlu_command *command, const struct irqlu_options *options)
 {
 	if (options->next_kernel && command->run != irqlu_check)
-		irqlu_fail(IRQLU_USAGE, "%s: --next-kernel is for check", command->name);
+		irqlu_fail(IRQLU_USAGE, "%s: --next-kernel is only for check", command->name);
 	else if (options->command_line && !options->next_kernel)
-		irqlu_fail(IRQLU_USAGE, "--command-line goes with --next-kernel");
+		irqlu_fail(IRQLU_USAGE, "--command-line is only for --next-kernel");
 	else
 		return true;
 

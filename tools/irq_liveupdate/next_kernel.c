@@ -72,7 +72,7 @@ static enum irqlu_status check_image(const char *path, struct json_object *probl
 
 	if (!kernel)
 		return irqlu_fail(IRQLU_UNKNOWN, "%s: cannot be unpacked: %s", path,
-				  errno ? strerror(errno) : "not a kernel image that is known");
+				  errno ? strerror(errno) : "unknown kernel image format");
 
 	check_formats(kernel, size, problems, known);
 	free(kernel);

@@ -211,7 +211,7 @@ struct json_object *snapshot_read(const char *path, const char *command)
 	snapshot = snapshot_parse(text, command);
 	free(text);
 	if (!snapshot)
-		irqlu_fail(IRQLU_UNKNOWN, "%s: not what irqlu %s writes", path, command);
+		irqlu_fail(IRQLU_UNKNOWN, "%s: not written by irqlu %s", path, command);
 
 	return snapshot;
 }

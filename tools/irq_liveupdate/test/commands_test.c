@@ -300,7 +300,7 @@ static void test_no_file(char *file)
 	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "No such file"),
 	       "no file: diff");
 	run(irqlu_affinity, "save", file, NULL);
-	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "not what"),
+	result(run(irqlu_diff, file, NULL) == IRQLU_UNKNOWN && strstr(said, "not written by"),
 	       "no file: diff of what affinity has saved");
 }
 
