@@ -15,6 +15,12 @@
 
 #define AUDIT	"/sys/kernel/debug/irq_liveupdate/audit"
 
+static const struct output_table table = {
+	.rows = "devices",
+	.members = "bdf,agrees,vectors",
+	.columns = "bdf,agrees,vectors",
+};
+
 /* A line of Documentation/ABI/testing/debugfs-irq-liveupdate. False if it is none. */
 static bool parse_line(const char *line, struct json_object *devices, enum irqlu_status *status)
 {
@@ -58,7 +64,7 @@ enum irqlu_status irqlu_audit(const struct irqlu_options *options, char *args[])
 {
 	struct json_object *devices, *output;
 	enum irqlu_status status, printed;
-	size_t size;
+	size_t size, nr;
 	char *text;
 
 	if (!devices_known())
@@ -74,7 +80,10 @@ enum irqlu_status irqlu_audit(const struct irqlu_options *options, char *args[])
 				    AUDIT ": %m: needs debugfs, which lockdown denies");
 	free(text);
 	json_object_object_add(output, "devices", devices);
-	printed = output_print(options, "bdf,agrees,vectors", output, "devices");
+	nr = json_object_array_length(devices);
+	printed = output_print(options, &table, output);
+	if (printed == IRQLU_FINE && status == IRQLU_FINE && !nr && !options->json)
+		irqlu_fail(IRQLU_FINE, "no device is incoming");
 
 	return printed ? printed : status;
 }

@@ -10,6 +10,12 @@
 #include "next_kernel.h"
 #include "output.h"
 
+static const struct output_table table = {
+	.rows = "devices",
+	.members = DEVICE_MEMBERS,
+	.columns = "bdf,preservable,reason,remedy",
+};
+
 static enum irqlu_status device_status(struct json_object *devices)
 {
 	size_t nr = json_object_array_length(devices), i;
@@ -32,10 +38,7 @@ static struct json_object *devices_to_check(const char *bdf)
 	if (!bdf) {
 		if (!devices_known())
 			return NULL;
-		devices = devices_read("vfio-pci");
-		if (!json_object_array_length(devices))
-			irqlu_fail(IRQLU_FINE, "no device is bound to vfio-pci");
-		return devices;
+		return devices_read("vfio-pci");
 	}
 
 	device = device_read(bdf);
@@ -63,6 +66,7 @@ enum irqlu_status irqlu_check(const struct irqlu_options *options, char *args[])
 	enum irqlu_status status, next = IRQLU_FINE, printed;
 	struct json_object *output, *devices;
 	char bdf[BDF_LEN];
+	size_t nr;
 
 	if (args[0] && !bdf_parse(args[0], bdf))
 		return irqlu_fail(IRQLU_USAGE, "%s: not the address of a PCI device", args[0]);
@@ -72,10 +76,13 @@ enum irqlu_status irqlu_check(const struct irqlu_options *options, char *args[])
 
 	output = output_new("check");
 	status = device_status(devices);
+	nr = json_object_array_length(devices);
 	json_object_object_add(output, "devices", devices);
 	if (options->next_kernel)
 		next = next_kernel_check(options, output);
-	printed = output_print(options, "bdf,preservable,reason,remedy", output, "devices");
+	printed = output_print(options, &table, output);
+	if (printed == IRQLU_FINE && !nr && !options->json)
+		irqlu_fail(IRQLU_FINE, "no device is bound to vfio-pci");
 
 	return printed ? printed : worse(status, next);
 }

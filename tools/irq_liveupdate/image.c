@@ -15,6 +15,7 @@
 
 #include "file.h"
 #include "image.h"
+#include "irqlu.h"
 
 /* Documentation/arch/x86/boot.rst */
 #define SETUP_SECTS		0x1f1
@@ -24,6 +25,9 @@
 #define PAYLOAD_OFFSET		0x248
 #define PAYLOAD_LENGTH		0x24c
 #define HEADER_END		0x250
+
+/* Exit status of a program that there is not */
+#define NOT_FOUND		127
 
 /* Which every kernel has */
 #define BANNER			"Linux version "
@@ -95,7 +99,7 @@ static void unpack(const char *unpacker, int in, int out)
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	execlp(unpacker, unpacker, "-dc", NULL);
-	_exit(127);
+	_exit(NOT_FOUND);
 }
 
 /* Into a file that nobody else sees: a pipe would have to be filled and emptied at once. */
@@ -115,7 +119,8 @@ static FILE *packed_file(const char *payload, size_t length)
 static char *run_unpacker(const char *unpacker, FILE *in, size_t *size)
 {
 	FILE *out = tmpfile();
-	char path[32], *kernel;
+	char path[32], *kernel = NULL;
+	int status = 0;
 	pid_t child;
 
 	if (!out)
@@ -124,9 +129,14 @@ static char *run_unpacker(const char *unpacker, FILE *in, size_t *size)
 	if (!child)
 		unpack(unpacker, fileno(in), fileno(out));
 	if (child > 0)
-		waitpid(child, NULL, 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(out));
-	kernel = file_read(path, size);
+		waitpid(child, &status, 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND) {
+		irqlu_fail(IRQLU_UNKNOWN, "%s: not found", unpacker);
+		errno = ENOPKG;
+	} else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(out));
+		kernel = file_read(path, size);
+	}
 	fclose(out);
 
 	return kernel;
@@ -172,11 +182,12 @@ char *image_read(const char *path, size_t *size)
 	if (!image)
 		return NULL;
 
-	kernel = unpack_image(image, size);
 	errno = 0;
+	kernel = unpack_image(image, size);
 	if (kernel && !memmem(kernel, *size, BANNER, strlen(BANNER))) {
 		free(kernel);
 		kernel = NULL;
+		errno = 0;
 	}
 
 	return kernel;

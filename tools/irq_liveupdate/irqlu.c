@@ -9,16 +9,18 @@
 #include "irqlu.h"
 
 static const struct irqlu_command commands[] = {
-	{ "list", "", "list devices, and whether they can be handed over", 0, 0, irqlu_list },
-	{ "show", "BDF", "show the interrupts of a device", 1, 1, irqlu_show },
-	{ "check", "[BDF]", "check whether devices can be handed over", 0, 1, irqlu_check },
-	{ "audit", "", "compare incoming devices with the kernel's cache", 0, 0, irqlu_audit },
-	{ "watch", "", "print the steps of a live update as they happen", 0, 0, irqlu_watch },
-	{ "save", "FILE", "save what a live update must not change", 1, 1, irqlu_save },
-	{ "diff", "FILE", "compare with the saved state", 1, 1, irqlu_diff },
-	{ "affinity", "save|restore FILE", "affinity masks, which are not handed over", 2, 2,
+	{ "list", "", "list devices, and whether they can be handed over", 0, 0, true, irqlu_list },
+	{ "show", "BDF", "show the interrupts of a device", 1, 1, true, irqlu_show },
+	{ "check", "[BDF]", "check whether devices can be handed over", 0, 1, true, irqlu_check },
+	{ "audit", "", "compare incoming devices with the kernel's cache", 0, 0, true,
+	  irqlu_audit },
+	{ "watch", "", "print the steps of a live update as they happen", 0, 0, false,
+	  irqlu_watch },
+	{ "save", "FILE", "save what a live update must not change", 1, 1, false, irqlu_save },
+	{ "diff", "FILE", "compare with the saved state", 1, 1, true, irqlu_diff },
+	{ "affinity", "save|restore FILE", "affinity masks, which are not handed over", 2, 2, false,
 	  irqlu_affinity },
-	{ "report", "", "print a report on this machine as JSON", 0, 0, irqlu_report },
+	{ "report", "", "print a report on this machine as JSON", 0, 0, false, irqlu_report },
 };
 
 #define NR_COMMANDS	ARRAY_SIZE(commands)
@@ -76,6 +78,9 @@ static bool options_fit(const struct irqlu_command *command, const struct irqlu_
 		irqlu_fail(IRQLU_USAGE, "%s: --next-kernel is only for check", command->name);
 	else if (options->command_line && !options->next_kernel)
 		irqlu_fail(IRQLU_USAGE, "--command-line is only for --next-kernel");
+	else if (options->columns && !command->table)
+		irqlu_fail(IRQLU_USAGE, "%s: --output is only for commands that print a table",
+			   command->name);
 	else
 		return true;
 

@@ -49,6 +49,7 @@ struct irqlu_options {
  * @help:	What it does, in a few words
  * @min_args:	How many arguments it has at least
  * @max_args:	... and at most
+ * @table:	Whether it prints a table
  * @run:	Does it. @args ends with NULL.
  */
 struct irqlu_command {
@@ -57,6 +58,7 @@ struct irqlu_command {
 	const char		*help;
 	int			min_args;
 	int			max_args;
+	bool			table;
 	enum irqlu_status	(*run)(const struct irqlu_options *options, char *args[]);
 };
 
@@ -70,7 +72,7 @@ enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[]);
 enum irqlu_status irqlu_affinity(const struct irqlu_options *options, char *args[]);
 enum irqlu_status irqlu_report(const struct irqlu_options *options, char *args[]);
 
-/* Says what is wrong, on standard error. Returns @status. */
+/* Says what is wrong, or that nothing is, on standard error. Returns @status. */
 __printf(2, 3)
 enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...);
 

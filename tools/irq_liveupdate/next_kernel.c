@@ -96,6 +96,9 @@ enum irqlu_status next_kernel_check(const struct irqlu_options *options,
 
 	if (json_object_array_length(problems))
 		status = IRQLU_REFUSED;
+	if (status == IRQLU_FINE && !options->json)
+		irqlu_fail(IRQLU_FINE, "next kernel: %s: takes devices over",
+			   options->next_kernel);
 	json_object_object_add(next, "image", json_object_new_string(options->next_kernel));
 	json_object_object_add(next, "takes_over", status == IRQLU_UNKNOWN ? NULL :
 			       json_object_new_boolean(status == IRQLU_FINE));

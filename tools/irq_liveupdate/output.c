@@ -9,8 +9,6 @@
 
 #include "output.h"
 
-#define MAX_COLUMNS	32
-
 struct column {
 	const char	*name;
 	int		width;
@@ -47,17 +45,37 @@ static void widen(struct column *column, const char *text)
 		column->width = len;
 }
 
-static unsigned int split_columns(char *names, struct column *columns)
+static bool is_in(const char *list, const char *name)
 {
-	unsigned int nr = 0;
-	char *name;
+	size_t len = strlen(name);
+	const char *end;
 
-	while (nr < MAX_COLUMNS && (name = strsep(&names, ","))) {
-		columns[nr].name = name;
-		columns[nr++].width = 0;
+	for (; *list; list = *end ? end + 1 : end) {
+		end = strchrnul(list, ',');
+		if (len == (size_t)(end - list) && !strncmp(list, name, len))
+			return true;
 	}
 
-	return nr;
+	return false;
+}
+
+/* Takes the text apart. NULL, and says so, if a row has no such member. */
+static struct column *split_columns(char *names, const char *members, unsigned int *nr)
+{
+	struct column *columns = calloc(strlen(names) + 1, sizeof(*columns));
+	char *name;
+
+	*nr = 0;
+	while ((name = strsep(&names, ","))) {
+		if (!is_in(members, name)) {
+			irqlu_fail(IRQLU_USAGE, "no column %s: there are %s", name, members);
+			free(columns);
+			return NULL;
+		}
+		columns[(*nr)++].name = name;
+	}
+
+	return columns;
 }
 
 /* The last column may be as wide as it likes. */
@@ -66,42 +84,29 @@ static void print_cell(const struct column *column, const char *text, bool last)
 	printf("%-*s%s", last ? 0 : column->width, text, last ? "\n" : "  ");
 }
 
+/* Nothing at all if there is no row. */
 static void print_table(const struct irqlu_options *options, struct column *columns,
 			unsigned int nr, struct json_object *rows)
 {
 	size_t nr_rows = json_object_array_length(rows), row;
+	bool headings = nr_rows && !options->noheadings;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		if (!options->noheadings)
+		if (headings)
 			widen(&columns[i], columns[i].name);
 		for (row = 0; row < nr_rows; row++)
 			widen(&columns[i], cell(json_object_array_get_idx(rows, row),
 						columns[i].name));
 	}
 
-	for (i = 0; i < nr && !options->noheadings; i++)
+	for (i = 0; i < nr && headings; i++)
 		print_cell(&columns[i], columns[i].name, i + 1 == nr);
 	for (row = 0; row < nr_rows; row++) {
 		for (i = 0; i < nr; i++)
 			print_cell(&columns[i], cell(json_object_array_get_idx(rows, row),
 						     columns[i].name), i + 1 == nr);
 	}
-}
-
-/* Returns the column which no row has, or NULL. */
-static const char *unknown_column(const struct column *columns, unsigned int nr,
-				  struct json_object *rows)
-{
-	struct json_object *row = json_object_array_get_idx(rows, 0);
-	unsigned int i;
-
-	for (i = 0; row && i < nr; i++) {
-		if (!json_object_object_get_ex(row, columns[i].name, NULL))
-			return columns[i].name;
-	}
-
-	return NULL;
 }
 
 /* Prints the output, and puts it. */
@@ -114,32 +119,22 @@ enum irqlu_status output_json(struct json_object *output)
 	return IRQLU_FINE;
 }
 
-/*
- * Prints the output, and puts it. @rows is the name of its array of rows, @columns the
- * columns of a table for which nobody has asked otherwise.
- */
-enum irqlu_status output_print(const struct irqlu_options *options, const char *columns,
-			       struct json_object *output, const char *rows)
+/* Prints the output, and puts it: as JSON, or as a table with the columns of the options. */
+enum irqlu_status output_print(const struct irqlu_options *options,
+			       const struct output_table *table, struct json_object *output)
 {
-	struct json_object *array = json_object_object_get(output, rows);
-	struct column split[MAX_COLUMNS];
-	enum irqlu_status status = IRQLU_FINE;
-	const char *unknown;
+	char *names = strdup(options->columns ?: table->columns);
+	struct column *columns;
 	unsigned int nr;
-	char *names;
 
-	if (options->json)
-		return output_json(output);
-
-	names = strdup(options->columns ?: columns);
-	nr = split_columns(names, split);
-	unknown = unknown_column(split, nr, array);
-	if (unknown)
-		status = irqlu_fail(IRQLU_USAGE, "no column %s", unknown);
-	else
-		print_table(options, split, nr, array);
-	free(names);
+	columns = split_columns(names, table->members, &nr);
+	if (columns && options->json)
+		output_json(json_object_get(output));
+	else if (columns)
+		print_table(options, columns, nr, json_object_object_get(output, table->rows));
 	json_object_put(output);
+	free(columns);
+	free(names);
 
-	return status;
+	return columns ? IRQLU_FINE : IRQLU_USAGE;
 }

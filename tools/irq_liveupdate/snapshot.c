@@ -16,6 +16,12 @@
 
 static const char * const members[] = { "vector", "irq", "address", "data", "irte" };
 
+static const struct output_table table = {
+	.rows = "differences",
+	.members = "bdf,vector,what,before,after",
+	.columns = "bdf,vector,what,before,after",
+};
+
 /* Which must not change. Those of debugfs are unknown together, see vector.c. */
 static const char * const of_sysfs[] = { "irq" };
 static const char * const of_debugfs[] = { "address", "data", "irte" };
@@ -183,7 +189,8 @@ static size_t count_unknown(struct json_object *snapshot)
 static enum irqlu_status fail_unknown(size_t nr)
 {
 	return irqlu_fail(IRQLU_UNKNOWN,
-			  "%zu vectors: message and table entry unknown: mount debugfs", nr);
+			  "%zu vectors: message and table entry unknown: needs debugfs and CONFIG_GENERIC_IRQ_DEBUGFS",
+			  nr);
 }
 
 /* Puts it. */
@@ -238,7 +245,7 @@ enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 {
 	struct json_object *before, *after, *differences, *output;
 	enum irqlu_status status = IRQLU_FINE, printed;
-	size_t nr_unknown;
+	size_t nr_unknown, nr;
 
 	if (!devices_known())
 		return IRQLU_UNKNOWN;
@@ -248,6 +255,7 @@ enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 
 	after = snapshot_take();
 	differences = snapshot_differences(before, after, &nr_unknown);
+	nr = json_object_array_length(json_object_object_get(before, "vectors"));
 	json_object_put(before);
 	json_object_put(after);
 
@@ -258,7 +266,9 @@ enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[])
 	output = output_new("diff");
 	json_object_object_add(output, "differences", differences);
 	json_object_object_add(output, "unknown", json_object_new_int64(nr_unknown));
-	printed = output_print(options, "bdf,vector,what,before,after", output, "differences");
+	printed = output_print(options, &table, output);
+	if (printed == IRQLU_FINE && status == IRQLU_FINE && !options->json)
+		irqlu_fail(IRQLU_FINE, "%zu vectors: nothing has changed", nr);
 
 	return printed ? printed : status;
 }

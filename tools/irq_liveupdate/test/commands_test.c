@@ -20,11 +20,13 @@
 #include "../../include/linux/kho/abi/irq.h"
 #include "../../include/linux/kho/abi/pci.h"
 
+#include "device.h"
 #include "irqlu.h"
 #include "next_kernel.h"
+#include "vector.h"
 #include "wrapped.h"
 
-#define RESULTS		34U
+#define RESULTS		46U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
@@ -199,6 +201,45 @@ static enum irqlu_status run(enum irqlu_status (*command)(const struct irqlu_opt
 	return command(&bare, args);
 }
 
+/* What a command prints, which has no argument or one. */
+static enum irqlu_status run_for_output(enum irqlu_status (*command)(const struct irqlu_options *,
+								     char *args[]),
+					const struct irqlu_options *options, char *arg,
+					char *output, size_t size)
+{
+	int stdout_fd = dup(STDOUT_FILENO);
+	char *args[2] = { arg };
+	enum irqlu_status status;
+	FILE *f = tmpfile();
+	size_t len;
+
+	fflush(stdout);
+	dup2(fileno(f), STDOUT_FILENO);
+	status = command(options, args);
+	fflush(stdout);
+	dup2(stdout_fd, STDOUT_FILENO);
+	close(stdout_fd);
+	rewind(f);
+	len = fread(output, 1, size - 1, f);
+	output[len] = '\0';
+	fclose(f);
+
+	return status;
+}
+
+/* Whether a command takes -o with these columns */
+static bool takes_columns(enum irqlu_status (*command)(const struct irqlu_options *,
+						       char *args[]), char *arg,
+			  const char *columns)
+{
+	const struct irqlu_options options = { .columns = columns };
+	char output[4096];
+
+	said[0] = '\0';
+
+	return run_for_output(command, &options, arg, output, sizeof(output)) != IRQLU_USAGE;
+}
+
 static void test_diff(char *file)
 {
 	put_device();
@@ -304,6 +345,64 @@ static void test_no_file(char *file)
 	       "no file: diff of what affinity has saved");
 }
 
+/* Tables without a row have no headings, and their columns are checked all the same. */
+static void test_empty_tables(char *file)
+{
+	const struct irqlu_options options = { }, json = { .json = true };
+	char output[4096];
+
+	put_device();
+	put("/sys/kernel/debug/irq_liveupdate/audit", "");
+	run(irqlu_save, file, NULL);
+	result(run_for_output(irqlu_diff, &options, file, output, sizeof(output)) == IRQLU_FINE &&
+	       !output[0] && strstr(said, "2 vectors: nothing has changed"),
+	       "empty table: diff");
+	result(run_for_output(irqlu_diff, &json, file, output, sizeof(output)) == IRQLU_FINE &&
+	       output[0] && !said[0], "empty table: diff, JSON");
+	result(!takes_columns(irqlu_diff, file, "bdf,nonsense") && strstr(said, "nonsense") &&
+	       takes_columns(irqlu_diff, file, "bdf,vector,what,before,after"),
+	       "empty table: columns of diff");
+	result(run_for_output(irqlu_audit, &options, NULL, output, sizeof(output)) == IRQLU_FINE &&
+	       !output[0] && strstr(said, "no device"), "empty table: audit");
+	result(!takes_columns(irqlu_audit, NULL, "nonsense") &&
+	       takes_columns(irqlu_audit, NULL, "bdf,agrees,vectors"),
+	       "empty table: columns of audit");
+
+	drop(DEVICE "/msi_irqs");
+	result(run_for_output(irqlu_show, &options, "1:0.0", output, sizeof(output)) ==
+	       IRQLU_FINE && !output[0] && strstr(said, "0000:01:00.0: no vector"),
+	       "empty table: show");
+	drop(DEVICE "/driver");
+	result(run_for_output(irqlu_check, &options, NULL, output, sizeof(output)) ==
+	       IRQLU_FINE && !output[0] && strstr(said, "vfio-pci"), "empty table: check");
+	result(!takes_columns(irqlu_check, NULL, "nonsense") &&
+	       takes_columns(irqlu_check, NULL, "bdf"), "empty table: columns of check");
+}
+
+/* What can be a column is what a row has. */
+static void test_columns(void)
+{
+	struct json_object *vectors, *device;
+	bool all = true;
+
+	put_device();
+	device = device_read("0000:01:00.0");
+	json_object_object_foreach(device, member, value) {
+		(void)value;
+		all = all && takes_columns(irqlu_list, NULL, member);
+	}
+	result(all, "columns: all of a device");
+	json_object_put(device);
+
+	vectors = vectors_read("0000:01:00.0");
+	json_object_object_foreach(json_object_array_get_idx(vectors, 0), part, whatever) {
+		(void)whatever;
+		all = all && takes_columns(irqlu_show, "1:0.0", part);
+	}
+	result(all, "columns: all of a vector");
+	json_object_put(vectors);
+}
+
 /* What is an ELF file with all formats, and this command line */
 static enum irqlu_status check_next(const char *line)
 {
@@ -333,11 +432,45 @@ static void put_image(void)
 	fclose(f);
 }
 
+/* The head of a bzImage whose payload is compressed with zstd */
+static void put_packed_image(void)
+{
+	unsigned char image[0x600] = { };
+	char path[PATH_MAX];
+	FILE *f;
+
+	image[0x1f1] = 1;
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x24c] = 0x10;
+	memcpy(image + 0x400, "(\265/\375", 4);
+	snprintf(path, sizeof(path), "%s/vmlinux", root);
+	f = fopen(path, "w");
+	fwrite(image, 1, sizeof(image), f);
+	fclose(f);
+}
+
+static void test_no_unpacker(void)
+{
+	char *path = strdup(getenv("PATH") ?: "");
+
+	put_packed_image();
+	setenv("PATH", "/nonexistent", 1);
+	result(check_next("kho=on liveupdate=on") == IRQLU_UNKNOWN &&
+	       strstr(said, "zstd: not found") && !strstr(said, "not a kernel image"),
+	       "next kernel: its unpacker is missing");
+	setenv("PATH", path, 1);
+	free(path);
+}
+
 static void test_next_kernel(void)
 {
+	put("/proc/cmdline", "kho=on liveupdate=on\n");
+	test_no_unpacker();
 	put_image();
 	put("/proc/cmdline", "kho=on liveupdate=on\n");
 	result(check_next(NULL) == IRQLU_FINE, "next kernel: command line of this one");
+	check_next(NULL);
+	result(strstr(said, "vmlinux: takes devices over"), "next kernel: says that it is fine");
 	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=off\n");
 	result(check_next(NULL) == IRQLU_REFUSED &&
 	       check_next("kho=on liveupdate=on") == IRQLU_FINE,
@@ -538,6 +671,8 @@ int main(void)
 	test_no_live_update(file);
 	test_no_device();
 	test_no_file(file);
+	test_empty_tables(file);
+	test_columns();
 	test_next_kernel();
 	test_watch();
 	remove_tree(root);
