@@ -15,46 +15,44 @@ struct msi_desc;
 
 /**
  * struct irq_domain_liveupdate_ops - Live update methods of an irq domain
- * @save:	Write what this domain knows of the interrupt @irqd into @rec.
+ * @save:	Write what this domain knows about the interrupt @irqd to @rec.
  *		Called with the irq descriptor locked, must not sleep. Each
- *		domain writes its own fields only, see DOC in
+ *		domain writes only its own fields, see DOC in
  *		include/linux/kho/abi/irq.h.
- *
- * The methods below make the domain an interrupt remapping unit. All of them
- * are implemented, or none. Where they take @nr, @rec is the first of @nr
- * records whose table entries were allocated at once, with consecutive handles:
- * all messages of MSI, or a single vector of MSI-X. A unit which allocates more
+ * The methods below make the domain an interrupt remapping unit. Either all of
+ * them are implemented, or none. Where they take @nr, @rec is the first of @nr
+ * records whose table entries were allocated together, with consecutive handles:
+ * all messages of MSI, or a single vector of MSI-X. A unit that allocates more
  * entries than that, for the sake of alignment, treats the additional ones in the
  * same way.
- *
  * @preserve:	Preserve with KHO what the unit reads for the interrupts of @dev: its
- *		remapping table, and what leads to it. What several devices share is
- *		preserved with the first of them. Describe the unit in @ser, which
- *		is zero, or says so already. Called once for each device, whose MSI
- *		descriptors are locked if it has any. Interrupts of the device go
- *		on, and may still be allocated and freed. May sleep. Returns 0 or a
- *		negative errno.
- * @unpreserve:	Undo @preserve. What several devices share goes with the last of
- *		them. May sleep.
+ *		remapping table, and all structures that lead to it. Memory that
+ *		several devices share is preserved with the first of them. Describe
+ *		the unit in @ser, which is either zero or already describes it.
+ *		Called once for each device, whose MSI descriptors are locked if it
+ *		has any. Interrupts of the device continue, and may still be
+ *		allocated and freed. May sleep. Returns 0 or a negative errno.
+ * @unpreserve:	Undo @preserve. Memory that several devices share is unpreserved
+ *		with the last of them. May sleep.
  * @block:	Make the table entries not present, with fault reporting
  *		suppressed and the source-id fields of @rec, and latch them: from
- *		now on nothing this kernel does changes them any more. Called
- *		at the point of no return, other CPUs still run. Must not
- *		allocate memory.
+ *		now on this kernel must not change them any more. Called at the
+ *		point of no return, while other CPUs still run. Must not allocate
+ *		memory.
  * @sync:	Make sure that the unit uses no stale copy of a blocked entry,
  *		and that it neither raises event interrupts itself nor accesses
- *		memory which the next kernel does not know of. Called once,
- *		after the last @block. Returns 0 or a negative errno: then no
- *		interrupts are handed over.
- * @reserve:	Take the table entries out of the allocator: all of them, or
- *		none. Fails with -EEXIST when one is taken, and with -EINVAL when
+ *		memory that the next kernel does not know about. Called once,
+ *		after the last @block. Returns 0 or a negative errno. After an
+ *		error no interrupts are handed over.
+ * @reserve:	Take the table entries out of the allocator, either all of them or
+ *		none. Fails with -EEXIST if one is in use, and with -EINVAL if
  *		one does not have the recorded source-id fields or is not blocked,
- *		or when they could not have been allocated at once. Called while
+ *		or if they could not have been allocated together. Called while
  *		the unit is set up in the next kernel. May sleep.
  * @check:	Whether the entry of @rec may be used by @dev, i.e. whether the
- *		source-id fields computed for @dev are the recorded ones.
- * @release:	End of @reserve: the table entries belong to their user alone, or
- *		with @revoke set are cleared and free again. May sleep.
+ *		source-id fields computed for @dev equal the recorded ones.
+ * @release:	Undo @reserve: the table entries are no longer reserved, and with
+ *		@revoke set they are cleared and free again. May sleep.
  *
  * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
  */
@@ -80,19 +78,19 @@ struct irq_domain_liveupdate_ops {
  * @identify:	Fill in the header of the record of @dev: everything from
  *		segment to requester_id. Returns 0, or a negative errno when the
  *		interrupts of the device cannot be handed over.
- * @max_vectors: How many vectors the driver may come to use, of whatever type
- * @capture:	Compare the message which the device has for interrupt @i of
- *		@desc with what the kernel believes that it has, and write it
- *		into @rec. Reads the device, never writes it. Called with the
- *		irq descriptor locked. Returns -EIO when they differ.
- * @check:	Whether the device has MSI enabled as the kernel believes. Reads the
- *		device, never writes it. Returns -EIO when not.
+ * @max_vectors: Maximum number of vectors that the driver may use, of any type
+ * @capture:	Compare the message that the device has for interrupt @i of
+ *		@desc with the one that the kernel has cached, and write it to
+ *		@rec. Only reads from the device. Called with the irq descriptor
+ *		locked. Returns -EIO if they differ.
+ * @check:	Compare the MSI enable bits of the device with the kernel's state.
+ *		Only reads from the device. Returns -EIO if they differ.
  * @mask:	Make the device latch its interrupts instead of sending them, in
  *		the way that needs the fewest accesses. Must not sleep.
- * @disable:	Disable what the previous kernel has left enabled and the driver
- *		does not use: the device starts cold.
+ * @disable:	Disable the MSI type that the previous kernel has left enabled, if the
+ *		driver does not use it. The device starts cold.
  * @lock:	Called before an audit. Makes sure that the device can be read until
- *		@unlock, whatever its user does. Returns -EAGAIN when it cannot be
+ *		@unlock, whatever its user does. Returns -EAGAIN if it cannot be
  *		read now. May sleep.
  * @unlock:	Called after an audit. Undoes @lock.
  */
@@ -115,7 +113,7 @@ struct irq_liveupdate_dev_ops {
  * @IRQ_LIVEUPDATE_BLOCK:	The point of no return
  * @IRQ_LIVEUPDATE_TAKE_OVER:	The next kernel finds its records, and the device
  * @IRQ_LIVEUPDATE_RETRIEVE:	The owner of the device asks for it
- * @IRQ_LIVEUPDATE_STOP:	Nobody can ask for it any more
+ * @IRQ_LIVEUPDATE_STOP:	It can no longer be claimed
  */
 enum irq_liveupdate_step {
 	IRQ_LIVEUPDATE_PRESERVE,
@@ -128,10 +126,10 @@ enum irq_liveupdate_step {
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
 
-/* Devices of the previous kernel which are not released yet. Private to kernel/irq. */
+/* Devices of the previous kernel that are not released yet. Private to kernel/irq. */
 extern struct list_head irq_liveupdate_incoming;
 
-/* The kernel which hands over */
+/* The kernel that hands over */
 const char *irq_liveupdate_refuses(struct device *dev);
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops);
@@ -148,7 +146,7 @@ bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size);
 void irq_liveupdate_forget(u32 segment, u16 devid);
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 
-/* The kernel which takes over: interrupt remapping units */
+/* The kernel that takes over: interrupt remapping units */
 bool irq_liveupdate_handed_over(void);
 const struct irq_lu_unit_ser *irq_liveupdate_incoming_unit(u32 backend, u32 segment,
 							   u64 reg_base);
@@ -157,7 +155,7 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 			      struct irq_domain *domain);
 
-/* The kernel which takes over: devices */
+/* The kernel that takes over: devices */
 bool irq_liveupdate_is_incoming(struct device *dev);
 void irq_liveupdate_match(struct device *dev,
 			  const struct irq_liveupdate_dev_ops *ops);
@@ -165,7 +163,7 @@ void irq_liveupdate_finish(struct device *dev);
 void irq_liveupdate_release(struct device *dev);
 void irq_liveupdate_finish_rest(void);
 
-/* The kernel which takes over: allocators */
+/* The kernel that takes over: allocators */
 bool __irq_liveupdate_placed(struct device *dev);
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
 int __irq_liveupdate_handle(unsigned int irq);
@@ -179,8 +177,8 @@ void __irq_liveupdate_requested(unsigned int irq);
  *
  * Context: May sleep.
  * Return: True from irq_liveupdate_match() to irq_liveupdate_release() if the
- * device already holds the messages that its driver will get. Then it need not,
- * and must not, be kept from sending them.
+ * device already holds the messages that its driver will get. In this case the
+ * device must not be prevented from sending them.
  */
 static inline bool irq_liveupdate_placed(struct device *dev)
 {
@@ -192,10 +190,10 @@ static inline bool irq_liveupdate_placed(struct device *dev)
 /**
  * irq_liveupdate_irq - Irq number that an MSI descriptor must get
  * @dev:	Device of the descriptor
- * @desc:	MSI descriptor which has no interrupt yet
+ * @desc:	MSI descriptor that has no interrupt yet
  *
  * Context: Called with the MSI descriptors of @dev locked. May sleep.
- * Return: The first irq number that is reserved for @desc, -1 when any will do.
+ * Return: The first irq number that is reserved for @desc, or -1 if there is none.
  */
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
@@ -209,7 +207,7 @@ static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
  * @irq:	Irq number
  *
  * Context: Any.
- * Return: The table index that is reserved for @irq, -1 when any will do.
+ * Return: The table index that is reserved for @irq, or -1 if there is none.
  */
 static inline int irq_liveupdate_handle(unsigned int irq)
 {
@@ -218,15 +216,14 @@ static inline int irq_liveupdate_handle(unsigned int irq)
 	return __irq_liveupdate_handle(irq);
 }
 
-/**
- * irq_liveupdate_target - CPU at which an interrupt was directed
+/** irq_liveupdate_target - CPU to which an interrupt was directed
  * @irq:	Irq number
- * @target:	The CPU, in the code of the architecture
+ * @target:	The CPU, in the encoding of the architecture
  *
- * Only a hint: the CPU need not exist any more.
+ * This is only a hint: the CPU may no longer exist.
  *
  * Context: Any.
- * Return: 0, or -ENOENT when nothing is known of @irq.
+ * Return: 0, or -ENOENT if there is no record of @irq.
  */
 static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
 {
@@ -241,7 +238,7 @@ static inline int irq_liveupdate_target(unsigned int irq, u32 *target)
  * @cnt:	Number of irq numbers needed
  *
  * Context: Called with the irq descriptor tree locked (irq_lock_sparse()).
- * Return: True when the area contained a reserved number and @start was moved.
+ * Return: True if the area contained a reserved number and @start was moved.
  */
 static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 {
@@ -253,8 +250,7 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 /**
  * irq_liveupdate_requested - An interrupt has got its first handler
  * @irq:	Irq number
- *
- * If its device is finished already, the interrupt gets its synthetic one now.
+ * If its device is already finished, the vector gets its synthetic interrupt now.
  *
  * Context: May sleep. The caller keeps @irq from being freed, and has no MSI
  * descriptors locked.

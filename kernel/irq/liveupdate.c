@@ -4,8 +4,8 @@
  * DOC: Interrupt live update
  *
  * A live update replaces the running kernel by kexec while devices that are
- * assigned to virtual machines keep running. This code hands their message
- * signaled interrupts over: after the jump every interrupt has the same Linux
+ * assigned to virtual machines keep running. This code hands over their message
+ * signaled interrupts: in the next kernel every interrupt has the same Linux
  * irq number, the same MSI message in the device and the same entry in the
  * interrupt remapping table.
  *
@@ -17,30 +17,31 @@
  *
  * Who does what:
  *
- *   - The owner of the device (VFIO) calls irq_liveupdate_preserve() and the
+ *   - The driver of the device (VFIO) calls irq_liveupdate_preserve() and the
  *     functions below it in the order of the life cycle.
  *   - The bus (PCI/MSI) knows the device: struct irq_liveupdate_dev_ops.
  *   - Each irq domain in the hierarchy of an interrupt knows its own level, and
  *     one of them is the interrupt remapping unit: struct
  *     irq_domain_liveupdate_ops.
- *   - This code knows the records, and no field of any other layer.
+ *   - This code manages the records, and does not interpret fields of other
+ *     layers.
  *
  * The kernel that hands over (this file):
  *
  * 1. irq_liveupdate_preserve(): everything that can fail, fails here. Memory
  *    for the maximum number of vectors is reserved, the remapping table is
- *    preserved, and all interrupts are captured once to see that it is
- *    possible. Interrupts continue and may be added, moved, masked and freed.
+ *    preserved, and all interrupts are captured once, as a test. Interrupts
+ *    continue, and may be added, moved, masked and freed.
  *
  * 2. irq_liveupdate_freeze(): the records are captured, without allocating
  *    memory. Interrupts still arrive.
  *
  * 3. irq_lu_shutdown(), from syscore_shutdown() when a kexec is in progress:
- *    the point of no return. Each device is masked, so that it latches what it
- *    would have sent. Then each table entry is blocked, because a device may
- *    be unable to latch or may misbehave, and stays blocked whatever other
- *    CPUs still do. Last, the root is marked frozen: without the mark the next
- *    kernel takes nothing over.
+ *    the point of no return. Each device is masked, so that it latches its
+ *    interrupts. Then each table entry is blocked, because a device may be
+ *    unable to latch or may misbehave. Other CPUs cannot undo that. Finally,
+ *    the root is marked as frozen. Without the mark, the next kernel takes over
+ *    nothing.
  *
  * 4. irq_liveupdate_unfreeze(), irq_liveupdate_unpreserve(): the update is
  *    cancelled. Nothing was masked or blocked until then, so nothing is lost.
@@ -102,7 +103,7 @@ struct irq_lu_out_dev {
  * @lock:	Nests inside of the MSI descriptor lock
  * @devices:	List of struct irq_lu_out_dev
  * @nr_devices:	Number of devices
- * @root:	The root, NULL when no device is preserved
+ * @root:	The root of the records, NULL when no device is preserved
  * @units:	The interrupt remapping units, each with the index of its record in
  *		@root, NULL where one is unused
  * @table:	The device table, filled at the end
@@ -212,16 +213,16 @@ static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_d
 }
 
 /**
- * irq_liveupdate_audit - Compare what a device has with what the kernel believes
+ * irq_liveupdate_audit - Compare a device with the kernel's cached state
  * @dev:	Device
  * @ops:	Methods of its bus
  *
- * Reads only. The first interrupt for which they differ is logged. The caller
- * makes sure that the driver of the device does not enable or disable MSI or
- * MSI-X at the same time.
+ * Only reads from the device. The first interrupt for which they differ is
+ * logged. The caller makes sure that the driver of the device does not enable
+ * or disable MSI or MSI-X at the same time.
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
- * Return: Number of interrupts which were compared and agree, -EAGAIN when the
+ * Return: Number of interrupts that were compared and agree, -EAGAIN if the
  * device cannot be read now, or -EIO.
  */
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
@@ -251,7 +252,7 @@ static u16 irq_lu_unit_index(struct irq_domain *unit)
 	return i;
 }
 
-/* Writes one record for each interrupt that the device has now. */
+/* Writes one record for each interrupt that is allocated now. */
 static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reason)
 {
 	struct irq_lu_device_ser *ser = out->ser;
@@ -283,16 +284,16 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reaso
 }
 
 /*
- * A device that never had an MSI has no descriptor store, and can get one at any time.
- * So @has_descs says whether there was one to lock. A failure is logged where it is
- * found, with more detail than in @reason.
+ * A device that never had an MSI has no descriptor store, and can get one at
+ * any time. So @has_descs tells whether there was one to lock. A failure is
+ * logged where it is found, with more detail than in @reason.
  */
 static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs,
 				 const char **reason)
 {
 	int ret;
 
-	/* The driver may use another MSI type by now. */
+	/* The driver may use the other MSI type by now. */
 	memset(out->ser, 0, sizeof(*out->ser));
 	*reason = "neither MSI nor MSI-X";
 	ret = out->ops->identify(out->dev, out->ser);
@@ -363,8 +364,8 @@ static struct irq_lu_unit_ser *irq_lu_get_unit(struct irq_domain *unit)
 }
 
 /*
- * The record of a unit goes with its last device. Those of other units keep their index,
- * because frozen vectors refer to it.
+ * The record of a unit is removed with its last device. The records of other
+ * units keep their indices, because frozen vectors refer to them.
  */
 static void irq_lu_put_unit(struct irq_domain *unit)
 {
@@ -486,7 +487,8 @@ refuse:
  * irq_liveupdate_refuses - Why can the interrupts of a device not be handed over?
  * @dev:	Device
  *
- * Checks only what needs no look at each of its interrupts. Changes nothing.
+ * Only checks what can be checked without visiting each interrupt. Changes
+ * nothing.
  *
  * Context: May sleep.
  * Return: The reason, a constant string, or NULL when there is none.
@@ -508,15 +510,15 @@ const char *irq_liveupdate_refuses(struct device *dev)
  * @ops:	Methods of its bus
  *
  * The device may have no interrupts yet. Until irq_liveupdate_freeze() its
- * interrupts work as ever, and can be allocated and freed.
+ * interrupts work as usual, and can be allocated and freed.
  *
  * Context: May sleep. The MSI descriptors of @dev must not be locked.
- * Return: 0, or a negative errno when the interrupts cannot be handed over; a
- * line in the log says why: -EOPNOTSUPP without interrupt remapping, with managed
- * affinity, or when switched off on the command line, -EBUSY when it is preserved
- * already or the last live update is not finished, -EIO when the device does not
- * have the messages which the kernel has, -ENOSPC when there are too many devices
- * or units, -ENOMEM, or what the unit or the bus says.
+ * Return: 0, or a negative errno if the interrupts cannot be handed over, which is
+ * logged with the reason: -EOPNOTSUPP without interrupt remapping, with managed
+ * affinity, or when switched off on the command line, -EBUSY if the device is
+ * already preserved or the last live update is not finished, -EIO if the messages
+ * in the device differ from those that the kernel has cached, -ENOSPC if there are
+ * too many devices or units, -ENOMEM, or an error of the unit or the bus.
  */
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
@@ -610,8 +612,8 @@ static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
  * irq_liveupdate_freeze - Record the interrupts of a preserved device
  * @dev:	Device
  *
- * The caller makes sure that from here on no interrupt of the device is
- * allocated or freed any more. Interrupts go on.
+ * The caller makes sure that no interrupt of the device is allocated or freed
+ * from here on. Interrupts continue to arrive.
  *
  * Context: May sleep, does not allocate memory. The MSI descriptors of @dev
  * must not be locked.
@@ -648,8 +650,8 @@ void irq_liveupdate_unfreeze(struct device *dev)
 }
 
 /**
- * irq_lu_show_out - Print the devices which are preserved
- * @m:		Where to
+ * irq_lu_show_out - Print the devices that are preserved
+ * @m:		The debugfs file
  *
  * Context: May sleep.
  */
@@ -680,7 +682,7 @@ static void irq_lu_block_device(struct irq_lu_out_dev *out)
 	ref->reserved = 0;
 }
 
-/* When one fails, the others must not access memory of the next kernel all the same. */
+/* Even if one unit fails, the others must not access memory of the next kernel. */
 static bool irq_lu_sync_units(void)
 {
 	struct irq_domain *unit;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* Interrupt live update, what debugfs shows of both halves */
+/* Interrupt live update, debugfs files of both halves */
 
 #include <linux/debugfs.h>
 #include <linux/device.h>
@@ -41,8 +41,8 @@ static int irq_lu_devices_show(struct seq_file *m, void *p)
 DEFINE_SHOW_ATTRIBUTE(irq_lu_devices);
 
 /*
- * The audit takes the MSI descriptor lock, which is outside of irq_lu_in.lock, so the
- * list is left between two devices.
+ * The audit takes the MSI descriptor lock, which nests outside of
+ * irq_lu_in.lock, so irq_lu_in.lock is dropped between two devices.
  */
 static struct device *irq_lu_get_matched_nth(unsigned int n,
 					     const struct irq_liveupdate_dev_ops **ops)
@@ -60,7 +60,7 @@ static struct device *irq_lu_get_matched_nth(unsigned int n,
 	return NULL;
 }
 
-/* Whoever unbinds the device holds its lock, and may wait for its user for long. */
+/* A task that unbinds the device holds its lock, and may wait for its user for long. */
 static int irq_lu_try_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
 	int nr;

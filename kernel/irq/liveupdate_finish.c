@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Interrupt live update, its end in the kernel that has taken over: send synthetic
- * interrupts, revoke unclaimed reservations, free the memory of the previous kernel.
- * See liveupdate_in.c.
+ * Interrupt live update, FINISH in the kernel that has taken over: send
+ * synthetic interrupts, revoke unclaimed reservations, free the memory of the
+ * previous kernel. See liveupdate_in.c.
  */
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
@@ -36,10 +36,10 @@ const char * const irq_lu_injections[] = {
 };
 
 /*
- * An interrupt that is not started has no vector to which it could be sent, and a
- * disabled one must not reach its handler. It is left pending until the interrupt is
- * requested or enabled. If a resend is on its way already, the handler runs for that
- * one, which is as good.
+ * An interrupt that is not started has no vector to which it could be sent, and
+ * a disabled one must not reach its handler. In both cases the synthetic
+ * interrupt is left pending until the interrupt is requested or enabled. If a
+ * resend is already in flight, it also serves as the synthetic interrupt.
  */
 static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 {
@@ -81,9 +81,9 @@ static bool irq_lu_inject(unsigned int irq, bool last)
 }
 
 /*
- * Each vector that was handed over is owed a synthetic interrupt. When a device starts
- * cold it is not known which interrupts were lost, so each vector is that its driver
- * uses instead.
+ * Each vector that was handed over is owed a synthetic interrupt. If the device
+ * starts cold, it is not known which interrupts were lost, so each vector that
+ * its driver uses is owed one instead.
  */
 static bool irq_lu_is_owed(struct irq_lu_in_dev *in, unsigned int msi_index)
 {
@@ -149,7 +149,7 @@ static void irq_lu_finish_locked(struct device *dev, bool has_descs)
 	dev_info(dev, "irq_liveupdate: finished: %u synthetic interrupts\n", nr);
 }
 
-/* Vectors in use belong to their user alone. */
+/* Vectors in use are no longer reserved. */
 static void irq_lu_release_used(struct irq_lu_in_dev *in)
 {
 	const struct irq_lu_vector_ser *rec;
@@ -170,7 +170,7 @@ static void irq_lu_free_device(struct irq_lu_in_dev *in)
 	kfree(in);
 }
 
-/* All vectors which were handed over are in use: there is nothing to wait for. */
+/* If each vector has got its interrupt, all are in use, and none is left to be claimed. */
 static bool irq_lu_is_done(struct irq_lu_in_dev *in)
 {
 	return !in->refused &&
@@ -195,7 +195,7 @@ static void irq_lu_release_locked(struct device *dev, bool has_descs, bool gone)
 	}
 	nr = irq_lu_revoke_device(in);
 	if (nr)
-		dev_info(dev, "irq_liveupdate: released: %u vectors which nobody uses\n", nr);
+		dev_info(dev, "irq_liveupdate: released: %u unused vectors\n", nr);
 	irq_lu_free_device(in);
 }
 
@@ -230,8 +230,9 @@ void irq_lu_wait_until_freed(void)
 #endif
 
 /*
- * The live update ends with its last device. The memory is freed by a worker: there may
- * be a lot of it, and the allocators may still look at a record under RCU.
+ * The live update ends with its last device. The memory is freed by a worker,
+ * because there may be a lot of it, and the allocators may still access a
+ * record under RCU.
  */
 static void irq_lu_end(void)
 {
@@ -251,7 +252,7 @@ static void irq_lu_end(void)
 static void irq_lu_release(struct device *dev, bool gone)
 {
 	if (dev->msi.data) {
-		/* Locked, no vector is allocated or freed in between. */
+		/* While locked, no vector is allocated or freed. */
 		guard(msi_descs_lock)(dev);
 		irq_lu_release_locked(dev, true, gone);
 	} else {
@@ -264,12 +265,12 @@ static void irq_lu_release(struct device *dev, bool gone)
  * irq_liveupdate_finish - FINISH of a device
  * @dev:	Device
  *
- * One synthetic interrupt is delivered for each interrupt that was handed over
- * and is requested, because nobody knows whether the device raised one when it
- * could not be delivered. An interrupt that is not requested yet gets it when it
- * is, and its irq number and table entry stay reserved until
- * irq_liveupdate_release(). If there is none of those, the device is released at
- * once.
+ * Each interrupt that was handed over and is requested gets one synthetic
+ * interrupt, because it is not known whether the device raised one that could
+ * not be delivered. An interrupt that is not requested yet gets it upon
+ * request, and its irq number and table entry stay reserved until
+ * irq_liveupdate_release(). If all interrupts are requested, the device is
+ * released immediately.
  *
  * Does nothing for a device which is not incoming, or is finished.
  *
@@ -317,13 +318,13 @@ void __irq_liveupdate_requested(unsigned int irq)
 }
 
 /**
- * irq_liveupdate_release - The owner of a finished device has gone
+ * irq_liveupdate_release - Release a finished device whose owner has closed it
  * @dev:	Device
  *
- * Interrupts that nobody uses are revoked: their irq numbers and table entries are
- * free for others, and MSI or MSI-X is disabled if the driver has not enabled it. An
- * interrupt that is allocated but not requested yet has its synthetic interrupt left
- * pending.
+ * Unused interrupts are revoked: their irq numbers and table entries become
+ * free, and MSI or MSI-X is disabled if the driver has not enabled it. The
+ * synthetic interrupt of an interrupt that is allocated but not requested yet
+ * is left pending.
  *
  * Does nothing for a device which is not incoming, not finished, or released.
  *
@@ -352,8 +353,8 @@ static void irq_lu_free_missing(void)
 /**
  * irq_liveupdate_finish_rest - Revoke interrupts of devices that were not found
  *
- * Called by the bus when it knows that no further device can be claimed. A device
- * that was found has to be finished and released by the bus.
+ * The bus calls this when no further device can be claimed. Devices that were
+ * found must be finished and released by the bus.
  *
  * Context: May sleep.
  */

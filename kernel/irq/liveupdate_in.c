@@ -5,11 +5,11 @@
  *
  * The kernel that takes over, in the order of events:
  *
- * 1. An interrupt remapping unit asks for its record while it is set up, long
- *    before LUO comes up: irq_liveupdate_incoming_unit(). The first call
+ * 1. An interrupt remapping unit looks up its record while it is set up, long
+ *    before LUO is initialized: irq_liveupdate_incoming_unit(). The first call
  *    loads and validates the whole state. The unit continues with the table of
  *    the previous kernel, and irq_liveupdate_take_over() reserves the table
- *    entries and the irq numbers before anybody else can get them.
+ *    entries and irq numbers before any other interrupt can get them.
  *
  * 2. The bus finds a device that may have been handed over:
  *    irq_liveupdate_match().
@@ -17,31 +17,31 @@
  * 3. The driver of the device allocates its interrupts as usual. The allocators
  *    ask irq_liveupdate_irq() and irq_liveupdate_handle() for the reserved
  *    number and index. The message composed from the same index is the one that
- *    the device already holds. Activation opens the entry, and unmasking lets
- *    the device send what it latched.
+ *    the device already holds. Activation makes the entry present, and
+ *    unmasking lets the device send its latched interrupts.
  *
- * 4. irq_liveupdate_finish(): each vector that is requested gets one synthetic
- *    interrupt, for what could not be latched. A vector that nobody has
- *    requested yet gets it when it is requested: irq_liveupdate_requested(). A
- *    number or an entry that is freed stays reserved for its vector.
+ * 4. irq_liveupdate_finish(): each requested vector gets one synthetic
+ *    interrupt, for interrupts that could not be latched. A vector that is not
+ *    requested yet gets it upon request: irq_liveupdate_requested(). A number
+ *    or an entry that is freed stays reserved for its vector.
  *
- * 5. irq_liveupdate_release(): the owner is gone. Reservations that are not in
- *    use are released. A device whose vectors are all in use needs no release.
+ * 5. irq_liveupdate_release(): the owner has closed the device. Unused
+ *    reservations are released. A device whose vectors are all in use needs no
+ *    release.
  *
- * 6. The last device, or irq_liveupdate_finish_rest() when the bus knows that
- *    nobody can claim a device any more, ends the live update: the memory of
- *    the previous kernel is freed, except for records that failed validation.
- *    They are lost until the next reboot.
+ * 6. The live update ends with its last device, or by
+ *    irq_liveupdate_finish_rest() when no further device can be claimed: the
+ *    memory of the previous kernel is freed, except for records that failed
+ *    validation. Their memory is lost until the next reboot.
  *
- * The last three are in liveupdate_finish.c.
+ * Steps 4 to 6 are in liveupdate_finish.c.
  *
- * What was handed over is not trusted. When anything is wrong with a record,
- * the device starts cold, and everything else continues: irq_lu_refuse(). The
- * interrupts that it raised since the block were dropped all the same, so each
- * vector that its driver uses at FINISH gets a synthetic interrupt, whether or
- * not it was handed over.
- *
- * Locks: irq_lu_in.lock protects everything, and nests inside of the MSI
+ * Records are not trusted. If anything is wrong with one, its device starts
+ * cold, and everything else continues: irq_lu_refuse(). The interrupts that the
+ * device raised after the block were dropped nevertheless, so each vector that
+ * its driver uses at FINISH gets a synthetic interrupt, whether or not it was
+ * handed over.
+ * Locking: irq_lu_in.lock protects everything, and nests inside of the MSI
  * descriptor lock. The allocators run in any context and find the records of
  * an irq number by RCU.
  */
@@ -96,7 +96,7 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
  * Loading
  */
 
-/* An address from a record is trusted only if KHO kept the memory there for this kernel. */
+/* An address from a record is used only if KHO preserved the memory there. */
 static void *irq_lu_map(u64 phys, size_t len)
 {
 	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
@@ -148,7 +148,7 @@ irq_lu_map_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser
 	return irq_lu_ser_check_device(ser, ref->len, state->root, reason) ? NULL : ser;
 }
 
-/* Where a device is in the machine */
+/* PCI segment and device id as one key */
 static u64 irq_lu_address(const struct irq_lu_device_ser *ser)
 {
 	return (u64)ser->segment << 16 | ser->devid;
@@ -175,7 +175,7 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 
 	ser = irq_lu_map_device(state, ref, memory, &reason);
 	if (!ser) {
-		/* The memory at that address may belong to somebody else: do not free it. */
+		/* The memory at that address may be in use otherwise, so do not free it. */
 		ref->blob = 0;
 		return reason;
 	}
@@ -202,7 +202,7 @@ static void irq_lu_refuse_all(const char *reason)
  * irq_lu_load - Load and validate the state of the previous kernel
  * @phys:	Physical address of the root
  * @size:	Size of the memory there
- * @memory:	How memory of the previous kernel is reached and freed
+ * @memory:	How to map and free memory of the previous kernel
  *
  * Context: May sleep. Single threaded, while nothing is loaded.
  */
@@ -287,7 +287,7 @@ static int irq_lu_reserve_irq(const struct irq_lu_vector_ser *rec)
 	return 0;
 }
 
-/* From here on the number is free, or belongs to its user alone. */
+/* From here on the number is either free or in ordinary use. */
 static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 {
 	WRITE_ONCE(irq_lu_get_state()->records[rec->irq], NULL);
@@ -321,11 +321,11 @@ release:
 }
 
 /**
- * irq_lu_release_vectors - End the reservation of vectors that are allocated at once
+ * irq_lu_release_vectors - End the reservation of vectors that were allocated together
  * @in:		Their device
  * @rec:	The first of their records
  * @nr:		How many there are
- * @revoke:	Nobody uses them: free their numbers and table entries
+ * @revoke:	They are unused: free their numbers and table entries
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
@@ -345,7 +345,7 @@ void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector
 }
 
 /**
- * irq_lu_revoke_device - Revoke all vectors of a device which are still reserved
+ * irq_lu_revoke_device - Revoke all vectors of a device that are still reserved
  * @in:		The device, which uses none of them
  *
  * Context: May sleep, called with irq_lu_in.lock held.
@@ -377,8 +377,8 @@ static void irq_lu_log_refused(const struct irq_lu_device_ser *ser, const char *
  * @in:		The device, which uses none of its reserved vectors
  * @reason:	Why
  *
- * A device is never taken over in part: all of its interrupts get what is reserved for
- * them, or none does.
+ * A device is never taken over partially: either all of its interrupts get
+ * their reserved numbers and entries, or none does.
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
@@ -413,8 +413,9 @@ static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 }
 
 /*
- * Without a unit, the messages of the device would be taken for vectors. MSI-X stays
- * masked until its driver sets it up, but MSI may have no mask bits.
+ * Without a unit, the messages of the device would be taken for vectors. MSI-X
+ * stays masked until its driver sets it up, but MSI may have no mask bits, so
+ * disable it.
  */
 static void irq_lu_disable_unremapped(struct irq_lu_in_dev *in)
 {
@@ -430,12 +431,12 @@ static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
 /**
  * irq_liveupdate_handed_over - Has the previous kernel left interrupt state?
  *
- * True also when the state was refused. Interrupt remapping must not be
- * disabled then: devices are running, and a message meant for remapping would
- * be taken for a vector.
+ * This is true even if the state was refused. Interrupt remapping must not be
+ * disabled in that case, because devices are running, and a message meant for
+ * remapping would be taken for a vector.
  *
  * Context: Any, after the first irq_liveupdate_incoming_unit().
- * Return: True when there is such state.
+ * Return: True if there is such state.
  */
 bool irq_liveupdate_handed_over(void)
 {
@@ -483,11 +484,11 @@ static u32 irq_lu_unit_number(const struct irq_lu_unit_ser *unit)
 }
 
 /**
- * irq_liveupdate_refuse_unit - Do not take a unit over, or give it up
+ * irq_liveupdate_refuse_unit - Do not take over a unit, or give it up
  * @unit:	Record of the unit
  * @reason:	Why
  *
- * All devices behind it start cold. Its irq domain is not used any more.
+ * All devices behind the unit start cold. Its irq domain is no longer used.
  *
  * Context: May sleep.
  */
@@ -512,12 +513,13 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 }
 
 /**
- * irq_liveupdate_take_over - Reserve what was handed over behind a unit
+ * irq_liveupdate_take_over - Reserve the interrupts that were handed over behind a unit
  * @unit:	Record of the unit
  * @domain:	Irq domain of the unit
  *
- * Table entries and irq numbers are reserved for their devices. The unit is
- * called back for each entry, and drops all others afterwards.
+ * Table entries and irq numbers are reserved for their devices. The reserve()
+ * method of the unit is called for each entry. The caller clears all other
+ * entries afterwards.
  *
  * Context: May sleep.
  */
@@ -541,7 +543,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 	}
 }
 
-/* All units are set up by now. One that has not asked for its record does not exist. */
+/* All units are set up by now. A unit that has not looked up its record is missing. */
 static int __init irq_lu_refuse_missing(void)
 {
 	struct irq_lu_in_dev *in;
@@ -590,7 +592,7 @@ struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 }
 
 /**
- * irq_liveupdate_is_incoming - Is the live update of a device still going on?
+ * irq_liveupdate_is_incoming - Is the live update of a device still in progress?
  * @dev:	Device
  *
  * Context: May sleep.
@@ -609,9 +611,9 @@ bool irq_liveupdate_is_incoming(struct device *dev)
 }
 
 /*
- * If there are no records at all, the reason was logged when they were loaded. If only
- * that of this device is missing, its record was invalid, and it was not known then
- * which device it belongs to.
+ * If there are no records at all, the reason was logged when they were loaded.
+ * If only the record of this device is missing, it was invalid, and when that
+ * was logged it was not known to which device it belongs.
  */
 static void irq_lu_refuse_unrecorded(const struct irq_lu_device_ser *found)
 {
@@ -652,13 +654,13 @@ static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 }
 
 /**
- * irq_liveupdate_match - Find the record of a device which was handed over
- * @dev:	Device which the bus knows to have been handed over, and which has
- *		no driver yet
+ * irq_liveupdate_match - Find the record of a device that was handed over
+ * @dev:	Device that, according to the bus, was handed over. It has no driver
+ *		yet.
  * @ops:	Methods of its bus
  *
- * Without a valid record the device starts cold. It is incoming until
- * irq_liveupdate_release() in any case.
+ * Without a valid record the device starts cold. In any case it is incoming
+ * until irq_liveupdate_release().
  *
  * Context: May sleep.
  */
@@ -688,7 +690,7 @@ void irq_liveupdate_match(struct device *dev,
 	irq_lu_disable_unremapped(in);
 }
 
-/* A driver may have disabled its interrupts, and enable others now. */
+/* The driver may have disabled its interrupts, and enable different ones now. */
 static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_desc *desc)
 {
 	bool wants_msix = desc->pci.msi_attrib.is_msix;
@@ -701,7 +703,7 @@ static const char *irq_lu_check_request(struct irq_lu_in_dev *in, struct msi_des
 	return NULL;
 }
 
-/* Somebody else may have got a reserved number, by asking for it by value. */
+/* A caller that asks for a number by value may have got a reserved one. */
 static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
 {
 	unsigned int i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Interrupt live update, what the files of the half that takes over share:
+ * Interrupt live update, internals of the half that takes over, for
  * liveupdate_in.c, liveupdate_finish.c and liveupdate_debugfs.c.
  */
 
@@ -19,7 +19,7 @@
  * enum irq_lu_injection - What became of a synthetic interrupt
  * @IRQ_LU_SENT:	It was sent to the CPU
  * @IRQ_LU_PENDING:	It is left pending
- * @IRQ_LU_REPLAY:	Another one was on its way already, and serves for both
+ * @IRQ_LU_REPLAY:	It was merged with a resend that was already in flight
  * @IRQ_LU_INJECTIONS:	Number of these values
  */
 enum irq_lu_injection {
@@ -33,7 +33,7 @@ enum irq_lu_injection {
  * struct irq_lu_counters - What became of all interrupts that were handed over
  * @injected:	Synthetic interrupts, by what became of them
  * @was_pending: Interrupts which were pending at FINISH already
- * @revoked:	Reservations taken back
+ * @revoked:	Reservations that were revoked
  */
 struct irq_lu_counters {
 	unsigned long	injected[IRQ_LU_INJECTIONS];
@@ -47,16 +47,16 @@ struct irq_lu_counters {
  * @hash:	Entry in the hash of devices, by its address before the match, and by
  *		@dev after it
  * @ser:	Its record, or @none
- * @unit:	Its interrupt remapping unit, NULL before take over and when the unit
- *		does not remap any more
+ * @unit:	Its interrupt remapping unit, NULL before the unit is taken over, and
+ *		if it no longer remaps
  * @dev:	The device, NULL before the match
  * @ops:	Methods of its bus
  * @refused:	The device starts cold. None of its vectors is reserved.
  * @checked:	@dev and @unit were found to belong together
  * @finished:	Synthetic interrupts were sent at FINISH. Vectors that are not requested
  *		yet still wait for theirs.
- * @given:	Vectors which have got their synthetic interrupt, by MSI index
- * @none:	Stands in for a record which is missing or did not pass its checks
+ * @given:	Vectors that have received their synthetic interrupt, by MSI index
+ * @none:	Replaces a record that is missing or failed validation
  */
 struct irq_lu_in_dev {
 	struct list_head			node;
@@ -75,11 +75,11 @@ struct irq_lu_in_dev {
 /**
  * struct irq_lu_state - The state that the previous kernel handed over
  * @root:	The root
- * @table:	The device table. A record which did not pass its checks has
- *		address zero.
+ * @table:	The device table. The address of a record that failed validation is
+ *		zero.
  * @free:	Frees one block of this memory
- * @nr_irqs:	Size of @records, above all numbers of the records
- * @records:	By irq number the record for which it is reserved
+ * @nr_irqs:	Size of @records, larger than any irq number in the records
+ * @records:	The record for which an irq number is reserved, by irq number
  */
 struct irq_lu_state {
 	struct irq_lu_root_ser		*root;
@@ -92,8 +92,8 @@ struct irq_lu_state {
 /**
  * struct irq_lu_in - What was handed over
  * @lock:	Nests inside of the MSI descriptor lock
- * @loaded:	The state was looked for
- * @handed_over: The previous kernel left state, useful or not
+ * @loaded:	The state of the previous kernel was searched for
+ * @handed_over: The previous kernel left state, valid or not
  * @refused:	Why the state as a whole was refused, or NULL
  * @state:	The state, NULL when there is none or it was refused
  * @counters:	Of all live updates since boot

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Interrupt live update, how a refusal is reported: as a line in the log, as a trace
- * event with the same reason, and as the outcome of the live update of the device,
- * which can be asked for as long as this kernel runs.
+ * Interrupt live update, reporting of refusals: as a line in the log, as a
+ * trace event with the same reason, and as the outcome of the live update of
+ * the device, which can be read as long as this kernel runs.
  */
 
 #include <linux/array_size.h>
@@ -28,9 +28,9 @@
 #define IRQ_LU_NAME_LEN		17
 
 /*
- * Why this kernel has not taken devices over, has not given them back, or has stopped
- * them. By address, because a record can be refused long before its device is
- * enumerated.
+ * The reasons why this kernel has not taken over, not returned, or stopped
+ * devices. They are kept by address, because a record can be refused long
+ * before its device is enumerated.
  */
 static DEFINE_XARRAY(irq_lu_reasons);
 
@@ -40,10 +40,11 @@ static unsigned long irq_lu_key(u32 segment, u16 devid)
 }
 
 /*
- * The outcome is decided by this kernel, so a refusal while it hands devices over itself
- * is none. The first reason counts: the others follow from it. It is small, and there is
- * one for a device at most: without it, a device that was refused would pass for one that
- * was not handed over.
+ * The outcome concerns the live update that started this kernel, so refusals
+ * while this kernel hands over devices itself do not count. Only the first
+ * reason is kept, because others follow from it. The allocation must not fail:
+ * otherwise a refused device would look like one that was not handed over. It
+ * is small, and there is at most one per device.
  */
 static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step step,
 			    const char *reason)
@@ -82,7 +83,7 @@ bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
 }
 
 /**
- * irq_liveupdate_forget - Forget the outcome at an address, where another device is now
+ * irq_liveupdate_forget - Drop the outcome at an address that now has a different device
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  *
@@ -97,7 +98,7 @@ void irq_liveupdate_forget(u32 segment, u16 devid)
  * irq_liveupdate_refuse_at - Trace and remember why a device is refused
  * @segment:	PCI segment of the device, which need not be enumerated
  * @devid:	Its bus number << 8 | devfn
- * @step:	What it is refused at
+ * @step:	The step at which it is refused
  * @reason:	Why. The caller has logged it.
  *
  * Context: May sleep.
@@ -125,7 +126,7 @@ static const char * const irq_lu_refusals[] = {
 /**
  * irq_liveupdate_refuse - Report why a device is not handed over or not taken over
  * @dev:	Device
- * @step:	What it is refused at
+ * @step:	The step at which it is refused
  * @fmt:	Why
  *
  * The reason is logged, traced, and remembered as the outcome for a PCI device.
@@ -147,7 +148,7 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 	if (!dev_is_pci(dev))
 		return;
 	/*
-	 * A file may name a device that was given back already or was never handed over.
+	 * A file may name a device that was already returned or was never handed over.
 	 * The failure to retrieve that file says nothing about the device.
 	 */
 	if (step != IRQ_LIVEUPDATE_RETRIEVE || irq_liveupdate_is_incoming(dev))

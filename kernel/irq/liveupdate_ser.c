@@ -5,7 +5,7 @@
  *
  * The kernel that hands over fills in the structures of
  * include/linux/kho/abi/irq.h and seals each device, then the root. The kernel
- * that takes over trusts nothing before it has checked it, in this order:
+ * that takes over trusts nothing until it is checked, in this order:
  *
  * 1. irq_lu_ser_check_root_head() checks the root and its units. When it
  *    succeeds, the address and the length of the device table are those that
@@ -16,15 +16,15 @@
  *    not affect the others.
  *
  * Each check returns 0, or a reason for the log and
- *
- * - -EOPNOTSUPP: from a kernel that knows more than this one,
+ * - -EOPNOTSUPP: written by a kernel that knows more than this one,
  * - -ENOENT: nothing was handed over, the root never became FROZEN,
  * - -EINVAL: garbage.
  *
  * Checks that need more than one record, or a list of known values, are left to
- * the owner of the resource: when two records claim the same irq number, table
- * entry or PCI function, the reservation of the first refuses the second. The
- * interrupt remapping driver refuses an unknown kind of unit or a source id.
+ * the owner of the resource: if two records claim the same irq number, table
+ * entry or PCI function, the second one fails because the first one has
+ * reserved it. The interrupt remapping driver refuses unknown kinds of units
+ * and wrong source ids.
  *
  * Nothing in this file has state, allocates or touches hardware, so that it
  * builds in user space too (tools/testing/irq_liveupdate_ser).
@@ -75,8 +75,8 @@ static bool phys_range_plausible(u64 addr, u64 len)
 }
 
 /*
- * The checksums take a copy of the header, so that a number which was checked
- * is the number which is used.
+ * The checksums are computed over a copy of the header, so that the values that
+ * were checked are the ones that are used.
  */
 static u32 checksum_device(struct irq_lu_device_ser head,
 			   const struct irq_lu_vector_ser *vectors)
@@ -94,7 +94,7 @@ static u32 checksum_root(struct irq_lu_root_ser head,
 {
 	u32 crc;
 
-	/* The state which a valid root ends up in, although it is written last. */
+	/* Checksums assume the final state of the root, although it is written last. */
 	head.state = IRQ_LU_STATE_FROZEN;
 	head.checksum = 0;
 
@@ -121,8 +121,7 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
  * irq_lu_ser_seal_root() - Make the interrupt state valid for the next kernel
  * @root:	The root, complete but for its state and checksums
  * @table:	Its device table, complete
- *
- * The devices have to be sealed before.
+ * The devices must already be sealed.
  */
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 			  const struct irq_lu_device_ref_ser *table)
@@ -130,7 +129,7 @@ void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 	root->table_checksum = checksum_table(table, root->nr_devices);
 	root->checksum = checksum_root(*root, root->units);
 
-	/* A root which says FROZEN is complete, whenever the machine dies. */
+	/* Written last, so that a root in state FROZEN is always complete. */
 	smp_wmb();
 	WRITE_ONCE(root->state, IRQ_LU_STATE_FROZEN);
 }
@@ -163,7 +162,7 @@ static int check_units(const struct irq_lu_unit_ser *units, u32 nr_units,
 	int ret;
 
 	for (u32 i = 0; i < nr_units; i++) {
-		/* Unused: a vector which names it has no table entry. */
+		/* Unused: a vector that refers to it has no table entry. */
 		if (all_zero(&units[i], sizeof(units[i])))
 			continue;
 
@@ -187,7 +186,7 @@ static bool compatible_is(const struct irq_lu_root_ser *head, const char *name)
 	return !strncmp(head->compatible, name, sizeof(head->compatible));
 }
 
-/* What decides whether this kernel can read the rest at all. */
+/* These fields determine whether this kernel can read the rest at all. */
 static int check_root_format(const struct irq_lu_root_ser *head, const char **reason)
 {
 	if (!compatible_is(head, IRQ_LU_COMPATIBLE))
@@ -215,7 +214,7 @@ static int check_device_table_range(u64 addr, u32 nr_devices, const char **reaso
 /**
  * irq_lu_ser_check_root_head() - Check a root, before its device table is read
  * @blob:	The root
- * @size:	Number of bytes which can be read from there
+ * @size:	Number of bytes that can be read from there
  * @reason:	Set to why the root was refused
  *
  * Return: 0 or a negative error code.
@@ -280,7 +279,7 @@ static int compare_numbers(const void *left, const void *right)
 	return a->reserved < b->reserved ? -1 : a->reserved > b->reserved;
 }
 
-/* All were checked, so that the sum does not wrap. */
+/* All lengths were checked, so the sum does not wrap. */
 static bool neighbours_overlap(const struct irq_lu_device_ref_ser *table, u32 nr_devices)
 {
 	for (u32 i = 1; i < nr_devices; i++) {
@@ -291,8 +290,9 @@ static bool neighbours_overlap(const struct irq_lu_device_ref_ser *table, u32 nr
 }
 
 /*
- * Once they are sorted by address only neighbours can overlap. Of two devices which
- * claim the same the first counts, so the order is kept, in the reserved fields.
+ * Once the devices are sorted by address, only neighbours can overlap. If two
+ * devices claim the same resource the first one wins, so the original order is
+ * kept in the reserved fields.
  */
 static bool refs_overlap(struct irq_lu_device_ref_ser *table, u32 nr_devices)
 {
@@ -360,7 +360,7 @@ static int check_device_head(const struct irq_lu_device_ser *head, const char **
 	return 0;
 }
 
-/* What is meant for a later kernel, and says so. */
+/* Values that only a later kernel knows. */
 static int check_vector_format(const struct irq_lu_vector_ser *vec, const char **reason)
 {
 	if (vec->flags & ~IRQ_LU_VECTOR_FLAGS)
@@ -374,8 +374,8 @@ static int check_vector_format(const struct irq_lu_vector_ser *vec, const char *
 }
 
 /*
- * A vector which was never activated legally has no message. Data is zero for
- * the first message of MSI, so only the address tells.
+ * A vector that was never activated may have no message. The data of the first
+ * MSI message is zero, so only the address tells.
  */
 static bool message_missing(const struct irq_lu_vector_ser *vec)
 {
@@ -406,8 +406,8 @@ static int check_vector(const struct irq_lu_vector_ser *vec, u16 hwsize,
 }
 
 /*
- * The vectors of MSI are allocated as one block, of which only the first irq
- * number and the first table index are asked for.
+ * The vectors of MSI are allocated as one block. The allocators are asked only
+ * for the first irq number and the first table index.
  */
 static bool in_msi_block(const struct irq_lu_vector_ser *first,
 			 const struct irq_lu_vector_ser *vec, u32 i)
@@ -417,8 +417,8 @@ static bool in_msi_block(const struct irq_lu_vector_ser *first,
 }
 
 /*
- * A device sits behind one unit, with one source id, so that its first vector
- * speaks for all.
+ * A device is behind one unit and has one source id, so all vectors must agree
+ * with the first one.
  */
 static int check_neighbours(const struct irq_lu_vector_ser *prev,
 			    const struct irq_lu_vector_ser *vec, const char **reason)

@@ -17,12 +17,12 @@ TRACE_DEFINE_ENUM(IRQ_LIVEUPDATE_TAKE_OVER);
 TRACE_DEFINE_ENUM(IRQ_LIVEUPDATE_RETRIEVE);
 TRACE_DEFINE_ENUM(IRQ_LIVEUPDATE_STOP);
 
-/* enum irq_lu_injection, which only kernel/irq/ knows */
+/* enum irq_lu_injection, which is private to kernel/irq/ */
 TRACE_DEFINE_ENUM(IRQ_LU_SENT);
 TRACE_DEFINE_ENUM(IRQ_LU_PENDING);
 TRACE_DEFINE_ENUM(IRQ_LU_REPLAY);
 
-/* A step of a whole device. @nr_vectors: how many of its vectors take part in it. */
+/* A step of a whole device. @nr_vectors: the number of vectors concerned. */
 DECLARE_EVENT_CLASS(irq_liveupdate_device,
 		    TP_PROTO(struct device *dev, unsigned int nr_vectors),
 		    TP_ARGS(dev, nr_vectors),
@@ -33,25 +33,25 @@ DECLARE_EVENT_CLASS(irq_liveupdate_device,
 		    TP_printk("device=%s vectors=%u", __get_str(device), __entry->nr_vectors)
 );
 
-/* The old kernel has reserved what it needs to hand the device over. */
+/* The old kernel has allocated what it needs to hand over the device. */
 DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_preserve,
 	     TP_PROTO(struct device *dev, unsigned int nr_vectors),
 	     TP_ARGS(dev, nr_vectors)
 );
 
-/* It is not handed over after all. */
+/* The update of the device is cancelled. */
 DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_unpreserve,
 	     TP_PROTO(struct device *dev, unsigned int nr_vectors),
 	     TP_ARGS(dev, nr_vectors)
 );
 
-/* Its vectors are recorded. */
+/* The vectors of the device are recorded. */
 DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_freeze,
 	     TP_PROTO(struct device *dev, unsigned int nr_vectors),
 	     TP_ARGS(dev, nr_vectors)
 );
 
-/* The records do not count any more. */
+/* The records of the device are discarded. */
 DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_unfreeze,
 	     TP_PROTO(struct device *dev, unsigned int nr_vectors),
 	     TP_ARGS(dev, nr_vectors)
@@ -63,7 +63,7 @@ DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_block,
 	     TP_ARGS(dev, nr_vectors)
 );
 
-/* FINISH in the next kernel: so many vectors got their synthetic interrupt. */
+/* FINISH in the next kernel: @nr_vectors got their synthetic interrupt. */
 DEFINE_EVENT(irq_liveupdate_device, irq_liveupdate_finish,
 	     TP_PROTO(struct device *dev, unsigned int nr_vectors),
 	     TP_ARGS(dev, nr_vectors)
@@ -86,7 +86,7 @@ TRACE_EVENT(irq_liveupdate_take_over,
 		      __entry->segment, __entry->reg_base)
 );
 
-/* A vector which was handed over. Its device need not be enumerated yet. */
+/* A vector that was handed over. Its device may not be enumerated yet. */
 DECLARE_EVENT_CLASS(irq_liveupdate_vector,
 		    TP_PROTO(const struct irq_lu_device_ser *ser,
 			     const struct irq_lu_vector_ser *rec),
@@ -107,19 +107,19 @@ DECLARE_EVENT_CLASS(irq_liveupdate_vector,
 			      __entry->vector, __entry->irq, __entry->handle)
 );
 
-/* Irq number and table entry are kept free for it. */
+/* Irq number and table entry are reserved for the vector. */
 DEFINE_EVENT(irq_liveupdate_vector, irq_liveupdate_reserve,
 	     TP_PROTO(const struct irq_lu_device_ser *ser, const struct irq_lu_vector_ser *rec),
 	     TP_ARGS(ser, rec)
 );
 
-/* Its driver asks for it and is offered the irq number. */
+/* The driver allocates the vector and is offered the irq number. */
 DEFINE_EVENT(irq_liveupdate_vector, irq_liveupdate_adopt,
 	     TP_PROTO(const struct irq_lu_device_ser *ser, const struct irq_lu_vector_ser *rec),
 	     TP_ARGS(ser, rec)
 );
 
-/* Nobody has it: the reservation ends. */
+/* The vector is unused, and its reservation ends. */
 DEFINE_EVENT(irq_liveupdate_vector, irq_liveupdate_revoke,
 	     TP_PROTO(const struct irq_lu_device_ser *ser, const struct irq_lu_vector_ser *rec),
 	     TP_ARGS(ser, rec)
@@ -127,8 +127,8 @@ DEFINE_EVENT(irq_liveupdate_vector, irq_liveupdate_revoke,
 
 /*
  * The synthetic interrupt, at FINISH or when the interrupt is requested after that.
- * "pending": it is left for the request or the enable to come; "replay": another
- * one is on its way, and stands for both.
+ * "pending": it is left pending until the interrupt is requested or enabled;
+ * "replay": it was merged with a resend that was already in flight.
  */
 TRACE_EVENT(irq_liveupdate_inject,
 	    TP_PROTO(unsigned int irq, unsigned long arrivals, bool was_pending,
@@ -150,7 +150,7 @@ TRACE_EVENT(irq_liveupdate_inject,
 				       { IRQ_LU_REPLAY, "replay" }))
 );
 
-/* A device, or what was handed over of it, is refused. The log has the same reason. */
+/* A device or its record is refused. The log has the same reason. */
 TRACE_EVENT(irq_liveupdate_refuse,
 	    TP_PROTO(const char *device, enum irq_liveupdate_step step, const char *reason),
 	    TP_ARGS(device, step, reason),

@@ -10,9 +10,9 @@
  * DOC: IOMMU Live Update ABI
  *
  * This header is the contract between the kernel that leaves DMA translation
- * enabled for the devices which it hands over and the kernel that takes the
- * translation over. Any change of a layout, of the meaning of a field or of a
- * constant needs a new version in %IOMMU_LU_KHO_NODE.
+ * enabled for the devices that it hands over and the kernel that takes over the
+ * translation. Any change of a layout, or of the meaning of a field or a constant,
+ * requires a new version in %IOMMU_LU_KHO_NODE.
  *
  * All fields are in the byte order of the machine and of fixed width. The KHO
  * subtree %IOMMU_LU_KHO_NODE names the root::
@@ -34,20 +34,20 @@
  *
  * A unit is one IOMMU, found again by its PCI segment and the physical address
  * of its registers. Everything to which a unit points is preserved memory. The
- * next kernel follows no address which KHO did not keep, neither in a record
- * nor in a table.
+ * next kernel does not follow an address, in a record or in a table, unless KHO
+ * has preserved the memory there.
  *
  * A device here is a requester id whose entry the unit keeps using, because it
- * was attached to a domain: there is one for each DMA alias of a device which is
+ * was attached to a domain. There is one for each DMA alias of a device that is
  * handed over, and for the bridges of its group. A requester id without such a
- * record reaches no memory. Devices which share a domain name the same list of
- * tables. Each address in a list names one block of pages, preserved as a folio,
- * with the order of that block in the bits below %KHO_BLOCK_SIZE. The first one
- * is the table at which the translation begins. No table is followed to another
- * one: what is to be freed is in the list.
+ * record cannot access any memory. Devices that share a domain refer to the same
+ * list of tables. Each address in a list refers to one block of pages, preserved
+ * as a folio, with its order in the bits below %KHO_BLOCK_SIZE. The first one is
+ * the table at which the translation begins. To free the tables, the next kernel
+ * uses only the list, and does not follow pointers in the tables.
  *
- * Each of these pages, blocks and PASID tables is named once: it is freed with the list
- * or the record that names it. A record that names a page of another one is refused.
+ * Exactly one list or record refers to each page, block or PASID table, and the
+ * page is freed with it. A second record that refers to the same page is refused.
  *
  * Lists are chains of blocks (&struct kho_block_header_ser) with a count and a
  * checksum beside the address of the list.
@@ -61,7 +61,7 @@
  * in the record of interrupts (irq.h).
  */
 
-/* The name of the KHO subtree which holds the root, and its version. */
+/* The name of the KHO subtree that contains the root, and its version. */
 #define IOMMU_LU_KHO_NODE	"iommu-v1"
 
 /* iommu_lu_unit_ser::backend */
@@ -74,15 +74,15 @@
 /**
  * struct iommu_lu_unit_ser - One IOMMU
  * @backend:		What kind of unit it is, IOMMU_LU_BACKEND_*. Zero, like
- *			all else, when the unit is not used any more.
+ *			all other fields, if the record is no longer used.
  * @segment:		PCI segment of the unit
  * @reg_base:		Physical address of the registers of the unit
- * @root:		Physical address of the table at which the unit begins
+ * @root:		Physical address of the table at which a walk begins
  * @tables:		Physical address of the list of tables, %IOMMU_LU_NR_TABLES
  *			of u64
- * @pasid_dir:		Physical address of the PASID directory which devices have
- *			whose firmware needs DMA to physical addresses, zero when
- *			there is none
+ * @pasid_dir:		Physical address of the PASID directory of devices whose
+ *			firmware needs DMA to physical addresses, zero if there is
+ *			none
  * @pasid_table:	Physical address of the only PASID table in it
  * @flags:		Mode in which the unit operates, IOMMU_LU_UNIT_*
  * @tables_checksum:	CRC-32 of the list of tables
@@ -123,19 +123,19 @@ static_assert(sizeof(struct iommu_lu_pages_ser) == 16);
  * struct iommu_lu_device_ser - A requester id whose entry stays in use
  * @segment:		PCI segment
  * @devid:		The requester id
- * @owner:		Requester id of the device which is attached and thereby uses
- *			@devid. Differs from it for a DMA alias.
+ * @owner:		Requester id of the device that is attached and thereby uses
+ *			@devid. The two differ for a DMA alias.
  * @domain_id:		Domain id with which the caches of the unit are tagged
  * @checksum:		CRC-32 of this struct, with this field taken as zero
- * @entry:		The part of its entry that makes it translate: the context
- *			entry (VT-d), the lower half of the device table entry
+ * @entry:		The part of its entry that controls translation: the context
+ *			entry (VT-d), or the lower half of the device table entry
  *			(AMD-Vi)
  * @pasid_dir:		Physical address of its PASID directory and, in the bits below
- *			%KHO_BLOCK_SIZE, the order of that. Zero when there is none.
+ *			%KHO_BLOCK_SIZE, its order. Zero if there is none.
  * @pasid_table:	Physical address of the only PASID table in @pasid_dir
  * @tables:		The tables of its domain
  *
- * All of it is zero when the record is not used any more.
+ * All fields are zero if the record is no longer used.
  */
 struct iommu_lu_device_ser {
 	__u32				segment;

@@ -9,18 +9,18 @@
 /**
  * DOC: Interrupt Live Update ABI
  *
- * This header is the contract between the kernel that hands its message
- * signaled interrupts over and the kernel that takes them over. Any change of
- * a layout, of the meaning of a field or of a constant needs a new
- * %IRQ_LU_COMPATIBLE, which is the version of all that is described here. A
- * kernel writes the newest format it knows and reads that one and the one
+ * This header is the contract between the kernel that hands over its message
+ * signaled interrupts and the kernel that takes them over. Any change of a
+ * layout, or of the meaning of a field or a constant, requires a new
+ * %IRQ_LU_COMPATIBLE, which is the version of everything described here. A
+ * kernel writes the newest format it knows, and reads that one and the one
  * before. It rejects any other format, and devices start cold.
  *
- * Formats: "irq-liveupdate-v1" is the first one, there is none before. A test keeps
- * an image of each (kernel/irq/kunit_ser_frozen.h).
+ * Formats: "irq-liveupdate-v1" is the first one. A test keeps an image of each
+ * format (kernel/irq/kunit_ser_frozen.h).
  *
  * All fields are in the byte order of the machine and of fixed width. Nothing
- * in here depends on the configuration of either kernel.
+ * here depends on the configuration of either kernel.
  *
  * The KHO subtree %IRQ_LU_KHO_NODE names the root. Each of the four blocks is
  * physically contiguous, preserved memory::
@@ -36,34 +36,34 @@
  *
  * A unit is one interrupt remapping unit, found again by its PCI segment and
  * the physical address of its registers. A vector names its unit by the index
- * of the unit in the root. A unit which is zero as a whole is unused, because its
- * last device was taken back. What a table, a handle and a source are:
+ * of the unit in the root. A unit that is all zero is unused, because its last
+ * device was unpreserved. The meaning of table, handle and source:
  *
  * %IRQ_LU_BACKEND_VTD:
  *	One table for all devices. The source is SID, SQ and SVT of the entry.
  *
  * %IRQ_LU_BACKEND_AMDVI:
  *	The table of the unit is the device table of its segment. The source is
- *	the devid: the index of the device table entry which names the interrupt
- *	table that the handle is an index of. That table is preserved as well, in
+ *	the devid, the index of the device table entry that names the interrupt
+ *	table. The handle is an index in that table, which is preserved as well, in
  *	the format (32 or 128 bits) in which the unit operates.
  *
  * Checksums are CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted
- * at the end) with the checksum field itself taken as zero. The root has two:
- * one over the root structure and its units, which says that the address and the
- * length of the device table are right, and one over the device table.
+ * at the end) with the checksum field itself taken as zero. The root has two
+ * checksums: one over the root structure and its units, which covers the address
+ * and the length of the device table, and one over the device table.
  *
- * Who writes what: the core writes the root, the device table and irq, unit,
+ * Writers of the fields: the core writes the root, the device table and irq, unit,
  * flags and disposition of the vectors. PCI/MSI writes the rest of the device
  * header and the message. Each irq domain in the hierarchy of a vector writes
- * its own part: the interrupt remapping domain handle and source, the CPU vector
- * domain the target.
+ * its own part: the interrupt remapping domain writes handle and source, the CPU
+ * vector domain writes the target.
  */
 
-/* The name of the KHO subtree which holds the root. */
+/* The name of the KHO subtree that contains the root. */
 #define IRQ_LU_KHO_NODE		"irq-liveupdate"
 
-/* The format of the root and of all that it leads to. */
+/* The format of the root and of everything to which it leads. */
 #define IRQ_LU_COMPATIBLE	"irq-liveupdate-v1"
 
 /* irq_lu_root_ser::state */
@@ -94,9 +94,9 @@
  * @backend:	What kind of unit it is, IRQ_LU_BACKEND_*
  * @segment:	PCI segment of the unit
  * @reg_base:	Physical address of the registers of the unit
- * @table:	Physical address of the interrupt remapping table, or of what leads
- *		from a device to its own one. Units of one segment may share it.
- * @nr_entries:	Number of entries which such a table has at most
+ * @table:	Physical address of the interrupt remapping table, or of the table that
+ *		leads from a device to its own one. Units of one segment may share it.
+ * @nr_entries:	Maximum number of entries in an interrupt remapping table
  * @flags:	Mode in which the unit operates, IRQ_LU_UNIT_*
  * @reserved:	Zero
  */
@@ -114,7 +114,7 @@ static_assert(sizeof(struct irq_lu_unit_ser) == 64);
 
 /**
  * struct irq_lu_root_ser - Root of the interrupt state
- * @compatible:		%IRQ_LU_COMPATIBLE, filled up with zeros
+ * @compatible:		%IRQ_LU_COMPATIBLE, padded with zeros
  * @state:		IRQ_LU_STATE_*. Only a root in the state
  *			%IRQ_LU_STATE_FROZEN is valid for the next kernel. It is
  *			written last.
@@ -170,15 +170,15 @@ static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
  * @unit:		Index of its interrupt remapping unit in the root
  * @msg_addr_lo:	Low word of the message address in the device
  * @msg_addr_hi:	High word of the message address in the device
- * @msg_data:		Message data which the device sends for the vector
+ * @msg_data:		Message data that the device sends for the vector
  * @handle:		Index of its entry in the interrupt remapping table
- * @source:		For whose messages the entry is, coded by the unit. The same
- *			in all vectors of a device.
- * @target:		CPU at which the interrupt was directed, in the code of
- *			the architecture (x86: APIC id)
+ * @source:		Identifies the devices that may use the entry, in the
+ *			encoding of the unit. The same in all vectors of a device.
+ * @target:		CPU to which the interrupt was directed, in the encoding
+ *			of the architecture (x86: APIC id)
  * @flags:		IRQ_LU_VECTOR_*
- * @disposition:	What the state of the vector is at the jump,
- *			%IRQ_LU_BLOCKED until activation is the only value
+ * @disposition:	State of the vector at the jump. The only value is
+ *			%IRQ_LU_BLOCKED: blocked until activation
  * @reserved:		Zero
  */
 struct irq_lu_vector_ser {
@@ -211,16 +211,16 @@ static_assert(sizeof(struct irq_lu_vector_ser) == 48);
  * @device:		PCI device id
  * @hdr_type:		PCI header type, without the multi-function bit
  * @msi_type:		%IRQ_LU_MSI or %IRQ_LU_MSIX
- * @hwsize:		Number of vectors which the capability of the device has
+ * @hwsize:		Number of vectors in the capability of the device
  * @requester_id:	Requester id with which the interrupts of the device
  *			arrive at the remapping unit
  * @nr_vectors:		Number of entries in @vectors
  * @reserved:		Zero
  * @vectors:		The vectors, in strictly ascending order of msi_index. For
  *			MSI msi_index starts at 0, and msi_index, irq and handle
- *			are consecutive. There the handles are a block of the
- *			table, which the unit may have rounded up: the entries in
- *			excess are blocked, too.
+ *			are consecutive. In this case the handles are a block of
+ *			the table, which the unit may have rounded up. The excess
+ *			entries are blocked as well.
  */
 struct irq_lu_device_ser {
 	__u32				len;

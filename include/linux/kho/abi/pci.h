@@ -9,13 +9,13 @@
 /**
  * DOC: PCI Live Update ABI
  *
- * This header is the contract between the kernel that hands PCI devices over
+ * This header is the contract between the kernel that hands over PCI devices
  * and the kernel that takes them over. The name of the LUO file-lifecycle-bound
- * object, %PCI_LU_FLB_COMPATIBLE, is the version of the format, and the only
- * one: a change of a layout, of the meaning of a field or of a constant needs a
- * new name. A kernel reads the format before its own as well, by registering an
- * object of that name, and a KUnit test keeps an image of every format that was
- * ever released. v1 was never released.
+ * object, %PCI_LU_FLB_COMPATIBLE, is the only version of the format. A change of
+ * a layout, or of the meaning of a field or a constant, requires a new name. A
+ * kernel also reads the previous format, by registering an object of that name,
+ * and a KUnit test keeps an image of every format that was ever released. v1 was
+ * never released.
  *
  * The data of the object is the physical address of a struct pci_lu_ser. The
  * structure and its entries are physically contiguous memory, preserved with
@@ -26,8 +26,8 @@
  * and devid, and each bridge above a device has an entry.
  *
  * All fields are in the byte order of the machine and of fixed width. Nothing
- * in here depends on the configuration of either kernel. There is no checksum:
- * a device is compared with its entry, and the entry gives it access to nothing.
+ * here depends on the configuration of either kernel. There is no checksum,
+ * because a device is compared with its entry, and an entry grants no access.
  */
 
 #define PCI_LU_FLB_COMPATIBLE	"pci-liveupdate-v2"
@@ -81,7 +81,7 @@ struct pci_lu_ser {
 
 static_assert(sizeof(struct pci_lu_ser) == 8);
 
-/* More entries than this are not written, and not believed. */
+/* Not more entries than this are written or accepted. */
 #define PCI_LU_MAX_DEVICES	65536
 
 #endif /* _LINUX_KHO_ABI_PCI_H */

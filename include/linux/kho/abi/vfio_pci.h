@@ -6,11 +6,11 @@
 /**
  * DOC: vfio-pci Live Update ABI
  *
- * This header is the contract between the kernel that hands the file of a
- * vfio-pci device over and the kernel that takes it over.
+ * This header is the contract between the kernel that hands over the file of a
+ * vfio-pci device and the kernel that takes it over.
  *
- * The data of a LUO file with the handler %VFIO_PCI_LU_FH_COMPATIBLE is the name
- * of the device, in one number:
+ * The data of a LUO file with the handler %VFIO_PCI_LU_FH_COMPATIBLE is one number
+ * that identifies the device:
  *
  * ======  =====================================================
  * Bits    Meaning
@@ -20,14 +20,13 @@
  * 48-63   Zero
  * ======  =====================================================
  *
- * What of the device survives is told by the PCI live update state
+ * The state of the device is in the PCI live update state
  * (include/linux/kho/abi/pci.h) and the interrupt live update state
- * (include/linux/kho/abi/irq.h), which have versions of their own.
+ * (include/linux/kho/abi/irq.h), which have their own versions.
  *
- * LUO gives back no file at all when it does not know the handler of one of
- * them, so the compatible string never changes, and neither does the meaning of
- * the number. A reader refuses a file whose number has a bit set that is zero
- * here.
+ * LUO does not return any file if it does not know the handler of one of them.
+ * Therefore neither the compatible string nor the meaning of the number ever
+ * changes. A reader refuses a file if a bit that is zero here is set in its number.
  */
 
 /* The constant name of the handler */
