@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Devices with DMA mappings, in the kernel that takes them over: which entries of
- * the previous kernel are in use, and the tables which are freed behind them.
+ * Devices with DMA mappings, in the kernel that takes them over: which entries
+ * of the previous kernel are in use, and when their tables are freed.
  */
 
 #define pr_fmt(fmt) "iommu: live update: " fmt
@@ -26,9 +26,10 @@
 #include "iommu-priv.h"
 
 /**
- * struct iommu_lu_in_device - A requester id whose entry the previous kernel has left
- * @ser:	Its record. Names no pages but those that were taken for it.
- * @iommu:	The unit that uses the entry, NULL if none does: then it is closed
+ * struct iommu_lu_in_device - A requester id whose entry comes from the
+ * previous kernel
+ * @ser:	Its record, which refers only to pages that were taken from KHO for it
+ * @iommu:	The unit that uses the entry, or NULL if the entry is closed
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
  * @node:	Waiting to be freed
@@ -43,10 +44,10 @@ struct iommu_lu_in_device {
 	bool				last;
 };
 
-/* By PCI segment and requester id, and those whose tables nobody uses any more */
+/* Devices by PCI segment and requester id, and those whose tables can be freed */
 static DEFINE_XARRAY(iommu_lu_in_devices);
 static LIST_HEAD(iommu_lu_in_left);
-/* Memory which the others still reach */
+/* Memory that devices of the previous kernel can still access */
 static LIST_HEAD(iommu_lu_in_holds);
 static DEFINE_MUTEX(iommu_lu_in_devices_lock);
 
@@ -60,7 +61,7 @@ static bool same_tables(const struct iommu_lu_device_ser *a,
  * Reading the records
  */
 
-/* Devices which share a domain have the same list. */
+/* Devices that share a domain have the same list. */
 static const char *take_tables(const struct iommu_lu_device_ser *ser)
 {
 	struct iommu_lu_in_device *other;
@@ -89,7 +90,7 @@ static const char *take_pages(struct iommu_lu_in_device *in, const struct iommu_
 	return reason;
 }
 
-/* A record that is damaged belongs to nobody: its device is found by its entry. */
+/* The device of a damaged record is unknown. It is found by its entry instead. */
 static void load_device(const struct iommu_lu_device_ser *ser)
 {
 	struct iommu_lu_in_device *in;
@@ -106,7 +107,7 @@ static void load_device(const struct iommu_lu_device_ser *ser)
 		return;
 	}
 
-	/* What is freed with it is only what it has taken. */
+	/* Only pages that this record has taken are freed with it. */
 	in->ser = *ser;
 	in->ser.pasid_dir = 0;
 	memset(&in->ser.tables, 0, sizeof(in->ser.tables));
@@ -114,8 +115,8 @@ static void load_device(const struct iommu_lu_device_ser *ser)
 }
 
 /**
- * iommu_lu_load_devices - Load the records of devices of the previous kernel
- * @root:	Root which names them
+ * iommu_lu_load_devices - Load the previous kernel's records of devices
+ * @root:	Root that refers to them
  *
  * Context: May sleep.
  */
@@ -166,7 +167,7 @@ const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u
 	return in && !in->refused ? &in->ser : NULL;
 }
 
-/* Domain ids are those of one unit. */
+/* Domain ids are per unit. */
 static struct iommu_lu_in_device *find_same_id(struct iommu_device *iommu, u32 domain_id)
 {
 	struct iommu_lu_in_device *in;
@@ -185,8 +186,8 @@ static struct iommu_lu_in_device *find_same_id(struct iommu_device *iommu, u32 d
  * @iommu:	The unit, which may not be registered yet
  * @ops:	Methods of its driver
  *
- * Its domain id is not given to another domain until the last device which uses
- * it has left it.
+ * The domain id is reserved until the last device that uses it is attached to a
+ * domain of this kernel.
  *
  * Context: May sleep.
  * Return: NULL, or why the entry must not be used.
@@ -219,8 +220,8 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
  * @devid:	Requester id
  * @reason:	Why, a constant string
  *
- * The device which uses the requester id is stopped as soon as it is there. For an
- * entry with a record that was refused earlier, the reason stays the earlier one.
+ * The device that uses the requester id is stopped when it is enumerated. If
+ * the record was already refused, the earlier reason is kept.
  *
  * Context: May sleep.
  */
@@ -251,11 +252,12 @@ void iommu_liveupdate_refuse_entry(u32 segment, u16 devid, const char *reason)
 }
 
 /**
- * iommu_liveupdate_visit_left - Call a function for each entry that no device has left
+ * iommu_liveupdate_visit_left - Call a function for each entry that is still in
+ * use
  * @iommu:	Unit which uses the entries
  * @fn:		The function. Must not sleep.
  *
- * What the records say is still reserved and not freed while @fn is called.
+ * Domain ids and tables are not freed while @fn is called.
  *
  * Context: May sleep.
  */
@@ -324,12 +326,12 @@ static bool any_in_use(void)
 }
 
 /**
- * iommu_liveupdate_hold - Hold memory as long as incoming devices may reach it
- * @hold:	What releases the memory
+ * iommu_liveupdate_hold - Hold memory as long as incoming devices may access it
+ * @hold:	The release function and its list entry
  *
- * Memory that the previous kernel has preserved may be mapped in the page tables
- * which devices have from there. Until the last of them has left these tables, it
- * must not be used for anything else.
+ * Memory that the previous kernel has preserved may be mapped in its page
+ * tables, which incoming devices still use. Until the last of them has left
+ * these tables, the memory must not be used for anything else.
  *
  * Context: May sleep.
  * Return: True if so. &iommu_liveupdate_hold.release is then called once, when no
@@ -404,8 +406,8 @@ static int leave_alias(struct pci_dev *pdev, u16 devid, void *owner)
 }
 
 /*
- * Not what the device had in the previous kernel as another alias, which this kernel
- * does not know: nobody has written that entry. It is closed at FINISH.
+ * An alias of the device that only the previous kernel knew is not covered:
+ * this kernel has not written its entry. That entry is closed at FINISH.
  */
 static void leave_tables(struct pci_dev *pdev)
 {
@@ -440,8 +442,9 @@ static bool is_bus_master(struct pci_dev *pdev)
 }
 
 /*
- * It has mappings no more, because its record was refused, or its unit: its DMA fails
- * already. Whoever has switched the unit off has stopped it, and said why.
+ * The device has no mappings any more, because its record or its unit was
+ * refused, and its DMA already fails. If the unit was disabled, the device was
+ * stopped then, and the reason was logged.
  */
 static void stop_closed(struct pci_dev *pdev)
 {
@@ -460,8 +463,8 @@ static void stop_closed(struct pci_dev *pdev)
  * @domain:	The domain
  * @old:	The domain to which it was attached before, or NULL
  *
- * Any but the first one means that the device has left the tables of the previous
- * kernel.
+ * Any domain but the first one means that the device has left the tables of the
+ * previous kernel.
  *
  * Context: May sleep. The lock of the group is held.
  */
@@ -478,7 +481,7 @@ void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 }
 
 /**
- * iommu_liveupdate_abandon_unit - A unit does not translate any more
+ * iommu_liveupdate_abandon_unit - A unit no longer translates
  * @iommu:	Unit that may use entries of the previous kernel
  *
  * Context: May sleep.
@@ -515,11 +518,12 @@ static bool uses_tables(struct pci_dev *pdev)
 }
 
 /**
- * iommu_lu_stop_unattached - Stop a device which was attached to nothing new
+ * iommu_lu_stop_unattached - Stop a device that was not attached to a domain of
+ * this kernel
  * @dev:	Device that is no longer incoming
  *
- * Context: May sleep. The lock of the group is held, so that no attachment comes between
- * the look and the stop.
+ * Context: May sleep. The lock of the group is held, so that the device cannot
+ * be attached between the check and the stop.
  */
 void iommu_lu_stop_unattached(struct device *dev)
 {
@@ -534,7 +538,7 @@ void iommu_lu_stop_unattached(struct device *dev)
 }
 
 /**
- * iommu_lu_leave_all - No entry of the previous kernel is used any more
+ * iommu_lu_leave_all - Treat all entries of the previous kernel as unused
  *
  * Context: May sleep.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Devices with DMA mappings, in the kernel that hands them over: which requester
- * ids have an entry that stays in use, and where the tables are to which it leads.
+ * Devices with DMA mappings, in the kernel that hands them over: which
+ * requester ids have an entry that stays in use, and where its tables are.
  */
 
 #include <kunit/static_stub.h>
@@ -26,7 +26,7 @@
  * struct iommu_lu_out_domain - A domain whose tables are preserved
  * @node:	All of them
  * @domain:	The domain
- * @users:	How many entries lead to it
+ * @users:	Number of entries that lead to it
  * @tables:	Its tables
  */
 struct iommu_lu_out_domain {
@@ -38,7 +38,7 @@ struct iommu_lu_out_domain {
 
 /**
  * struct iommu_lu_out_entry - An entry which stays in use
- * @users:	How many preserved devices use it
+ * @users:	Number of preserved devices that use it
  * @domain:	The domain to which it leads
  * @ser:	Its record
  */
@@ -49,13 +49,13 @@ struct iommu_lu_out_entry {
 };
 
 /**
- * struct iommu_lu_out_device - A device which is preserved with its mappings
+ * struct iommu_lu_out_device - A device that is preserved with its mappings
  * @node:	All of them
  * @root:	The root of the records
  * @dev:	The device
- * @member:	Whose entries are just being added: @dev or a bridge of its group
+ * @member:	The device whose entries are being added: @dev or a bridge of its group
  * @domain:	The domain to which it is attached
- * @entries:	What it uses: entries by requester id
+ * @entries:	The entries that it uses, by requester id
  */
 struct iommu_lu_out_device {
 	struct list_head		node;
@@ -151,7 +151,7 @@ static struct iommu_lu_device_ser *find_unused(struct iommu_lu_root_ser *root)
 	return ser;
 }
 
-/* Blocks go with the last record, not one by one: those in use do not move. */
+/* Blocks are freed with the last record, not individually, because those in use do not move. */
 static void free_records(struct iommu_lu_root_ser *root)
 {
 	if (!xa_empty(&iommu_lu_out_entries))
@@ -261,8 +261,8 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 /**
  * iommu_lu_add_entry - Add an entry which stays in use
  * @out:	Device for which &iommu_liveupdate_ops.add_entries was called
- * @what:	The entry. It may have been added for another device as well: that is
- *		attached to the same domain then.
+ * @what:	The entry. It may already have been added for a device that is
+ *		attached to the same domain.
  *
  * Context: From @add_entries. May sleep.
  * Return: 0, -EBUSY if another domain uses the entry, or another negative errno.
@@ -277,7 +277,7 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
 
 	key = iommu_lu_device_key(pci_domain_nr(out->member->bus), what->devid);
 
-	/* A DMA alias may be the requester id of a bridge, which is a member, too. */
+	/* A DMA alias may be the requester id of a bridge, which is a member itself. */
 	if (xa_load(&out->entries, key))
 		return 0;
 
@@ -296,7 +296,7 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
  * @segment:	PCI segment
  * @devid:	The requester id
  *
- * Context: Any. At shutdown nobody changes the answer any more.
+ * Context: Any. At shutdown the answer does not change any more.
  * Return: True if the entry must not be touched.
  */
 bool iommu_liveupdate_entry_stays(u32 segment, u16 devid)
@@ -340,7 +340,7 @@ static bool is_bridge(struct device *dev)
 	return dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev));
 }
 
-/* The device, and the bridges which are attached together with it */
+/* The device, and the bridges that are attached together with it */
 static int add_member(struct device *member, void *data)
 {
 	struct iommu_lu_out_device *out = data;
@@ -352,7 +352,7 @@ static int add_member(struct device *member, void *data)
 	return dev_iommu_ops(member)->liveupdate->add_entries(member, out->domain->domain, out);
 }
 
-/* What is mapped there, and in which way, is the business of iommufd. */
+/* iommufd checks what is mapped there, and how. */
 static const char *check_domain(struct device *dev, struct iommu_domain *domain)
 {
 	if (IS_ERR(domain))
@@ -367,8 +367,9 @@ static const char *check_domain(struct device *dev, struct iommu_domain *domain)
 }
 
 /*
- * Find out what a device is attached to: @domain is NULL if the device reaches no
- * memory. Returns 0, or -EOPNOTSUPP if it cannot be handed over, and the reason is logged.
+ * Find out to what a device is attached. @domain is NULL if it cannot access
+ * any memory. Returns 0, or -EOPNOTSUPP if it cannot be handed over, and the
+ * reason is logged.
  */
 static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step step,
 				 struct iommu_domain **domain)
@@ -391,9 +392,9 @@ static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step st
 /**
  * iommu_lu_preserve_device - Keep the entries of a device in use, and their tables
  * @dev:	Device whose unit is preserved
- * @root:	Root of the records, whose checksum is the business of the caller
+ * @root:	Root of the records. The caller updates its checksum.
  *
- * Nothing happens if the device is attached to nothing: then it has no entry.
+ * Does nothing if the device is not attached, because it has no entry then.
  *
  * Context: May sleep. The lock of the kernel which hands over is held.
  * Return: 0 or a negative errno.
@@ -459,7 +460,8 @@ static int check_member(struct device *member, void *data)
 }
 
 /**
- * iommu_lu_check_device - Is a preserved device attached to what it was attached to?
+ * iommu_lu_check_device - Is a preserved device still attached to the same
+ * domain?
  * @dev:	Device
  *
  * Context: May sleep. The lock of the kernel which hands over is held.

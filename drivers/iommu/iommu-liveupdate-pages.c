@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Lists of preserved pages: which tables a domain consists of. The kernel that
+ * Lists of preserved pages, which are the tables of a domain. The kernel that
  * hands over writes such a list while it preserves the tables. The kernel that
- * takes over frees what is in the list, and looks at no table to find another one.
+ * takes over frees the pages in the list, and does not follow pointers in
+ * tables.
  */
 
 #include <linux/crc32.h>
@@ -18,7 +19,7 @@
  */
 
 /**
- * iommu_lu_preserve_folio - Preserve a folio and make an entry of it
+ * iommu_lu_preserve_folio - Preserve a folio and encode it as a list entry
  * @virt:	Address of the folio
  * @entry:	Set to its physical address and order
  *
@@ -85,7 +86,7 @@ int iommu_lu_pages_add(void *table, struct iommu_lu_pages *pages)
 }
 
 /**
- * iommu_lu_pages_unpreserve - Undo all that iommu_lu_pages_add() has done to a list
+ * iommu_lu_pages_unpreserve - Unpreserve a list and its tables
  * @pages:	The list, which is empty afterwards
  *
  * Context: May sleep.
@@ -103,10 +104,10 @@ void iommu_lu_pages_unpreserve(struct iommu_lu_pages *pages)
 }
 
 /**
- * iommu_lu_pages_describe - Name a list in a record
+ * iommu_lu_pages_describe - Describe a list for a record
  * @pages:	The list
  *
- * Return: What belongs into the record.
+ * Return: The part of the record that refers to the list.
  */
 struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *pages)
 {
@@ -122,9 +123,8 @@ struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *p
  */
 
 /**
- * iommu_lu_free_folio - Free what an entry names
- * @entry:	Physical address and order of a folio which was taken, and which nobody uses
- *		any more
+ * iommu_lu_free_folio - Free the folio of an entry
+ * @entry:	Physical address and order of a folio that was taken and is no longer used
  *
  * Context: Any.
  */
@@ -135,7 +135,7 @@ void iommu_lu_free_folio(u64 entry)
 
 /**
  * iommu_lu_pages_free - Free all tables of a list, and the list
- * @ser:	A list which iommu_lu_pages_take() has accepted
+ * @ser:	A list that iommu_lu_pages_take() has accepted
  *
  * Context: May sleep.
  */

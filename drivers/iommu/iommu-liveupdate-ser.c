@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Validation of the records of IOMMUs. Nothing else is in here, so that it can be built
- * for user space and fuzzed: tools/testing/irq_liveupdate_ser.
+ * Validation of the records of IOMMUs. This file has no other code, so that it
+ * can be built for user space and fuzzed: tools/testing/irq_liveupdate_ser.
  */
 
 #include <kunit/static_stub.h>
@@ -16,7 +16,7 @@
 
 #include "iommu-liveupdate-ser.h"
 
-/* What kho_block_set_grow() allows, so that a cycle has an end: 10 TiB of 4 KiB pages */
+/* The limit of kho_block_set_grow(), which ends a cycle: 10 TiB in 4 KiB pages */
 #define MAX_TABLES	(10000 * IOMMU_LU_PAGES_PER_BLOCK)
 
 /*
@@ -25,10 +25,10 @@
 
 /**
  * iommu_lu_root_checksum - Checksum of the root and its units
- * @root:	The root, with not more units than there is room for
+ * @root:	The root. The number of units must have been checked.
  *
  * Context: Any.
- * Return: What belongs into &iommu_lu_root_ser.checksum.
+ * Return: The value of &iommu_lu_root_ser.checksum.
  */
 u32 iommu_lu_root_checksum(const struct iommu_lu_root_ser *root)
 {
@@ -45,7 +45,7 @@ u32 iommu_lu_root_checksum(const struct iommu_lu_root_ser *root)
  * @tables:	The list, %IOMMU_LU_NR_TABLES physical addresses
  *
  * Context: Any.
- * Return: What belongs into &iommu_lu_unit_ser.tables_checksum.
+ * Return: The value of &iommu_lu_unit_ser.tables_checksum.
  */
 u32 iommu_lu_tables_checksum(const u64 *tables)
 {
@@ -57,7 +57,7 @@ u32 iommu_lu_tables_checksum(const u64 *tables)
  * @ser:	The record
  *
  * Context: Any.
- * Return: What belongs into &iommu_lu_device_ser.checksum.
+ * Return: The value of &iommu_lu_device_ser.checksum.
  */
 u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser)
 {
@@ -90,7 +90,7 @@ static const char *check_unit(const struct iommu_lu_unit_ser *unit)
  * iommu_lu_ser_check_root - Validate the root and its units
  * @root:	The root, %IOMMU_LU_ROOT_SIZE bytes
  *
- * Nothing in there is trusted: it may have been written by any kernel.
+ * Its content is not trusted, because any kernel may have written it.
  *
  * Context: Any.
  * Return: NULL, or what is wrong with it.
@@ -120,10 +120,10 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
 /*
  * Devices and their page tables
  *
- * A page belongs to one list, or is one PASID table, and is freed with that. So each is
- * taken from KHO, which gives it once: another record that names it as well is refused,
- * because its device would go on through a page which has been freed. What a record
- * has taken before it is refused stays allocated.
+ * A page belongs to exactly one list or record, and is freed with it. So each
+ * page is taken from KHO, which returns it only once. A second record that
+ * refers to it is refused, because otherwise its device would use a page that
+ * was freed. Pages that a record has taken before it is refused stay allocated.
  */
 
 static bool is_preserved(u64 entry)
@@ -140,7 +140,7 @@ static bool take_folio(u64 entry)
 }
 
 /**
- * iommu_lu_ser_take_pasid_table - Validate where the PASID table of a device is, take it
+ * iommu_lu_ser_take_pasid_table - Validate and take the PASID table of a device
  * @ser:	Record of the device
  *
  * Context: May sleep.
@@ -170,11 +170,11 @@ static struct kho_block_header_ser *next_block(u64 phys, u64 max, u64 left)
 /**
  * iommu_lu_take_block - Validate the next block of a chain, and take it
  * @phys:	Its physical address
- * @max:	How many entries a block has room for
- * @left:	How many entries are left in the chain
+ * @max:	Maximum number of entries in a block
+ * @left:	Number of entries left in the chain
  *
  * Context: May sleep.
- * Return: The block, or NULL if it is none.
+ * Return: The block, or NULL if it is invalid.
  */
 struct kho_block_header_ser *iommu_lu_take_block(u64 phys, u64 max, u64 left)
 {
@@ -215,7 +215,8 @@ static const char *check_pages(const struct iommu_lu_pages_ser *ser)
 }
 
 /**
- * iommu_lu_pages_take - Validate a list of the previous kernel, take its pages
+ * iommu_lu_pages_take - Validate a list of the previous kernel and take its
+ * pages
  * @ser:	The list
  *
  * Context: May sleep.
@@ -248,7 +249,7 @@ const char *iommu_lu_pages_take(const struct iommu_lu_pages_ser *ser)
 
 /**
  * iommu_lu_pages_first - Get the table at which a translation begins
- * @ser:	A list which iommu_lu_pages_take() has accepted
+ * @ser:	A list that iommu_lu_pages_take() has accepted
  *
  * Return: Its physical address.
  */

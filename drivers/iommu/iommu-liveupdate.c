@@ -3,55 +3,58 @@
 /**
  * DOC: IOMMU Live Update
  *
- * A device that is handed over to the next kernel may do DMA at any time, and only
- * its IOMMU keeps it from memory that is not its own. So translation is never off
- * while anything is handed over:
+ * A device that is handed over to the next kernel may do DMA at any time, and
+ * only its IOMMU restricts the memory that it can access. So translation is
+ * never off during a live update:
  *
- * 1. iommu_liveupdate_preserve() preserves with KHO everything that the IOMMU
- *    of a device reads to find out what the device may reach. For a device that is
- *    attached to a domain, that is each table of the domain, once for all devices
- *    which share it, and a record of the entry that leads there
- *    (iommu-liveupdate-out.c). iommufd ensures that the mappings do not change any
- *    more, and that the memory is preserved as well. A device whose group is
- *    blocked, as it is from the time when a driver claims DMA ownership until it
- *    attaches a domain, and after it has detached, has no such entry.
+ * 1. iommu_liveupdate_preserve() preserves with KHO all tables that the IOMMU
+ *    reads for the device. For a device that is attached to a domain, these
+ *    include the tables of the domain, once for all devices that share it, and
+ *    a record of the entry that leads to them (iommu-liveupdate-out.c). iommufd
+ *    ensures that the mappings do not change any more, and that the memory is
+ *    preserved as well. A device whose group is blocked has no such entry. A
+ *    group is blocked after a driver has claimed DMA ownership until it
+ *    attaches a domain, and after it has detached the domain.
  *
  * 2. At shutdown, when the other CPUs are stopped, the IOMMU driver closes the
- *    entries of all devices, except the recorded ones, which stay as they are. A
- *    closed entry is not present, and its faults are not reported. Devices whose
- *    firmware needs DMA (RMRR, IVMD) get a pass-through entry, which is what any
- *    kexec leaves them with. Then the caches are flushed, and translation stays
- *    enabled.
+ *    entries of all devices except the recorded ones, which do not change. A
+ *    closed entry is not present, and its faults are not reported. Devices
+ *    whose firmware needs DMA (RMRR, IVMD) get a pass-through entry, which
+ *    corresponds to their state after any kexec. Then the caches are flushed,
+ *    and translation stays enabled.
  *
  * 3. The next kernel finds the unit enabled. If the record of the unit,
- *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps using
- *    the tables of the previous kernel, in place, and so it does with each entry that
- *    is what its record says (iommu-liveupdate-in.c). The pages that a record names are
- *    taken from KHO when the record is read, so that each of them is freed with that
- *    record only. An entry without a valid record is closed. If the unit is refused,
- *    the driver sets new tables, in which no entry is present, while translation stays
- *    enabled. In both cases a device that had mappings is stopped when it is found: its
- *    DMA would fail. If the root of the records is refused, nobody knows which devices
- *    had some: none is stopped, and none can reach memory. Before it disables
- *    translation for any reason, it calls iommu_liveupdate_stop_device().
+ *    iommu_liveupdate_incoming_unit(), matches its registers, the driver keeps
+ *    using the tables of the previous kernel in place, and also each entry that
+ *    agrees with its record (iommu-liveupdate-in.c). The pages of a record are
+ *    taken from KHO when the record is read, so that each of them is freed with
+ *    that record only. An entry without a valid record is closed. If the unit
+ *    is refused, the driver sets new tables, in which no entry is present,
+ *    while translation stays enabled. In both cases a device that had mappings
+ *    is stopped when it is enumerated, because its DMA would fail. If the root
+ *    of the records is refused, it is not known which devices had mappings.
+ *    Then no device is stopped, and none can access memory. Before the driver
+ *    disables translation for any reason, it calls
+ *    iommu_liveupdate_stop_device().
  *
  * 4. The group of a device that was handed over starts on the domain
  *    &iommu_liveupdate_ops.handed_over of the driver instead of the default
  *    domain, and claiming DMA ownership leaves it there. So the entry does not
- *    change until the new owner attaches a domain, or the device is released. The
- *    driver replaces it by one store, and flushes what is cached under the old domain
- *    id. Then iommu_liveupdate_attached() frees that id and the tables of the
- *    previous kernel, if no other device uses them. They are freed by a work item,
- *    from their list: no table is followed to another one.
+ *    change until the new owner attaches a domain, or the device is released.
+ *    The driver replaces the entry by one store, and flushes the caches of the
+ *    old domain id. Then iommu_liveupdate_attached() frees that id and the
+ *    tables of the previous kernel, if no other device uses them. A work item
+ *    frees them, using only their list, and does not follow pointers in tables.
  *
- * 5. When the session of the device is finished, iommu_liveupdate_close() closes what
- *    the previous kernel has left, and stops a device that still used it.
- *    iommu_liveupdate_release(), with the device no longer incoming, attaches
- *    the domain that the group would have without a live update: the
- *    blocking one if it has an owner, else the default domain.
+ * 5. When the session of the device is finished, iommu_liveupdate_close()
+ *    closes the entries that still are those of the previous kernel, and stops
+ *    devices that still use them. iommu_liveupdate_release(), with the device
+ *    no longer incoming, attaches the domain that the group would have without
+ *    a live update: the blocking one if it has an owner, else the default
+ *    domain.
  *
- * Nothing keeps a device without an IOMMU (noiommu) from memory, neither across a
- * live update nor at any other time.
+ * Nothing restricts the DMA of a device without an IOMMU (noiommu), neither
+ * during a live update nor at any other time.
  */
 
 #define pr_fmt(fmt) "iommu: live update: " fmt
@@ -79,14 +82,14 @@ struct iommu_lu_out_unit {
 	unsigned int		nr_devices;
 };
 
-/* Which units are handed over; @units has the same order as those of @root. */
+/* The units that are handed over. @units has the same order as the units of @root. */
 static struct {
 	struct iommu_lu_root_ser	*root;
 	struct iommu_lu_out_unit	units[IOMMU_LU_MAX_UNITS];
 } iommu_lu_out;
 static DEFINE_MUTEX(iommu_lu_out_lock);
 
-/* What was handed over: a copy of the root, and the units which stay enabled. */
+/* The state of the previous kernel: a copy of the root, and the units that stay enabled. */
 static struct {
 	bool				loaded;
 	bool				handed_over;
@@ -106,7 +109,7 @@ static const struct iommu_liveupdate_ops *iommu_lu_ops(struct device *dev)
 	return dev_iommu_ops(dev)->liveupdate;
 }
 
-/* The index of a unit, or of the first free one for NULL. */
+/* The index of a unit, or the first free index for NULL. */
 static unsigned int iommu_lu_unit_index(struct iommu_device *iommu)
 {
 	unsigned int i;
@@ -140,7 +143,7 @@ static int iommu_lu_get_root(void)
 	return 0;
 }
 
-/* Seal the root again, or give it back if nothing is in it any more. */
+/* Update the checksum of the root, or free it if it is empty. */
 static void iommu_lu_seal_root(void)
 {
 	unsigned int i;
@@ -195,7 +198,8 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 }
 
 /**
- * iommu_liveupdate_refuses - Why does the IOMMU of a device not let it be handed over?
+ * iommu_liveupdate_refuses - Why can a device not be handed over because of its
+ * IOMMU?
  * @dev:	Device
  *
  * Changes nothing.
@@ -228,7 +232,7 @@ static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step ste
  * iommu_liveupdate_check - Can a preserved device still be handed over?
  * @dev:	Device, which is bound to a driver that owns its DMA
  *
- * The reason is logged when not. A device without an IOMMU can.
+ * If not, the reason is logged. A device without an IOMMU can be handed over.
  *
  * Context: May sleep.
  * Return: 0, -EOPNOTSUPP when its IOMMU cannot go on, when the device is attached
@@ -274,10 +278,11 @@ static int iommu_lu_preserve(struct device *dev)
  * iommu_liveupdate_preserve - Keep the DMA translation of a device as it is
  * @dev:	Device, which is bound to a driver that owns its DMA
  *
- * Across the next kexec, and in the next kernel until somebody decides otherwise,
- * the device reaches what it reaches now, or no memory if it is attached to
- * nothing. The caller ensures that from now on nothing is mapped or unmapped in the
- * domain to which the device is attached, and that the device stays attached to it.
+ * During the next kexec, and in the next kernel until the device is attached to
+ * a different domain or released, it can access the same memory as now, or none
+ * if it is not attached. The caller ensures that from now on nothing is mapped
+ * or unmapped in the domain to which the device is attached, and that the
+ * device stays attached to it.
  *
  * Context: May sleep.
  * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, -EOPNOTSUPP when the
@@ -296,7 +301,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 
 	scoped_guard(mutex, &iommu_lu_out_lock)
 		ret = iommu_lu_preserve(dev);
-	/* Whoever refuses says why. */
+	/* The refusing function logs the reason. */
 	if (ret && ret != -EOPNOTSUPP)
 		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its IOMMU: %pe", ERR_PTR(ret));
 	return ret;
@@ -342,7 +347,7 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 	if (size != IOMMU_LU_ROOT_SIZE || !kho_is_preserved(phys, size))
 		return "invalid address of the root";
 
-	/* A copy, so that what was checked is what is used. */
+	/* A copy, so that the values that were checked are the ones that are used. */
 	root = kmemdup(phys_to_virt(phys), size, GFP_KERNEL);
 	if (!root)
 		return "out of memory";
@@ -383,11 +388,10 @@ static void iommu_lu_load_once(void)
 /**
  * iommu_liveupdate_handed_over - Has the previous kernel left translation enabled?
  *
- * True also when its records were refused.
+ * This is true even if the records were refused.
  *
  * Context: May sleep.
- * Return: True when devices may be running which only translation keeps from
- * memory that is not their own.
+ * Return: True if devices may be running whose DMA only translation restricts.
  */
 bool iommu_liveupdate_handed_over(void)
 {
@@ -429,7 +433,8 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 }
 
 /**
- * iommu_liveupdate_take_over - A unit goes on with the tables of the previous kernel
+ * iommu_liveupdate_take_over - A unit continues with the tables of the previous
+ * kernel
  * @iommu:	The unit
  *
  * Its &iommu_liveupdate_ops.finish_unit is called at the end. It must be registered
@@ -451,7 +456,8 @@ void iommu_liveupdate_take_over(struct iommu_device *iommu)
  * iommu_lu_forget_unit - A unit is not used any more
  * @iommu:	The unit, whether it was taken over or not
  *
- * Its driver is not called at the end, when it may be gone.
+ * Its driver is not called at the end of the live update, because it may be
+ * gone by then.
  *
  * Context: May sleep.
  */
@@ -470,7 +476,8 @@ void iommu_lu_forget_unit(struct iommu_device *iommu)
 }
 
 /**
- * iommu_liveupdate_incoming - Does a device run as the previous kernel has left it?
+ * iommu_liveupdate_incoming - Is a device running as the previous kernel has
+ * left it?
  * @dev:	Device
  *
  * Context: Any.
@@ -484,7 +491,7 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
 
 /**
  * iommu_liveupdate_stop_device - Stop a device behind an IOMMU that is about to be disabled
- * @pdev:	Device which is incoming
+ * @pdev:	Incoming device
  * @reason:	Why translation is disabled
  *
  * Context: May sleep.
@@ -501,8 +508,8 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
  * iommu_liveupdate_close - The session of an incoming device is finished
  * @dev:	Device, which may wait for its owner
  *
- * If it still uses the mappings of the previous kernel, it is stopped: their memory is
- * not kept any longer than that.
+ * If the device still uses the mappings of the previous kernel, it is stopped,
+ * because the mapped memory is not preserved any longer.
  *
  * Context: May sleep.
  */
@@ -517,10 +524,10 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
 
 /**
  * iommu_liveupdate_release - A device is no longer incoming
- * @dev:	Device, which has a driver that owns its DMA, or is no bus master
+ * @dev:	Device, which either has a driver that owns its DMA, or is not a bus master
  *
- * Its group gets the domain which it would have had without a live update, with
- * the last of its devices which are incoming.
+ * With the last incoming device of its group, the group gets the domain that it
+ * would have without a live update.
  *
  * Context: May sleep.
  */
@@ -543,7 +550,7 @@ void iommu_liveupdate_finish(void)
 
 	guard(mutex)(&iommu_lu_in_lock);
 
-	/* What no unit has asked for is to be freed, too. */
+	/* Also free the records that no unit has looked up. */
 	iommu_lu_load_once();
 	for (i = 0; i < iommu_lu_in.nr_units; i++) {
 		iommu = iommu_lu_in.units[i];

@@ -18,7 +18,7 @@ struct iommu_domain;
 struct iommu_group;
 
 /**
- * struct iommu_lu_pages - A list of preserved pages which is being written
+ * struct iommu_lu_pages - A list of preserved pages that is being written
  * @blocks:	Memory of the list, preserved as well
  * @it:		Its end
  * @nr:		Number of entries
@@ -31,7 +31,7 @@ struct iommu_lu_pages {
 	u32			checksum;
 };
 
-/* Under which an entry is found, in either kernel. */
+/* The key of an entry, in either kernel. */
 static inline unsigned long iommu_lu_device_key(u32 segment, u16 devid)
 {
 	return (unsigned long)segment << 16 | devid;
@@ -49,12 +49,12 @@ void iommu_lu_forget_unit(struct iommu_device *iommu);
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
 #endif
 
-/* iommu-liveupdate-out.c: devices of the kernel which hands over */
+/* iommu-liveupdate-out.c: devices of the kernel that hands over */
 int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_check_device(struct device *dev);
 
-/* iommu-liveupdate-in.c: devices of the kernel which takes over */
+/* iommu-liveupdate-in.c: devices of the kernel that takes over */
 void iommu_lu_load_devices(const struct iommu_lu_root_ser *root);
 void iommu_lu_stop_unattached(struct device *dev);
 void iommu_lu_leave_all(void);

@@ -3,42 +3,47 @@
 /**
  * DOC: Interrupt live update, AMD-Vi
  *
- * A device has its own interrupt remapping table, named by its entry (DTE) in the
- * device table, which all units of a PCI segment share. In the record of a unit
- * the table is the device table; in the record of a vector the source is the
- * devid whose DTE names the interrupt table, and the handle is the index in it.
- * All of them are taken over in place.
+ * Each device has its own interrupt remapping table. Its entry (DTE) in the
+ * device table, which all units of a PCI segment share, points to it. In the
+ * record of a unit, the table is the device table. In the record of a vector,
+ * the source is the devid whose DTE points to the interrupt table, and the
+ * handle is the index in that table. All of these tables are taken over in
+ * place.
  *
- * The kernel that hands over preserves the interrupt table of a device, which it
- * allocates if there is none yet, and with the first of them in a segment the
- * device table. At the point of no return it blocks each entry of a handed over
- * interrupt: it makes it not present, with fault reporting suppressed, in one
- * store, whatever it was before (guest mode, too), and from then on nobody
- * changes it. Then all caches are flushed. When the other CPUs are stopped, every
- * DTE is rewritten. No device may do DMA, because the next kernel reuses the memory
- * of the page tables; only a device whose firmware needs DMA (IVMD) may. Devices
- * that are not handed over may send no interrupts. The command buffer and the logs
- * are switched off, as on any other shutdown. But the unit stays enabled: otherwise
- * it would take a message, which is the index of an entry, for a vector.
+ * The kernel that hands over preserves the interrupt table of a device, which
+ * it allocates if there is none yet, and, with the first device of a segment,
+ * the device table. At the point of no return it blocks each entry of a handed
+ * over interrupt: the entry is made not present, with fault reporting
+ * suppressed, in one store, whatever its mode was (guest mode included), and
+ * does not change from then on. Then all caches are flushed. When the other
+ * CPUs are stopped, every DTE is rewritten. DMA of all devices is blocked,
+ * because the next kernel reuses the memory of their page tables, except for
+ * devices whose firmware needs DMA (IVMD) and devices with preserved mappings.
+ * Interrupts of devices that are not handed over are blocked as well. The
+ * command buffer and the logs are switched off, as on any other shutdown. But
+ * the unit stays enabled, because otherwise it would take a message, which is
+ * the index of an entry, for a vector.
  *
- * The kernel that takes over finds the unit enabled, and does not disable it while
- * it sets it up. It keeps the format of the entries and the mode (xAPIC or x2APIC)
- * in which the unit operates, and it keeps the device table where it is: the base
- * address register is not written while the unit is enabled, because the unit may
- * update its two halves one after the other (commit b336781b82cc "iommu/amd: Allocate
- * memory below 4G for dev table if translation pre-enabled", which says so after AMD).
+ * The kernel that takes over finds the unit enabled, and does not disable it
+ * while it sets it up. It keeps the format of the entries and the mode (xAPIC
+ * or x2APIC) in which the unit operates, and it keeps the device table where it
+ * is: the base address register is not written while the unit is enabled,
+ * because the unit may update its two halves one after the other (commit
+ * b336781b82cc "iommu/amd: Allocate memory below 4G for dev table if
+ * translation pre-enabled", which refers to AMD).
  *
- * Whether the device table is used does not depend on any record: it is the one
- * which the unit reads, and KHO has kept its memory. Each DTE is written anew, so
- * that no DMA goes through. If the record of the unit matches the registers, the
- * interrupt table of a device is found by its DTE when the first of its vectors is
- * reserved; when the device allocates interrupts, it gets this table instead of a new
- * one. All other entries and DTEs are dropped, without fault reports until FINISH:
- * devices which were handed over go on sending to them.
+ * The device table is used independently of any record, because the unit reads
+ * it and KHO has preserved its memory. Each DTE is rewritten so that it lets no
+ * DMA through, except for devices whose mappings were handed over. If the
+ * record of the unit matches the registers, the interrupt table of a device is
+ * found by its DTE when the first of its vectors is reserved. When the device
+ * allocates interrupts, it gets this table instead of a new one. All other
+ * entries and DTEs are cleared, without fault reports until FINISH, because
+ * devices that were handed over continue to send to them.
  *
- * If KHO has not kept the device table, anything may be written to its memory. Then
- * the devices behind the unit are stopped, and the unit is disabled and gets a new
- * one.
+ * If KHO has not preserved the device table, its memory may have been
+ * overwritten. In this case the devices behind the unit are stopped, and the
+ * unit is disabled and gets a new device table.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
@@ -71,20 +76,20 @@
 /* Not present, without fault reports, in both formats of an entry */
 #define IRTE_CLOSED		2U
 
-/* An entry of 128 bits is free when it has no vector. */
+/* A 128-bit entry is free if it has no vector. */
 #define IRTE_GA_NO_VECTOR	0xff
 
 /* Device table base address register, AMD IOMMU spec 3.10 sec 3.4.1 */
 #define DEV_TABLE_SIZE		GENMASK_ULL(8, 0)
 
-/* What of the control register decides how the entries are read */
+/* The bits of the control register that determine how entries are read */
 #define UNIT_MODE		(BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN))
 
 /* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
 				 DTE_INTTABLEN_MASK)
 
-/* Tables which were taken over, by PCI segment and devid */
+/* Tables that were taken over, by PCI segment and devid */
 VISIBLE_IF_KUNIT struct xarray amd_ir_tables = XARRAY_INIT(amd_ir_tables, 0);
 
 static unsigned long table_key(struct amd_iommu *iommu, u16 devid)
@@ -108,7 +113,7 @@ static size_t entry_size(void)
 	return has_ga_format() ? sizeof(struct irte_ga) : sizeof(union irte);
 }
 
-/* Of its memory. The DTEs of the devices which share a table may say anything. */
+/* Get the size from its memory. DTEs of other devices that share the table are not trusted. */
 static unsigned int table_nr_entries(struct irq_remap_table *table)
 {
 	return folio_size(virt_to_folio(table->table)) / entry_size();
@@ -121,7 +126,7 @@ static void irte_ga_write(struct irte_ga *irte, struct irte_ga new)
 	WARN_ON_ONCE(!try_cmpxchg128(&irte->irte, &old, new.irte));
 }
 
-/* At once: the hardware may look at the entry in between. */
+/* In one store, because the hardware may read the entry at any time. */
 static void irte_close(struct irq_remap_table *table, unsigned int index)
 {
 	struct irte_ga closed = { .lo.val = IRTE_CLOSED, .hi.val = IRTE_GA_NO_VECTOR };
@@ -133,9 +138,9 @@ static void irte_close(struct irq_remap_table *table, unsigned int index)
 }
 
 /*
- * When an interrupt is freed, under the lock of the table. Activation may have
- * opened the entry for an interrupt that nobody has requested then, so that
- * nothing has closed it. Returns whether it stays with its vector.
+ * Called when an interrupt is freed, under the lock of the table. If activation
+ * made the entry present, but the interrupt was never requested, nothing has
+ * closed the entry yet. Returns whether it stays reserved for its vector.
  */
 bool amd_ir_keep_entry(struct irq_remap_table *table, int index)
 {
@@ -155,7 +160,7 @@ static bool irte_is_closed(struct irq_remap_table *table, unsigned int index)
 	return table->table[index] == IRTE_CLOSED;
 }
 
-/* An entry of 32 bits which is free cannot suppress faults, too. */
+/* A free 32-bit entry cannot suppress faults. */
 static void irte_free(struct irq_remap_table *table, unsigned int index)
 {
 	struct irte_ga free = { .lo.val = IRTE_CLOSED };
@@ -167,9 +172,10 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 }
 
 /*
- * No DMA, and no faults of it. A device whose firmware needs DMA reaches all memory,
- * as with the unit disabled; nobody could own such a device to hand it over. The
- * first store does it, the others clean up. @sysmgt: what the firmware says of it
+ * Blocks DMA without fault reports. A device whose firmware needs DMA can
+ * access all memory, as with the unit disabled. Such a device cannot be
+ * assigned, so it is never handed over. The first store takes effect, the
+ * others clean up. @sysmgt: flags of the device from the firmware
  */
 static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid, u64 sysmgt)
 {
@@ -183,7 +189,7 @@ static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid, u64 sysm
 	WRITE_ONCE(dte->data[1], (sysmgt & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
 }
 
-/* No interrupts, and no faults of them */
+/* Blocks interrupts without fault reports */
 static void dte_block_interrupts(struct dev_table_entry *dte)
 {
 	u64 interrupts = dte->data[2] & ~DTE_IRQ_TABLE;
@@ -287,7 +293,7 @@ static void amd_ir_unpreserve_table(struct irq_remap_table *table)
 	bitmap_free(blocked);
 }
 
-/* The table of the device, which may have had no interrupt yet */
+/* Gets the table of the device, which may not have had an interrupt yet */
 static struct irq_remap_table *amd_ir_get_table(struct amd_iommu *iommu, struct pci_dev *pdev)
 {
 	struct iommu_dev_data *dev_data = search_dev_data(iommu, pci_dev_id(pdev));
@@ -304,8 +310,9 @@ static int amd_ir_preserve(struct irq_domain *d, struct device *dev,
 	int ret;
 
 	/*
-	 * With SNP the registers are locked, and the memory belongs to the firmware.
-	 * DMA of a device which is not known to have an IOMMU would be blocked.
+	 * With SNP the registers are locked, and the memory belongs to the
+	 * firmware. DMA of a device that is not known to have an IOMMU would be
+	 * blocked.
 	 */
 	if (amd_iommu_snp_en || !dev_is_pci(dev) || !device_iommu_mapped(dev))
 		return -EOPNOTSUPP;
@@ -361,7 +368,7 @@ static int amd_ir_sync(struct irq_domain *d)
 	iommu_feature_disable(iommu, CONTROL_GAINT_EN);
 	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
 
-	/* Whether the flush was completed: nothing was queued since. */
+	/* Whether the flush has completed. Nothing was queued after it. */
 	return iommu_completion_wait(iommu);
 }
 
@@ -376,7 +383,7 @@ static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
 	return false;
 }
 
-/* Only what is preserved may still be read by the unit. */
+/* From now on the unit may only read preserved memory. */
 VISIBLE_IF_KUNIT void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg)
 {
 	u32 devid;
@@ -421,7 +428,7 @@ static int __init amd_ir_shutdown_init(void)
 	if (list_empty(&amd_iommu_list))
 		return 0;
 
-	/* The take over is done: from now on the unit is disabled like any other. */
+	/* The take-over is complete. From now on the unit is disabled like any other. */
 	for_each_iommu(iommu) {
 		if (iommu->flags & AMD_IOMMU_FLAG_STAYS && iommu->iommu.ops)
 			iommu_liveupdate_take_over(&iommu->iommu);
@@ -445,20 +452,20 @@ static const struct irq_lu_unit_ser *amd_ir_record(struct amd_iommu *iommu)
 }
 
 /**
- * amd_ir_incoming - Must a unit which is found enabled stay so?
+ * amd_ir_incoming - Must a unit that is found enabled stay enabled?
  * @iommu:	Unit which is being set up
  *
- * If so, it is not disabled from now on until amd_ir_teardown().
+ * If so, it is not disabled before amd_ir_teardown().
  *
  * Context: May sleep.
- * Return: True when the previous kernel has left interrupts.
+ * Return: True if the previous kernel has left interrupt state.
  */
 bool amd_ir_incoming(struct amd_iommu *iommu)
 {
 	if (is_kdump_kernel())
 		return false;
 
-	/* Loads the records, whether this unit has one or not. */
+	/* This also loads the records, even if this unit has none. */
 	amd_ir_record(iommu);
 	if (!irq_liveupdate_handed_over())
 		return false;
@@ -486,7 +493,7 @@ static const char *amd_ir_check_unit(struct amd_iommu *iommu,
 	return NULL;
 }
 
-/* Another unit of the same segment may have got it already, in place of @fresh. */
+/* Another unit of the same segment may already use it instead of @fresh. */
 static const char *amd_ir_restore_device_table(struct amd_iommu *iommu,
 					       const struct dev_table_entry *fresh)
 {
@@ -630,8 +637,8 @@ static int amd_ir_reserve(struct irq_domain *d, const struct irq_lu_vector_ser *
 }
 
 /*
- * A device with the same alias, which was not handed over, may have got interrupts,
- * and with them a new table for both: see alloc_irq_table().
+ * A device with the same alias that was not handed over may have allocated
+ * interrupts, and with them a new table for both: see alloc_irq_table().
  */
 static bool has_other_table(struct amd_iommu *iommu, u16 devid)
 {
@@ -662,18 +669,18 @@ static void amd_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser 
 	guard(raw_spinlock_irqsave)(&table->lock);
 
 	bitmap_clear(table->held, rec->handle, nr);
-	/* They were not present, so nothing of them is cached. */
+	/* The entries were not present, so they are not cached. */
 	for (i = 0; revoke && i < nr; i++)
 		irte_free(table, rec->handle + i);
 }
 
 /**
- * amd_ir_taken_table - Interrupt table which was taken over for a device
+ * amd_ir_taken_table - Interrupt table that was taken over for a device
  * @iommu:	Unit of the device
  * @devid:	The device
  *
  * Context: Any.
- * Return: The table, NULL when the device may get any.
+ * Return: The table, or NULL if the device may get any table.
  */
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid)
 {
@@ -698,7 +705,7 @@ static void amd_ir_refuse(struct amd_iommu *iommu, const char *reason)
 		irq_liveupdate_refuse_unit(ser, reason);
 }
 
-/* The unit is about to let DMA pass which it does not translate. */
+/* The unit is about to let DMA through untranslated. */
 static void amd_ir_stop_devices(struct amd_iommu *iommu, const char *reason)
 {
 	iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
@@ -743,8 +750,9 @@ static void amd_ir_take_over_unit(struct amd_iommu *iommu, u64 mode,
 }
 
 /*
- * The DTEs are those of a cold boot, but for tables which were taken over, and for
- * the faults which devices cause until FINISH that do not know of it.
+ * The DTEs are those of a cold boot, except for tables that were taken over,
+ * and except that faults are not reported until FINISH for devices that
+ * continue to send.
  */
 static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
 				      const struct dev_table_entry *fresh)
@@ -779,9 +787,9 @@ VISIBLE_IF_KUNIT void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg
 }
 
 /**
- * amd_ir_take_mode - Operate as the units do which stay enabled
+ * amd_ir_take_mode - Use the mode of the units that stay enabled
  * @control:	Control register of one of them
- * @xt_mode:	The mode which was chosen, replaced by theirs
+ * @xt_mode:	The mode that was chosen. Replaced by the mode of these units.
  *
  * Neither the format of an entry nor the mode can change while a unit is enabled.
  *
@@ -810,11 +818,11 @@ static struct amd_iommu *first_which_stays(void)
 }
 
 /**
- * amd_ir_take_over - Take over the units which were found enabled
+ * amd_ir_take_over - Take over the units that were found enabled
  * @xt_mode:	Mode in which this kernel would operate them, IRQ_REMAP_*_MODE. It is
  *		replaced by the one in which they do operate.
  *
- * The caller sets the other units up, and flushes all caches of all units.
+ * The caller sets up the other units, and flushes all caches of all units.
  *
  * Context: May sleep.
  */
@@ -829,7 +837,7 @@ void amd_ir_take_over(int *xt_mode)
 	if (!first)
 		return;
 
-	/* Loads the records of devices with mappings. */
+	/* This also loads the records of devices with mappings. */
 	iommu_liveupdate_handed_over();
 
 	mode = unit_mode(first);
@@ -847,12 +855,12 @@ void amd_ir_take_over(int *xt_mode)
 }
 
 /**
- * amd_ir_teardown - Give up what was taken over
+ * amd_ir_teardown - Give up the units that were taken over
  *
  * The units cannot be set up. They are about to be disabled or, if interrupts
- * depend on them already, to let all DMA pass and to go on with interrupts alone.
+ * already depend on them, to let all DMA through and to remap interrupts only.
  *
- * Context: May sleep. The domain ids and the unity maps are still there.
+ * Context: May sleep. The domain ids and the unity maps are still allocated.
  */
 void amd_ir_teardown(void)
 {

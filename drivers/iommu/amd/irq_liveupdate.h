@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Interrupt live update on AMD-Vi: what init.c and iommu.c call.
+ * Interrupt live update on AMD-Vi: interface to init.c and iommu.c
  */
 
 #ifndef _AMD_IRQ_LIVEUPDATE_H
@@ -35,13 +35,13 @@ void amd_ir_take_mode(u64 control, int *xt_mode);
 void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, u64 mode);
 #endif
 
-/* The kernel hands over: nothing changes the entry any more. */
+/* This kernel hands over the entry, and must not change it any more. */
 static inline bool amd_ir_is_blocked(struct irq_remap_table *table, int index)
 {
 	return table->blocked && test_bit(index, table->blocked);
 }
 
-/* Blocked, or taken over: the index stays with its vector when it is freed. */
+/* Blocked, or taken over. In both cases the index stays reserved when the vector is freed. */
 static inline bool amd_ir_is_held(struct irq_remap_table *table, int index)
 {
 	return amd_ir_is_blocked(table, index) ||
@@ -49,10 +49,10 @@ static inline bool amd_ir_is_held(struct irq_remap_table *table, int index)
 }
 
 /*
- * Before an entry is written, whose first word is @irte in both formats: one which
- * was taken over and is closed by its user reports no faults, as the take over
- * has found it. Returns false when the hardware keeps a blocked entry, and
- * software goes on with its own copy.
+ * Called before an entry is written. @irte is its first word in both formats.
+ * If an entry that was taken over is closed, it reports no faults, as at
+ * take-over. Returns false for a blocked entry: only the software copy is
+ * updated then, and the entry does not change.
  */
 static inline bool amd_ir_prepare(struct irq_remap_table *table, int index, void *irte)
 {

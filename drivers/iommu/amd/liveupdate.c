@@ -3,21 +3,22 @@
 /**
  * DOC: DMA translation in a live update, AMD-Vi
  *
- * The device table is what a unit reads for the interrupts of a device, too. So
- * irq_liveupdate.c preserves it, blocks DMA of all devices at shutdown and takes
- * it over. What is left to do here is to hand a device over, to leave its entry
- * alone until the device gets a domain, to report faults again at FINISH, and to
- * stop the devices behind a unit which cannot stay enabled.
+ * A unit reads the device table for interrupts as well as for DMA. So
+ * irq_liveupdate.c preserves it, blocks DMA of all devices at shutdown, and
+ * takes it over. The code here hands over a device, leaves its entry unchanged
+ * until the device is attached to a domain, enables fault reporting again at
+ * FINISH, and stops the devices behind a unit that cannot stay enabled.
  *
- * A device which is attached to a domain with tables of version 1 keeps its mappings:
- * the lower half of its entry stays as it is, and so do the entries of its DMA
- * aliases. The next kernel compares the entry with its record and reserves the domain
- * id, which is that of all units. The first domain that is attached replaces the
- * lower half in one write (update_dte256()). Then the old domain id is flushed.
- * Tables of version 2 are refused, and so are dirty tracking, ATS and SNP.
+ * A device that is attached to a domain with tables of version 1 keeps its
+ * mappings: the lower half of its entry does not change, nor do the entries of
+ * its DMA aliases. The next kernel compares the entry with its record and
+ * reserves the domain id, which is common to all units. The first domain that
+ * is attached replaces the lower half in one write (update_dte256()). Then the
+ * old domain id is flushed. Tables of version 2 are refused, and so are dirty
+ * tracking, ATS and SNP.
  *
- * All units are cache coherent to the CPU (the driver never flushes a line), so
- * there is nothing to write back after a table was changed.
+ * All units are cache coherent with the CPU (the driver never flushes a cache
+ * line), so nothing has to be written back after a table was changed.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
@@ -36,7 +37,7 @@
 #include "amd_iommu.h"
 #include "liveupdate.h"
 
-/* irq_liveupdate.c does it, without which no device is handed over. */
+/* irq_liveupdate.c preserves the device table. Without it no device is handed over. */
 static int amd_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser)
 {
 	return 0;
@@ -66,7 +67,7 @@ static const char *amd_lu_check_device(struct device *dev)
 static int amd_lu_handed_over_attach(struct iommu_domain *domain, struct device *dev,
 				     struct iommu_domain *old)
 {
-	/* The device starts on it, with the entry which is there. */
+	/* The device starts on this domain, with the existing entry. */
 	return old ? amd_iommu_block_device(dev) : 0;
 }
 
@@ -78,7 +79,7 @@ static struct iommu_domain amd_lu_handed_over_domain = {
 	},
 };
 
-/* Nobody else writes this flag, but others write the same word, see set_dte_irq_entry(). */
+/* Only this code writes this flag, but others write the same word, see set_dte_irq_entry(). */
 static void dte_clear_flag(u64 *word, u64 flag)
 {
 	u64 old = READ_ONCE(*word);
@@ -108,7 +109,7 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
 	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
 	struct iommu_dev_data *dev_data;
 
-	/* Another unit of the segment may have done it. */
+	/* Another unit of the segment may have done this already. */
 	if (dte_reports_faults(dte))
 		return;
 
@@ -125,7 +126,7 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
 }
 
 /*
- * Entries which nobody has written since the take over suppress faults, or lead to
+ * Entries that were not written since the take-over suppress faults, or lead to
  * tables of the previous kernel, which are freed now.
  */
 static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
@@ -149,7 +150,8 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
  * @devid:	The device
  *
  * Context: Any.
- * Return: True if so: the device may do DMA to memory of the firmware at any time.
+ * Return: True if so. The device may then do DMA to memory of the firmware at
+ * any time.
  */
 bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
@@ -162,7 +164,7 @@ bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	return false;
 }
 
-/* Of an endpoint. Returns false if it was none that is a bus master. */
+/* Returns false if it is not an endpoint, or is not a bus master. */
 VISIBLE_IF_KUNIT bool amd_lu_clear_master_early(u16 devid)
 {
 	u8 bus = PCI_BUS_NUM(devid), slot = PCI_SLOT(devid), func = PCI_FUNC(devid);
@@ -180,7 +182,7 @@ VISIBLE_IF_KUNIT bool amd_lu_clear_master_early(u16 devid)
 		return false;
 
 	write_pci_config_16(bus, slot, func, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
-	/* What it has written before arrives before the answer. */
+	/* A read flushes posted writes of the device: they arrive before the completion. */
 	read_pci_config_16(bus, slot, func, PCI_COMMAND);
 	return true;
 }
@@ -198,9 +200,9 @@ static void stop_endpoint(struct amd_iommu *iommu, u16 devid, const char *reason
 }
 
 /*
- * Before PCI is up. After a kexec, only endpoints which were handed over are bus
- * masters. No other segment than the first can be reached so early, and from no
- * other one a device is handed over.
+ * Called before PCI is initialized. After a kexec, only endpoints that were
+ * handed over are bus masters. Only the first segment can be reached that
+ * early, and only devices in the first segment are handed over.
  */
 VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *reason)
 {
@@ -215,11 +217,11 @@ VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *rea
 }
 
 /**
- * amd_liveupdate_stop - A unit is about to let DMA pass which it does not translate
+ * amd_liveupdate_stop - A unit is about to let DMA through untranslated
  * @iommu:	Unit
  * @reason:	Why
  *
- * The devices behind it which were handed over cannot do DMA any more.
+ * Devices behind the unit that were handed over must not do DMA any more.
  *
  * Context: May sleep.
  */

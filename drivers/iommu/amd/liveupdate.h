@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * DMA translation of AMD-Vi in a live update: what iommu.c uses.
+ * DMA translation of AMD-Vi in a live update: interface to iommu.c
  */
 
 #ifndef _AMD_LIVEUPDATE_H

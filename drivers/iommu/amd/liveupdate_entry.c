@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Entries of devices with mappings in a live update, AMD-Vi: what they are when they
- * are handed over, and whether what the next kernel finds is still the same.
+ * Entries of devices with mappings in a live update, AMD-Vi: recording them
+ * when they are handed over, and comparing them with their records in the next
+ * kernel.
  */
 
 #define pr_fmt(fmt) "AMD-Vi: " fmt
@@ -23,8 +24,9 @@
 #include "../iommu-liveupdate.h"
 
 /*
- * What a device table entry which leads to version 1 tables has about DMA, AMD IOMMU
- * spec 3.10 sec 2.2.2.1. Not ATS, PRI, dirty tracking, or version 2 tables.
+ * The DMA fields of a device table entry that leads to version 1 tables, AMD
+ * IOMMU spec 3.10 sec 2.2.2.1, without ATS, PRI, dirty tracking, and version 2
+ * tables.
  */
 #define DTE_V1_DATA0	(DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW | \
 			 DTE_MODE_MASK | DTE_HOST_TRP)
@@ -90,7 +92,7 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 		return -EOPNOTSUPP;
 	}
 
-	/* The alias of the firmware need not be one of PCI, see clone_aliases(). */
+	/* The alias from the firmware may not be a PCI alias, see clone_aliases(). */
 	ret = add_alias(pdev, member.iommu->pci_seg->alias_table[pci_dev_id(pdev)], &member);
 	return ret ?: pci_for_each_dma_alias(pdev, add_alias, &member);
 }
@@ -99,11 +101,11 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
  * Domain ids
  */
 
-/* How many use a domain id which is reserved: ids are those of all units. */
+/* Number of users of a reserved domain id, which is common to all units. */
 VISIBLE_IF_KUNIT struct xarray amd_lu_domain_ids = XARRAY_INIT(amd_lu_domain_ids, 0);
 static DEFINE_MUTEX(amd_lu_domain_ids_lock);
 
-/* One of them is an entry which was refused. */
+/* One of the users is an entry that was refused. */
 #define ID_REFUSED	XA_MARK_0
 
 static unsigned long domain_id_users(u32 id)
@@ -114,7 +116,7 @@ static unsigned long domain_id_users(u32 id)
 }
 
 /**
- * amd_liveupdate_reserve_domain_id - Keep a domain id from domains of this kernel
+ * amd_liveupdate_reserve_domain_id - Reserve a domain id of the previous kernel
  * @iommu:	Unit which uses it
  * @id:		The domain id
  *
@@ -156,7 +158,7 @@ void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id)
 
 	users = domain_id_users(id);
 	if (users > 1) {
-		/* Replaces a value, so that no memory is needed. */
+		/* This replaces a value, so it does not need memory. */
 		xa_store(&amd_lu_domain_ids, id, xa_mk_value(users - 1), GFP_KERNEL);
 		return;
 	}
@@ -164,7 +166,7 @@ void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id)
 	amd_iommu_pdom_id_free(id);
 }
 
-/* No domain of this kernel gets what the units have cached under the domain id. */
+/* No domain of this kernel may use what the units have cached under the domain id. */
 static void refuse_domain_id(u32 id)
 {
 	if (!xa_get_mark(&amd_lu_domain_ids, id, ID_REFUSED) &&
@@ -173,7 +175,8 @@ static void refuse_domain_id(u32 id)
 }
 
 /**
- * amd_liveupdate_free_refused_ids - Free the domain ids of entries which were refused
+ * amd_liveupdate_free_refused_ids - Free the domain ids of entries that were
+ * refused
  *
  * Context: May sleep. All units have been flushed since the entries were closed.
  */
@@ -235,7 +238,10 @@ static bool reaches_memory(const struct dev_table_entry *dte)
 	return dte->data[0] & DTE_FLAG_TV && dte->data[0] & (DTE_FLAG_IR | DTE_FLAG_IW);
 }
 
-/* What amd_ir_block_segment() has written for a device whose firmware needs DMA */
+/*
+ * Is this the entry that amd_ir_block_segment() has written for a device whose
+ * firmware needs DMA?
+ */
 static bool is_direct(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
 	return !FIELD_GET(DTE_MODE_MASK, pci_seg->dev_table[devid].data[0]) &&
@@ -243,13 +249,13 @@ static bool is_direct(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 }
 
 /**
- * amd_liveupdate_keep_entry - Take over what a device reaches by DMA
+ * amd_liveupdate_keep_entry - Take over the DMA entry of a device
  * @pci_seg:	Segment, whose device table was taken over
  * @devid:	The device
  *
  * Context: May sleep.
- * Return: True if the part of its entry which is about DMA stays as it is. If not,
- * the device must not reach any memory, unless its firmware needs it.
+ * Return: True if the DMA fields of the entry stay as they are. If not, the
+ * device must not access any memory, unless its firmware needs it.
  */
 bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 {
@@ -268,7 +274,7 @@ bool amd_liveupdate_keep_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	return false;
 }
 
-/* Unless another device with this alias has written it since. */
+/* Unless another device with this alias has already rewritten the entry. */
 static void close_left(struct dev_table_entry *dte, const struct iommu_lu_device_ser *ser)
 {
 	struct dev_table_entry left, closed = { };
@@ -281,12 +287,12 @@ static void close_left(struct dev_table_entry *dte, const struct iommu_lu_device
 }
 
 /**
- * amd_liveupdate_drop_entry - Close an entry which no device has left
+ * amd_liveupdate_drop_entry - Close an entry that is still in use
  * @iommu_dev:	Unit
  * @ser:	Record of the entry
  *
- * The device may be gone, and another one may come in its place. The caller flushes
- * the caches.
+ * The device may have been removed, and a different one may be plugged in
+ * later. The caller flushes the caches.
  *
  * Context: Process context, does not sleep.
  */

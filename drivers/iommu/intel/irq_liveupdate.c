@@ -5,31 +5,32 @@
  *
  * The interrupt remapping table is taken over in place: the next kernel keeps
  * using the memory to which the unit points, and interrupt remapping is never
- * disabled in between. If it were, the unit would take a message in remappable
- * format for one in compatibility format, that is for a vector and a CPU.
+ * disabled in between. Otherwise the unit would take a message in remappable
+ * format for one in compatibility format, which contains a vector and a CPU.
  *
  * The kernel that hands over preserves the table with the first device behind
  * the unit, and unpreserves it with the last one. At the point of no return it
  * blocks each entry of a handed over interrupt: it makes it not present, with
  * fault processing disabled, and from then on modify_irte() leaves it alone.
- * Source-id fields stay, so that an entry that is opened again, low half first,
- * is never present without them. An entry in posted format is replaced as a
- * whole, and is a blocked entry like any other afterwards. Last, the interrupt
- * entry cache is invalidated, the event interrupts of the unit are masked, and
- * once all other CPUs are stopped the queues that the unit reads and writes in
+ * The source-id fields stay, so that an entry that is made present again, low
+ * half first, is never present without them. An entry in posted format is
+ * replaced as a whole, and is then a blocked entry like any other. Finally, the
+ * interrupt entry cache is invalidated and the event interrupts of the unit are
+ * masked. Once all other CPUs are stopped, the queues that the unit accesses in
  * memory are switched off.
  *
- * The messages of MSI have a block of entries, of which there is a power of two,
- * aligned to their number: alloc_irte(). A device can also send the messages that
- * nobody has requested. So the whole block is blocked, and reserved later, and
- * the excess entries are never opened.
+ * The messages of MSI have a block of entries, whose size is a power of two and
+ * which is aligned to its size: alloc_irte(). A device can also send messages
+ * that were not requested. So the whole block is blocked, and reserved later,
+ * and the excess entries are never made present.
  *
  * The kernel that takes over compares the record with the registers of the
  * unit, reserves the entries that are in the records of devices and drops all
- * others. A unit that does not match its record gets a new table, while
- * remapping stays enabled, whose entries report no faults: devices that the
- * previous kernel left running must not fill the log. The mode of the unit (xAPIC
- * or x2APIC) is the one in which it was handed over: intel_ir_take_mode().
+ * others. A unit that does not match its record gets a new table while
+ * remapping stays enabled. Its entries report no faults, because devices that
+ * the previous kernel left running must not fill the log. The mode of the unit
+ * (xAPIC or x2APIC) is the one in which it was handed over:
+ * intel_ir_take_mode().
  */
 
 #define pr_fmt(fmt) "DMAR-IR: " fmt
@@ -52,10 +53,10 @@
 #include "irq_remapping.h"
 #include "../iommu-pages.h"
 
-/* More than there are devices whose time-outs can come one after the other */
+/* More than the number of devices whose time-outs can follow each other */
 #define FLUSH_TRIES		16
 
-/* How many entries are scanned at once */
+/* Number of entries that are scanned at once */
 #define IRTES_AT_ONCE		64
 
 static struct ir_table *domain_table(struct irq_domain *d)
@@ -66,9 +67,10 @@ static struct ir_table *domain_table(struct irq_domain *d)
 }
 
 /*
- * The hardware may look at an entry in between: never present half written.
- * In posted format the address of the descriptor is in both halves (VT-d spec
- * r4.1 sec 9.11), so that they are replaced at once, like in modify_irte().
+ * The hardware may read the entry at any time, so it must never be present and
+ * half written. In posted format the address of the descriptor is in both
+ * halves (VT-d spec r4.1 sec 9.11), so replace both at once, as in
+ * modify_irte().
  */
 static void irte_write_closed(struct irte *irte, u32 source)
 {
@@ -103,7 +105,7 @@ static void intel_ir_save(struct irq_domain *d, struct irq_data *irqd,
 	struct intel_ir_data *data = irqd->chip_data;
 
 	rec->handle = data->irq_2_iommu.irte_index + data->irq_2_iommu.sub_handle;
-	/* The software copy has it in whatever format the entry is. */
+	/* The software copy has the source id in any format of the entry. */
 	rec->source = data->irte_entry.high & IRTE_SOURCE;
 }
 
@@ -182,8 +184,8 @@ static void intel_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser 
 }
 
 /*
- * The page request queue and the invalidation queue are in memory which the
- * next kernel does not know of. Other CPUs use them until they are stopped.
+ * The page request queue and the invalidation queue are in memory that the next
+ * kernel does not know about. Other CPUs use them until they are stopped.
  */
 static void (*intel_ir_next_shutdown)(void) __ro_after_init;
 
@@ -213,8 +215,8 @@ static int __init intel_ir_shutdown_init(void)
 late_initcall(intel_ir_shutdown_init);
 
 /*
- * The time-out of a device which has gone spoils what was submitted with its own
- * invalidation, and is reported once, so that it is done again.
+ * The time-out of a removed device aborts all invalidations that were submitted
+ * together with its own one. It is reported only once, so retry.
  */
 static int intel_ir_flush(struct intel_iommu *iommu)
 {
@@ -288,14 +290,14 @@ static const struct irq_lu_unit_ser *intel_ir_incoming(struct intel_iommu *iommu
 }
 
 /**
- * intel_ir_take_mode - In which mode must interrupt remapping operate?
- * @eim:	What this kernel would choose
+ * intel_ir_take_mode - Get the mode in which interrupt remapping must operate
+ * @eim:	The mode that this kernel would choose
  *
- * Whether the unit looks at all 32 bits of a destination (EIME) is set together with
- * the table pointer, and remapping of a unit that was handed over is enabled all the
- * time: its entries cannot be of one mode and the register of the other. So the mode
- * is that of the previous kernel. When local APICs are in xAPIC mode, which this
- * kernel may still choose, their ids are valid destinations in either mode.
+ * EIME, which makes the unit use all 32 bits of a destination, is set together
+ * with the table pointer. Remapping of a unit that was handed over is always
+ * enabled, so entries and register must be of the same mode. Therefore the mode
+ * is that of the previous kernel. If this kernel puts the local APICs in xAPIC
+ * mode, their ids are valid destinations in either mode.
  *
  * Context: May sleep.
  * Return: @eim, or the mode in which a unit was handed over.
@@ -306,7 +308,7 @@ bool __init intel_ir_take_mode(bool eim)
 	struct intel_iommu *iommu;
 
 	for_each_iommu(iommu, drhd) {
-		/* Loads the records, whether this unit has one or not. */
+		/* This also loads the records, even if this unit has none. */
 		intel_ir_incoming(iommu);
 		if (irq_liveupdate_handed_over() &&
 		    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES)
@@ -320,11 +322,11 @@ bool __init intel_ir_take_mode(bool eim)
  * @iommu:	Unit which is being set up
  * @x2apic:	Mode in which the unit will operate
  *
- * When only the mode differs, no device is taken over, but the table is:
- * intel_ir_take_over() will make all of its entries not present.
+ * If only the mode differs, the table is taken over, but no device is:
+ * intel_ir_take_over() will make all entries not present.
  *
  * Context: May sleep.
- * Return: The table, NULL when there is none or it does not fit.
+ * Return: The table, or NULL if there is none or it does not match the record.
  */
 void *intel_ir_restore_table(struct intel_iommu *iommu, bool x2apic)
 {
@@ -424,15 +426,15 @@ static void intel_ir_release(struct irq_domain *d, const struct irq_lu_vector_se
 	if (!revoke)
 		return;
 
-	/* They were not present, so nothing of them is cached. */
+	/* The entries were not present, so they are not cached. */
 	irte_close(iommu, &table->base[rec->handle], nr_entries, 0);
 	bitmap_clear(table->bitmap, rec->handle, nr_entries);
 }
 
 /*
- * Most of the table is unused, and all of it is scanned while the guests are paused. So
- * only the lower halves are read: if one is zero, the entry is not present and suppresses
- * no faults, and its upper half does not matter.
+ * The whole table is scanned while the guests are paused, and most of it is
+ * unused. So read only the lower halves: if one is zero, the entry is not
+ * present and suppresses no faults, and its upper half does not matter.
  */
 static bool irtes_unused(const struct irte *irte)
 {
@@ -445,7 +447,7 @@ static bool irtes_unused(const struct irte *irte)
 	return !used;
 }
 
-/* Returns how many of these entries are held. */
+/* Returns the number of held entries among these. */
 static unsigned int intel_ir_drop_others_of(struct intel_iommu *iommu, unsigned int first)
 {
 	struct ir_table *table = iommu->ir_table;
@@ -461,7 +463,7 @@ static unsigned int intel_ir_drop_others_of(struct intel_iommu *iommu, unsigned 
 	return nr_held;
 }
 
-/* Returns how many entries of the table are held: none of them is unused. */
+/* Returns the number of held entries in the table. No held entry is zero. */
 VISIBLE_IF_KUNIT unsigned int intel_ir_drop_others(struct intel_iommu *iommu)
 {
 	unsigned int i, nr_held = 0;
@@ -521,12 +523,13 @@ bool intel_ir_take_over(struct intel_iommu *iommu)
 }
 
 /**
- * intel_ir_free_table - Free a remapping table which could not be set up
+ * intel_ir_free_table - Free a remapping table that could not be set up
  * @iommu:	Unit of the table
  * @base:	The table
  *
- * The unit reads the table of the previous kernel until remapping is disabled, and would
- * take whatever is written there for entries. So that table is not freed.
+ * The unit reads the table of the previous kernel until remapping is disabled.
+ * If that table were freed, the unit would interpret whatever is written there
+ * as entries. So it is not freed.
  *
  * Context: May sleep.
  */

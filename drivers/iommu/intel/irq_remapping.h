@@ -37,9 +37,9 @@ struct intel_ir_data {
 };
 
 /**
- * struct ir_preserved - What makes a table one which is handed over
- * @nr_devices:	How many devices behind the unit are preserved
- * @blocked:	Entries which this kernel does not change any more
+ * struct ir_preserved - State of a table that is handed over
+ * @nr_devices:	Number of preserved devices behind the unit
+ * @blocked:	Entries that this kernel must not change any more
  */
 struct ir_preserved {
 	unsigned int	nr_devices;
@@ -73,13 +73,13 @@ void intel_ir_teardown(struct intel_iommu *iommu);
 unsigned int intel_ir_drop_others(struct intel_iommu *iommu);
 #endif
 
-/* The kernel hands over: nothing changes the entry any more. */
+/* This kernel hands over the entry, and must not change it any more. */
 static inline bool irte_is_blocked(struct ir_table *table, unsigned int index)
 {
 	return table->preserved && test_bit(index, table->preserved->blocked);
 }
 
-/* Blocked, or taken over: the index stays with its vector when it is freed. */
+/* Blocked, or taken over. In both cases the index stays reserved when the vector is freed. */
 static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 {
 	return irte_is_blocked(table, index) ||
@@ -87,10 +87,10 @@ static inline bool irte_is_held(struct ir_table *table, unsigned int index)
 }
 
 /*
- * Before modify_irte() writes @irte: an entry that was taken over and is closed by its
- * user keeps its source-id fields and reports no faults, as when it was taken over. It is
- * opened again low half first. Returns false for a blocked entry, which does not change:
- * only the software copy is updated then.
+ * Called before modify_irte() writes @irte. If an entry that was taken over is
+ * closed, it keeps its source-id fields and reports no faults, as at take-over.
+ * It is made present again low half first. Returns false for a blocked entry:
+ * only the software copy is updated then, and the entry does not change.
  */
 static inline bool irte_prepare(struct ir_table *table, unsigned int index,
 				struct irte *irte)

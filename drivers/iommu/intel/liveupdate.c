@@ -7,32 +7,34 @@
  * keeps using the memory to which the unit points, and translation is never
  * disabled in between.
  *
- * The kernel that hands over preserves root and context tables with the first
- * device behind a unit, and with each further device the context tables that
- * were added since. At shutdown it closes all context entries: not present, with
- * fault processing disabled. The entry of a device with a reserved memory region
- * (RMRR) becomes a pass-through entry instead, which needs a PASID directory and
- * table in scalable mode: one for the unit, allocated beforehand. A bus whose
- * context table is not preserved, because it is newer than the last preserved
- * device, loses its root entry. Last, all caches of the unit are invalidated. The
- * entry of a device that is attached to a domain is not touched at all: its record
- * names what is in the entry, the tables of the domain and, in scalable mode, the
+ * The kernel that hands over preserves the root table and all context tables
+ * with the first device behind a unit, and with each further device the context
+ * tables that were added since. At shutdown it closes all context entries: not
+ * present, with fault processing disabled. The entry of a device with a
+ * reserved memory region (RMRR) becomes a pass-through entry instead, which
+ * needs a PASID directory and table in scalable mode: one for the unit,
+ * allocated beforehand. If the context table of a bus is not preserved, because
+ * it is newer than the last preserved device, the root entry of the bus is
+ * cleared. Finally, all caches of the unit are invalidated. The entry of a
+ * preserved device that is attached to a domain does not change. Its record has
+ * the content of the entry, the tables of the domain and, in scalable mode, the
  * PASID directory and table of the device (liveupdate_entry.c).
  *
- * The kernel that takes over compares record and registers, and then root table
- * and record. It keeps the entries that are what their records say, reserves
- * their domain ids, keeps the pass-through entries of devices that have an RMRR in
- * this kernel as well, and closes every other entry that is present. Entries that it
- * has not written itself are in the bitmap of copied tables, as in a crash kernel.
- * The first domain that is attached to such a device replaces the entry in one
- * write, where it is present: intel_liveupdate_replace(). In scalable mode the entry
- * leads to a PASID directory of this kernel then, which has the new domain already.
+ * The kernel that takes over compares the record with the registers, and then
+ * the root table with the record. It keeps the entries that agree with their
+ * records, and reserves their domain ids. It also keeps the pass-through
+ * entries of devices that have an RMRR in this kernel as well, and closes every
+ * other present entry. Entries that it has not written itself are in the bitmap
+ * of copied tables, as in a crash kernel. The first domain that is attached to
+ * such a device replaces the entry in one write while it is present:
+ * intel_liveupdate_replace(). In scalable mode the new entry leads to a PASID
+ * directory of this kernel, which already has the new domain.
  *
- * The mode of the root table (legacy or scalable) cannot change while translation
- * is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel that wants the
- * other one stops the devices first. For any other mismatch an empty root table
- * is set while translation stays enabled, which the specification allows (sec
- * 6.6, 11.4.4.1 SRTP).
+ * The mode of the root table (legacy or scalable) cannot change while
+ * translation is enabled (VT-d spec r4.1 sec 11.4.5, RTADDR_REG.TTM). A kernel
+ * that uses the other mode stops the devices first. For any other mismatch, an
+ * empty root table is set while translation stays enabled, which the
+ * specification allows (sec 6.6, 11.4.4.1 SRTP).
  */
 
 #define pr_fmt(fmt) "DMAR: " fmt
@@ -59,7 +61,7 @@
 /* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
 #define CONTEXT_FPD		BIT_ULL(1)
 
-/* More than there are devices whose time-outs can come one after the other */
+/* More than the number of devices whose time-outs can follow each other */
 #define FLUSH_TRIES		16
 
 #define NR_REQUESTER_IDS	BIT(16)
@@ -72,9 +74,9 @@
 #define NR_CONTEXTS		(SZ_4K / sizeof(struct context_entry))
 
 /**
- * struct intel_liveupdate - What makes a unit one that is handed over
- * @tables:	Physical addresses of the context tables which are preserved, two
- *		for each bus, in preserved memory
+ * struct intel_liveupdate - State of a unit that is handed over
+ * @tables:	Physical addresses of the preserved context tables, two for each
+ *		bus, in preserved memory
  * @pasid_dir:	PASID directory of devices with RMRR in scalable mode, or NULL
  * @direct:	Requester ids of devices with RMRR
  */
@@ -89,7 +91,7 @@ static struct intel_iommu *to_intel_iommu(struct iommu_device *iommu)
 	return container_of(iommu, struct intel_iommu, iommu);
 }
 
-/* Half of a root entry: two for each bus, of which legacy mode has the lower one. */
+/* Half of a root entry: two for each bus, of which legacy mode uses the lower one. */
 static u64 *root_half(struct intel_iommu *iommu, unsigned int i)
 {
 	struct root_entry *entry = &iommu->root_entry[i / 2];
@@ -105,7 +107,7 @@ static u16 requester_id(struct intel_iommu *iommu, unsigned int table, unsigned 
 	return PCI_DEVID(table / 2, devfn);
 }
 
-/* An entry is 256 bits wide in scalable mode. Of the upper half nothing is used. */
+/* An entry is 256 bits wide in scalable mode. The upper half is unused. */
 static unsigned int context_step(struct intel_iommu *iommu)
 {
 	return sm_supported(iommu) ? 2 : 1;
@@ -116,7 +118,7 @@ static u128 context_value(const struct context_entry *context)
 	return (u128)context->hi << 64 | context->lo;
 }
 
-/* At once: the hardware may look at the entry in between. */
+/* In one store, because the hardware may read the entry at any time. */
 static void context_write(struct intel_iommu *iommu, struct context_entry *context,
 			  const struct context_entry *new)
 {
@@ -142,9 +144,9 @@ VISIBLE_IF_KUNIT int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *
 }
 
 /*
- * Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec 6.5.3.3).
- * The time-out of a device which has gone spoils what was submitted with its own
- * invalidation, and is reported once, so that it is done again.
+ * Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec
+ * 6.5.3.3). The time-out of a removed device aborts all invalidations that were
+ * submitted together with its own one. It is reported only once, so retry.
  */
 static int flush_all(struct intel_iommu *iommu)
 {
@@ -212,7 +214,7 @@ static void intel_lu_unpreserve_table(struct intel_liveupdate *lu, unsigned int 
 	lu->tables[i] = 0;
 }
 
-/* All tables which are new, or none: the record has a checksum of the list. */
+/* Either all new tables are added, or none: the record has a checksum of the list. */
 static int intel_lu_preserve_tables(struct intel_iommu *iommu)
 {
 	DECLARE_BITMAP(added, IOMMU_LU_NR_TABLES) = { };
@@ -250,7 +252,7 @@ static void intel_lu_unpreserve_tables(struct intel_liveupdate *lu)
 	}
 }
 
-/* One directory with one table, in which only the entry of requests without PASID is used. */
+/* One directory with one table, in which only the entry for requests without PASID is used. */
 static int intel_lu_alloc_pasid_dir(struct intel_iommu *iommu, struct intel_liveupdate *lu)
 {
 	struct pasid_entry *table;
@@ -375,7 +377,7 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev,
 	return 0;
 }
 
-/* The next kernel would enable them in a device which is running. */
+/* The next kernel would enable them in a running device. */
 static const char *intel_lu_check_device(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
@@ -383,7 +385,7 @@ static const char *intel_lu_check_device(struct device *dev)
 	return info->ats_enabled ? "ATS is enabled, boot with pci=noats" : NULL;
 }
 
-/* What a device with RMRR reaches: all memory, as with translation disabled */
+/* A device with RMRR can access all memory, as with translation disabled */
 static void context_open_direct(struct intel_iommu *iommu, struct context_entry *context)
 {
 	struct intel_liveupdate *lu = iommu->liveupdate;
@@ -401,7 +403,7 @@ static void context_open_direct(struct intel_iommu *iommu, struct context_entry 
 	context_write(iommu, context, &new);
 }
 
-/* The next kernel would report faults of this one as its own. */
+/* Otherwise the next kernel would report faults of this kernel as its own. */
 static void intel_lu_clear_faults(struct intel_iommu *iommu)
 {
 	void __iomem *record = iommu->reg + cap_fault_reg_offset(iommu->cap);
@@ -431,14 +433,14 @@ static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
 }
 
 /**
- * intel_liveupdate_close_all - Keep the devices of a unit from all memory
- * @iommu:	Unit which is being shut down
+ * intel_liveupdate_close_all - Block the DMA of all devices behind a unit
+ * @iommu:	Unit that is being shut down
  *
- * Nothing happens unless devices behind the unit are handed over.
+ * Does nothing unless devices behind the unit are handed over.
  *
  * Context: The other CPUs are stopped, queued invalidation is still enabled.
  *	    Allocates no memory and takes no lock that another CPU may hold.
- * Return: True when translation has to stay enabled.
+ * Return: True if translation has to stay enabled.
  */
 bool intel_liveupdate_close_all(struct intel_iommu *iommu)
 {
@@ -488,7 +490,7 @@ static u64 *intel_lu_restore_list(const struct iommu_lu_unit_ser *ser)
 	return NULL;
 }
 
-/* A root entry names the table which is in the list, or nothing. */
+/* A root entry must contain the address in the list, or be empty. */
 static const char *intel_lu_restore_tables(struct root_entry *root, const u64 *tables)
 {
 	const u64 *halves = (const u64 *)root;
@@ -503,7 +505,7 @@ static const char *intel_lu_restore_tables(struct root_entry *root, const u64 *t
 	return NULL;
 }
 
-/* What intel_liveupdate_close_all() has written for a device with RMRR */
+/* Is this the entry that intel_liveupdate_close_all() has written for a device with RMRR? */
 static bool context_is_direct(struct intel_iommu *iommu, const struct context_entry *context)
 {
 	if (sm_supported(iommu))
@@ -548,8 +550,8 @@ static void intel_lu_take_entry(struct intel_iommu *iommu, u16 id,
 }
 
 /*
- * Those of devices with mappings stay, and those of devices whose RMRR this kernel
- * knows, too. All others are closed.
+ * The entries of devices with mappings stay, and so do those of devices whose
+ * RMRR this kernel knows. All others are closed.
  */
 static void intel_lu_adopt_table(struct intel_iommu *iommu, unsigned int table,
 				 const unsigned long *direct)
@@ -565,7 +567,7 @@ static void intel_lu_adopt_table(struct intel_iommu *iommu, unsigned int table,
 	}
 }
 
-/* A directory with one table, in which only one entry is present, and that is harmless. */
+/* A directory with one table, in which at most one harmless entry is present. */
 static const char *intel_lu_restore_pasid_dir(struct intel_iommu *iommu,
 					      const struct iommu_lu_unit_ser *ser)
 {
@@ -619,7 +621,7 @@ static const char *intel_lu_restore(struct intel_iommu *iommu,
 	return reason;
 }
 
-/* What is restored and then refused may still be in use until the new root table is set. */
+/* Tables that are restored and then refused may be in use until the new root table is set. */
 static const char *intel_lu_adopt_tables(struct intel_iommu *iommu,
 					 const struct iommu_lu_unit_ser *ser,
 					 const u64 *tables, const unsigned long *direct)
@@ -674,15 +676,15 @@ static const char *intel_lu_adopt(struct intel_iommu *iommu)
 }
 
 /**
- * intel_liveupdate_take_over - Take over a unit which has translation enabled
+ * intel_liveupdate_take_over - Take over a unit that has translation enabled
  * @iommu:	Unit which is being set up
  *
- * When this fails for a single unit, it gets a new root table, and translation
+ * If this fails for a unit, the unit gets a new root table, and translation
  * stays enabled. The caller sets the root table and invalidates all caches.
  *
  * Context: May sleep.
- * Return: True when translation has to stay enabled; then the unit has a root
- * table if it was taken over.
+ * Return: True if translation has to stay enabled. In this case the unit has a
+ * root table if it was taken over.
  */
 bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 {
@@ -711,9 +713,9 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
  * @iommu:	Unit
  * @reason:	Why
  *
- * The devices behind it which were handed over cannot do DMA any more. If the
- * unit does not translate, they were handed over without: that is the business
- * of their users.
+ * Devices behind the unit that were handed over must not do DMA any more. If
+ * the unit does not translate, they were handed over without translation, and
+ * only their users control them.
  *
  * Context: May sleep.
  */
@@ -728,7 +730,7 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 			iommu_liveupdate_stop_device(pdev, reason);
 	}
 
-	/* From here on, memory of the devices may be freed. */
+	/* From here on, memory that the devices use may be freed. */
 	iommu_liveupdate_abandon_unit(&iommu->iommu);
 }
 
@@ -737,7 +739,7 @@ static void context_flush(struct intel_iommu *iommu, const struct context_entry 
 	u16 did = context_domain_id(old);
 
 	if (sm_supported(iommu)) {
-		/* Which domain ids the old table has is not known. */
+		/* The domain ids in the old table are not known. */
 		iommu->flush.flush_context(iommu, 0, id, DMA_CCMD_MASK_NOBIT,
 					   DMA_CCMD_DEVICE_INVL);
 		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
@@ -749,7 +751,7 @@ static void context_flush(struct intel_iommu *iommu, const struct context_entry 
 	}
 }
 
-/* Write an entry which the previous kernel has left. */
+/* Write an entry that the previous kernel has left. */
 static void context_replace(struct intel_iommu *iommu, struct context_entry *context,
 			    const struct context_entry *new, u16 id)
 {
@@ -761,18 +763,18 @@ static void context_replace(struct intel_iommu *iommu, struct context_entry *con
 }
 
 /**
- * intel_liveupdate_replace - Replace an entry which the previous kernel has left
+ * intel_liveupdate_replace - Replace an entry of the previous kernel
  * @iommu:	Unit
  * @context:	The entry
- * @new:	What it will be
+ * @new:	The new entry
  * @bus:	Bus of the device
  * @devfn:	Device and function
  *
- * The unit sees the old entry or the new one.
+ * The unit sees either the old entry or the new one.
  *
  * Context: With the lock of @iommu held.
- * Return: False when the entry was not taken over in a live update, and nothing
- * was done.
+ * Return: False if the entry was not taken over in a live update. In this case
+ * nothing was done.
  */
 bool intel_liveupdate_replace(struct intel_iommu *iommu, struct context_entry *context,
 			      const struct context_entry *new, u8 bus, u8 devfn)
@@ -805,11 +807,12 @@ static int intel_lu_block_id(struct pci_dev *pdev, u16 id, void *data)
 }
 
 /**
- * intel_liveupdate_block - Block a device whose entry the previous kernel has left
- * @dev:	Device, which may as well have none of that
+ * intel_liveupdate_block - Block a device that may have an entry of the
+ * previous kernel
+ * @dev:	Device
  *
- * Faults are reported from now on. The entry still counts as one of the previous
- * kernel, so that the next domain is attached as if it were the first one.
+ * Faults are reported from now on. The entry is still treated as one of the
+ * previous kernel, so that the next domain is attached like the first one.
  *
  * Context: With the lock of the group held.
  */
@@ -824,7 +827,7 @@ void intel_liveupdate_block(struct device *dev)
 static int intel_lu_handed_over_attach(struct iommu_domain *domain, struct device *dev,
 				       struct iommu_domain *old)
 {
-	/* The device starts on it, with the entry which is there. */
+	/* The device starts on this domain, with the existing entry. */
 	if (!old)
 		return 0;
 
@@ -841,7 +844,7 @@ static struct iommu_domain intel_lu_handed_over_domain = {
 	},
 };
 
-/* No entry suppresses faults any more, and none needs tables of the previous kernel. */
+/* Afterwards no entry suppresses faults or leads to tables of the previous kernel. */
 static void intel_lu_finish_table(struct intel_iommu *iommu, unsigned int table)
 {
 	static const struct context_entry none;

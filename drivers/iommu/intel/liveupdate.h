@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * DMA translation of VT-d in a live update: what iommu.c and pasid.c call.
+ * DMA translation of VT-d in a live update: interface to iommu.c and pasid.c
  */
 
 #ifndef _INTEL_LIVEUPDATE_H

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Entries of devices with mappings in a live update, VT-d: what they are when they
- * are handed over, and whether what the next kernel finds is still the same.
+ * Entries of devices with mappings in a live update, VT-d: recording them when
+ * they are handed over, and comparing them with their records in the next
+ * kernel.
  */
 
 #define pr_fmt(fmt) "DMAR: " fmt
@@ -49,7 +50,7 @@ static int add_pasid_table(struct device *dev, struct iommu_lu_entry *entry)
 	struct pasid_dir_entry *dir = table->table;
 	size_t size = (table->max_pasid >> PASID_PDE_SHIFT) * sizeof(*dir);
 
-	/* What has been allocated for a PASID stays in the directory. */
+	/* A table that was allocated for a PASID stays in the directory. */
 	if (memchr_inv(dir + 1, 0, size - sizeof(*dir))) {
 		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "PASIDs were attached");
 		return -EOPNOTSUPP;
@@ -72,7 +73,7 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
 	struct context_entry *context;
 	int ret;
 
-	/* As in pci_pasid_table_setup(): the bridge has a PASID table of its own. */
+	/* As in pci_pasid_table_setup(): the bridge has its own PASID table. */
 	if (sm_supported(iommu) && &pdev->dev != member->dev)
 		return 0;
 
@@ -173,7 +174,7 @@ static const char *check_pasid_table(const struct iommu_lu_device_ser *ser)
 	return NULL;
 }
 
-/* The unit reads as much of the directory as the entry says. */
+/* The entry determines how much of the directory the unit reads. */
 static const char *check_scalable(const struct iommu_lu_device_ser *ser)
 {
 	u64 phys = ser->pasid_dir & PAGE_MASK;
@@ -195,13 +196,13 @@ static const char *check_scalable(const struct iommu_lu_device_ser *ser)
 }
 
 /**
- * intel_liveupdate_check_entry - Is an entry what its record says?
+ * intel_liveupdate_check_entry - Does an entry agree with its record?
  * @iommu:	Unit
  * @ser:	The record
  * @context:	The entry
  *
- * The root of the page table is compared, and no further table is looked at: they
- * are changed by the hardware.
+ * Only the root of the page table is compared. The hardware changes the other
+ * tables.
  *
  * Context: Any.
  * Return: NULL, or why the entry must not be used.
@@ -218,7 +219,8 @@ const char *intel_liveupdate_check_entry(struct intel_iommu *iommu,
 }
 
 /**
- * intel_liveupdate_reserve_domain_id - Keep a domain id from domains of this kernel
+ * intel_liveupdate_reserve_domain_id - Reserve a domain id of the previous
+ * kernel
  * @iommu_dev:	Unit
  * @id:		The domain id
  *

@@ -3,36 +3,38 @@
 /**
  * DOC: iommufd Live Update
  *
- * A device that is handed over to the next kernel in a live update keeps doing DMA
- * through the page table that it is attached to, until its owner attaches another
- * one in the next kernel. The page table stays in memory where it is; nothing of
- * iommufd is serialized. So it must not change once the device is preserved, and
- * every page that it maps must be preserved, too.
+ * A device that is handed over in a live update keeps doing DMA through the
+ * page table to which it is attached, until its owner attaches a new one in the
+ * next kernel. The page table stays in place in memory, and no iommufd object
+ * is serialized. So the page table must not change once the device is
+ * preserved, and every page that it maps must be preserved as well.
  *
  * iommufd_device_preserve() takes care of both:
  *
  * 1. From then on, what the IOMMU group of the device is attached to, and what is
- *    mapped in the IOAS behind that, cannot be changed: attach, replace, map, copy
- *    into, unmap and dirty tracking fail with -EBUSY. They test a counter under the
- *    locks that they hold anyway. All else goes on: other devices, IOASes and
- *    HWPTs, access to memory through the IOAS, IOMMU_IOAS_CHANGE_PROCESS.
+ *    mapped in the IOAS behind that, cannot be changed: attach, replace, map,
+ *    copy into, unmap and dirty tracking fail with -EBUSY. They test a counter
+ *    under the locks that they hold anyway. Everything else keeps working:
+ *    other devices, IOASes and HWPTs, access to memory through the IOAS,
+ *    IOMMU_IOAS_CHANGE_PROCESS.
  *
- * 2. Each page which is mapped has to be in the page cache of a memfd that the user
- *    has preserved before the device, in the same session. LUO has frozen such a
- *    file: it has no holes, and its pages do not move, nor leave it. A page that
- *    is pinned for DMA may have left its file before: if a hole was punched, the
- *    file has got another page there, and only that one is preserved.
+ * 2. Each mapped page has to be in the page cache of a memfd that the user has
+ *    preserved before the device, in the same session. LUO has frozen such a
+ *    file: it has no holes, and its pages neither move nor leave it. A page
+ *    that is pinned for DMA may have left its file before that. If a hole was
+ *    punched, the file has a new page there, and only the new page is
+ *    preserved.
  *
- * It does not matter here how the page was mapped, by address or by file. So no
- * VMA is looked at: the process that has mapped the memory may have unmapped it
- * meanwhile, or may have gone.
+ * It does not matter whether the page was mapped by address or by file. VMAs
+ * are not checked, because the process that has mapped the memory may have
+ * unmapped it since, or may have exited.
  *
- * User space may hold up whoever uses its memory for as long as it likes, with the
- * locks of iommufd held. So nothing here waits for a lock: if one is taken, the
- * device is refused, and can be preserved later.
+ * User space can delay a task that accesses its memory indefinitely, while that
+ * task holds locks of iommufd. So the code here does not wait for locks: if one
+ * is held, the device is refused, and can be preserved later.
  *
- * A device without an IOMMU (noiommu) keeps its attachment, but nothing is checked:
- * its user alone knows where it writes.
+ * A device without an IOMMU (noiommu) keeps its attachment, but its mappings
+ * are not checked: only its user knows where it writes.
  */
 
 #include <kunit/visibility.h>
@@ -48,7 +50,7 @@
 #include "iommufd_private.h"
 #include "liveupdate.h"
 
-/* How much is checked before others get the lock */
+/* Amount of memory that is checked before the lock is dropped */
 #define IOMMUFD_LU_RUN_BYTES	SZ_2M
 
 static int iommufd_lu_refuse(struct device *dev, int err, const char *reason)
@@ -72,9 +74,10 @@ static bool iommufd_lu_has_pasids(struct iommufd_group *igroup)
 }
 
 /**
- * iommufd_lu_check_attachment() - Can a device be handed over with what it has?
+ * iommufd_lu_check_attachment() - Can a device be handed over with its
+ * attachment?
  * @idev:	The device
- * @hwpt_paging: What it is attached to, NULL if it is not attached
+ * @hwpt_paging: The HWPT to which it is attached, or NULL
  *
  * The reason is logged when not.
  *
@@ -126,7 +129,7 @@ static int iommufd_lu_keep_attachment(struct iommufd_device *idev)
 	rc = iommufd_lu_check_attachment(idev, &hwpt_paging);
 	if (!rc) {
 		atomic_inc(&igroup->nr_preserved);
-		/* Nobody checks what a device without an IOMMU reaches */
+		/* The mappings of a device without an IOMMU are not checked */
 		idev->preserved = igroup->group ? hwpt_paging : NULL;
 	}
 	mutex_unlock(&igroup->lock);
@@ -146,7 +149,7 @@ static int iommufd_lu_keep_mappings(struct iommufd_device *idev)
 	struct io_pagetable *iopt = &hwpt_paging->ioas->iopt;
 	int rc = 0;
 
-	/* Whoever maps or unmaps holds it */
+	/* A task that maps or unmaps holds it */
 	if (!down_write_trylock(&iopt->domains_rwsem))
 		return iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are being changed");
 
@@ -171,7 +174,7 @@ static void iommufd_lu_release_mappings(struct iommufd_hwpt_paging *hwpt_paging)
 }
 
 /**
- * iommufd_lu_check_page() - Is a page which is mapped preserved?
+ * iommufd_lu_check_page() - Is a mapped page preserved?
  * @check:	Where and for whom it is mapped
  * @phys:	Where it is
  *
@@ -190,7 +193,7 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_
 	if (!pfn_valid(PHYS_PFN(phys)))
 		return iommufd_lu_refuse_page(check, -EOPNOTSUPP, "memory of a device");
 
-	/* Pinned, so that it is the same one as long as it is mapped */
+	/* The page is pinned, so it is the same one as long as it is mapped */
 	folio = pfn_folio(PHYS_PFN(phys));
 	if (folio == check->folio)
 		return 0;
@@ -212,7 +215,7 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_
 }
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_page);
 
-/* A part of one area, from &iommufd_lu_check.iova on. 1 if there is more, 0 at the end. */
+/* Checks a part of one area, from &iommufd_lu_check.iova on. Returns 1 if there is more. */
 static int iommufd_lu_check_run(struct iommufd_lu_check *check)
 {
 	unsigned long last;
@@ -229,7 +232,7 @@ static int iommufd_lu_check_run(struct iommufd_lu_check *check)
 	check->iova = max(check->iova, iopt_area_iova(area));
 	last = min(iopt_area_last_iova(area), check->iova + IOMMUFD_LU_RUN_BYTES - 1);
 
-	/* Somebody wants to map something, and is going to be refused */
+	/* A task is waiting to map memory, and will be refused */
 	if (!area->pages) {
 		check->iova = last + 1;
 		return 1;
@@ -248,7 +251,7 @@ static int iommufd_lu_check_run(struct iommufd_lu_check *check)
 }
 
 /*
- * Page by page, as when they are unmapped: the domain does not tell how much of it is
+ * Page by page, as in unmapping, because the domain does not tell how much is
  * contiguous.
  */
 static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_session *session)
@@ -274,7 +277,7 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
 
 /**
  * iommufd_device_preserve() - Keep the DMA mappings of a device as they are
- * @idev:	Device which will be handed over to the next kernel, attached or not.
+ * @idev:	Device that will be handed over to the next kernel, attached or not.
  *		The caller keeps it bound until iommufd_device_unpreserve().
  * @session:	The live update session of its file
  *

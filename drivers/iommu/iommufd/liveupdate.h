@@ -17,13 +17,13 @@ struct iommufd_hwpt_paging;
 struct luo_session;
 
 /**
- * struct iommufd_lu_check - A walk through everything that a device reaches
+ * struct iommufd_lu_check - A walk through all mappings of a device
  * @dev:	The device
  * @session:	The live update session of its file
  * @iopt:	What is mapped
- * @domain:	The page table in which it is mapped
- * @iova:	Where to go on
- * @folio:	Found to be preserved last, or NULL
+ * @domain:	The page table that maps it
+ * @iova:	Where to continue
+ * @folio:	The folio that was last found to be preserved, or NULL
  * @mapping:	The page cache of @folio
  */
 struct iommufd_lu_check {
