@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.join(ktap.ROOT, "lab"))
 # pylint: disable=wrong-import-position
 from course.kernels import DEBUG_MEMORY, DEBUG_PARAMETERS
 from judge.console import complaints
+from machine import clock
 
 # All that are built in: ours, and genirq's own.
 DEFAULT_GLOB = "*"
@@ -36,7 +37,7 @@ MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
 def command(args):
     """kunit.py, with the QEMU that it is to find first."""
     parameters = ["kho=on", "liveupdate=on", "kunit.autorun=1", "loglevel=7", "panic=-1",
-                  *args.append]
+                  *clock.parameters(), *args.append]
     machine = MACHINE
     if args.flavour == "debug":
         machine += f" -m {DEBUG_MEMORY}"

@@ -24,7 +24,8 @@ class Crash(update.Update):
 
     def _load_crash_kernel(self):
         if self.scenario.crash_kernel:
-            parameters = kernels.of_role(self.scenario, "crash", self.devices, self.TRACED)
+            parameters = kernels.of_role(self.scenario, "crash", self.devices,
+                                         self._further_parameters())
             self._shell(f'kexec -s -p /next/kernel --initrd=/next/initrd.img '
                         f'--command-line="{parameters} nr_cpus=1"')
 

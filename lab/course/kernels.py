@@ -50,13 +50,14 @@ def _crash_parameters(scenario, leg):
                     ([CRASH_SCRATCH] if scenario.crashes and not slow else []))
 
 
-def of_role(scenario, role, devices, traced):
-    return (f"{COMMON_PARAMETERS} {traced} {IOMMUS[scenario.iommu].parameters} "
+def of_role(scenario, role, devices, further):
+    """further: parameters that the course has, and the machine"""
+    return (f"{COMMON_PARAMETERS} {further} {IOMMUS[scenario.iommu].parameters} "
             f"lab.device={','.join(devices)} lab.role={role}")
 
 
-def of_leg(scenario, leg, devices, traced):
+def of_leg(scenario, leg, devices, further):
     """leg: 0 is the old kernel, 1 the next one."""
-    return " ".join((of_role(scenario, ("old", "next")[leg], devices, traced),
+    return " ".join((of_role(scenario, ("old", "next")[leg], devices, further),
                      LIVE_UPDATE_PARAMETERS, _crash_parameters(scenario, leg),
                      f"nr_cpus={scenario.cpus[leg]}", scenario.append[leg]))

@@ -165,8 +165,11 @@ class Run:
         initrd.build(archive, image, following, inner, system)
         return archive
 
+    def _further_parameters(self):
+        return " ".join([self.TRACED, *self.machine.clock_parameters()])
+
     def _parameters(self, leg):
-        return kernels.of_leg(self.scenario, leg, self.devices, self.TRACED)
+        return kernels.of_leg(self.scenario, leg, self.devices, self._further_parameters())
 
     def _boot(self):
         old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)

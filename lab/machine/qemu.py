@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+from machine import clock
 from machine import frames
 from machine import gdbstub
 from machine import ivshmem
@@ -165,6 +166,13 @@ class Machine:
     def cables(config):
         """Names of those of the device under test, and of further devices."""
         named = ["cable"] * DEVICES[config.device].cable
+    def limit_disk(self, iops):
+        """Of the slow disk: from now on it does so many I/Os a second."""
+        with monitor.Monitor(self._socket("monitor")) as console:
+            answer = console.ask(f'qom-set -j /objects/slowness limits {{"iops-total":{iops}}}')
+        if "Error" in answer:
+            raise OSError(answer)
+
         return named + re.findall(r"netdev=(\w+)", " ".join(config.devices))
 
     def _cable_arguments(self, config):
