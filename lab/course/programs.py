@@ -1,10 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run in which programs of the guest do everything themselves."""
 
+import time
+
 from course import run
+from machine import qemulog
+
+# A second, of a disk that is held; and how many have to be in flight then
+HELD_IOPS = 1
+HELD_IOS = 4
 
 
 class Programs(run.Run):
+    def _hold_disk(self):
+        """Returns when more is in flight than the disk ends until the jump."""
+        tail = qemulog.Tail(self.machine.log_path)
+        self.machine.limit_disk(HELD_IOPS)
+        deadline = time.monotonic() + self._timeout("command")
+        flying = ()
+        while len(flying) < HELD_IOS:
+            if time.monotonic() > deadline or not self.machine.alive():
+                raise run.RunFailed("the guest does no I/O on the disk that is held")
+            time.sleep(0.1)
+            flying = qemulog.in_flight(tail.events(), flying)
+        tail.close()
+
+    def _jump_with_io(self):
+        self._hold_disk()
+        self._jump()
+        self.machine.limit_disk(self.scenario.iops)
+
     def _course(self):
         self._boot()
         self._programs("old", self.scenario.old_runs)
@@ -12,7 +37,10 @@ class Programs(run.Run):
             return
         if self.scenario.scribble:
             self.machine.scribble()
-        self._start_jump()
+        if self.scenario.holds_disk:
+            self._jump_with_io()
+        else:
+            self._start_jump()
         self._wait_for_vmm("next")
         self._patch(self.scenario.next_patch)
         self._programs("next", self.scenario.next_runs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from judge import rules
 from judge.verdict import Verdict
-from machine.qemulog import Release
+from machine import qemulog
 
 # Those of judge/rules.py for which it is enough to know the device
 RULES = ("remapping", "enable", "bus-master", "faults", "translation", "dma-entry")
@@ -36,24 +36,8 @@ class Flight:
         return sum(self.queues.values())
 
 
-def _command(event, queue):
-    numbers = event.numbers()
-    return numbers[queue], numbers["cid"]
-
-
-def _in_flight(events):
-    """(queue, command id) of what is submitted but not completed."""
-    flying = set()
-    for event in events:
-        if event.name == "pci_nvme_io_cmd":
-            flying.add(_command(event, "sqid"))
-        elif event.name == "pci_nvme_enqueue_req_completion":
-            flying.discard(_command(event, "cqid"))
-    return flying
-
-
 def flight(seen):
-    release = Release(seen.model)
+    release = qemulog.Release(seen.model)
     block = next((n for n, event in enumerate(seen.events)
                   if event.time >= seen.start and release.seen_in(event)), None)
     if block is None:
@@ -61,10 +45,10 @@ def flight(seen):
     armed = next((n for n, event in enumerate(seen.events[block:], block)
                   if event.name == "msix_write_config"
                   and event.text == f"dev {seen.model} enabled 1 masked 0"), None)
-    flying = _in_flight(seen.events[:block])
+    flying = qemulog.in_flight(seen.events[:block])
     queues = sorted(queue for queue, _ in flying)
     return Flight(queues={queue: queues.count(queue) for queue in queues},
-                  landed=len(flying - _in_flight(seen.events[:armed])))
+                  landed=len(flying - qemulog.in_flight(seen.events[:armed])))
 
 
 def not_reset(seen):

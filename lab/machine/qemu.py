@@ -131,6 +131,10 @@ class Machine:
     def _traced(iommu):
         return TRACE_EVENTS + iommu.trace_events
 
+    def clock_parameters(self):
+        """Of its kernels. Where instructions are time a kernel cannot measure anything else."""
+        return [] if self.ACCELERATOR == COUNTING else clock.parameters()
+
     def _plugins(self, iommu, call_address):
         """call_address: of an instruction whose execution is logged, or None."""
         call = "" if call_address is None else f",call={call_address:#x}"
@@ -162,10 +166,6 @@ class Machine:
         with open(self._socket("disk"), "r+b") as disk:
             disk.write(b"\xa5" * DISK_BYTES)
 
-    @staticmethod
-    def cables(config):
-        """Names of those of the device under test, and of further devices."""
-        named = ["cable"] * DEVICES[config.device].cable
     def limit_disk(self, iops):
         """Of the slow disk: from now on it does so many I/Os a second."""
         with monitor.Monitor(self._socket("monitor")) as console:
@@ -173,6 +173,10 @@ class Machine:
         if "Error" in answer:
             raise OSError(answer)
 
+    @staticmethod
+    def cables(config):
+        """Names of those of the device under test, and of further devices."""
+        named = ["cable"] * DEVICES[config.device].cable
         return named + re.findall(r"netdev=(\w+)", " ".join(config.devices))
 
     def _cable_arguments(self, config):

@@ -149,6 +149,23 @@ def console_time(path, text, since):
     return console_times(path, (text,), since)[0]
 
 
+def _command(event, queue):
+    numbers = event.numbers()
+    return numbers[queue], numbers["cid"]
+
+
+def in_flight(events, before=()):
+    """(queue, command id) of what is submitted to an NVMe controller but not completed. before:
+    the same of the events before these."""
+    flying = set(before)
+    for event in events:
+        if event.name == "pci_nvme_io_cmd":
+            flying.add(_command(event, "sqid"))
+        elif event.name == "pci_nvme_enqueue_req_completion":
+            flying.discard(_command(event, "cqid"))
+    return flying
+
+
 class Tail:
     """Follows a log that is being written, from its present end."""
 

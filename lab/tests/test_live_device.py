@@ -5,6 +5,7 @@ import unittest
 
 from judge import live_device
 from judge import rules
+from machine import qemulog
 from tests import logs
 
 # Queue 1 completes one I/O before the jump, one in the blackout, one after; queue 2 has one left.
@@ -33,6 +34,11 @@ class Flight(unittest.TestCase):
     def test_in_flight(self):
         flight = live_device.flight(observe(LOG))
         self.assertEqual(flight, live_device.Flight(queues={1: 2, 2: 1}, landed=1))
+
+    def test_goes_on_from_before(self):
+        events = observe(LOG).events
+        self.assertEqual(qemulog.in_flight(events[4:], qemulog.in_flight(events[:4])),
+                         qemulog.in_flight(events))
 
     def test_never_let_go(self):
         self.assertEqual(live_device.flight(observe(LOG, start=22.0)).total(), 0)
