@@ -16,6 +16,7 @@
  *	-b 2		another one was killed when it had bound, attached and armed it: the
  *			device starts cold, and so does the guest
  *	-r		there is no update, and the report is printed
+ *	-f 2		the kernel refines the frequency of the TSC meanwhile
  *	-n		it is not handed over: it ends with this kernel
  *	-d		it is a service of systemd, in either kernel: after SIGHUP, SIGTERM makes
  *			it pause and end, and systemd keeps the session
@@ -52,6 +53,7 @@
 #define STATE_TOKEN	2
 #define DEVICE_TOKEN	3
 
+#define STALE_TSC_KHZ	1000000
 /* What is handed over beside the guest's memory */
 struct handover {
 	struct vm_state vm;
@@ -65,6 +67,7 @@ static struct assigned device;
 static bool device_goes_along = true;
 static size_t memory_bytes;
 
+static unsigned int first_tsc_khz;	/* that the virtual machine is created with */
 /* The files of a session, in the order in which they are preserved */
 struct files {
 	int session;
@@ -97,7 +100,7 @@ static void reset_guest(int memory)
 {
 	vm_pause(&vm);
 	vm_destroy(&vm);
-	check(vm_create(&vm, memory), "create virtual machine again");
+	check(vm_create(&vm, memory, first_tsc_khz), "create virtual machine again");
 	check(assigned_reset(&device, &vm), "reset device");
 	memset(vm.memory, 0, vm.memory_bytes);
 	check(guest->boot(&vm), "boot guest again");
@@ -109,7 +112,7 @@ static void start_guest(const char *bdf, int memory, struct handover *state)
 {
 	bool works;
 
-	check(vm_create(&vm, memory), "create virtual machine");
+	check(vm_create(&vm, memory, first_tsc_khz), "create virtual machine");
 	check(vfio_dev_open_cdev(&device.dev, bdf), "open device");
 	check(assigned_open(&device, &vm), "assign device");
 	check(assigned_power_on(&device), "map device");
@@ -327,7 +330,7 @@ static void get_device(const char *bdf, const struct files *files, struct handov
  */
 static void continue_guest(const char *bdf, const struct files *files, struct handover *state)
 {
-	check(vm_create(&vm, files->memory), "create virtual machine");
+	check(vm_create(&vm, files->memory, first_tsc_khz), "create virtual machine");
 	check(vm_restore(&vm, &state->vm), "restore virtual machine");
 	pause_step(&state->pause, "restore");
 	get_device(bdf, files, state);
@@ -353,7 +356,7 @@ static void die(struct files *files, bool bound)
 		return;
 	}
 	state = take_over(files);
-	check(vm_create(&vm, files->memory), "create virtual machine");
+	check(vm_create(&vm, files->memory, first_tsc_khz), "create virtual machine");
 	check(vm_restore(&vm, &state->vm), "restore virtual machine");
 	device.dev.fd = luo_retrieve_fd(files->session, DEVICE_TOKEN);
 	check(device.dev.fd, "retrieve device");
@@ -483,7 +486,7 @@ static void run_until_end(const char *bdf)
 
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-g bare|linux] [-m MIB] -s|-c 1|2, -u|-b 2, -r|-n|-d BDF\n",
+	ksft_exit_fail_msg("usage: %s [-g GUEST] [-m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d BDF\n",
 			   program);
 }
 
@@ -492,7 +495,7 @@ int main(int argc, char *argv[])
 	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	while ((option = getopt(argc, argv, "g:m:s:c:u:b:rnd")) != -1) {
+	while ((option = getopt(argc, argv, "g:m:s:c:u:b:f:rnd")) != -1) {
 		if (option == 'g') {
 			guest = guest_of_name(optarg);
 		} else if (option == 'm') {
@@ -520,6 +523,7 @@ int main(int argc, char *argv[])
 	if (stage == 2 && mode == 'b')
 		stage_2_after_bound(argv[optind]);
 	if (stage == 2)
+	first_tsc_khz = mode == 'f' ? STALE_TSC_KHZ : 0;
 		stage_2(argv[optind], mode == 'u');
 	refuse(argv[0]);
 }

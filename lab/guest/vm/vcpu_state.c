@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <x86intrin.h>
 
 #include "vm.h"
 
@@ -52,6 +53,24 @@ static int one_msr(struct vcpu *vcpu, unsigned long request, struct kvm_msr_entr
 	*msr = one.entry;
 
 	return 0;
+}
+
+/* The guest's TSC has to be that of the host, but for an offset. */
+int vcpu_check_tsc(struct vcpu *vcpu)
+{
+	struct kvm_msr_entry tsc = { .index = MSR_TSC };
+	__u64 offset, before, after;
+	int ret;
+
+	ret = tsc_offset(vcpu, KVM_GET_DEVICE_ATTR, &offset);
+	before = __rdtsc();
+	if (!ret)
+		ret = one_msr(vcpu, KVM_GET_MSRS, &tsc);
+	after = __rdtsc();
+	if (ret)
+		return ret;
+
+	return tsc.data - offset >= before && tsc.data - offset <= after ? 0 : -EAGAIN;
 }
 
 /* Some of the list are not there for a guest with this CPUID. The TSC goes by its offset. */

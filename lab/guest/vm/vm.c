@@ -65,9 +65,22 @@ static int handle_kicks(void)
 	return sigaction(KICK, &action, NULL) ? -errno : 0;
 }
 
-int vm_create(struct vm *vm, int memfd)
+static int create_vcpus(struct vm *vm, unsigned int tsc_khz)
 {
 	unsigned int i;
+	int ret;
+
+	ret = ioctl(vm->fd, KVM_SET_TSC_KHZ, tsc_khz) ? -errno : 0;
+	for (i = 0; !ret && i < GUEST_CPUS; i++)
+		ret = vcpu_create(vm, i);
+	for (i = 0; !ret && i < GUEST_CPUS; i++)
+		ret = vcpu_check_tsc(&vm->vcpus[i]);
+
+	return ret ? ret : ask_frequency(vm);
+}
+
+static int create(struct vm *vm, int memfd, unsigned int tsc_khz)
+{
 	int ret;
 
 	*vm = (struct vm) { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -77,15 +90,28 @@ int vm_create(struct vm *vm, int memfd)
 	vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return -errno;
-	/* 0: that of the host, which KVM has taken before the kernel has measured it well. */
-	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) || ioctl(vm->fd, KVM_SET_TSC_KHZ, 0))
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
 		return -errno;
 
 	ret = map_memory(vm, memfd);
-	for (i = 0; !ret && i < GUEST_CPUS; i++)
-		ret = vcpu_create(vm, i);
-	if (!ret)
-		ret = ask_frequency(vm);
+
+	return ret ? ret : create_vcpus(vm, tsc_khz);
+}
+
+/*
+ * tsc_khz: what the kernel takes for the frequency of the TSC, or 0 for what it does now. A
+ * second after it has booted the kernel refines that. A vCPU which KVM has created for
+ * another one has a TSC of its own, which stands still where the CPU cannot scale it. So begin
+ * again if that has happened in between.
+ */
+int vm_create(struct vm *vm, int memfd, unsigned int tsc_khz)
+{
+	int ret = create(vm, memfd, tsc_khz);
+
+	if (ret == -EAGAIN) {
+		vm_destroy(vm);
+		ret = create(vm, memfd, 0);
+	}
 
 	return ret ? ret : handle_kicks();
 }

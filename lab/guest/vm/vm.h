@@ -79,7 +79,7 @@ struct vm_state {
 /* image.S */
 extern const __u8 bare_image[], bare_image_end[];
 
-int vm_create(struct vm *vm, int memfd);
+int vm_create(struct vm *vm, int memfd, unsigned int tsc_khz);
 int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t size);
 int vm_run(struct vm *vm);
 void vm_destroy(struct vm *vm);
@@ -90,6 +90,7 @@ int vm_restore(struct vm *vm, const struct vm_state *state);
 int vcpu_create(struct vm *vm, unsigned int index);
 int vcpu_start(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
+int vcpu_check_tsc(struct vcpu *vcpu);
 int vcpu_save(struct vcpu *vcpu, struct vcpu_state *state);
 int vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state);
 
