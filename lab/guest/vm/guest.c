@@ -50,6 +50,8 @@ bool guest_wait(const struct guest *guest, struct vm *vm, unsigned int ms,
 			return true;
 		nanosleep(&step, NULL);
 	}
+	if (works(guest, vm))
+		vm_print(vm);
 
 	return false;
 }

@@ -156,6 +156,20 @@ void vm_destroy(struct vm *vm)
 	close(vm->kvm);
 }
 
+/* Where the guest is, for whoever has waited for it in vain */
+void vm_print(struct vm *vm)
+{
+	unsigned int i;
+	int ret;
+
+	vm_pause(vm);
+	for (i = 0; i < GUEST_CPUS; i++)
+		vcpu_print(&vm->vcpus[i]);
+	ret = vm_run(vm);
+	if (ret)
+		vm->error = ret;
+}
+
 int vm_save(struct vm *vm, struct vm_state *state)
 {
 	unsigned int i;

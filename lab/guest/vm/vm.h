@@ -86,11 +86,13 @@ void vm_destroy(struct vm *vm);
 void vm_pause(struct vm *vm);
 int vm_save(struct vm *vm, struct vm_state *state);
 int vm_restore(struct vm *vm, const struct vm_state *state);
+void vm_print(struct vm *vm);
 
 int vcpu_create(struct vm *vm, unsigned int index);
 int vcpu_start(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_check_tsc(struct vcpu *vcpu);
+void vcpu_print(struct vcpu *vcpu);
 int vcpu_save(struct vcpu *vcpu, struct vcpu_state *state);
 int vcpu_restore(struct vcpu *vcpu, const struct vcpu_state *state);
 
