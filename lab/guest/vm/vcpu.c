@@ -126,10 +126,11 @@ static int handle_exit(struct vcpu *vcpu)
 	return 0;
 }
 
+/* Returns 1 if the CPU has made an access, which is complete only when this is called again. */
 static int run_once(struct vcpu *vcpu)
 {
 	if (!ioctl(vcpu->fd, KVM_RUN, 0))
-		return handle_exit(vcpu);
+		return handle_exit(vcpu) ?: 1;
 
 	return errno == EINTR || errno == EAGAIN ? 0 : -errno;
 }
@@ -137,13 +138,11 @@ static int run_once(struct vcpu *vcpu)
 static void *run(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	int ret = 0;
+	int ret;
 
-	while (!ret && !__atomic_load_n(&vcpu->vm->stop, __ATOMIC_SEQ_CST))
+	do {
 		ret = run_once(vcpu);
-	/* The last access is complete only when KVM_RUN has been called again. */
-	if (!ret)
-		ret = run_once(vcpu);
+	} while (ret > 0 || (!ret && !__atomic_load_n(&vcpu->vm->stop, __ATOMIC_SEQ_CST)));
 	if (ret)
 		vcpu->vm->error = ret;
 
