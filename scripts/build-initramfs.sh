@@ -101,6 +101,7 @@ initrd_list()
 	done
 	program "$ROOT/lab/guest/agent"
 	program "$ROOT/lab/guest/live_vm_report"
+	program "$ROOT/lab/guest/live_vm_tell"
 	kselftest
 	# shellcheck disable=SC2046
 	libraries "$KEXEC" $(find "$BUILD/guest" "$KSELFTEST" -type f -perm -u+x)

@@ -7,7 +7,8 @@
  *	sabotage enable BDF		clear MSI-X Enable
  *	sabotage msi-enable BDF		clear MSI Enable
  *	sabotage bus-master BDF		clear Bus Master Enable
- *	sabotage message BDF VECTOR [S]	change a message's data word, for S seconds
+ *	sabotage message BDF VECTOR [COMMAND]
+ *					change a message's data word, while a command runs
  *	sabotage remapping		switch interrupt remapping off
  *	sabotage translation		switch DMA translation off
  *	sabotage dma BDF		let a device do DMA which may not
@@ -160,20 +161,24 @@ static void *map_bar(const char *bdf, unsigned int bar, unsigned int offset)
 	return map(path, offset - in_page, PAGE_BYTES) + in_page;
 }
 
-static void flicker_message(const char *bdf, unsigned int vector, unsigned int seconds)
+/* Returns the exit status of the command. */
+static int flicker_message(const char *bdf, unsigned int vector, const char *command)
 {
 	int fd = open_config(bdf);
 	__u32 table = config_read(fd, msix_capability(fd) + PCI_MSIX_TABLE, 4);
-	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
+	__u16 enabled = config_read(fd, PCI_COMMAND, sizeof(enabled));
 	void *data = map_bar(bdf, table & PCI_MSIX_TABLE_BIR,
 			     (table & PCI_MSIX_TABLE_OFFSET) + vector * PCI_MSIX_ENTRY_SIZE +
 			     PCI_MSIX_ENTRY_DATA);
+	int status;
 
-	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	config_write_word(fd, PCI_COMMAND, enabled | PCI_COMMAND_MEMORY);
 	mmio_write32(data, mmio_read32(data) ^ 1);
-	sleep(seconds);
+	status = system(command);
 	mmio_write32(data, mmio_read32(data) ^ 1);
-	config_write_word(fd, PCI_COMMAND, command);
+	config_write_word(fd, PCI_COMMAND, enabled);
+
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 static void ring(const char *bdf, unsigned int vector)
@@ -339,7 +344,7 @@ int main(int argc, char *argv[])
 	else if (!strcmp(rule, "ring") && argc > 3)
 		ring(arg, index);
 	else if (!strcmp(rule, "message") && argc > 3)
-		flicker_message(arg, index, argc > 4 ? atoi(argv[4]) : 0);
+		return flicker_message(arg, index, argc > 4 ? argv[4] : "true");
 	else if (!strcmp(rule, "remapping"))
 		flicker_unit(DMAR_GCMD_IRE);
 	else if (!strcmp(rule, "translation"))

@@ -8,15 +8,16 @@
  *	live_vm -s 2 BDF	continues it in the next kernel, where all begins again
  *	killall -QUIT live_vm	ends its I/O, and puts what it reports into a file
  *
- * SIGHUP cancels the update, prepares the next one, and puts into a file whether that has
- * failed. SIGINT is the reset button of the virtual machine. With
+ * SIGHUP cancels the update, and prepares the next one. Whether that has failed it puts into a
+ * file, and so it does when SIGUSR1 has not made it jump. SIGINT is the reset button of the
+ * virtual machine. With
  *
  *	-c 1, -c 2	the virtual machine is handed over, the device is not
  *	-u 2		another VMM was killed with the device, before it had bound it
  *	-b 2		another one was killed when it had bound, attached and armed it: the
  *			device starts cold, and so does the guest
- *	-r		there is no update, and the report is printed
  *	-f 2		the kernel refines the frequency of the TSC meanwhile
+ *	-r		there is no update, and the report is printed
  *	-n		it is not handed over: it ends with this kernel
  *	-d		it is a service of systemd, in either kernel: after SIGHUP, SIGTERM makes
  *			it pause and end, and systemd keeps the session
@@ -48,12 +49,12 @@
 #define SESSION		"live_vm"
 #define KEPT		"session"	/* under this name, by the manager */
 #define REPORT		"/tmp/live_vm"
-#define ANSWER		"/tmp/live_vm_preserved"
+#define ANSWER		"/tmp/live_vm_answer"
 #define MEMORY_TOKEN	1
 #define STATE_TOKEN	2
 #define DEVICE_TOKEN	3
-
 #define STALE_TSC_KHZ	1000000
+
 /* What is handed over beside the guest's memory */
 struct handover {
 	struct vm_state vm;
@@ -66,8 +67,8 @@ static struct vm vm;
 static struct assigned device;
 static bool device_goes_along = true;
 static size_t memory_bytes;
-
 static unsigned int first_tsc_khz;	/* that the virtual machine is created with */
+
 /* The files of a session, in the order in which they are preserved */
 struct files {
 	int session;
@@ -210,16 +211,6 @@ static void pause_and_save(struct handover *state)
 	pause_step(&state->pause, "save");
 }
 
-/* Returns only if the kernel refuses. Then the guest goes on where it was. */
-static void pause_and_jump(struct handover *state)
-{
-	pause_and_save(state);
-	reboot(LINUX_REBOOT_CMD_KEXEC);
-	perror("live_vm: kexec");
-	state->pause.nr_steps = 0;
-	check(vm_run(&vm), "start CPUs");
-}
-
 /* Who waits for a file finds it complete. */
 static void answer(int ret)
 {
@@ -229,6 +220,20 @@ static void answer(int ret)
 	fprintf(file, "%d\n", -ret);
 	fclose(file);
 	check(rename(ANSWER ".next", ANSWER) ? -errno : 0, ANSWER);
+}
+
+/* Returns only if the kernel refuses. Then the guest goes on where it was. */
+static void pause_and_jump(struct handover *state)
+{
+	int ret;
+
+	pause_and_save(state);
+	reboot(LINUX_REBOOT_CMD_KEXEC);
+	ret = -errno;
+	perror("live_vm: kexec");
+	state->pause.nr_steps = 0;
+	check(vm_run(&vm), "start CPUs");
+	answer(ret);
 }
 
 static void report(const struct handover *state)
@@ -518,12 +523,12 @@ int main(int argc, char *argv[])
 	if (mode == 'd')
 		run_service(argv[optind]);
 	device_goes_along = mode != 'c';
+	first_tsc_khz = mode == 'f' ? STALE_TSC_KHZ : 0;
 	if (stage == 1)
 		stage_1(argv[optind]);
 	if (stage == 2 && mode == 'b')
 		stage_2_after_bound(argv[optind]);
 	if (stage == 2)
-	first_tsc_khz = mode == 'f' ? STALE_TSC_KHZ : 0;
 		stage_2(argv[optind], mode == 'u');
 	refuse(argv[0]);
 }
