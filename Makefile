@@ -48,7 +48,7 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	fuzz coverage bench footprint series docs check clean
 
 ##@ Targets
-help:		## this list
+help:		## show this list
 	@awk -F '#*[ \t]*## ' \
 		'/^##@ / { sub(/^##@ /, ""); print (n++ ? "\n" : "") $$0 ":"; next } \
 		/^[A-Za-z_]+[ \t]*\?=.*## / || /^[a-z-]+:.*## / { \
@@ -77,7 +77,7 @@ image: kernel	## build the initramfs of the lab's guests
 	@scripts/build-initramfs.sh
 	@scripts/layouts.py
 
-demo: image	## a guest, and a device, across one kexec, handover off and on: tables, a page
+demo: image	## a guest, then a device, across one kexec, handover off and on: tables and a page
 	@scripts/build-kernel.sh kvm
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
@@ -94,7 +94,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
-test-full: systemd image	## all tests on all machines, the kernel's own, 250 storms, 100 updates in a row of each kind, fuzz, coverage
+test-full: systemd image	## all tests on all machines, the kernel's own tests, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov
 	@mkdir -p $(BUILD)/serializer
@@ -108,7 +108,7 @@ test-full: systemd image	## all tests on all machines, the kernel's own, 250 sto
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'
 
-ci:		## what .ci/run runs: check and test, a part of it on the debug kernel as well
+ci:		## what .ci/run runs: check and test, and some tests on the debug kernel
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer
 	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
 		prepare 'make -s prepare' \
@@ -125,12 +125,12 @@ fuzz: prepare	## fuzz the validators in user space, under the sanitizers
 	@scripts/setup.sh full
 	@scripts/fuzz.sh
 
-coverage: image	## which of our lines KUnit and the scenarios run (gcov)
+coverage: image	## line coverage of our files by KUnit and the scenarios (gcov)
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu kvm gcov
 	@$(LAB) coverage --build $(BUILD)
 
-bench: image	## what a live update costs, beside a cold start: one table
+bench: image	## cost of a live update, compared with a cold start, as one table
 	@scripts/build-kernel.sh cost nolu kvm
 	@mkdir -p $(BUILD)/serializer
 	@$(SERIALIZER) cost
@@ -153,5 +153,5 @@ check: prepare	## checkpatch, sparse, W=1, kernel-doc, documentation, shellcheck
 	@scripts/fetch-sparse.sh
 	@scripts/check.sh $(FLAVOUR)
 
-clean:		## remove $(BUILD); refuses when the kernel tree has edits to export
+clean:		## remove $(BUILD), unless the kernel tree has edits to export
 	@scripts/clean.sh

@@ -115,7 +115,7 @@ enum irqlu_status device_unknown(const char *bdf)
 	if (!devices_known())
 		return IRQLU_UNKNOWN;
 
-	return irqlu_fail(IRQLU_UNKNOWN, "%s: a bridge, follows the devices below it", bdf);
+	return irqlu_fail(IRQLU_UNKNOWN, "%s: a bridge, check the devices below it", bdf);
 }
 
 static int is_device(const struct dirent *entry)
