@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * PCI Live Update, what an operator sees and decides: the directory liveupdate/ of a
- * device in sysfs. See Documentation/ABI/testing/sysfs-bus-pci-liveupdate.
+ * PCI Live Update, the directory liveupdate/ of a device in sysfs. See
+ * Documentation/ABI/testing/sysfs-bus-pci-liveupdate.
  */
 
 #include <linux/device.h>
@@ -15,7 +15,7 @@
 
 #include "pci.h"
 
-/* The longest reason that the kernel gives is shorter. */
+/* Longer than any reason in the kernel. */
 #define REASON_LEN	128
 
 static ssize_t preservable_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -75,7 +75,7 @@ static struct attribute *pci_liveupdate_attrs[] = {
 	NULL,
 };
 
-/* Bridges go with the devices below them. */
+/* Bridges are handed over with the devices below them. */
 static bool pci_liveupdate_group_visible(struct kobject *kobj)
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));

@@ -3,21 +3,22 @@
 /**
  * DOC: VFIO Device Files in a Live Update
  *
- * How the LUO file handler of a VFIO bus driver inspects a device file, and gets a
- * new one in the next kernel:
+ * The LUO file handler of a VFIO bus driver uses these functions to inspect a
+ * device file, and to open a new one in the next kernel:
  *
  * - in can_preserve() and preserve(), vfio_liveupdate_device() and
- *   vfio_liveupdate_cdev_bound() say whether the file can be handed over at
- *   all. vfio_liveupdate_keep_attachment() makes sure that the DMA mappings of the
- *   device can be handed over, and do not change any more;
- * - in retrieve(), vfio_liveupdate_get_device() finds the VFIO device of a device
- *   and keeps its driver bound, without the lock of the device: whoever unbinds it
- *   may hold that lock for as long as a user has the device open.
- *   vfio_liveupdate_cdev_open() then returns a file in the state in which an
- *   open() of /dev/vfio/devices/vfioN leaves it, whether or not the device may be
- *   opened in any other way. It is then bound to an iommufd in the ordinary way.
- *   The node in /dev need not be there yet. The driver learns from its
- *   release_retrieved() that the last reference on that file is gone.
+ *   vfio_liveupdate_cdev_bound() tell whether the file can be handed over at
+ *   all. vfio_liveupdate_keep_attachment() makes sure that the DMA mappings of
+ *   the device can be handed over, and do not change any more;
+ * - in retrieve(), vfio_liveupdate_get_device() finds the VFIO device of a
+ *   device and keeps its driver bound. It does not take the lock of the device,
+ *   because a task that unbinds the device may hold that lock for as long as a
+ *   user has it open. vfio_liveupdate_cdev_open() then returns a file in the
+ *   state in which an open() of /dev/vfio/devices/vfioN leaves it, whether or
+ *   not the device may be opened in any other way. It is then bound to an
+ *   iommufd as usual. The node in /dev may not exist yet. The driver's
+ *   release_retrieved() is called when the last reference on that file is
+ *   dropped.
  */
 
 #include <linux/anon_inodes.h>
@@ -39,8 +40,8 @@
  * @file: Any file
  *
  * Context: Any, the caller holds a reference on @file.
- * Return: The device if @file is a VFIO device file, else NULL. The device and
- *         the driver to which it is bound stay for as long as the file does.
+ * Return: The device if @file is a VFIO device file, else NULL. The file keeps
+ *         the device, and keeps it bound to its driver.
  */
 struct vfio_device *vfio_liveupdate_device(struct file *file)
 {
@@ -55,7 +56,7 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_device);
  * @file: A VFIO device file
  *
  * Context: Any, the caller holds a reference on @file.
- * Return: True if so. False if the device was got from a VFIO group, or if
+ * Return: True if so. False if the file comes from a VFIO group, or if
  *         VFIO_DEVICE_BIND_IOMMUFD was not called.
  */
 bool vfio_liveupdate_cdev_bound(struct file *file)
@@ -71,7 +72,7 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
  * vfio_liveupdate_refuses() - Why can a device not be handed over as it is open?
  * @device: The device
  *
- * Changes nothing, and waits for no user.
+ * Changes nothing, and does not wait for users.
  *
  * Context: Process context. Within vfio_liveupdate_get_device().
  * Return: The reason, a constant string, or NULL if it is open through its cdev and
@@ -80,12 +81,13 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 const char *vfio_liveupdate_refuses(struct vfio_device *device)
 {
 	/*
-	 * A hint, whoever asks. Without the lock of the device set: preserve() and freeze()
-	 * only try that one, and would be refused because somebody looks.
+	 * This is only a hint. It does not take the lock of the device set,
+	 * because preserve() and freeze() only try to take it, and would fail
+	 * while it is held here.
 	 */
 	if (!data_race(device->open_count))
 		return "not open";
-	/* A hint as well */
+	/* Also a hint */
 	if (!data_race(vfio_device_cdev_opened(device)))
 		return "not a cdev bound to an iommufd";
 
@@ -94,8 +96,9 @@ const char *vfio_liveupdate_refuses(struct vfio_device *device)
 EXPORT_SYMBOL_GPL(vfio_liveupdate_refuses);
 
 /*
- * A user who attaches holds the lock of the device set, and may do so for as long as
- * he likes: until he provides the memory that he maps. So nobody waits for it here.
+ * A task that attaches the device holds the lock of the device set, possibly
+ * for as long as user space delays access to the memory that is mapped. So do
+ * not wait for the lock.
  */
 static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
 {
@@ -111,17 +114,18 @@ static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
 }
 
 /**
- * vfio_liveupdate_keep_attachment() - Keep a device attached to what it is attached to
+ * vfio_liveupdate_keep_attachment() - Prevent changes of the attachment of a
+ * device
  * @device: The device, bound to an iommufd
  * @session: The live update session of its file
  *
- * From here on its attachment and its DMA mappings stay as they are. The reason is
- * logged when they cannot be handed over.
+ * From here on the attachment and the DMA mappings do not change. If they
+ * cannot be handed over, the reason is logged.
  *
- * Context: From the preserve() callback of a file of @device. Sleeps, but waits for
- *          no user of @device.
- * Return: 0, -EBUSY if somebody is about to open, close or attach a device of its set,
- *         or what iommufd_device_preserve() says.
+ * Context: From the preserve() callback of a file of @device. Sleeps, but does
+ *          not wait for users of @device.
+ * Return: 0, -EBUSY if a device of its set is being opened, closed or attached,
+ *         or the error of iommufd_device_preserve().
  */
 int vfio_liveupdate_keep_attachment(struct vfio_device *device, struct luo_session *session)
 {
@@ -181,7 +185,7 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_get_device);
 
 /**
  * vfio_liveupdate_put_device() - End of vfio_liveupdate_get_device()
- * @device: What it has returned
+ * @device: The device that it has returned
  *
  * Context: Any.
  */

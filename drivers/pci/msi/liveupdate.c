@@ -3,21 +3,22 @@
 /**
  * DOC: Interrupt live update, PCI/MSI
  *
- * PCI/MSI reads messages back from the device to compare them with what the
- * kernel believes to be there, and sets MSI-X Function Mask, or the mask bits
- * of MSI where the device has them, at the point of no return. The device then
- * latches in its pending bits what it would have sent (PCIe r6.0 sec 6.1.4.3).
+ * PCI/MSI reads back messages from the device to compare them with those that
+ * the kernel has cached. At the point of no return it sets MSI-X Function Mask,
+ * or the mask bits of MSI if the device has them. The device then latches its
+ * interrupts in pending bits (PCIe r6.0 sec 6.1.4.3).
  *
  * Message, Enable and the mask bits of single MSI-X vectors stay as they are.
  * With Enable clear a device latches nothing, and may fall back to INTx. In the
- * next kernel pci_msix_init() and pci_msi_init() therefore leave Enable of an
- * incoming device alone, and so does msi_capability_init() when the device gets
- * its old messages. Everything else is ordinary. When the device is refused,
- * MSI-X stays enabled and masked until its driver enables vectors, unless the
- * driver wants MSI.
+ * next kernel pci_msix_init() and pci_msi_init() therefore do not clear Enable
+ * of an incoming device, nor does msi_capability_init() if the device gets its
+ * old messages. Everything else works as usual. If the device is refused, MSI-X
+ * stays enabled and masked until its driver enables vectors, unless the driver
+ * uses MSI.
  *
- * A device without mask bits for MSI latches nothing either. What it sends is
- * dropped by the blocked table entry, and the synthetic interrupt stands in.
+ * A device without mask bits for MSI cannot latch. The blocked table entry
+ * drops the interrupts that it sends, and the synthetic interrupt replaces
+ * them.
  */
 
 #include <kunit/visibility.h>
@@ -57,7 +58,7 @@ static u16 msi_flags(struct pci_dev *pdev)
 	return flags;
 }
 
-/* What is enabled, or else what a driver is expected to enable. */
+/* The type that is enabled, or else the one that a driver is expected to enable. */
 static bool uses_msix(struct pci_dev *pdev)
 {
 	if (msix_flags(pdev) & PCI_MSIX_FLAGS_ENABLE)
@@ -111,7 +112,7 @@ static int pci_msi_liveupdate_check(struct device *dev)
 	return 0;
 }
 
-/* The others are reserved, and a device may have anything there. */
+/* The other bits are reserved, and a device may have any value there. */
 static u32 vector_control_bits(struct pci_dev *pdev)
 {
 	u32 bits = PCI_MSIX_ENTRY_CTRL_MASKBIT;
@@ -125,7 +126,7 @@ static u32 vector_control_bits(struct pci_dev *pdev)
 	return bits;
 }
 
-/* The irq descriptor, which is locked, protects what is cached of MSI-X. */
+/* The lock of the irq descriptor, which is held, protects the cached MSI-X state. */
 static bool msix_mask_differs(struct msi_desc *desc)
 {
 	u32 ctrl = readl(pci_msix_desc_addr(desc) + PCI_MSIX_ENTRY_VECTOR_CTRL);
@@ -133,7 +134,7 @@ static bool msix_mask_differs(struct msi_desc *desc)
 	return (ctrl ^ desc->pci.msix_ctrl) & vector_control_bits(msi_desc_to_pci_dev(desc));
 }
 
-/* All messages are in one register, each with a descriptor lock of its own. */
+/* All messages share one register, but each has its own descriptor lock. */
 static bool msi_mask_differs(struct msi_desc *desc)
 {
 	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
@@ -159,7 +160,7 @@ static int pci_msi_liveupdate_capture(struct msi_desc *desc, unsigned int i,
 	struct pci_dev *pdev = msi_desc_to_pci_dev(desc);
 	struct msi_msg msg = { };
 
-	/* Beyond the table which the device has */
+	/* Beyond the MSI-X table of the device */
 	if (desc->pci.msi_attrib.is_virtual)
 		return -EIO;
 	if (pdev->current_state != PCI_D0 || pci_dev_is_disconnected(pdev))
@@ -222,8 +223,8 @@ static bool disable_msi(struct pci_dev *pdev)
  * pci_msi_liveupdate_disable - Disable what the driver does not use
  * @pdev:	PCI device
  *
- * MSI or MSI-X may still be enabled by the previous kernel. Function Mask goes
- * with it.
+ * MSI or MSI-X may still be enabled from the previous kernel. Function Mask is
+ * cleared together with Enable.
  *
  * Context: May sleep. The caller makes sure that the driver does not enable or
  * disable MSI or MSI-X at the same time.
@@ -242,8 +243,8 @@ static void disable_unused(struct device *dev)
 }
 
 /*
- * A user of the device may disable its memory at any time, through config space.
- * That waits meanwhile.
+ * A user of the device may disable its memory at any time, through config
+ * space. Lock that out for the time of the audit.
  */
 static int pci_msi_liveupdate_lock(struct device *dev)
 {
@@ -298,9 +299,9 @@ const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev)
  * @pdev:	PCI device
  *
  * Context: May sleep.
- * Return: 0 or a negative errno: -EOPNOTSUPP when the device has neither MSI nor
- * MSI-X, -EIO when it has fewer vectors than the kernel believes, or see
- * irq_liveupdate_preserve(). The reason is logged.
+ * Return: 0 or a negative errno: -EOPNOTSUPP if the device has neither MSI nor
+ *         MSI-X, -EIO if it has fewer vectors than the kernel has allocated,
+ *         otherwise see irq_liveupdate_preserve(). The reason is logged.
  */
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
@@ -351,7 +352,7 @@ void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
 
 /**
- * pci_msi_liveupdate_match - Find the interrupts handed over for a device
+ * pci_msi_liveupdate_match - Find the records of the interrupts of a device
  * @pdev:	PCI device, with its MSI capabilities found, without a driver yet
  *
  * Context: May sleep.
@@ -362,7 +363,8 @@ void pci_msi_liveupdate_match(struct pci_dev *pdev)
 }
 
 /**
- * pci_msi_liveupdate_placed - Does a device get the messages which it has?
+ * pci_msi_liveupdate_placed - Will a device get the messages that it already
+ * has?
  * @pdev:	PCI device
  *
  * Context: May sleep.
@@ -374,11 +376,12 @@ bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
 }
 
 /**
- * pci_msi_liveupdate_audit - Compare the interrupts of a device with the kernel's idea
+ * pci_msi_liveupdate_audit - Compare the interrupts of a device with the
+ * kernel's cached state
  * @pdev:	PCI device
  *
  * Context: May sleep. As pci_msi_liveupdate_finish().
- * Return: Number of interrupts which agree, or a negative errno, see
+ * Return: Number of interrupts that agree, or a negative errno, see
  * irq_liveupdate_audit().
  */
 int pci_msi_liveupdate_audit(struct pci_dev *pdev)
@@ -391,9 +394,9 @@ EXPORT_SYMBOL_GPL(pci_msi_liveupdate_audit);
  * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
  * @pdev:	PCI device
  *
- * What its driver does not use by now is revoked. A device whose owner may still
- * come for its vectors is to be finished with irq_liveupdate_finish(), and released
- * with irq_liveupdate_release() when the owner has gone.
+ * Interrupts that the driver does not use by now are revoked. If the owner of a
+ * device may still claim its vectors, use irq_liveupdate_finish() instead, and
+ * irq_liveupdate_release() when the owner has closed the device.
  *
  * Context: May sleep. The caller makes sure that the driver does not enable or
  * disable MSI or MSI-X at the same time.
@@ -402,7 +405,7 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
 	irq_liveupdate_finish(&pdev->dev);
 	irq_liveupdate_release(&pdev->dev);
-	/* Of interrupts that were refused as a whole the core knows nothing. */
+	/* The core has no record of interrupts that were refused as a whole. */
 	pci_msi_liveupdate_disable(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
@@ -410,7 +413,7 @@ EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 /**
  * pci_msi_liveupdate_finish_rest - No further device can be claimed
  *
- * Interrupts of devices which were not found again are revoked.
+ * Revokes the interrupts of devices that were not found again.
  *
  * Context: May sleep.
  */

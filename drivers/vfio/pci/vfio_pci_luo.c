@@ -3,16 +3,17 @@
 /**
  * DOC: LUO File Handler of vfio-pci
  *
- * LUO returns no file at all when it does not know the handler of one of them,
- * and it looks for the handlers as soon as /dev/liveupdate is opened, which the
- * first process of a system may do. vfio-pci may be a module that nobody has
- * loaded by then. So the handler is this object, which is always built in. It knows
- * the name by which a file identifies its device, requests the module when the file
- * is retrieved, and stops a device that nobody has retrieved. For everything else it
- * calls the methods of vfio-pci, see vfio_pci_liveupdate.c.
+ * LUO does not return any file if it does not know the handler of one of them,
+ * and it looks up the handlers as soon as /dev/liveupdate is opened, which the
+ * first process of a system may do. vfio-pci may be a module that is not loaded
+ * by then. So the handler is in this object, which is always built in. It knows
+ * the number by which a file identifies its device, requests the module when
+ * the file is retrieved, and stops a device that was not retrieved. For
+ * everything else it calls the methods of vfio-pci, see vfio_pci_liveupdate.c.
  *
- * A file that is preserved, or retrieved and not finished, keeps the module of the
- * driver, so that its removal fails instead of waiting for the owner of the file.
+ * A file that is preserved, or retrieved and not finished, holds a reference on
+ * the module of the driver, so that removing the module fails instead of
+ * waiting for the owner of the file.
  */
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt
@@ -34,7 +35,7 @@
 
 #include "vfio_pci_liveupdate.h"
 
-/* The methods of vfio-pci, NULL while it is not there. Stay while there is a reference. */
+/* The methods of vfio-pci, NULL while it is not loaded. They stay while there is a reference. */
 static const struct liveupdate_file_ops *vfio_pci_luo_ops;
 static const char *(*vfio_pci_luo_ops_refuse)(struct pci_dev *pdev);
 static DEFINE_MUTEX(vfio_pci_luo_lock);
@@ -61,7 +62,7 @@ VISIBLE_IF_KUNIT u64 vfio_pci_luo_pack(u32 segment, u16 devid)
 	       FIELD_PREP(VFIO_PCI_LU_DEVID_MASK, devid);
 }
 
-/* Returns false if that names no device. The previous kernel may have written anything. */
+/* Returns false if this is not a valid name. The previous kernel may have written anything. */
 VISIBLE_IF_KUNIT bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid)
 {
 	*segment = FIELD_GET(VFIO_PCI_LU_SEGMENT_MASK, name);
@@ -71,7 +72,7 @@ VISIBLE_IF_KUNIT bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid)
 }
 
 /**
- * vfio_pci_luo_name() - The name of a device in LUO's data of its file
+ * vfio_pci_luo_name() - The name of a device, which is LUO's data of its file
  * @pdev: The device
  *
  * Context: Any.
@@ -85,7 +86,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_luo_name);
 
 /**
  * vfio_pci_luo_find() - Find a device by its name
- * @name: What the previous kernel says is a name
+ * @name: The name that the previous kernel has passed
  *
  * Context: Process context.
  * Return: The device, with a reference, or NULL if there is none.
@@ -202,7 +203,7 @@ static bool vfio_pci_luo_refuses(struct pci_dev *pdev, char *reason, size_t size
 		return true;
 	}
 
-	/* The string goes with the module. */
+	/* The string is part of the module. */
 	found = vfio_pci_luo_ops_refuse(pdev);
 	if (found)
 		strscpy(reason, found, size);
@@ -228,8 +229,8 @@ static struct liveupdate_file_handler vfio_pci_luo_handler = {
 };
 
 /**
- * vfio_pci_luo_set_ops() - vfio-pci is there, or goes
- * @ops: Its methods, all of them, which belong to its module; or NULL
+ * vfio_pci_luo_set_ops() - Register or unregister the methods of vfio-pci
+ * @ops: All of its methods, which belong to its module, or NULL to unregister
  * @refuses: Returns why it refuses a device, a constant string of that module, or NULL;
  *	     belongs to @ops
  *
