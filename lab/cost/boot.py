@@ -19,7 +19,7 @@ from machine import qemulog
 COMMON = ("console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on no_timer_check "
           "tsc=reliable lpj=4000000 hpet=disable clocksource=tsc")
 SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale " \
-        "kunit_shutdown=poweroff loglevel=6"
+        "irq_liveupdate_scale_test.full=1 kunit_shutdown=poweroff loglevel=6"
 # The same suites are in neither kernel then.
 NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 
@@ -176,11 +176,12 @@ def exponent(points):
 
 
 def ratios(scaled, step, other):
-    """Vectors to how much @step takes of what @other does, over the sizes of a single unit."""
+    """Vectors to how much @step takes of what @other does, over the sizes of a single unit at
+    which both were measured."""
     values = {name: {one.vectors: one.value for one in scaled
                      if (one.what, one.step, one.units) == ("scale", name, 1)}
               for name in (step, other)}
-    return {n: values[step][n] / values[other][n] for n in values[step]}
+    return {n: values[step][n] / values[other][n] for n in values[other]}
 
 
 def exponents(scaled, what="scale"):

@@ -83,8 +83,9 @@ def _scale(scaled, what, title):
     rows = [("units", "devices", "vectors", *dict.fromkeys(one.step for one in scaled))]
     sizes = dict.fromkeys((one.units, one.devices, one.vectors) for one in scaled)
     for size in sizes:
-        rows.append((*map(str, size), *(_number(one.value / one.vectors) for one in scaled
-                                        if (one.units, one.devices, one.vectors) == size)))
+        measured = {one.step: _number(one.value / one.vectors) for one in scaled
+                    if (one.units, one.devices, one.vectors) == size}
+        rows.append((*map(str, size), *(measured.get(step, "") for step in rows[0][3:])))
     exponents = boot.exponents(scaled, what)
     rows.append(("1", "", "exponent", *(f"{exponents[step]:.3f}" for step in rows[0][3:])))
     return [f"Emulated units, {title} per vector", *table(rows), ""]
@@ -110,19 +111,23 @@ def _page_tables(found):
 
 
 def _growth(scaled, growth):
-    sizes = sorted({one.vectors for one in scaled if one.units == 1})
+    steps = ("adopt", "cold")
+    sizes = {step: sorted(one.vectors for one in scaled
+                          if (one.what, one.step, one.units) == ("scale", step, 1))
+             for step in steps}
 
-    def cells(values):
-        points = [(n, n * value) for n, value in zip(sizes, values)]
+    def cells(step, values):
+        points = [(n, n * value) for n, value in zip(sizes[step], values)]
         known = all(value for _, value in points)
         return (*(f"{value:,.0f}" for value in values),
                 f"{boot.exponent(points):.3f}" if known else "")
 
-    rows = [("function", "adopt", *map(str, sizes[1:]), "exponent",
-             "cold", *map(str, sizes[1:]), "exponent")]
-    rows += [(name, *cells(adopt), *cells(cold)) for name, adopt, cold in growth]
+    rows = [("function", *(head for step in steps
+                           for head in (step, *map(str, sizes[step][1:]), "exponent")))]
+    rows += [(name, *(cell for step, values in zip(steps, columns)
+                      for cell in cells(step, values))) for name, *columns in growth]
     return ["Where adoption grows, instructions per vector of one emulated unit, "
-            f"from {sizes[0]} vectors", *table(rows), ""]
+            f"from {sizes['adopt'][0]} vectors", *table(rows), ""]
 
 
 def _boot(boots):

@@ -12,7 +12,7 @@ from cost import boot
 
 SUITE = "irq_liveupdate_tables"
 PARAMETERS = f"kunit.enable=1 kunit.autorun=1 kunit.filter_glob={SUITE} " \
-             "kunit_shutdown=poweroff loglevel=6"
+             "iommu_liveupdate_scale_test.full=1 kunit_shutdown=poweroff loglevel=6"
 MEMORY = "4G"
 
 STEP = re.compile(r"tables: (\S+) (\d+) (\d+) (\d+) (\d+)")

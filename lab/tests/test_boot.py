@@ -5,8 +5,9 @@ import unittest
 from collections import Counter
 
 from cost import boot
+from cost import cost_report
 
-LEAST, MOST, UNITS = ((1, 8, 1024), (1, 512, 65536), (8, 512, 65536))
+LEAST, MIDDLE, MOST, UNITS = ((1, 8, 1024), (1, 32, 4096), (1, 512, 65536), (8, 512, 65536))
 
 
 def _profiles(step, least, most):
@@ -35,6 +36,24 @@ class ScaledTest(unittest.TestCase):
         for console in (CONSOLE + FAILURE + OVER, CONSOLE, OVER):
             with self.assertRaises(RuntimeError):
                 boot._scaled(console)
+
+
+class SizesTest(unittest.TestCase):
+    """A step may have been measured at fewer sizes than another."""
+
+    def setUp(self):
+        self.scaled = [boot.Scaled("scale", step, *size, value) for step, size, value in (
+            ("adopt", LEAST, 10240), ("adopt", MIDDLE, 40960), ("adopt", MOST, 655360),
+            ("adopt", UNITS, 655360), ("cold", LEAST, 20480), ("cold", MIDDLE, 163840))]
+
+    def test_ratio_only_where_both_are_known(self):
+        self.assertEqual(boot.ratios(self.scaled, "adopt", "cold"), {1024: 0.5, 4096: 0.25})
+
+    def test_columns_stay_apart(self):
+        lines = cost_report._growth(self.scaled, [("f", [2, 2, 2], [5, 10])])
+        self.assertEqual([line.split() for line in lines[1:3]], [
+            ["function", "adopt", "4096", "65536", "exponent", "cold", "4096", "exponent"],
+            ["f", "2", "2", "2", "1.000", "5", "10", "1.500"]])
 
 
 class ProfileTest(unittest.TestCase):

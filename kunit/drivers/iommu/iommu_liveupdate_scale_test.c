@@ -2,8 +2,9 @@
 
 /*
  * How time goes with the size of what a device reaches: the real core hands a device
- * over whose page table maps 1 GiB to 1 TiB in pages of 4 KiB or of 2 MiB, and takes it
- * over. The page table is a real one, of the second stage of VT-d, with all of its
+ * over whose page table maps 1 GiB in pages of 4 KiB or of 2 MiB, and takes it over. With
+ * iommu_liveupdate_scale_test.full=1 there are also 32 GiB and 1 TiB, whose tables need
+ * 3 GB of memory. The page table is a real one, of the second stage of VT-d, with all of its
  * tables; there is no memory behind it. The IOMMU is a mock.
  *
  * Every case prints "tables: STEP GIB PAGE TABLES NANOSECONDS" for each step. With
@@ -24,6 +25,7 @@
 #include <linux/ktime.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
+#include <linux/moduleparam.h>
 #include <linux/numa.h>
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
@@ -40,11 +42,18 @@
 #define GIB_PER_LEVEL2	512
 #define TABLES_PER_GIB	512
 
+static bool full;
+module_param(full, bool, 0444);
+MODULE_PARM_DESC(full, "Measure page tables of up to 1 TiB");
+
 static const struct size {
 	const char	*name;
 	unsigned int	gib;
 	unsigned int	page;
-} sizes[] = {
+} few_sizes[] = {
+	{ "1 GiB of 4 KiB",	1, SZ_4K },
+	{ "1 GiB of 2 MiB",	1, SZ_2M },
+}, sizes[] = {
 	{ "1 GiB of 4 KiB",	1, SZ_4K },
 	{ "32 GiB of 4 KiB",	32, SZ_4K },
 	{ "1024 GiB of 4 KiB",	1024, SZ_4K },
@@ -53,7 +62,14 @@ static const struct size {
 	{ "1024 GiB of 2 MiB",	1024, SZ_2M },
 };
 
-KUNIT_ARRAY_PARAM_DESC(size, sizes, name);
+KUNIT_ARRAY_PARAM_DESC(few_size, few_sizes, name);
+KUNIT_ARRAY_PARAM_DESC(full_size, sizes, name);
+
+static const void *size_gen_params(struct kunit *test, const void *prev, char *desc)
+{
+	return full ? full_size_gen_params(test, prev, desc) :
+		      few_size_gen_params(test, prev, desc);
+}
 
 /**
  * struct fixture - A device, and what it reaches
