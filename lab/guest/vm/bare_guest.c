@@ -152,7 +152,8 @@ static void print_cpu(const struct guest_cpu *cpu)
 {
 	unsigned int i;
 
-	printf("{\"ticks\":%llu,\"altered\":%llu,\"gaps\":[", cpu->ticks, cpu->altered);
+	printf("{\"ticks\":%llu,\"altered\":%llu,\"repeated\":%llu,\"gaps\":[", cpu->ticks,
+	       cpu->altered, cpu->repeated);
 	for (i = 0; i < GUEST_GAPS && cpu->gap[i].end; i++)
 		printf("%s[%llu,%llu]", i ? "," : "", cpu->gap[i].begin, cpu->gap[i].end);
 	printf("]}");

@@ -30,11 +30,13 @@ struct guest_gap {
  * struct guest_cpu - what one CPU of the guest has seen
  * @ticks: interrupts of its local APIC's timer
  * @altered: at how many ticks a register that nobody uses had another value
+ * @repeated: interrupts which the emulator has delivered a second time
  * @gap: the longest jumps of its clock, of more than GUEST_GAP_MS, in TSC cycles
  */
 struct guest_cpu {
 	__u64 ticks;
 	__u64 altered;
+	__u64 repeated;
 	struct guest_gap gap[GUEST_GAPS];
 };
 
