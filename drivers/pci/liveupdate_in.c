@@ -704,6 +704,7 @@ static void pci_lu_give_up(const char *reason)
 	for_each_pci_dev(pdev)
 		pci_lu_stop_unclaimed(pdev, reason);
 	pci_msi_liveupdate_finish_rest();
+	pci_msi_liveupdate_stopped();
 
 	guard(mutex)(&pci_lu_lock);
 	pci_lu_finish_iommus();
@@ -771,6 +772,8 @@ static int __init pci_liveupdate_enumerated(void)
 {
 	if (!pci_lu_handler_refuses)
 		pci_lu_give_up("there is no handler of its file");
+	else if (!pci_lu_in)
+		pci_msi_liveupdate_stopped();
 
 	guard(mutex)(&pci_lu_lock);
 

@@ -52,9 +52,15 @@ struct msi_desc;
  * @check:	Whether the entry of @rec may be used by @dev, i.e. whether the
  *		source-id fields computed for @dev equal the recorded ones.
  * @release:	Undo @reserve: the table entries are no longer reserved, and with
- *		@revoke set they are cleared and free again. May sleep.
+ *		@revoke set they are cleared and free again. They may suppress faults
+ *		until @finish. May sleep.
+ * @finish:	Let all entries that are not reserved report faults again, and flush
+ *		them. Devices that nobody has claimed are stopped by then. Called from
+ *		a worker for each unit that was added by irq_liveupdate_add_unit(),
+ *		and again after each later @release. May sleep.
  *
  * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
+ * So are those of @reserve, @check, @release and @finish.
  */
 struct irq_domain_liveupdate_ops {
 	void	(*save)(struct irq_domain *d, struct irq_data *irqd,
@@ -71,6 +77,7 @@ struct irq_domain_liveupdate_ops {
 			 const struct irq_lu_vector_ser *rec);
 	void	(*release)(struct irq_domain *d, const struct irq_lu_vector_ser *rec,
 			   unsigned int nr, bool revoke);
+	void	(*finish)(struct irq_domain *d);
 };
 
 /**
@@ -154,6 +161,8 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 				const char *reason);
 void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 			      struct irq_domain *domain);
+void irq_liveupdate_add_unit(struct irq_domain *domain);
+void irq_liveupdate_remove_unit(struct irq_domain *domain);
 
 /* The kernel that takes over: devices */
 bool irq_liveupdate_is_incoming(struct device *dev);
@@ -162,6 +171,7 @@ void irq_liveupdate_match(struct device *dev,
 void irq_liveupdate_finish(struct device *dev);
 void irq_liveupdate_release(struct device *dev);
 void irq_liveupdate_finish_rest(void);
+void irq_liveupdate_finish_units(void);
 
 /* The kernel that takes over: allocators */
 bool __irq_liveupdate_placed(struct device *dev);

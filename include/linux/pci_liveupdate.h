@@ -52,6 +52,7 @@ int pci_msi_liveupdate_audit(struct pci_dev *pdev);
 bool pci_msi_liveupdate_disable(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish_rest(void);
+void pci_msi_liveupdate_stopped(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
 #endif

@@ -221,10 +221,30 @@ static struct rcu_work irq_lu_free_work = {
 	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_old_state),
 };
 
+/* Scans all tables, which is too much for those who wait for FINISH. */
+static void irq_lu_report_faults(struct work_struct *work)
+{
+	struct irq_domain *d;
+	unsigned int i;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	for (i = 0; i < irq_lu_in.nr_units; i++) {
+		d = irq_lu_in.units[i];
+		d->ops->liveupdate->finish(d);
+	}
+	/* Nothing is reserved any more that could be released later. */
+	if (list_empty(&irq_liveupdate_incoming))
+		irq_lu_in.nr_units = 0;
+}
+
+static DECLARE_WORK(irq_lu_report_work, irq_lu_report_faults);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Tests take over more than once. */
 void irq_lu_wait_until_freed(void)
 {
+	flush_work(&irq_lu_report_work);
 	flush_rcu_work(&irq_lu_free_work);
 }
 #endif
@@ -239,6 +259,10 @@ static void irq_lu_end(void)
 	struct irq_lu_state *state;
 
 	guard(mutex)(&irq_lu_in.lock);
+
+	/* What was just released suppresses faults still. */
+	if (irq_lu_in.stopped)
+		queue_work(system_dfl_wq, &irq_lu_report_work);
 
 	state = irq_lu_get_state();
 	if (!state || !list_empty(&irq_liveupdate_incoming))
@@ -362,4 +386,20 @@ void irq_liveupdate_finish_rest(void)
 {
 	irq_lu_free_missing();
 	irq_lu_end();
+}
+
+/**
+ * irq_liveupdate_finish_units - Devices that nobody has claimed are stopped
+ *
+ * Called by the bus, after irq_liveupdate_finish_rest(). What such a device sends
+ * now is a fault that is worth a report.
+ *
+ * Context: Any that may sleep. A worker does it, later.
+ */
+void irq_liveupdate_finish_units(void)
+{
+	guard(mutex)(&irq_lu_in.lock);
+
+	irq_lu_in.stopped = true;
+	queue_work(system_dfl_wq, &irq_lu_report_work);
 }

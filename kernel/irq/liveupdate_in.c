@@ -34,7 +34,10 @@
  *    memory of the previous kernel is freed, except for records that failed
  *    validation. Their memory is lost until the next reboot.
  *
- * Steps 4 to 6 are in liveupdate_finish.c.
+ * 7. irq_liveupdate_finish_units(): the bus has stopped the devices that nobody
+ *    has claimed. Table entries that nobody uses report faults again.
+ *
+ * Steps 4 to 7 are in liveupdate_finish.c.
  *
  * Records are not trusted. If anything is wrong with one, its device starts
  * cold, and everything else continues: irq_lu_refuse(). The interrupts that the
@@ -214,6 +217,7 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	unsigned int i;
 
 	irq_lu_in.refused = NULL;
+	irq_lu_in.stopped = false;
 	reason = state ? irq_lu_load_root(state, phys, size, memory) : "out of memory";
 	if (reason) {
 		irq_lu_refuse_all(reason);
@@ -540,6 +544,46 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 			continue;
 		in->unit = domain;
 		irq_lu_reserve_device(in);
+	}
+}
+
+/**
+ * irq_liveupdate_add_unit - The entries of a unit suppress faults until FINISH
+ * @domain:	Irq domain of the unit, whether it was handed over or not
+ *
+ * Devices which the previous kernel has left running must not fill the log before it
+ * is known whether somebody claims them. The &irq_domain_liveupdate_ops.finish of the
+ * unit is called then.
+ *
+ * Context: May sleep.
+ */
+void irq_liveupdate_add_unit(struct irq_domain *domain)
+{
+	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_add_unit, domain);
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	if (!WARN_ON_ONCE(irq_lu_in.nr_units == IRQ_LU_MAX_UNITS))
+		irq_lu_in.units[irq_lu_in.nr_units++] = domain;
+}
+
+/**
+ * irq_liveupdate_remove_unit - A unit is not used any more
+ * @domain:	Irq domain of the unit, whether it was added or not
+ *
+ * Context: May sleep. Its methods are not called from now on.
+ */
+void irq_liveupdate_remove_unit(struct irq_domain *domain)
+{
+	unsigned int i;
+
+	guard(mutex)(&irq_lu_in.lock);
+
+	for (i = 0; i < irq_lu_in.nr_units; i++) {
+		if (irq_lu_in.units[i] == domain) {
+			irq_lu_in.units[i] = irq_lu_in.units[--irq_lu_in.nr_units];
+			return;
+		}
 	}
 }
 

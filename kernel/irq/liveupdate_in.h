@@ -96,6 +96,10 @@ struct irq_lu_state {
  * @handed_over: The previous kernel left state, valid or not
  * @refused:	Why the state as a whole was refused, or NULL
  * @state:	The state, NULL when there is none or it was refused
+ * @units:	Remapping units whose free entries suppress faults
+ * @nr_units:	How many there are
+ * @stopped:	Devices which nobody has claimed are stopped: the faults of what is
+ *		free are reported again
  * @counters:	Of all live updates since boot
  */
 struct irq_lu_in {
@@ -104,6 +108,9 @@ struct irq_lu_in {
 	bool				handed_over;
 	const char			*refused;
 	struct irq_lu_state __rcu	*state;
+	struct irq_domain		*units[IRQ_LU_MAX_UNITS];
+	unsigned int			nr_units;
+	bool				stopped;
 	struct irq_lu_counters		counters;
 };
 

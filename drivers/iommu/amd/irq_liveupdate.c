@@ -674,6 +674,40 @@ static void amd_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser 
 		irte_free(table, rec->handle + i);
 }
 
+/* Those which somebody has got meanwhile were written as a whole. */
+static void amd_ir_report_faults(struct irq_remap_table *table)
+{
+	const struct irte_ga silent = { .lo.val = IRTE_CLOSED }, none = { };
+	struct irte_ga *irte = (struct irte_ga *)table->table;
+	unsigned int i, nr_entries = table_nr_entries(table);
+
+	for (i = 0; i < nr_entries; i++, irte++) {
+		guard(raw_spinlock_irqsave)(&table->lock);
+
+		if (irte->irte == silent.irte)
+			irte_ga_write(irte, none);
+	}
+}
+
+/* Device table entries report faults again when their devices have, see liveupdate.c. */
+static void amd_ir_finish(struct irq_domain *d)
+{
+	struct amd_iommu *iommu = d->host_data;
+	struct irq_remap_table *table;
+	unsigned long key;
+
+	/* A free entry of 32 bits suppresses none. */
+	if (!has_ga_format())
+		return;
+
+	xa_for_each(&amd_ir_tables, key, table) {
+		if (PCI_SBDF_TO_SEGID(key) == iommu->pci_seg->id &&
+		    iommu->pci_seg->rlookup_table[PCI_SBDF_TO_DEVID(key)] == iommu)
+			amd_ir_report_faults(table);
+	}
+	amd_iommu_flush_all_caches(iommu);
+}
+
 /**
  * amd_ir_taken_table - Interrupt table that was taken over for a device
  * @iommu:	Unit of the device
@@ -717,6 +751,7 @@ static void amd_ir_stop_devices(struct amd_iommu *iommu, const char *reason)
 static void amd_ir_give_up(struct amd_iommu *iommu, const char *reason)
 {
 	pr_err("live update: IOMMU %d is disabled: %s\n", iommu->index, reason);
+	irq_liveupdate_remove_unit(iommu->ir_domain);
 	amd_ir_stop_devices(iommu, reason);
 	amd_ir_refuse(iommu, reason);
 }
@@ -734,6 +769,7 @@ static void amd_ir_take_over_interrupts(struct amd_iommu *iommu)
 		irq_liveupdate_refuse_unit(ser, reason);
 	else
 		irq_liveupdate_take_over(ser, iommu->ir_domain);
+	irq_liveupdate_add_unit(iommu->ir_domain);
 }
 
 static void amd_ir_take_over_unit(struct amd_iommu *iommu, u64 mode,
@@ -885,4 +921,5 @@ const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops = {
 	.reserve	= amd_ir_reserve,
 	.check		= amd_ir_check,
 	.release	= amd_ir_release,
+	.finish		= amd_ir_finish,
 };

@@ -27,10 +27,10 @@
  * The kernel that takes over compares the record with the registers of the
  * unit, reserves the entries that are in the records of devices and drops all
  * others. A unit that does not match its record gets a new table while
- * remapping stays enabled. Its entries report no faults, because devices that
- * the previous kernel left running must not fill the log. The mode of the unit
- * (xAPIC or x2APIC) is the one in which it was handed over:
- * intel_ir_take_mode().
+ * remapping stays enabled. Dropped entries, and those of a new table, report no
+ * faults until FINISH, because devices that the previous kernel left running must
+ * not fill the log. The mode of the unit (xAPIC or x2APIC) is the one in which it
+ * was handed over: intel_ir_take_mode().
  */
 
 #define pr_fmt(fmt) "DMAR-IR: " fmt
@@ -515,11 +515,40 @@ bool intel_ir_take_over(struct intel_iommu *iommu)
 	if (!irq_liveupdate_handed_over())
 		return false;
 
+	irq_liveupdate_add_unit(iommu->ir_domain);
 	if (ser && ser->table == virt_to_phys(iommu->ir_table->base))
 		intel_ir_adopt_table(iommu, ser);
 	else
 		intel_ir_suppress_faults(iommu);
 	return true;
+}
+
+/* Those which were activated meanwhile have been written as a whole. */
+static void intel_ir_report_faults_of(struct intel_iommu *iommu, unsigned int first)
+{
+	struct ir_table *table = iommu->ir_table;
+	struct irte *irte = &table->base[first];
+	unsigned int i;
+
+	guard(raw_spinlock_irqsave)(&irq_2_ir_lock);
+
+	for (i = first; i < first + IRTES_AT_ONCE; i++, irte++) {
+		if (irte->low == IRTE_FPD && !irte_is_held(table, i))
+			WRITE_ONCE(irte->low, 0);
+	}
+	__iommu_flush_cache(iommu, &table->base[first], IRTES_AT_ONCE * sizeof(*irte));
+}
+
+static void intel_ir_finish(struct irq_domain *d)
+{
+	struct intel_iommu *iommu = d->host_data;
+	unsigned int i;
+
+	for (i = 0; i < INTR_REMAP_TABLE_ENTRIES; i += IRTES_AT_ONCE) {
+		if (!irtes_unused(&iommu->ir_table->base[i]))
+			intel_ir_report_faults_of(iommu, i);
+	}
+	intel_ir_flush(iommu);
 }
 
 /**
@@ -549,6 +578,7 @@ void intel_ir_teardown(struct intel_iommu *iommu)
 {
 	const struct irq_lu_unit_ser *ser = intel_ir_incoming(iommu);
 
+	irq_liveupdate_remove_unit(iommu->ir_domain);
 	if (ser)
 		irq_liveupdate_refuse_unit(ser, "interrupt remapping is disabled");
 	bitmap_free(iommu->ir_table->held);
@@ -563,4 +593,5 @@ const struct irq_domain_liveupdate_ops intel_ir_liveupdate_ops = {
 	.reserve	= intel_ir_reserve,
 	.check		= intel_ir_check,
 	.release	= intel_ir_release,
+	.finish		= intel_ir_finish,
 };

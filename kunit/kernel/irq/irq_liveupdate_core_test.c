@@ -92,6 +92,7 @@ struct fake_unit {
 	int			refusal;
 	bool			sync_fails;
 	unsigned int		nr_devices;
+	unsigned int		nr_finished;
 	struct irq_lu_unit_ser	*ser;
 	u64			table[NR_ENTRIES];
 	DECLARE_BITMAP(used, NR_ENTRIES);
@@ -447,6 +448,13 @@ static void unit_release(struct irq_domain *d, const struct irq_lu_vector_ser *r
 	bitmap_clear(unit->used, rec->handle, nr);
 }
 
+static void unit_finish(struct irq_domain *d)
+{
+	struct fake_unit *unit = d->host_data;
+
+	unit->nr_finished++;
+}
+
 static const struct irq_domain_liveupdate_ops unit_liveupdate_ops = {
 	.save		= unit_save,
 	.preserve	= unit_preserve,
@@ -456,6 +464,7 @@ static const struct irq_domain_liveupdate_ops unit_liveupdate_ops = {
 	.reserve	= unit_reserve,
 	.check		= unit_check,
 	.release	= unit_release,
+	.finish		= unit_finish,
 };
 
 static const struct irq_domain_ops unit_domain_ops = {
@@ -1381,6 +1390,84 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 	irq_liveupdate_finish_rest();
 	expect_revoked(test, &vector, NR_VECS);
 	expect_all_freed(test);
+}
+
+/*
+ * Faults of what is free
+ */
+
+static void forget_unit(void *domain)
+{
+	irq_liveupdate_remove_unit(domain);
+}
+
+static void suppress_faults(struct kunit *test, struct fake_unit *unit)
+{
+	irq_liveupdate_add_unit(unit->domain);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_unit, unit->domain));
+}
+
+static void expect_finished(struct kunit *test, struct fake_unit *unit, unsigned int nr)
+{
+	irq_lu_wait_until_freed();
+	KUNIT_EXPECT_EQ(test, unit->nr_finished, nr);
+}
+
+static void faults_are_reported_once_devices_are_stopped(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	suppress_faults(test, &m->units[0]);
+	suppress_faults(test, &m->units[1]);
+	irq_liveupdate_remove_unit(m->units[1].domain);
+
+	irq_liveupdate_finish_rest();
+	expect_finished(test, &m->units[0], 0);
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
+	expect_finished(test, &m->units[1], 0);
+
+	/* The last device has gone: there is nothing more to do. */
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
+}
+
+static void faults_of_what_is_released_later_are_reported(struct kunit *test)
+{
+	struct fake_device *waits = fake_add(test, "waits", &msix_head, 0);
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	image_add(test, &msix_head, &vector, NR_VECS);
+	boot(test);
+	suppress_faults(test, &m->units[0]);
+	irq_liveupdate_match(waits->dev, &device_ops);
+	irq_liveupdate_finish(waits->dev);
+	irq_liveupdate_finish_rest();
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
+
+	irq_liveupdate_release(waits->dev);
+	expect_revoked(test, &vector, NR_VECS);
+	expect_finished(test, &m->units[0], 2);
+}
+
+/* Nothing was loaded, and no entry may be used. */
+static void faults_are_reported_after_refused_state(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+
+	image_init(test);
+	strscpy(m->root->compatible, "another");
+	boot(test);
+	suppress_faults(test, &m->units[0]);
+
+	irq_liveupdate_finish_rest();
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
 }
 
 /*
@@ -3405,6 +3492,9 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(only_kept_memory_is_read),
 	KUNIT_CASE(record_outside_of_kept_memory_is_neither_read_nor_freed),
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
+	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
+	KUNIT_CASE(faults_of_what_is_released_later_are_reported),
+	KUNIT_CASE(faults_are_reported_after_refused_state),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_without_a_record_starts_cold),
 	KUNIT_CASE(outcome_is_why_nothing_was_taken_over),

@@ -142,10 +142,24 @@ static void mock_release(struct irq_domain *d, const struct irq_lu_vector_ser *r
 	bitmap_clear(mock->taken, rec->handle, nr);
 }
 
+static void mock_finish(struct irq_domain *d)
+{
+	struct mock_iommu *mock = d->host_data;
+	unsigned int i;
+
+	guard(raw_spinlock_irqsave)(&mock->lock);
+
+	for (i = 0; i < MOCK_ENTRIES; i++) {
+		if (!test_bit(i, mock->held) && mock->table[i] == MOCK_CLOSED(0))
+			WRITE_ONCE(mock->table[i], 0);
+	}
+	mock->flushes++;
+}
+
 static const struct irq_domain_liveupdate_ops mock_liveupdate_ops = {
 	.save = mock_save, .preserve = mock_preserve, .unpreserve = mock_unpreserve,
 	.block = mock_block, .sync = mock_sync, .reserve = mock_reserve,
-	.check = mock_check, .release = mock_release,
+	.check = mock_check, .release = mock_release, .finish = mock_finish,
 };
 
 #endif /* _KUNIT_MOCK_IOMMU_H */

@@ -114,7 +114,7 @@ static int units_test_init(struct kunit *test)
 	return 0;
 }
 
-static void finish(void *unused)
+static void finish_rest(void *unused)
 {
 	irq_liveupdate_finish_rest();
 	irq_lu_wait_until_freed();
@@ -125,7 +125,7 @@ static void jump(struct kunit *test)
 	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
 		irq_lu_ser_seal_device(previous.devices[dev]);
 	irq_lu_ser_seal_root(previous.root, previous.refs);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish_rest, NULL));
 }
 
 static void load(void)
@@ -334,8 +334,16 @@ static void unit_which_never_asks_makes_its_devices_cold(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_restored(VICTIM));
 }
 
+/* The unit is watched, as the queue is used. */
+static void finish_unit(struct kunit *test, struct fake_unit *unit)
+{
+	attend(test, unit);
+	ops_of(unit)->finish(unit->iommu.ir_domain);
+	ignore(test, unit);
+}
+
 /* Remapping is enabled, and whatever the unit had is not handed over. */
-static void new_unit_reports_no_faults(struct kunit *test)
+static void new_unit_reports_no_faults_until_finish(struct kunit *test)
 {
 	struct irte *left = alloc_table(test);
 	struct fake_unit *unit = alloc_unit(test);
@@ -359,6 +367,33 @@ static void new_unit_reports_no_faults(struct kunit *test)
 			KUNIT_FAIL(test, "entry %#x", i);
 	}
 	expect_only_cold(test, nobody);
+
+	finish_unit(test, unit);
+	KUNIT_EXPECT_EQ(test, unit->global, 2);
+	KUNIT_EXPECT_NULL(test, memchr_inv(table->base, 0, SZ_1M));
+}
+
+static void only_reserved_entries_report_no_faults_after_finish(struct kunit *test)
+{
+	struct fake_unit *unit = previous.units[VICTIM];
+	struct irte *table = previous.tables[VICTIM];
+	unsigned int held = 0;
+
+	table[0] = FOREIGN;
+	boot(test);
+	for (unsigned int i = 0; i < NR_UNITS; i++)
+		KUNIT_EXPECT_EQ(test, 0, set_up(test, previous.units[i]));
+	KUNIT_EXPECT_MEMEQ(test, &table[0], &REVOKED, sizeof(REVOKED));
+
+	finish_unit(test, unit);
+	expect_only_cold(test, nobody);
+	for (unsigned int i = 0; i < INTR_REMAP_TABLE_ENTRIES; i++) {
+		if (irte_is_held(unit->iommu.ir_table, i))
+			held++;
+		else if (table[i].irte)
+			KUNIT_FAIL(test, "entry %#x", i);
+	}
+	KUNIT_EXPECT_EQ(test, held, NR_DEVICES / NR_UNITS * NR_VECS);
 }
 
 static void table_in_use_is_not_freed_when_set_up_fails(struct kunit *test)
@@ -652,7 +687,8 @@ static struct kunit_case units_test_cases[] = {
 	KUNIT_CASE_PARAM(only_devices_of_a_refused_unit_are_cold, mismatch_gen_params),
 	KUNIT_CASE(units_are_found_in_any_order),
 	KUNIT_CASE(unit_which_never_asks_makes_its_devices_cold),
-	KUNIT_CASE(new_unit_reports_no_faults),
+	KUNIT_CASE(new_unit_reports_no_faults_until_finish),
+	KUNIT_CASE(only_reserved_entries_report_no_faults_after_finish),
 	KUNIT_CASE(table_in_use_is_not_freed_when_set_up_fails),
 	KUNIT_CASE(unit_which_is_torn_down_makes_its_devices_cold),
 	KUNIT_CASE_PARAM(device_with_an_altered_entry_is_cold, alteration_gen_params),

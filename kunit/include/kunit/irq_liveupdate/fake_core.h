@@ -20,6 +20,7 @@
  * @ops:		Methods of the unit
  * @domain:		Domain that @ops know, or NULL for the one which is taken over
  * @refused:		Why the unit was refused
+ * @nr_added:		How many units suppress faults until FINISH
  */
 static struct fake_core {
 	bool					handed_over;
@@ -28,6 +29,7 @@ static struct fake_core {
 	const struct irq_domain_liveupdate_ops	*ops;
 	struct irq_domain			*domain;
 	const char				*refused;
+	unsigned int				nr_added;
 } fake_core;
 
 static bool fake_handed_over(void)
@@ -50,6 +52,11 @@ static void fake_take_over(const struct irq_lu_unit_ser *unit, struct irq_domain
 	fake_core.ops->reserve(fake_core.domain ?: domain, &fake_core.vector, 1);
 }
 
+static void fake_add_unit(struct irq_domain *domain)
+{
+	fake_core.nr_added++;
+}
+
 /* Until the end of the test. */
 static void replace_core(struct kunit *test, const struct fake_core *core)
 {
@@ -58,6 +65,7 @@ static void replace_core(struct kunit *test, const struct fake_core *core)
 	kunit_activate_static_stub(test, irq_liveupdate_incoming_unit, fake_incoming_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_refuse_unit, fake_refuse_unit);
 	kunit_activate_static_stub(test, irq_liveupdate_take_over, fake_take_over);
+	kunit_activate_static_stub(test, irq_liveupdate_add_unit, fake_add_unit);
 }
 
 #endif /* _KUNIT_FAKE_CORE_H */

@@ -193,7 +193,7 @@ static void all_methods_are_there(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, fmt->ops->save && fmt->ops->preserve && fmt->ops->unpreserve &&
 			  fmt->ops->block && fmt->ops->sync && fmt->ops->reserve &&
-			  fmt->ops->check && fmt->ops->release);
+			  fmt->ops->check && fmt->ops->release && fmt->ops->finish);
 }
 
 static void observer_sees_a_torn_entry(struct kunit *test)
@@ -511,6 +511,52 @@ static void reserved_entry_opens_whole_and_closes_silent(struct kunit *test)
 	}
 }
 
+/* Reserved, free, and in use */
+static void free_entries_report_faults_after_finish(struct kunit *test)
+{
+	u32 held = fmt->handle, free = held + 1, used = held + 2, alien = held + 3;
+	u8 before[MAX_ENTRY_SIZE];
+	unsigned int i;
+
+	block_and_boot(test, held, 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, reserve(test, held + i, 1), 0);
+	release(test, free, 1, true);
+	fmt->open(test, used, 0);
+	release(test, used, 1, false);
+	fmt->fill(fmt->entry(test, alien), 0);
+	memcpy(before, fmt->entry(test, used), fmt->entry_size);
+	look_at(test, free);
+
+	fmt->ops->finish(fmt->domain(test));
+	KUNIT_EXPECT_FALSE(test, fmt->is_present(seen.entry));
+	KUNIT_EXPECT_FALSE(test, fmt->is_silent(seen.entry));
+	KUNIT_EXPECT_FALSE(test, fmt->is_present(seen.present));
+	KUNIT_EXPECT_FALSE(test, fmt->is_taken(test, free));
+	expect_blocked(test, held);
+	KUNIT_EXPECT_TRUE(test, fmt->is_held(test, held));
+	KUNIT_EXPECT_MEMEQ(test, fmt->entry(test, used), before, fmt->entry_size);
+	KUNIT_EXPECT_TRUE(test, fmt->is_present(fmt->entry(test, alien)));
+
+	/* The last one is released later. */
+	release(test, held, 1, true);
+	fmt->ops->finish(fmt->domain(test));
+	KUNIT_EXPECT_FALSE(test, fmt->is_silent(fmt->entry(test, held)));
+}
+
+static void finish_flushes_what_reports_faults_again(struct kunit *test)
+{
+	block_and_boot(test, fmt->handle, 1);
+	KUNIT_ASSERT_EQ(test, reserve(test, fmt->handle, 1), 0);
+	release(test, fmt->handle, 1, true);
+	look_at(test, fmt->handle);
+	if (!fmt->is_silent(seen.entry))
+		kunit_skip(test, "a free entry of this format suppresses no faults");
+
+	fmt->ops->finish(fmt->domain(test));
+	expect_flushes(test, 1);
+}
+
 static void check_knows_the_device(struct kunit *test)
 {
 	struct irq_lu_vector_ser rec = record(fmt->handle);
@@ -545,6 +591,8 @@ static struct kunit_case _name[] = {					\
 	KUNIT_CASE(released_entry_belongs_to_its_user),			\
 	KUNIT_CASE(revoked_entry_is_free),				\
 	KUNIT_CASE(reserved_entry_opens_whole_and_closes_silent),	\
+	KUNIT_CASE(free_entries_report_faults_after_finish),		\
+	KUNIT_CASE(finish_flushes_what_reports_faults_again),		\
 	KUNIT_CASE(check_knows_the_device),				\
 	{ }								\
 }
