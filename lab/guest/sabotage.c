@@ -20,6 +20,7 @@
  *	sabotage both-types BDF		enable MSI-X beside MSI
  *	sabotage reset BDF		reset the function
  *	sabotage ring BDF VECTOR	ring an ivshmem device's own doorbell
+ *	sabotage send BDF VECTOR INDEX	the same, with the message of another entry; VECTOR < 32
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +58,12 @@
 #define IVSHMEM_OWN_ID		1
 
 #define DTE_VALID		_BITULL(0)
+
+/* Of a message: VT-d specification 5.1.5.2. With AMD-Vi it is in the data. */
+#define VTD_INDEX_SHIFT		5
+#define VTD_INDEX_LOW		0x7fffU
+#define VTD_INDEX_HIGH_SHIFT	2
+#define VTD_MESSAGE		0xfee00010U
 
 #define IRTE_PRESENT		_BITULL(0)
 #define IRTE_FPD		_BITULL(1)
@@ -188,6 +195,56 @@ static void ring(const char *bdf, unsigned int vector)
 
 	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	mmio_write32(map_bar(bdf, 0, IVSHMEM_DOORBELL), IVSHMEM_OWN_ID << 16 | vector);
+	config_write_word(fd, PCI_COMMAND, command);
+}
+
+static void write_message(void *entry, __u32 address, __u32 data)
+{
+	mmio_write32(entry + PCI_MSIX_ENTRY_LOWER_ADDR, address);
+	mmio_write32(entry + PCI_MSIX_ENTRY_DATA, data);
+}
+
+/* Without sub-handle, so that the index alone counts */
+static void name_irte(void *entry, unsigned int index)
+{
+	if (irte_is_amdvi())
+		mmio_write32(entry + PCI_MSIX_ENTRY_DATA, index);
+	else
+		write_message(entry, VTD_MESSAGE | (index & VTD_INDEX_LOW) << VTD_INDEX_SHIFT |
+			      (index > VTD_INDEX_LOW) << VTD_INDEX_HIGH_SHIFT, 0);
+}
+
+/* In a table of the device which has one entry of @size bytes for each vector */
+static void *map_of_vector(const char *bdf, int fd, unsigned int pos, unsigned int vector,
+			   unsigned int size)
+{
+	__u32 table = config_read(fd, msix_capability(fd) + pos, 4);
+
+	return map_bar(bdf, table & PCI_MSIX_TABLE_BIR,
+		       (table & PCI_MSIX_TABLE_OFFSET) + vector * size);
+}
+
+/* The ring takes its time. The entry is masked until it is pending, and sends at once then. */
+static void send_message(const char *bdf, unsigned int vector, unsigned int index)
+{
+	int fd = open_config(bdf);
+	__u16 command = config_read(fd, PCI_COMMAND, sizeof(command));
+	void *entry = map_of_vector(bdf, fd, PCI_MSIX_TABLE, vector, PCI_MSIX_ENTRY_SIZE);
+	void *pending = map_of_vector(bdf, fd, PCI_MSIX_PBA, 0, 0);
+	__u32 address, data;
+
+	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	mmio_write32(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_ENTRY_CTRL_MASKBIT);
+	ring(bdf, vector);
+	config_write_word(fd, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	while (!(mmio_read32(pending) & 1U << vector))
+		usleep(1000);
+
+	address = mmio_read32(entry + PCI_MSIX_ENTRY_LOWER_ADDR);
+	data = mmio_read32(entry + PCI_MSIX_ENTRY_DATA);
+	name_irte(entry, index);
+	mmio_write32(entry + PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
+	write_message(entry, address, data);
 	config_write_word(fd, PCI_COMMAND, command);
 }
 
@@ -343,6 +400,8 @@ int main(int argc, char *argv[])
 		change_config(arg, PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 0);
 	else if (!strcmp(rule, "ring") && argc > 3)
 		ring(arg, index);
+	else if (!strcmp(rule, "send") && argc > 4)
+		send_message(arg, index, atoi(argv[4]));
 	else if (!strcmp(rule, "message") && argc > 3)
 		return flicker_message(arg, index, argc > 4 ? argv[4] : "true");
 	else if (!strcmp(rule, "remapping"))

@@ -89,6 +89,15 @@ def _moved(result):
     return [c for c in _handover(result) if not c.name.startswith("CPU")]
 
 
+def _faults_again(result):
+    """After FINISH the device sends what names an entry that nobody owns."""
+    faults = result.judged.get("faults", Verdict())
+    return [Check("after FINISH: what names an entry which nobody owns is reported",
+                  bool(faults.wrong), faults.not_judged or "no fault was reported"),
+            *(c for c in _handover(result)
+              if c.name not in ("seen from outside: faults", "seen from outside: message"))]
+
+
 def _requested_late(result):
     """A vector which nobody has at FINISH gets its interrupt when it is requested. Its
     message is cleared by its owner meanwhile."""
@@ -310,6 +319,7 @@ EXPECTED = {
     "cycled": _cycled,
     "moved": _moved,
     "requested-late": _requested_late,
+    "faults-again": _faults_again,
     "storm": _storm,
     "chain": _chain,
     "cold": _cold,
