@@ -74,8 +74,15 @@ def _demand_ready(build, flavours, images=("initrd",)):
         sys.exit(reason)
 
 
+def _demand_patchable(build, chosen):
+    reasons = [reason for reason in map(build.unpatchable, chosen) if reason]
+    if reasons:
+        sys.exit("\n".join(reasons))
+
+
 def _execute(chosen, build, echo=False):
     _demand_ready(build, chosen.flavours(), (chosen.image,))
+    _demand_patchable(build, [chosen])
     lacking = build.lacking(chosen)
     if lacking:
         sys.exit(f"{chosen.name}: needs {lacking}")
@@ -224,6 +231,7 @@ def command_test(arguments):
                         arguments.scenarios or _all_scenarios(arguments)], arguments.repeat)
     _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}),
                   sorted({one.image for one in chosen}))
+    _demand_patchable(build, chosen)
     ktap.plan(len(chosen) + 1)
     passed = [_test_judges(1)]
     build.plugin()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A live update in a storm: rings at any time, at any pace, from before PREPARE until
-after FINISH, with the machine held up at every step.
+"""A live update in a storm: rings at any time, at any pace, from before the device is
+preserved until after FINISH, with the machine held up at every step.
 
 The seed decides about the machine, when which vector is rung, and how long each
 step takes.

@@ -21,7 +21,7 @@ RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
 # I/O in flight at the jump
 MIN_IOS, MIN_QUEUES = 64, 4
 
-# That a guest moves between PREPARE and FREEZE
+# That a guest moves between preserve() and freeze()
 MIN_MOVED = 2
 
 # Seen broken where nothing is handed over, or a handover would be no achievement
@@ -253,7 +253,7 @@ def _guest_moves(result):
     """The guest itself, and it is not told when it had better not."""
     moved = virtual_machine.moved_when_prepared(result.guest) if result.guest else {}
     detail = ", ".join(f"vector {n}: {times}" for n, times in moved.items())
-    return Check(f"guest: at least {MIN_MOVED} vectors go to another CPU after PREPARE",
+    return Check(f"guest: at least {MIN_MOVED} vectors go to another CPU while preserved",
                  len(moved) >= MIN_MOVED, detail)
 
 

@@ -59,6 +59,18 @@ class Build:
                 return f"CONFIG_{option}"
         return None
 
+    def unpatchable(self, scenario):
+        """Why the patches of a scenario cannot be applied to its old kernel, or None. A patch
+        of the next kernel is looked for there as well, see Run._check_patches()."""
+        names = {name for patch in (scenario.patch, scenario.next_patch)
+                 for pair in patch.items() for name in pair}
+        flavour = scenario.kernels[0]
+        missing = self.symbols(flavour).lacks(names) if names else []
+        if not missing:
+            return None
+        return (f"{scenario.name}: cannot patch the kernel {flavour}, which has no symbol "
+                f"{', '.join(missing)}: name a function that is not inlined")
+
     def own_files(self):
         """The overlay's own C files of the kernel, but for its suites."""
         listed = subprocess.run([os.path.join(self.source, "scripts", "overlay.py"), "list"],

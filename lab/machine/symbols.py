@@ -23,6 +23,11 @@ class Symbols:
             raise SymbolError(f"there is no {name} in the kernel")
         return self._addresses[name]
 
+    def lacks(self, names):
+        """Those of these names that no symbol has: the compiler may have inlined a static
+        function, or made a copy of another name."""
+        return sorted(set(names) - self._addresses.keys())
+
     def address(self, name):
         """Of a symbol that there is once."""
         found = self._found(name)

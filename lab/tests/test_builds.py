@@ -51,6 +51,19 @@ class Ready(unittest.TestCase):
         self.assertIn(f"{other} is older than", self.build.not_ready([FLAVOUR], ["systemd"]))
         self.assertIsNone(self.build.not_ready([FLAVOUR]))
 
+    def test_patch_of_a_function_that_is_not_there(self):
+        """The compiler has made a part of it, or has inlined it."""
+        with open(self._file(self.build.directory, "kernel", FLAVOUR, "System.map"), "w",
+                  encoding="utf-8") as symbols:
+            symbols.write("ffffffff81000000 t block.isra.0\nffffffff81000010 T flush\n")
+        patched = scenario.Scenario("patched", "", patch={"block": "flush"})
+        self.assertEqual(self.build.unpatchable(patched),
+                         "patched: cannot patch the kernel lab, which has no symbol block: name "
+                         "a function that is not inlined")
+        for patch in ({}, {"flush": "block.isra.0"}):
+            good = scenario.Scenario("patched", "", next_patch=patch)
+            self.assertIsNone(self.build.unpatchable(good))
+
     def test_option_that_a_kernel_does_not_have(self):
         with open(self._file(self.build.directory, "kernel", FLAVOUR, ".config"), "w",
                   encoding="utf-8") as config:
