@@ -102,6 +102,7 @@ initrd_list()
 	program "$ROOT/lab/guest/agent"
 	program "$ROOT/lab/guest/live_vm_report"
 	program "$ROOT/lab/guest/live_vm_tell"
+	program "$ROOT/lab/guest/compact_memory"
 	kselftest
 	# shellcheck disable=SC2046
 	libraries "$KEXEC" $(find "$BUILD/guest" "$KSELFTEST" -type f -perm -u+x)
