@@ -15,7 +15,7 @@ finds its patch. What no line takes is an error, and so is what two patches take
 A change is a run of lines that differ from the pristine file. A run that only adds is
 taken apart where statements, declarations, functions, or Kconfig entries end, and by lines
 in files that are lists. A patch whose fix cannot be told apart from a later hook in the
-same lines has the fix on the pristine file as series/NAME.diff.
+same lines has the fix on the pristine file, with the fixes before it, as series/NAME.diff.
 """
 
 import fnmatch
@@ -180,10 +180,17 @@ class File:
     def __init__(self, path, pristine, final, patches):
         self.path = path
         self.pristine = pristine
-        self.fix = next((patch for patch in patches if path in patch.fixes), None)
-        self.base = (apply_patch(path, pristine, self.fix.fixes[path])
-                     if self.fix else pristine)
+        self.fixes = [patch for patch in patches if path in patch.fixes]
+        self.base = self.fixed(len(patches))
         self.changes = changes_of(path, self.base, final)
+
+    def fixed(self, number):
+        """The pristine file with the fixes up to the patch of this number."""
+        data = self.pristine
+        for patch in self.fixes:
+            if patch.number <= number:
+                data = apply_patch(self.path, data, patch.fixes[self.path])
+        return data
 
     def assign(self, patches):
         """Give each change its patch; returns what is wrong."""
@@ -193,9 +200,9 @@ class File:
             owner, why = self.owner(patches, change)
             if not owner:
                 wrong.append(f"{where}: {why}")
-            elif self.fix and owner.number <= self.fix.number:
+            elif self.fixes and owner.number <= self.fixes[-1].number:
                 wrong.append(f"{where}: goes into {owner.name}, but "
-                             f"series/{self.fix.name}.diff is laid after it")
+                             f"series/{self.fixes[-1].name}.diff is laid after it")
             change.patch = owner
         return wrong
 
@@ -222,8 +229,8 @@ class File:
 
     def after(self, number):
         """The file as it is once the patch of this number is applied."""
-        if self.fix and number < self.fix.number:
-            return self.pristine
+        if self.fixes and number < self.fixes[-1].number:
+            return self.fixed(number)
         return compose(self.base, [change for change in self.changes
                                    if change.patch.number <= number])
 

@@ -109,6 +109,16 @@ def test_fix_in_the_lines_of_a_hook_has_a_diff(tmp_path):
     assert last["lib/a.c"] == NEW
 
 
+def test_fixes_of_one_file_are_laid_in_their_order(tmp_path):
+    one = b"--- a/lib/a.c\n+++ b/lib/a.c\n@@ -1,2 +1,3 @@\n int a;\n+int fixed;\n int b;\n"
+    two = one.replace(b"1,2 +1,3", b"1,3 +1,4").replace(b"+int fixed;", b" int fixed;\n+int too;")
+    plan = make(tmp_path, "one\ntwo\nrest\n\tlib/*\n", diffs=[("one", one), ("two", two)])
+    assert plan.wrong == []
+    assert [state["lib/a.c"] for state in states(plan)] == [
+        b"int a;\nint fixed;\nint b;\nint c;\n",
+        b"int a;\nint fixed;\nint too;\nint b;\nint c;\n", NEW]
+
+
 def test_nothing_goes_before_the_diff(tmp_path):
     fix = b"--- a/lib/a.c\n+++ b/lib/a.c\n@@ -1,2 +1,3 @@\n int a;\n+int fixed;\n int b;\n"
     plan = make(tmp_path, "early\n\tlib/a.c\thook\nfix\nrest\n\tlib/*\n", diffs=[("fix", fix)])
