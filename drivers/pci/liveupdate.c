@@ -29,6 +29,10 @@
  *
  * A preserved device is not removed before it is unpreserved: its driver waits
  * for the file of its user, on which LUO holds a reference.
+ *
+ * A virtual function is preserved after its physical function. That one keeps all of
+ * its virtual functions enabled through the kexec; those which are not preserved lose
+ * their bus mastering as any other device.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
@@ -85,6 +89,32 @@ static void pci_lu_describe_bridge(struct pci_dev *pdev, struct pci_lu_dev_ser *
 				     &dev->acs_ctrl);
 }
 
+static void pci_lu_describe_sriov(struct pci_dev *pdev, struct pci_lu_dev_ser *dev)
+{
+	int pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_SRIOV);
+	struct pci_lu_sriov_ser *sriov = &dev->sriov;
+	u16 ctrl;
+
+	if (!pos)
+		return;
+	pci_read_config_word(pdev, pos + PCI_SRIOV_CTRL, &ctrl);
+	if (!(ctrl & PCI_SRIOV_CTRL_VFE))
+		return;
+
+	dev->flags |= PCI_LU_DEV_SRIOV;
+	sriov->ctrl = ctrl;
+	pci_read_config_word(pdev, pos + PCI_SRIOV_INITIAL_VF, &sriov->initial_vfs);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_TOTAL_VF, &sriov->total_vfs);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_NUM_VF, &sriov->num_vfs);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_OFFSET, &sriov->offset);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_STRIDE, &sriov->stride);
+	pci_read_config_word(pdev, pos + PCI_SRIOV_VF_DID, &sriov->vf_device);
+	pci_read_config_dword(pdev, pos + PCI_SRIOV_SYS_PGSIZE, &sriov->page_size);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sriov->addresses); i++)
+		pci_read_config_dword(pdev, pos + PCI_SRIOV_BAR + i * sizeof(u32),
+				      &sriov->addresses[i]);
+}
+
 /**
  * pci_lu_describe - Describe a device or a bridge as it is now
  * @pdev:	The device
@@ -123,6 +153,10 @@ void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev)
 		/* Secondary Status is in the same word */
 		dev->addresses[0] &= 0xffff;
 		pci_lu_describe_bridge(pdev, dev);
+	} else if (pdev->is_virtfn) {
+		dev->flags = PCI_LU_DEV_VIRTFN;
+	} else {
+		pci_lu_describe_sriov(pdev, dev);
 	}
 }
 
@@ -187,12 +221,15 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 {
 	struct pci_bus *bus;
 
+	*nr = 1;
 	if (pdev->is_virtfn)
-		return "a virtual function";
+		return pci_liveupdate_outgoing(pci_physfn(pdev)) ? NULL :
+		       "its physical function is not preserved";
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return "not an endpoint";
+	if (pci_num_vf(pdev) && !pci_iov_alone(pdev))
+		return "its virtual functions depend on another physical function";
 
-	*nr = 1;
 	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent) {
 		if (!bus->self)
 			return "no path to a root bus";
@@ -277,8 +314,9 @@ bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
  * Return: 0 on success
  *
  *         * -EOPNOTSUPP if @pdev is a device which cannot be handed over: a
- *           virtual function, a bridge, or behind something which does not keep
- *           its state; or if its administrator forbids it,
+ *           virtual function whose physical function is not preserved, a bridge, or
+ *           behind something which does not keep its state; or if its administrator
+ *           forbids it,
  *         * -ENODEV if it is disconnected,
  *         * -EBUSY if it is preserved already,
  *         * -ENOSPC if there are more devices than when the first one was
@@ -305,7 +343,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (nr > pci_lu_out.max - pci_lu_out.ser->nr_devices)
 		goto refuse;
 
-	for (; pdev; pdev = pci_upstream_bridge(pdev))
+	for (; pdev; pdev = pci_lu_above(pdev))
 		pci_lu_get(pdev);
 
 	return 0;
@@ -330,7 +368,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
 		return;
 
-	for (; pdev; pdev = pci_upstream_bridge(pdev))
+	for (; pdev; pdev = pci_lu_above(pdev))
 		pci_lu_put(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
@@ -359,7 +397,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 		return -ENODEV;
 	}
 
-	for (; pdev; pdev = pci_upstream_bridge(pdev))
+	for (; pdev; pdev = pci_lu_above(pdev))
 		pci_lu_describe(pdev, &pci_lu_out.ser->devices[pci_lu_index(pdev)]);
 
 	return 0;

@@ -8,11 +8,11 @@
 #define _DRIVERS_PCI_LIVEUPDATE_H
 
 #include <linux/mutex.h>
+#include <linux/pci.h>
 
 struct liveupdate_flb_op_args;
 struct liveupdate_flb_ops;
 struct notifier_block;
-struct pci_dev;
 struct pci_lu_dev_ser;
 struct work_struct;
 
@@ -21,6 +21,12 @@ extern struct mutex pci_lu_lock;
 extern bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
 
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
+
+/* What a device depends on: a virtual function on its physical one, others on a bridge */
+static inline struct pci_dev *pci_lu_above(struct pci_dev *pdev)
+{
+	return pdev->is_virtfn ? pci_physfn(pdev) : pci_upstream_bridge(pdev);
+}
 
 void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev);
 

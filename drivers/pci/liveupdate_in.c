@@ -27,6 +27,10 @@
  *    only a driver that takes over running devices binds to it, see
  *    pci_liveupdate_may_bind().
  *
+ *    A physical function which had virtual functions keeps them running: its driver
+ *    enables as many, and finds them as they are, see pci_iov_running(). Only those
+ *    can be incoming. All of them are stopped if it has no such driver.
+ *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
  *    that is a bus master, and that is not on the list at this address or does not
  *    match, has been handed over and is somewhere else now: it is stopped.
@@ -126,6 +130,33 @@ static const char *pci_lu_refuse(u64 pa)
 	return NULL;
 }
 
+/* All that can be told without the device, which has to have the same */
+static const char *pci_lu_refuse_sriov(const struct pci_lu_dev_ser *dev)
+{
+	const struct pci_lu_sriov_ser *sriov = &dev->sriov;
+	u32 last;
+
+	if (!(dev->flags & PCI_LU_DEV_SRIOV))
+		return memchr_inv(sriov, 0, sizeof(*sriov)) ?
+		       "virtual functions without SR-IOV" : NULL;
+
+	if (dev->flags & (PCI_LU_DEV_BRIDGE | PCI_LU_DEV_VIRTFN))
+		return "SR-IOV of a device which has none";
+	if (!sriov->num_vfs || sriov->num_vfs > sriov->total_vfs ||
+	    sriov->initial_vfs > sriov->total_vfs)
+		return "bad number of virtual functions";
+	if (sriov->reserved)
+		return "reserved field of SR-IOV not zero";
+	if (!(sriov->ctrl & PCI_SRIOV_CTRL_VFE))
+		return "virtual functions not enabled";
+
+	last = dev->devid + sriov->offset + sriov->stride * (sriov->num_vfs - 1u);
+	if (!sriov->offset || (sriov->num_vfs > 1 && !sriov->stride) || last > U16_MAX)
+		return "bad requester ids of virtual functions";
+
+	return NULL;
+}
+
 static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
 {
 	bool bridge = dev->flags & PCI_LU_DEV_BRIDGE;
@@ -136,10 +167,12 @@ static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
 		return "bad header type";
 	if (dev->secondary > dev->subordinate)
 		return "bad bus numbers";
-	if (!bridge && (dev->flags || dev->subordinate || dev->acs_ctrl))
+	if (!bridge && (dev->flags & PCI_LU_DEV_ARI || dev->subordinate || dev->acs_ctrl))
 		return "device described as a bridge";
+	if (bridge && dev->flags & PCI_LU_DEV_VIRTFN)
+		return "bridge described as a device";
 
-	return NULL;
+	return pci_lu_refuse_sriov(dev);
 }
 
 VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
@@ -220,6 +253,19 @@ bool pci_liveupdate_inherit_buses(void)
 	return pci_lu_in;
 }
 
+static const char *pci_lu_other_vfs(const struct pci_lu_dev_ser *is,
+				    const struct pci_lu_dev_ser *was)
+{
+	if (is->sriov.num_vfs != was->sriov.num_vfs)
+		return "other number of virtual functions";
+	if (memcmp(is->sriov.addresses, was->sriov.addresses, sizeof(is->sriov.addresses)))
+		return "other addresses of virtual functions";
+	if (memcmp(&is->sriov, &was->sriov, sizeof(is->sriov)))
+		return "other SR-IOV settings";
+
+	return NULL;
+}
+
 static const char *pci_lu_mismatch(struct pci_dev *pdev,
 				   const struct pci_lu_dev_ser *was)
 {
@@ -233,8 +279,15 @@ static const char *pci_lu_mismatch(struct pci_dev *pdev,
 		return "other header type";
 	if (is.secondary != was->secondary || is.subordinate != was->subordinate)
 		return "other bus numbers";
+	if ((is.flags ^ was->flags) & PCI_LU_DEV_VIRTFN)
+		return "virtual or physical function, was the other";
+	/* One that was enabled later has the same address */
+	if (pdev->is_virtfn && !pci_iov_running(pci_physfn(pdev)))
+		return "its physical function has not kept it running";
+	if (was->flags & PCI_LU_DEV_SRIOV && !IS_ENABLED(CONFIG_PCI_IOV))
+		return "this kernel knows no virtual functions";
 
-	return NULL;
+	return pci_lu_other_vfs(&is, was);
 }
 
 static const struct pci_lu_dev_ser *pci_lu_find(struct pci_dev *pdev)
@@ -304,7 +357,7 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 			return false;
 		}
 
-		bridge = pci_upstream_bridge(bridge);
+		bridge = pci_lu_above(bridge);
 		if (bridge)
 			dev = pci_lu_find(bridge);
 	} while (bridge);
@@ -337,6 +390,24 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 				      "not recorded at this address");
 }
 
+/* Virtual functions of a device which is not incoming: pci_iov_init() is not there to do it */
+static void pci_lu_end_vfs(struct pci_dev *pdev)
+{
+	u16 ctrl;
+	int pos;
+
+	if (IS_ENABLED(CONFIG_PCI_IOV))
+		return;
+
+	pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_SRIOV);
+	if (!pos)
+		return;
+
+	pci_read_config_word(pdev, pos + PCI_SRIOV_CTRL, &ctrl);
+	if (ctrl & PCI_SRIOV_CTRL_VFE)
+		pci_write_config_word(pdev, pos + PCI_SRIOV_CTRL, 0);
+}
+
 /**
  * pci_liveupdate_setup_device() - Recognize an incoming device
  * @pdev: The device which is being enumerated
@@ -352,9 +423,6 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
 	const struct pci_lu_dev_ser *dev;
 
-	if (pdev->is_virtfn)
-		return;
-
 	guard(mutex)(&pci_lu_lock);
 
 	dev = pci_lu_find(pdev);
@@ -369,11 +437,13 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 
 	if (!dev) {
 		pci_lu_stop_stray(pdev);
+		pci_lu_end_vfs(pdev);
 		return;
 	}
 	if (!pci_lu_match(pdev, dev)) {
 		pci_lu_forget(pdev);
 		pci_clear_master(pdev);
+		pci_lu_end_vfs(pdev);
 		return;
 	}
 
@@ -405,9 +475,56 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
 
+/**
+ * pci_liveupdate_vfs_running() - Has a device virtual functions which are incoming?
+ * @pdev: The device
+ *
+ * A reset of a physical function ends its virtual functions, whose users may not have
+ * come back yet.
+ *
+ * Context: Process context, sleeps.
+ * Return: True if so.
+ */
+bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
+{
+	struct pci_dev *virtfn = NULL;
+
+	if (!pdev->is_physfn)
+		return false;
+	if (pci_iov_running(pdev))
+		return true;
+
+	for_each_pci_dev(virtfn) {
+		if (virtfn->is_virtfn && pci_physfn(virtfn) == pdev &&
+		    pci_liveupdate_incoming(virtfn)) {
+			pci_dev_put(virtfn);
+			return true;
+		}
+	}
+
+	return false;
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
+
+/**
+ * pci_liveupdate_stop_vfs() - Stop virtual functions that no driver has found yet
+ * @pdev: The physical function, or any other device
+ *
+ * For whoever is about to let them reach memory which is not theirs. There is no
+ * struct pci_dev of them that could be stopped. Does nothing if there are none.
+ *
+ * Context: Process context, sleeps.
+ */
+void pci_liveupdate_stop_vfs(struct pci_dev *pdev)
+{
+	guard(mutex)(&pci_lu_lock);
+
+	pci_iov_stop(pdev);
+}
+
 static int pci_lu_note_incoming(struct pci_dev *pdev, void *running)
 {
-	*(bool *)running = pci_liveupdate_incoming(pdev);
+	*(bool *)running = pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_running(pdev);
 	return *(bool *)running;
 }
 
@@ -502,14 +619,14 @@ bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv)
 static const char *pci_lu_moved(const struct pci_lu_dev_ser *is,
 				const struct pci_lu_dev_ser *was)
 {
-	if (is->flags != was->flags)
+	if ((is->flags ^ was->flags) & PCI_LU_DEV_ARI)
 		return "other ARI setting";
 	if (is->acs_ctrl != was->acs_ctrl)
 		return "other ACS settings";
 	if (memcmp(is->addresses, was->addresses, sizeof(is->addresses)))
 		return "other addresses";
 
-	return NULL;
+	return pci_lu_other_vfs(is, was);
 }
 
 /* Returns what has been configured in another way, on the device or above it, or NULL. */
@@ -517,7 +634,7 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 {
 	const char *reason = NULL;
 
-	for (; pdev && !reason; pdev = pci_upstream_bridge(pdev)) {
+	for (; pdev && !reason; pdev = pci_lu_above(pdev)) {
 		const struct pci_lu_dev_ser *was = pci_lu_find(pdev);
 		struct pci_lu_dev_ser is;
 
@@ -604,7 +721,10 @@ static void pci_lu_finish(struct pci_dev *pdev)
 	if (!pci_liveupdate_incoming(pdev))
 		return;
 
-	pci_lu_forget(pdev);
+	pci_iov_stop(pdev);
+	/* Its virtual functions are compared with it when they are retrieved. */
+	if (!pci_liveupdate_vfs_running(pdev))
+		pci_lu_forget(pdev);
 	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
 	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	iommu_liveupdate_release(&pdev->dev);

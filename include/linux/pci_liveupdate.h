@@ -11,6 +11,15 @@ struct pci_bus;
 struct pci_dev;
 struct pci_driver;
 
+#ifdef CONFIG_PCI_IOV
+int pci_iov_running(struct pci_dev *dev);
+#else
+static inline int pci_iov_running(struct pci_dev *dev)
+{
+	return 0;
+}
+#endif
+
 #ifdef CONFIG_PCI_LIVEUPDATE
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
 				bool (*refuses)(struct pci_dev *pdev, char *reason,
@@ -28,6 +37,8 @@ int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_bus_running(struct pci_bus *bus);
+bool pci_liveupdate_vfs_running(struct pci_dev *pdev);
+void pci_liveupdate_stop_vfs(struct pci_dev *pdev);
 bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv);
 void pci_liveupdate_use_intx(struct pci_dev *pdev);
 int pci_liveupdate_retrieve(struct pci_dev *pdev);
@@ -93,6 +104,15 @@ static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
 static inline bool pci_liveupdate_bus_running(struct pci_bus *bus)
 {
 	return false;
+}
+
+static inline bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_stop_vfs(struct pci_dev *pdev)
+{
 }
 
 static inline bool pci_liveupdate_may_bind(struct pci_dev *pdev,

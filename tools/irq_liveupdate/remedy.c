@@ -13,7 +13,11 @@ static const struct {
 	const char *remedy;
 } remedies[] = {
 	{ "forbidden by the administrator", "write 1 to liveupdate/allowed of the device" },
-	{ "a virtual function", "assign the physical function instead" },
+	{ "its physical function is not bound to vfio-pci",
+	  "bind the physical function to vfio-pci, with vfio_pci.enable_sriov=1" },
+	{ "its physical function is not preserved", "hand the physical function over as well" },
+	{ "its virtual functions depend on another",
+	  "write 0 to sriov_numvfs of the device" },
 	{ "not an endpoint", "only endpoints are handed over" },
 	{ "preserved already", "nothing to do, unless the session is to be given up: close it" },
 	{ "disconnected", "the device is gone: plug it in again" },
@@ -35,7 +39,7 @@ static const struct {
 	{ "being unbound from its driver", "bind the device to vfio-pci again" },
 	{ "INTx in use", "have the guest use MSI or MSI-X" },
 	{ "in low power state", "have the guest wake the device up" },
-	{ "virtual functions enabled", "write 0 to sriov_numvfs of the device" },
+	{ "virtual functions are being enabled or disabled", "try again" },
 };
 
 /* NULL if none is known. */

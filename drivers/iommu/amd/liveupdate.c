@@ -31,6 +31,7 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <asm/iommu.h>
 #include <asm/pci-direct.h>
 
@@ -238,10 +239,12 @@ void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason)
 	}
 
 	for_each_pci_dev(pdev) {
-		if (iommu_liveupdate_incoming(&pdev->dev) &&
-		    pci_domain_nr(pdev->bus) == pci_seg->id &&
-		    pci_seg->rlookup_table[pci_dev_id(pdev)] == iommu)
-			iommu_liveupdate_stop_device(pdev, reason);
+		if (!iommu_liveupdate_incoming(&pdev->dev) ||
+		    pci_domain_nr(pdev->bus) != pci_seg->id ||
+		    pci_seg->rlookup_table[pci_dev_id(pdev)] != iommu)
+			continue;
+		iommu_liveupdate_stop_device(pdev, reason);
+		pci_liveupdate_stop_vfs(pdev);
 	}
 }
 

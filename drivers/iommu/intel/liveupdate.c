@@ -50,6 +50,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 
 #include "iommu.h"
@@ -725,9 +726,11 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 	struct pci_dev *pdev = NULL;
 
 	for_each_pci_dev(pdev) {
-		if (translates && iommu_liveupdate_incoming(&pdev->dev) &&
-		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu)
-			iommu_liveupdate_stop_device(pdev, reason);
+		if (!translates || !iommu_liveupdate_incoming(&pdev->dev) ||
+		    device_lookup_iommu(&pdev->dev, NULL, NULL) != iommu)
+			continue;
+		iommu_liveupdate_stop_device(pdev, reason);
+		pci_liveupdate_stop_vfs(pdev);
 	}
 
 	/* From here on, memory that the devices use may be freed. */

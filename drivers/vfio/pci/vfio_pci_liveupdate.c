@@ -18,10 +18,10 @@
  * 1. preserve() has iommufd check what the device may reach: only memory that
  *    has been preserved before it, in the same session
  *    (drivers/iommu/iommufd/liveupdate.c). A device without an IOMMU is the risk
- *    of its user. preserve() also refuses INTx, a device that is asleep, one that
- *    is being unbound from vfio-pci, and a physical function with virtual functions
- *    enabled, because the next kernel disables those. Then the device and its
- *    interrupts are preserved. From then on it cannot be attached to another
+ *    of its user. preserve() also refuses INTx, a device that is asleep, and one that
+ *    is being unbound from vfio-pci. A virtual function is preserved after its
+ *    physical function, which has to be bound to vfio-pci as well. Then the device and
+ *    its interrupts are preserved. From then on it cannot be attached to another
  *    address space, nor detached, and what is mapped there cannot be changed.
  *    Nothing else changes for the user.
  *
@@ -158,6 +158,25 @@ static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *han
 	return device && device->dev->driver == &vfio_pci_lu_driver->driver;
 }
 
+/*
+ * The user of the physical function decides with a token who may use the virtual ones,
+ * and goes on to do so in the next kernel.
+ */
+static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_core_device *physfn = vdev->sriov_pf_core_dev;
+
+	if (!vdev->pdev->is_virtfn)
+		return NULL;
+	if (!physfn || physfn->vdev.dev->driver != &vfio_pci_lu_driver->driver)
+		return "its physical function is not bound to vfio-pci";
+	/* A hint, see vfio_pci_lu_check_physfn() */
+	if (!data_race(physfn->vdev.preserved))
+		return "its physical function is not preserved";
+
+	return NULL;
+}
+
 /* Is there anything that keeps an open device from being handed over? */
 static int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
 {
@@ -182,13 +201,13 @@ static int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **r
 		}
 	}
 
-	/* They may be under way, see vfio_pci_core_sriov_configure() */
-	if (vdev->sriov_active || pci_num_vf(pdev)) {
-		*reason = "virtual functions enabled";
+	if (vdev->sriov_changing) {
+		*reason = "virtual functions are being enabled or disabled";
 		return -EBUSY;
 	}
 
-	return 0;
+	*reason = vfio_pci_lu_refuses_virtfn(vdev);
+	return *reason ? -EOPNOTSUPP : 0;
 }
 
 static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupdate_step step)
@@ -267,6 +286,17 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 	mutex_unlock(&dev_set->lock);
 
 	return left_out ? -EBUSY : 0;
+}
+
+/* A reset of the physical function would end the virtual one. None can come any more. */
+static int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
+{
+	if (!vdev->pdev->is_virtfn || vfio_pci_frozen(vdev->sriov_pf_core_dev))
+		return 0;
+
+	irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+			      "its physical function is not frozen before it");
+	return -EBUSY;
 }
 
 static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
@@ -358,6 +388,8 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 
 	vfio_pci_lu_set_frozen(vdev, true);
 	err = vfio_pci_lu_check(vdev, IRQ_LIVEUPDATE_FREEZE);
+	if (!err)
+		err = vfio_pci_lu_check_physfn(vdev);
 	if (!err)
 		err = iommu_liveupdate_check(&vdev->pdev->dev);
 	if (!err)
@@ -462,6 +494,69 @@ int vfio_pci_liveupdate_may_open(struct vfio_device *device)
 	return -EBUSY;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
+
+/**
+ * vfio_pci_liveupdate_begin_sriov() - Virtual functions are going to come or to go
+ * @vdev: The physical function
+ *
+ * Nobody freezes it before vfio_pci_liveupdate_end_sriov().
+ *
+ * Context: With the device locked. Sleeps.
+ * Return: 0, or -EBUSY if @vdev is frozen. Not while it is being unregistered: its
+ *         driver cannot but disable them.
+ */
+int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev)
+{
+	guard(mutex)(&vdev->igate);
+
+	if (vfio_pci_frozen(vdev) && !vdev->unregistering)
+		return -EBUSY;
+
+	vdev->sriov_changing = true;
+	return 0;
+}
+
+/**
+ * vfio_pci_liveupdate_end_sriov() - End of vfio_pci_liveupdate_begin_sriov()
+ * @vdev: The physical function
+ *
+ * Context: With the device locked. Sleeps.
+ */
+void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
+{
+	guard(mutex)(&vdev->igate);
+
+	vdev->sriov_changing = false;
+}
+
+/**
+ * vfio_pci_liveupdate_keep_vfs() - Find the virtual functions of an incoming device
+ * @vdev: The device, which is bound to vfio-pci and may as well have none
+ * @enable_sriov: Whether vfio-pci may have devices with virtual functions
+ *
+ * Virtual functions are bound to vfio-pci, as those of any device that is. If they
+ * cannot be found, the device is not given back.
+ *
+ * Context: From the probe function, after the device is registered. Sleeps.
+ */
+void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev, bool enable_sriov)
+{
+	int nr = pci_iov_running(vdev->pdev);
+	int ret;
+
+	if (!nr)
+		return;
+
+	if (!enable_sriov) {
+		pci_liveupdate_stop(vdev->pdev, "vfio_pci.enable_sriov is off");
+		return;
+	}
+
+	ret = vfio_pci_core_sriov_configure(vdev, nr);
+	if (ret < 0)
+		pci_liveupdate_stop(vdev->pdev, "its virtual functions cannot be enabled");
+}
+EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_keep_vfs);
 
 /* Its owner has it, and LUO is done with it. */
 static void vfio_pci_lu_end(struct vfio_pci_core_device *vdev)

@@ -35,13 +35,19 @@ static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vd
 		pci_clear_master(vdev->pdev);
 }
 
-/* Returns what the reset would return if it worked: -ENOTTY without a method */
+/*
+ * Returns what the reset would return if it worked: -ENOTTY without a method. A
+ * physical function that is not reset because of its virtual functions is not opened:
+ * whoever had it before has left it running.
+ */
 static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
-	if (!vfio_pci_liveupdate_running(vdev))
-		return pci_try_reset_function(vdev->pdev);
+	if (vfio_pci_liveupdate_running(vdev))
+		return vdev->pdev->reset_methods[0] ? 0 : -ENOTTY;
+	if (pci_liveupdate_vfs_running(vdev->pdev))
+		return -EAGAIN;
 
-	return vdev->pdev->reset_methods[0] ? 0 : -ENOTTY;
+	return pci_try_reset_function(vdev->pdev);
 }
 
 /**
@@ -59,6 +65,10 @@ static inline void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *v
 
 	vdev->unregistering = true;
 }
+
+int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev);
+void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev);
+void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev, bool enable_sriov);
 
 int vfio_pci_liveupdate_may_open(struct vfio_device *device);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
@@ -93,6 +103,20 @@ static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 }
 
 static inline void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev)
+{
+	return 0;
+}
+
+static inline void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev,
+						bool enable_sriov)
 {
 }
 
