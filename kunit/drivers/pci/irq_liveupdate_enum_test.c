@@ -19,17 +19,26 @@
 #include "pci.h"
 
 #define CAP		0x40
-#define CONFIG_SIZE	0x100
+#define SRIOV		0x100
+#define CONFIG_SIZE	0x140
 #define SEGMENT		0xffff
 
 #define MPS_128		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 0)
 #define MPS_256		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 1)
 #define MPS_512		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 2)
 
+/* Whether a byte was ever written; and the bits of SR-IOV Control that each write of it had */
 struct fake_function {
 	u8			config[CONFIG_SIZE];
+	bool			written[CONFIG_SIZE];
+	u16			kept;
 	struct pci_dev		pdev;
 };
+
+/* The only VF BAR */
+#define VF_BAR		(SRIOV + PCI_SRIOV_BAR)
+#define VF_BAR_SIZE	0x4000
+#define VF_ADDRESS	0xfe100000
 
 struct fake_hierarchy {
 	struct pci_sysdata	sysdata;
@@ -66,7 +75,16 @@ static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int s
 
 static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
-	memcpy(&function_at(bus, devfn)->config[where], &val, size);
+	struct fake_function *function = function_at(bus, devfn);
+
+	if (where == VF_BAR)
+		val &= ~(VF_BAR_SIZE - 1);
+	else if (where > VF_BAR && where < VF_BAR + PCI_SRIOV_NUM_BARS * 4)
+		val = 0;
+	if (where == SRIOV + PCI_SRIOV_CTRL)
+		function->kept &= val;
+	memset(&function->written[where], true, size);
+	memcpy(&function->config[where], &val, size);
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -118,6 +136,7 @@ static int enum_test_init(struct kunit *test)
 	fake->sysdata.domain = SEGMENT;
 	init_bus(&fake->root, fake);
 	fake->root.bridge = &fake->host.dev;
+	INIT_LIST_HEAD(&fake->host.windows);
 	init_bus(&fake->bus, fake);
 	fake->bus.number = 1;
 	fake->bus.parent = &fake->root;
@@ -295,6 +314,143 @@ static void function_behind_another_port_has_the_payload_of_the_root_port(struct
 	KUNIT_EXPECT_EQ(test, payload(&fake->plugged), MPS_256);
 }
 
+static void put_at(struct fake_function *function, unsigned int reg, u32 value, size_t size)
+{
+	memcpy(&function->config[SRIOV + reg], &value, size);
+}
+
+static u16 sriov_control(struct fake_function *function)
+{
+	u16 value;
+
+	memcpy(&value, &function->config[SRIOV + PCI_SRIOV_CTRL], sizeof(value));
+	return value;
+}
+
+#define VFS_ENABLED	(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)
+
+/* Two of four virtual functions are enabled. */
+static struct fake_function *with_vfs(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+
+	put_at(function, 0, PCI_EXT_CAP_ID_SRIOV | 1 << 16, 4);
+	put_at(function, PCI_SRIOV_CTRL, VFS_ENABLED, 2);
+	put_at(function, PCI_SRIOV_INITIAL_VF, 4, 2);
+	put_at(function, PCI_SRIOV_TOTAL_VF, 4, 2);
+	put_at(function, PCI_SRIOV_NUM_VF, 2, 2);
+	put_at(function, PCI_SRIOV_VF_OFFSET, 0x100, 2);
+	put_at(function, PCI_SRIOV_VF_STRIDE, 1, 2);
+	put_at(function, PCI_SRIOV_SUP_PGSIZE, 0x553, 4);
+	put_at(function, PCI_SRIOV_SYS_PGSIZE, 0x2, 4);
+	put_at(function, PCI_SRIOV_BAR, VF_ADDRESS, 4);
+	function->kept = U16_MAX;
+	/* The capability is not seen otherwise */
+	function->pdev.cfg_size = PCI_CFG_SPACE_EXP_SIZE;
+	return function;
+}
+
+#ifdef CONFIG_PCI_IOV
+static void release_sriov(void *pdev)
+{
+	pci_iov_release(pdev);
+}
+
+static void init_iov(struct kunit *test, struct fake_function *function)
+{
+	KUNIT_ASSERT_EQ(test, pci_iov_init(&function->pdev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_sriov, &function->pdev), 0);
+}
+
+static void running_function_keeps_its_virtual_functions(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct resource *res = pci_resource_n(&function->pdev, PCI_IOV_RESOURCES);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	init_iov(test, function);
+	KUNIT_EXPECT_TRUE(test, function->kept & PCI_SRIOV_CTRL_VFE);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
+	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_SYS_PGSIZE]);
+
+	/* Sized without decoding, and where it was */
+	KUNIT_EXPECT_TRUE(test, function->written[VF_BAR]);
+	KUNIT_EXPECT_FALSE(test, function->kept & PCI_SRIOV_CTRL_MSE);
+	KUNIT_EXPECT_EQ(test, res->start, VF_ADDRESS);
+	KUNIT_EXPECT_EQ(test, resource_size(res), 4 * VF_BAR_SIZE);
+	KUNIT_EXPECT_TRUE(test, res->flags & IORESOURCE_PCI_FIXED);
+
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
+	KUNIT_EXPECT_EQ(test, pci_num_vf(&function->pdev), 0);
+	KUNIT_EXPECT_EQ(test, pci_iov_virtfn_bus(&function->pdev, 1), 2);
+	KUNIT_EXPECT_EQ(test, pci_iov_virtfn_devfn(&function->pdev, 1), 1);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_running(&function->pdev));
+}
+
+static void virtual_functions_without_a_driver_are_stopped(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	init_iov(test, function);
+	pci_iov_stop(&function->pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	/* A reset restores them */
+	KUNIT_EXPECT_FALSE(test, pci_resource_n(&function->pdev, PCI_IOV_RESOURCES)->flags &
+				 IORESOURCE_PCI_FIXED);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_running(&function->pdev));
+}
+
+static void other_number_of_virtual_functions_than_run_is_refused(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	init_iov(test, function);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 3), -EBUSY);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
+}
+
+/* Nobody has claimed it where it is: they would be somewhere else. */
+static void virtual_functions_without_memory_are_stopped(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	init_iov(test, function);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, pci_num_vf(&function->pdev), 0);
+}
+
+static void function_that_starts_has_no_virtual_functions(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	init_iov(test, function);
+	KUNIT_EXPECT_FALSE(test, function->kept & PCI_SRIOV_CTRL_VFE);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_TRUE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
+	KUNIT_EXPECT_TRUE(test, function->written[SRIOV + PCI_SRIOV_SYS_PGSIZE]);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
+}
+#else
+/* Nobody else knows them. */
+static void virtual_functions_of_another_function_are_stopped(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	pci_lu_in_lost = true;
+	pci_liveupdate_setup_device(&function->pdev);
+	pci_lu_in_lost = false;
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+}
+#endif /* CONFIG_PCI_IOV */
+
 static void bridge_of_other_functions_is_configured(struct kunit *test)
 {
 	struct fake_hierarchy *fake = test->priv;
@@ -315,6 +471,15 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE_PARAM(function_behind_another_port_has_the_payload_of_the_root_port,
 			 policy_gen_params),
 	KUNIT_CASE(bridge_of_other_functions_is_configured),
+#ifdef CONFIG_PCI_IOV
+	KUNIT_CASE(running_function_keeps_its_virtual_functions),
+	KUNIT_CASE_SLOW(virtual_functions_without_a_driver_are_stopped),
+	KUNIT_CASE_SLOW(other_number_of_virtual_functions_than_run_is_refused),
+	KUNIT_CASE_SLOW(virtual_functions_without_memory_are_stopped),
+	KUNIT_CASE_SLOW(function_that_starts_has_no_virtual_functions),
+#else
+	KUNIT_CASE(virtual_functions_of_another_function_are_stopped),
+#endif
 	{}
 };
 

@@ -26,13 +26,18 @@
 #include "liveupdate.h"
 #include "pci.h"
 
-/* Two devices behind bridges, of which they share one, and one on a root bus */
+/*
+ * Two devices behind bridges, of which they share one, one on a root bus, and a
+ * physical function with a virtual one
+ */
 #define UPPER		0
 #define LOWER		1
 #define BELOW_LOWER	2
 #define BELOW_UPPER	3
 #define ON_ROOT		4
-#define NR_DEVICES	5
+#define PHYSICAL	5
+#define VIRTUAL		6
+#define NR_DEVICES	7
 
 /* As many as a mutated list may have */
 #define MAX_DEVICES	(NR_DEVICES + 3)
@@ -79,6 +84,31 @@ static const struct pci_lu_dev_ser good_devices[NR_DEVICES] = {
 		.devid		= PCI_DEVID(0, PCI_DEVFN(4, 0)),
 		.vendor		= 0x8086,
 		.device		= 0x10d3,
+	},
+	[PHYSICAL] = {
+		.segment	= U32_MAX,
+		.devid		= PCI_DEVID(3, PCI_DEVFN(0, 0)),
+		.vendor		= 0x1b36,
+		.device		= 0x0010,
+		.flags		= PCI_LU_DEV_SRIOV,
+		.sriov		= {
+			.ctrl		= PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE,
+			.initial_vfs	= 8,
+			.total_vfs	= 8,
+			.num_vfs	= 4,
+			.offset		= 0x80,
+			.stride		= 2,
+			.vf_device	= 0x0011,
+			.page_size	= 1,
+			.addresses	= { 0xfe000004, 0x40 },
+		},
+	},
+	[VIRTUAL] = {
+		.segment	= U32_MAX,
+		.devid		= PCI_DEVID(3, PCI_DEVFN(16, 6)),
+		.vendor		= 0x1b36,
+		.device		= 0x0011,
+		.flags		= PCI_LU_DEV_VIRTFN,
 	},
 };
 
@@ -168,22 +198,42 @@ static void all_devices_are_found(struct kunit *test)
 	expect_accepted(test, load(test));
 }
 
-/* "pci-liveupdate-v2": a bridge and a device below it, as that format lies in memory. */
-static const u8 image_of_v2[] = {
-	0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+/*
+ * "pci-liveupdate-v3": a bridge, a device below it and a virtual function of that, as that
+ * format lies in memory.
+ */
+static const u8 image_of_v3[] = {
+	0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	/* 0001:00:04.0 */
 	0x01, 0x00, 0x00, 0x00, 0x20, 0x00, 0x36, 0x1b, 0x0c, 0x00, 0x1d, 0x00,
 	0x01, 0x03, 0x01, 0x02,
 	0xf1, 0xf1, 0x00, 0x00, 0x80, 0xfe, 0x90, 0xfe, 0xf1, 0xff, 0xf1, 0xff,
 	0x01, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	/* 0001:01:1f.7 */
 	0x01, 0x00, 0x00, 0x00, 0xff, 0x01, 0xf4, 0x1a, 0x10, 0x11, 0x00, 0x00,
-	0x00, 0x00, 0x00, 0x00,
+	0x00, 0x08, 0x00, 0x00,
 	0x00, 0x00, 0x80, 0xfe, 0x00, 0x10, 0x80, 0xfe, 0x0c, 0x00, 0x00, 0x00,
 	0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x19, 0x00, 0x07, 0x00, 0x07, 0x00, 0x02, 0x00, 0x80, 0x00, 0x01, 0x00,
+	0x34, 0x12, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
+	0x0c, 0x00, 0x00, 0xfd, 0x41, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x78, 0x56, 0x34, 0x12,
+	/* 0001:02:0f.7 */
+	0x01, 0x00, 0x00, 0x00, 0x7f, 0x02, 0xf4, 0x1a, 0x34, 0x12, 0x00, 0x00,
+	0x00, 0x04, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 };
 
-static void format_v2_is_read(struct kunit *test)
+static void format_v3_is_read(struct kunit *test)
 {
 	static const struct pci_lu_dev_ser bridge = {
 		.segment	= 1,
@@ -202,16 +252,36 @@ static void format_v2_is_read(struct kunit *test)
 		.devid		= PCI_DEVID(1, PCI_DEVFN(31, 7)),
 		.vendor		= 0x1af4,
 		.device		= 0x1110,
+		.flags		= PCI_LU_DEV_SRIOV,
 		.addresses	= { 0xfe800000, 0xfe801000, 0x0000000c, 0x40, 0, 0 },
+		.sriov		= {
+			.ctrl		= 0x19,
+			.initial_vfs	= 7,
+			.total_vfs	= 7,
+			.num_vfs	= 2,
+			.offset		= 0x80,
+			.stride		= 1,
+			.vf_device	= 0x1234,
+			.page_size	= 1,
+			.addresses	= { 0xfd00000c, 0x41, 0, 0, 0, 0x12345678 },
+		},
+	};
+	static const struct pci_lu_dev_ser virtual = {
+		.segment	= 1,
+		.devid		= PCI_DEVID(2, PCI_DEVFN(15, 7)),
+		.vendor		= 0x1af4,
+		.device		= 0x1234,
+		.flags		= PCI_LU_DEV_VIRTFN,
 	};
 	struct lists *lists = test->priv;
 
-	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v2");
-	memcpy(lists->list, image_of_v2, sizeof(image_of_v2));
+	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v3");
+	memcpy(lists->list, image_of_v3, sizeof(image_of_v3));
 	KUNIT_EXPECT_STREQ(test, load(test) ?: "accepted", "accepted");
 	KUNIT_EXPECT_TRUE(test, is_found(&bridge));
 	KUNIT_EXPECT_TRUE(test, is_found(&device));
-	KUNIT_EXPECT_EQ(test, count_found(), 2);
+	KUNIT_EXPECT_TRUE(test, is_found(&virtual));
+	KUNIT_EXPECT_EQ(test, count_found(), 3);
 	pci_lu_unload();
 }
 
@@ -240,7 +310,7 @@ static const struct bad_field bad_fields[] = {
 	HEAD(nr_devices, U64_MAX, "too many devices"),
 	DEV(BELOW_LOWER, devid, PCI_DEVID(1, PCI_DEVFN(31, 7)), "duplicate device"),
 	DEV(ON_ROOT, segment, 0, "duplicate device"),
-	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(2), "unknown flags"),
+	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(4), "unknown flags"),
 	DEV(ON_ROOT, flags, BIT(7), "unknown flags"),
 	DEV(LOWER, flags, 0, "bad header type"),
 	DEV(BELOW_LOWER, flags, PCI_LU_DEV_BRIDGE, "bad header type"),
@@ -256,6 +326,23 @@ static const struct bad_field bad_fields[] = {
 	DEV(BELOW_LOWER, flags, PCI_LU_DEV_ARI, "device described as a bridge"),
 	DEV(BELOW_LOWER, subordinate, 2, "device described as a bridge"),
 	DEV(BELOW_LOWER, acs_ctrl, BIT(0), "device described as a bridge"),
+	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_VIRTFN, "bridge described as a device"),
+	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_SRIOV,
+	    "SR-IOV of a device which has none"),
+	DEV(VIRTUAL, flags, PCI_LU_DEV_VIRTFN | PCI_LU_DEV_SRIOV,
+	    "SR-IOV of a device which has none"),
+	DEV(BELOW_LOWER, flags, PCI_LU_DEV_SRIOV, "bad number of virtual functions"),
+	DEV(PHYSICAL, flags, 0, "virtual functions without SR-IOV"),
+	DEV(VIRTUAL, sriov.reserved, 1, "virtual functions without SR-IOV"),
+	DEV(PHYSICAL, sriov.num_vfs, 0, "bad number of virtual functions"),
+	DEV(PHYSICAL, sriov.num_vfs, 9, "bad number of virtual functions"),
+	DEV(PHYSICAL, sriov.initial_vfs, 9, "bad number of virtual functions"),
+	DEV(PHYSICAL, sriov.ctrl, PCI_SRIOV_CTRL_MSE, "virtual functions not enabled"),
+	DEV(PHYSICAL, sriov.offset, 0, "bad requester ids of virtual functions"),
+	DEV(PHYSICAL, sriov.stride, 0, "bad requester ids of virtual functions"),
+	/* The third is the last one that there can be. */
+	DEV(PHYSICAL, sriov.stride, 0x7e40, "bad requester ids of virtual functions"),
+	DEV(PHYSICAL, sriov.reserved, 1, "reserved field of SR-IOV not zero"),
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_field, bad_fields, name);
@@ -337,8 +424,19 @@ static void full_list_is_accepted_and_freed(struct kunit *test)
 /* What the ABI promises of an entry, in other words than those of the reader. */
 static const char *broken_device(const struct pci_lu_dev_ser *dev)
 {
+	const struct pci_lu_sriov_ser *sriov = &dev->sriov;
+
+	if (dev->flags != 8 && memchr_inv(sriov, 0, sizeof(*sriov)))
+		return "SR-IOV without virtual functions";
+	if (dev->flags == 8 && (!(sriov->ctrl & 1) || sriov->reserved || !sriov->offset ||
+				!sriov->num_vfs || sriov->num_vfs > sriov->total_vfs ||
+				sriov->initial_vfs > sriov->total_vfs))
+		return "virtual functions";
+
 	switch (dev->flags) {
 	case 0:
+	case 4:
+	case 8:
 		return dev->hdr_type == 0 && dev->secondary == 0 && dev->subordinate == 0 &&
 		       dev->acs_ctrl == 0 ? NULL : "device";
 	case 1:
@@ -418,6 +516,7 @@ struct fake_path {
 	struct pci_slot			slot;
 	struct hotplug_slot		hotplug;
 	unsigned int			nr_resets;
+	struct pci_sriov		sriov;
 	struct liveupdate_flb_op_args	flb;
 };
 
@@ -496,10 +595,38 @@ static struct fake_path *fake_path(struct kunit *test)
 	return path;
 }
 
+#ifdef CONFIG_PCI_IOV
+/* Its physical function is not preserved. */
 static void is_virtual(struct fake_path *path)
 {
 	path->devs[0].is_virtfn = 1;
+	path->devs[0].physfn = &path->devs[1];
 }
+
+/* Another function than its own is preserved. */
+static void is_virtual_function_of_another(struct fake_path *path)
+{
+	pci_liveupdate_preserve(&path->devs[2]);
+	is_virtual(path);
+}
+
+/* The lowest numbered one decides about ARI. */
+static void is_not_the_lowest_physical_function(struct fake_path *path)
+{
+	/* Some are enabled */
+	memset(&path->sriov, 1, sizeof(path->sriov));
+	path->sriov.dev = &path->devs[1];
+	path->devs[0].is_physfn = 1;
+	path->devs[0].sriov = &path->sriov;
+}
+
+/* It has to be used together with another one. */
+static void is_linked_with_another_physical_function(struct fake_path *path)
+{
+	is_not_the_lowest_physical_function(path);
+	path->sriov.dev = &path->devs[0];
+}
+#endif /* CONFIG_PCI_IOV */
 
 static void is_bridge(struct fake_path *path)
 {
@@ -545,7 +672,12 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
+#ifdef CONFIG_PCI_IOV
 	{ "virtual function",		is_virtual,				-EOPNOTSUPP },
+	{ "of another function",	is_virtual_function_of_another,		-EOPNOTSUPP },
+	{ "not the lowest function",	is_not_the_lowest_physical_function,	-EOPNOTSUPP },
+	{ "linked function",		is_linked_with_another_physical_function, -EOPNOTSUPP },
+#endif
 	{ "not an endpoint",		is_bridge,				-EOPNOTSUPP },
 	{ "disconnected",		is_disconnected,			-ENODEV },
 	{ "no path to a root bus",	is_on_a_virtual_bus,			-EOPNOTSUPP },
@@ -590,6 +722,31 @@ static void bridge_is_on_the_list_while_a_device_below_it_is(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->bridge));
 }
+
+#ifdef CONFIG_PCI_IOV
+static void virtual_function_keeps_its_physical_function_on_the_list(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	const struct pci_lu_ser *list = path->flb.obj;
+
+	is_virtual(path);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[1]), 0);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 2);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 3);
+	KUNIT_EXPECT_EQ(test, list->devices[0].flags, 0);
+	KUNIT_EXPECT_EQ(test, list->devices[2].flags, PCI_LU_DEV_VIRTFN);
+
+	pci_liveupdate_unpreserve(&path->devs[1]);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 3);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_outgoing(&path->devs[1]));
+
+	pci_liveupdate_unpreserve(&path->devs[0]);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->devs[1]));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->bridge));
+}
+#endif /* CONFIG_PCI_IOV */
 
 /* The first entry is the device's, the second the bridge's. */
 static void list_is_that_of_the_freeze(struct kunit *test)
@@ -858,7 +1015,7 @@ static int pci_test_init(struct kunit *test)
 
 static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(all_devices_are_found),
-	KUNIT_CASE(format_v2_is_read),
+	KUNIT_CASE(format_v3_is_read),
 	KUNIT_CASE(empty_list_is_accepted),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
 	KUNIT_CASE(bad_address_is_refused),
@@ -866,6 +1023,9 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
 	KUNIT_CASE_PARAM(what_can_not_be_preserved_is_refused, refusal_gen_params),
 	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
+#ifdef CONFIG_PCI_IOV
+	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
+#endif
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
