@@ -8,7 +8,7 @@ array the first element is altered. Structures:
     root, unit0, ref0, device0, device0.vector0     irq.h
     device0.vector0.entry                           its remapping table entry: low, high
     device0.vector0.dte                             AMD-Vi, its device table entry: interrupts
-    pci, pci.device0                                pci.h
+    pci, pci.device0, pci.device0.sriov             pci.h
     file                                            the arguments of freeze() of LUO's file:
                                                     serialized_data, see vfio_pci.h
     flb0                                            LUO's entry of the list of PCI devices
@@ -92,7 +92,7 @@ class State:
         self._altered = set()
         self._find_interrupts(root)
         self._name("pci", "pci_lu_ser", devices)
-        self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), self.get("pci.nr_devices"))
+        self._find_pci_devices()
         self._found["flb0"] = (self._layouts["luo_flb_ser"], flb)
         if translation:
             self._find_translation(translation)
@@ -118,6 +118,13 @@ class State:
                     self.get("root.nr_devices"))
         for n in range(self.get("root.nr_devices")):
             self._find_device(f"device{n}", DIRECT_MAP + self.get(f"ref{n}.blob"))
+
+    def _find_pci_devices(self):
+        nr_devices = self.get("pci.nr_devices")
+        self._array("pci.device", "pci_lu_dev_ser", self._end("pci"), nr_devices)
+        for n in range(nr_devices):
+            layout, address = self._found[f"pci.device{n}"]
+            self._name(f"pci.device{n}.sriov", "pci_lu_sriov_ser", address + layout.sriov.offset)
 
     def _find_translation(self, root):
         """Of the devices those in the first block."""

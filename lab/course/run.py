@@ -19,7 +19,7 @@ from machine import qemu
 from machine import qemulog
 from machine import symbols
 from machine import vmm
-from machine.devices import DEVICES
+from machine.devices import DEVICES, model
 from machine.iommu import IOMMUS
 
 TIMEOUT = {"boot": 60, "block": 40, "command": 40}
@@ -233,7 +233,7 @@ class Run:
     def _jump(self):
         """Start the jump; returns when the old kernel has let go of the device."""
         tail = qemulog.Tail(self.machine.log_path)
-        release = qemulog.Release(self.scenario.device, self._msi_entry())
+        release = qemulog.Release(model(self.scenario.device), self._msi_entry())
         self._start_jump()
         deadline = time.monotonic() + self._timeout("block")
         vectors = itertools.cycle(self.numbers)

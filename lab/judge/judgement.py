@@ -17,7 +17,7 @@ from judge import verdict
 from judge import virtual_machine
 from machine import qemu
 from machine import qemulog
-from machine.devices import DEVICES
+from machine.devices import DEVICES, model
 from machine.iommu import IOMMUS
 
 FROZEN = "irq_liveupdate: frozen:"
@@ -28,12 +28,13 @@ def _observe(result, window, events):
     known = [v.old for v in result.vectors if v.old]
     return rules.Observation(
         events=events, start=window.start, rearm=window.rearm, end=window.end,
-        model=scenario.device, device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
+        model=model(scenario.device), device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
         table=bound.get("table", 0), msi=bound.get("msi", {}),
         numbers=[v.number for v in result.vectors if v.old],
         messages=[(old["address"], old["data"]) for old in known],
         irtes=[old["irte"] for old in known], iommu=IOMMUS[scenario.iommu],
-        translated=translation.applies_to(scenario))
+        translated=translation.applies_to(scenario),
+        sriov=DEVICES[scenario.device].virtual_functions)
 
 
 def _can_account(result):
@@ -102,7 +103,9 @@ def _judge_program_chain(result, log):
     """The device was reset when it was set up, and not once in all updates."""
     _judge_chain(result, log, live_device.judge_rules)
     whole = Window(result.windows[0].start, None, result.windows[-1].end)
-    result.judged["reset"] = live_device.not_reset(_observe(result, whole, log.events))
+    seen = _observe(result, whole, log.events)
+    result.judged["reset"] = live_device.not_reset(seen)
+    result.judged["virtual-functions"] = live_device.virtual_functions_stay(seen)
 
 
 JUDGES = {"update": _judge_update, "crash": _judge_update, "storm": _judge_storm,

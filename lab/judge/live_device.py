@@ -16,6 +16,12 @@ RULES = ("remapping", "enable", "bus-master", "faults", "translation", "dma-entr
 # Those of which it does not matter how many updates there were
 CHAIN_RULES = ("remapping", "enable", "bus-master", "faults", "translation")
 
+# PCIe r6.0 sec 9.3.3, from the control register on: VF Enable, NumVFs and System Page Size, the
+# addresses
+SRIOV_ENABLE = 1 << 0
+SRIOV_FIXED = (0x08, 0x18)
+SRIOV_ADDRESSES, SRIOV_END = 0x1c, 0x34
+
 RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
           "pci_nvme_mmio_shutdown_set", "pci_nvme_pci_reset",
           "e1000e_core_ctrl_sw_reset", "e1000e_cb_qdev_reset_hold")
@@ -57,13 +63,35 @@ def not_reset(seen):
                    len(seen.before(*RESETS)))
 
 
+def virtual_functions_stay(seen):
+    """VF Enable is never cleared, and what it depends on is not written. Their addresses are sized
+    while their memory is off, and are the same again."""
+    if not seen.sriov:
+        return Verdict(not_judged="the device has no virtual functions")
+    control, addresses = seen.sriov, range(seen.sriov + SRIOV_ADDRESSES, seen.sriov + SRIOV_END, 4)
+    fixed = [seen.sriov + offset for offset in SRIOV_FIXED]
+    before = {offset: value for _, offset, value in seen.config_writes(seen.before())}
+    wrong, after = [], {}
+    for _, offset, value in seen.config_writes(seen.window("pci_cfg_write")):
+        if offset in fixed or offset == control and not value & SRIOV_ENABLE:
+            wrong.append(f"SR-IOV of {seen.device}: {offset - control:+#x} written {value:#x}")
+        if offset in addresses or offset == control:
+            after[offset] = value
+    wrong += [f"SR-IOV of {seen.device}: {offset - control:+#x} is {value:#x}, "
+              f"was {before[offset]:#x}"
+              for offset, value in after.items() if value != before.get(offset, value)]
+    return Verdict(wrong, before.get(control, 0) & SRIOV_ENABLE)
+
+
 def judge_rules(seen, names=RULES):
     return {name: rules.RULES[name](seen) for name in names}
 
 
 def judge(seen):
-    return judge_rules(seen) | {"reset": not_reset(seen)}
+    return judge_rules(seen) | {"reset": not_reset(seen),
+                                "virtual-functions": virtual_functions_stay(seen)}
 
 
 def judge_chain(seen):
-    return judge_rules(seen, CHAIN_RULES) | {"reset": not_reset(seen)}
+    return judge_rules(seen, CHAIN_RULES) | {"reset": not_reset(seen),
+                                             "virtual-functions": virtual_functions_stay(seen)}

@@ -23,6 +23,7 @@ RULES = {
     "foreign": "no signal to a vector which is quiet",
     "drift": "nothing drifts from one update to the next",
     "reset": "device not configured, started, stopped or reset",
+    "virtual-functions": "virtual functions never disabled",
     "guest-data": "guest: reads back what it has written",
     "guest-lost": "guest: no I/O waits for an interrupt",
     "guest-invented": "guest: no interrupt without a cause",

@@ -40,6 +40,7 @@ class Observation:
     irtes: per such vector the index of its remapping entry in the old kernel
     iommu: what the log says about interrupt remapping and DMA, see machine/iommu.py
     translated: whether DMA is translated
+    sriov: where the control register of the SR-IOV capability is, 0 if it is not used
     """
 
     events: list
@@ -56,6 +57,7 @@ class Observation:
     msi: dict = field(default_factory=dict)
     iommu: object = IOMMUS["intel"]
     translated: bool = True
+    sriov: int = 0
 
     def armed(self):
         """When the vectors were armed again, or until when they were not."""

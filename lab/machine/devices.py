@@ -34,8 +34,10 @@ def _xhci_set_up():
 
 @dataclass(frozen=True)
 class Device:
-    """A device under test; its name is QEMU's.
+    """A device under test.
 
+    model: QEMU's name of it, where that is not its name here
+    before: what it needs, as QEMU's -device takes it
     options: further options, {vectors} stands for the number of vectors
     msi: it is used with MSI, not with MSI-X
     ring: accesses to its registers that raise an interrupt, each a command of QEMU's
@@ -45,8 +47,12 @@ class Device:
     set_up: accesses to its registers after a reset, before it can be rung
     memory: accesses to memory before that
     cable: it is a network card, see machine/frames.py for the other end
+    virtual_functions: where the control register of its SR-IOV capability is, 0 if it has none
+        that are used
     """
 
+    model: str = ""
+    before: tuple = ()
     options: str = ""
     msi: bool = False
     ring: tuple = ()
@@ -54,7 +60,12 @@ class Device:
     set_up: tuple = ()
     memory: tuple = ()
     cable: bool = False
+    virtual_functions: int = 0
 
+
+# For itself and for two of four virtual functions as many queues and vectors as "nvme" has
+NVME_SRIOV = (",sriov_max_vfs=4,sriov_vq_flexible=12,sriov_vi_flexible=12"
+              ",sriov_max_vq_per_vf=6,sriov_max_vi_per_vf=6")
 
 DEVICES = {
     "ivshmem-doorbell": Device(options=",vectors={vectors},chardev=doorbell"),
@@ -70,4 +81,13 @@ DEVICES = {
                                    ("writeq", LOW_MEMORY + 8, RING_TRBS))),
     "e1000e": Device(options=",romfile=,netdev=cable", cable=True),
     "nvme": Device(options=",id=nvme0,serial=lab,max_ioqpairs=5,msix_qsize={vectors}"),
+    "nvme-sriov": Device(model="nvme", before=("nvme-subsys,id=storage",),
+                         options=",id=nvme0,subsys=storage,serial=lab,max_ioqpairs=17"
+                                 ",msix_qsize=18" + NVME_SRIOV,
+                         virtual_functions=0x128),
 }
+
+
+def model(name):
+    """QEMU's name of a device."""
+    return DEVICES[name].model or name

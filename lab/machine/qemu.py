@@ -21,7 +21,7 @@ from machine import ivshmem
 from machine import monitor
 from machine import register_doorbell
 from machine import vmm
-from machine.devices import DEVICES
+from machine.devices import DEVICES, model
 from machine.iommu import IOMMUS
 
 ROOT_PORT_SLOT = 4
@@ -143,12 +143,14 @@ class Machine:
     @staticmethod
     def _devices(config):
         device = DEVICES[config.device]
-        under_test = f"{config.device},bus=path{device.options.format(vectors=config.vectors)}"
+        under_test = (f"{model(config.device)},bus=path"
+                      f"{device.options.format(vectors=config.vectors)}")
         if any("bus=path" in other for other in config.devices):
             under_test += ",multifunction=on"
         others = [f"{each},vectors={config.vectors},chardev={name}" if name else each
                   for each, name in _named_doorbells(config)]
-        return [part for each in (under_test, *others) for part in ("-device", each)]
+        return [part for each in (*device.before, under_test, *others)
+                for part in ("-device", each)]
 
     def _disks(self, config):
         if not config.iops:

@@ -23,11 +23,20 @@ LOG = """\
 """
 
 
-def observe(log, start=20.0):
+# Two virtual functions are enabled, the control register is at 0x128
+SRIOV_LOG = """\
+1@10.000000:pci_cfg_write nvme 01:00.0 @0x144 <- 0xfe000004
+1@10.000000:pci_cfg_write nvme 01:00.0 @0x128 <- 0x10
+1@11.000000:pci_cfg_write nvme 01:00.0 @0x130 <- 0x2
+1@11.000000:pci_cfg_write nvme 01:00.0 @0x128 <- 0x19
+"""
+
+
+def observe(log, start=20.0, sriov=0):
     return rules.Observation(
         events=[event for event in map(logs.parse, log.splitlines()) if event],
         start=start, rearm=30.0, end=30.0, model="nvme", device="01:00.0", bridges=[],
-        table=0, numbers=[], messages=[], irtes=[])
+        table=0, numbers=[], messages=[], irtes=[], sriov=sriov)
 
 
 class Flight(unittest.TestCase):
@@ -42,6 +51,44 @@ class Flight(unittest.TestCase):
 
     def test_never_let_go(self):
         self.assertEqual(live_device.flight(observe(LOG, start=22.0)).total(), 0)
+
+
+class VirtualFunctions(unittest.TestCase):
+    def judged(self, *writes):
+        lines = [f"1@25.0:pci_cfg_write nvme {write}" for write in writes]
+        return live_device.virtual_functions_stay(
+            observe(SRIOV_LOG + "\n".join(lines), sriov=0x128))
+
+    def test_sized(self):
+        verdict = self.judged("01:00.0 @0x128 <- 0x11", "01:00.0 @0x144 <- 0xffffffff",
+                              "01:00.0 @0x144 <- 0xfe000004", "01:00.0 @0x128 <- 0x19")
+        self.assertFalse(verdict.broken())
+        self.assertEqual(verdict.evidence, 1)
+
+    def test_of_another_device(self):
+        self.assertFalse(self.judged("00:08.0 @0x128 <- 0x0").broken())
+
+    def test_disabled_for_a_moment(self):
+        self.assertTrue(self.judged("01:00.0 @0x128 <- 0x18", "01:00.0 @0x128 <- 0x19").broken())
+
+    def test_left_without_memory(self):
+        self.assertTrue(self.judged("01:00.0 @0x128 <- 0x11").broken())
+
+    def test_moved(self):
+        self.assertTrue(self.judged("01:00.0 @0x144 <- 0xfd000004").broken())
+
+    def test_counted(self):
+        self.assertTrue(self.judged("01:00.0 @0x130 <- 0x2").broken())
+
+    def test_page_size(self):
+        self.assertTrue(self.judged("01:00.0 @0x140 <- 0x1").broken())
+
+    def test_never_enabled(self):
+        verdict = live_device.virtual_functions_stay(observe(LOG, sriov=0x128))
+        self.assertEqual(verdict.evidence, 0)
+
+    def test_not_used(self):
+        self.assertTrue(live_device.virtual_functions_stay(observe(SRIOV_LOG)).not_judged)
 
 
 class LeftAlone(unittest.TestCase):

@@ -79,7 +79,8 @@ class Files(unittest.TestCase):
 
     def test_every_rule_has_a_name(self):
         known = {*rules.RULES, *ring_accounts.LAWS, *virtual_machine.RULES,
-                 *linux_guest.RULES, "foreign", "drift", "reset"}
+                 *linux_guest.RULES, "foreign", "drift", "reset",
+                 "virtual-functions"}
         self.assertEqual(known, set(names.RULES))
 
     def test_every_scenario_can_be_loaded(self):

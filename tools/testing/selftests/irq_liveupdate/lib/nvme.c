@@ -13,11 +13,9 @@
 
 #define TIMEOUT_MS		10000
 
-/* Of the memfd: the record, two pages per queue, then the data */
 #define SQ_PAGE(queue)		(1 + 2 * (queue))
 #define CQ_PAGE(queue)		(2 + 2 * (queue))
 #define FIRST_DATA_PAGE		SQ_PAGE(NVME_QUEUES)
-#define NR_PAGES		(FIRST_DATA_PAGE + NVME_DATA_PAGES)
 
 static void *page_of(const struct nvme *nvme, unsigned int page)
 {
@@ -31,12 +29,12 @@ static void *reg(const struct nvme *nvme, unsigned int offset)
 
 int nvme_create_memory(void)
 {
-	return dma_create(NR_PAGES);
+	return dma_create(NVME_PAGES);
 }
 
 int nvme_map_memory(struct nvme *nvme, int memfd)
 {
-	nvme->memory = dma_map(memfd, NR_PAGES);
+	nvme->memory = dma_map(memfd, NVME_PAGES);
 	nvme->record = nvme->memory;
 
 	return nvme->memory && dma_address(nvme->memory) ? 0 : -EPERM;
@@ -44,7 +42,7 @@ int nvme_map_memory(struct nvme *nvme, int memfd)
 
 int nvme_attach(struct nvme *nvme)
 {
-	return dma_attach(&nvme->dev, nvme->memory, NR_PAGES);
+	return dma_attach(&nvme->dev, nvme->memory, NVME_PAGES);
 }
 
 void *nvme_data(const struct nvme *nvme, unsigned int page)
@@ -264,6 +262,28 @@ int nvme_start(struct nvme *nvme)
 	ret = wait_ready(nvme, NVME_CSTS_READY);
 
 	return ret ? ret : create_queues(nvme);
+}
+
+static int virtualize(struct nvme *primary, unsigned int controller, __u32 action)
+{
+	struct nvme_command command = {
+		.opcode = NVME_ADMIN_VIRTUALIZE,
+		.dw10 = controller << 16 | action,
+		.dw11 = NVME_QUEUES,
+	};
+
+	return admin(primary, &command);
+}
+
+/* Gives a virtual function, which is reset by that, as much as NVME_QUEUES take. */
+int nvme_start_secondary(struct nvme *primary, unsigned int controller)
+{
+	int ret = virtualize(primary, controller, NVME_SECONDARY_ASSIGN);
+
+	if (!ret)
+		ret = virtualize(primary, controller, NVME_SECONDARY_ASSIGN | NVME_INTERRUPTS);
+
+	return ret ? ret : virtualize(primary, controller, NVME_SECONDARY_ONLINE);
 }
 
 bool nvme_running(const struct nvme *nvme)

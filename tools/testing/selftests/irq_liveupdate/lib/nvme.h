@@ -17,6 +17,8 @@
 
 #define NVME_QUEUES		6	/* queue 0 is the admin queue; vector N is of queue N */
 #define NVME_DATA_PAGES		240
+/* Of the memory: the record, two pages per queue, then the data */
+#define NVME_PAGES		(1 + 2 * NVME_QUEUES + NVME_DATA_PAGES)
 
 /* The first page of the memfd */
 struct nvme_record {
@@ -49,6 +51,7 @@ __u64 nvme_data_address(const struct nvme *nvme, unsigned int page);
 int nvme_arm(struct nvme *nvme);
 int nvme_start(struct nvme *nvme);
 bool nvme_running(const struct nvme *nvme);
+int nvme_start_secondary(struct nvme *primary, unsigned int controller);
 
 void nvme_submit(struct nvme *nvme, unsigned int queue, const struct nvme_io *io);
 __u64 nvme_wait(struct nvme *nvme, int timeout_ms, __u64 signals[NVME_QUEUES]);

@@ -78,6 +78,10 @@ static int bind_iommufd(struct vfio_dev *dev)
 		return -errno;
 
 	bind.iommufd = dev->iommufd;
+	if (dev->token) {
+		bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
+		bind.token_uuid_ptr = (__u64)dev->token;
+	}
 
 	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return -errno;

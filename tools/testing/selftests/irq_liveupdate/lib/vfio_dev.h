@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <linux/types.h>
 
+/* token: 16 bytes, of a physical or virtual function; NULL for other devices */
 struct vfio_dev {
 	char bdf[16];
+	const __u8 *token;
 	int iommufd;
 	__u32 devid;
 	int fd;
