@@ -3,32 +3,33 @@
 /**
  * DOC: PCI Live Update
  *
- * A device that is handed over to the next kernel keeps its bus mastering
- * through the kexec, and so does every bridge between it and its root bus:
- * otherwise the device could not even latch that it wanted to interrupt. The PCI
- * core knows which devices those are, tells the next kernel, and recognizes
- * them there before it changes any of their state. This file is the half
- * that hands over, liveupdate_in.c the half that takes over.
+ * A device that is handed over to the next kernel stays a bus master during the
+ * kexec, and so does every bridge between it and its root bus. Otherwise the
+ * device would lose interrupts instead of latching them. The PCI core keeps a
+ * list of these devices, passes it to the next kernel, and recognizes the
+ * devices there before it changes any of their state. This file is the half
+ * that hands over, liveupdate_in.c is the half that takes over.
  *
  * The list of devices is a LUO file-lifecycle-bound object (FLB). The file
- * handler of a driver which can preserve its devices attaches the object to
- * itself with pci_liveupdate_register_flb(), and then calls, for each device:
+ * handler of a driver that can preserve its devices attaches the object to
+ * itself with pci_liveupdate_register_flb(), and then calls for each device:
  *
  * 1. pci_liveupdate_preserve() from its preserve() callback. The device and the
  *    bridges above it are written to the list. Everything that can fail, fails
  *    here. pci_liveupdate_unpreserve() undoes that.
  *
  * 2. pci_liveupdate_freeze() from its freeze() callback. The entries of the
- *    device and the bridges are written again: since preserve() a user may
- *    have changed ACS, a driver a window.
+ *    device and the bridges are rewritten, because a user may have changed ACS
+ *    since preserve(), or a driver may have changed a window.
  *
  * 3. At shutdown pci_device_shutdown() leaves the bus mastering of all devices
  *    and bridges on the list as it is. See pci_liveupdate_outgoing().
  *
- * What follows happens in the next kernel.
+ * The following steps happen in the next kernel, see liveupdate_in.c.
  *
- * A preserved device is not removed before it is unpreserved: its driver waits
- * for the file of its user, on which LUO holds a reference.
+ * A preserved device is not removed before it is unpreserved, because its
+ * driver waits until the file of its user is closed, and LUO holds a reference
+ * on that file.
  *
  * A virtual function is preserved after its physical function. That one keeps all of
  * its virtual functions enabled through the kexec; those which are not preserved lose
@@ -60,9 +61,9 @@ DEFINE_MUTEX(pci_lu_lock);
 
 /**
  * struct pci_lu_out - The outgoing list
- * @ser:	As the next kernel gets it
- * @nr_users:	For each of its entries, how many preserved devices need it
- * @max:	How many entries there is memory for
+ * @ser:	The list as the next kernel gets it
+ * @nr_users:	For each entry, the number of preserved devices that need it
+ * @max:	Number of entries for which there is memory
  */
 struct pci_lu_out {
 	struct pci_lu_ser	*ser;
@@ -160,7 +161,7 @@ void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev)
 	}
 }
 
-/* The entry of a device which is on the list */
+/* The entry of a device that is on the list */
 static u32 pci_lu_index(struct pci_dev *pdev)
 {
 	u32 segment = pci_domain_nr(pdev->bus);
@@ -206,8 +207,8 @@ static void pci_lu_put(struct pci_dev *pdev)
 }
 
 /*
- * The root bus of a host bridge which is itself a PCI device (VMD) vanishes
- * when the driver of that device shuts it down.
+ * If a host bridge is itself a PCI device (VMD), its root bus disappears when
+ * the driver of that device shuts it down.
  */
 static bool pci_lu_root_is_pci_dev(struct pci_bus *bus)
 {
@@ -264,17 +265,21 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 	       "forbidden by the administrator" : NULL;
 }
 
-/* The driver whose devices can be handed over: why it refuses one. NULL without one. */
+/*
+ * Returns why the driver whose devices can be handed over refuses one. NULL
+ * without such a driver.
+ */
 bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
 
 /**
  * pci_liveupdate_refuses() - Why can a device not be handed over?
  * @pdev: The device
- * @reason: Where the reason goes, as a string
- * @size: Bytes there
+ * @reason: Buffer for the reason, as a string
+ * @size: Size of the buffer
  *
- * All that can be told without preserving it: not whether what it has mapped for DMA
- * is preserved, nor whether each of its interrupts can be captured. Changes nothing.
+ * Checks everything that can be checked without preserving the device. It does
+ * not check whether its DMA mappings are preserved, or whether each of its
+ * interrupts can be captured. Changes nothing.
  *
  * Context: Process context, sleeps. @pdev and the devices above it are not removed
  *          meanwhile.
@@ -301,7 +306,7 @@ bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
 }
 
 /**
- * pci_liveupdate_preserve() - Hand a device over to the next kernel
+ * pci_liveupdate_preserve() - Hand over a device to the next kernel
  * @pdev: The device
  *
  * The device and the bridges above it keep their bus mastering through the
@@ -318,10 +323,10 @@ bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
  *           behind something which does not keep its state; or if its administrator
  *           forbids it,
  *         * -ENODEV if it is disconnected,
- *         * -EBUSY if it is preserved already,
+ *         * -EBUSY if it is already preserved,
  *         * -ENOSPC if there are more devices than when the first one was
  *           preserved,
- *         * -ENOENT if the FLB is not there.
+ *         * -ENOENT if the FLB does not exist.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
@@ -355,7 +360,7 @@ refuse:
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
 
 /**
- * pci_liveupdate_unpreserve() - Take pci_liveupdate_preserve() back
+ * pci_liveupdate_unpreserve() - Undo pci_liveupdate_preserve()
  * @pdev: The device
  *
  * Context: From the unpreserve() callback of a LUO file handler, or to unwind
@@ -380,9 +385,9 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
  * ACS, ARI, bus numbers and addresses of the device and of the bridges above it
  * may have changed since pci_liveupdate_preserve().
  *
- * Context: From the freeze() callback of a LUO file handler, with nobody left who
- *          may change them. Process context, sleeps, does not allocate memory.
- *          There is nothing to undo in unfreeze().
+ * Context: From the freeze() callback of a LUO file handler, when none of these
+ *          can change any more. Process context, sleeps, does not allocate
+ *          memory. There is nothing to undo in unfreeze().
  * Return: 0 on success, -ENODEV if @pdev is disconnected. That is logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
@@ -405,7 +410,8 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_freeze);
 
 /**
- * pci_liveupdate_outgoing() - Is a device part of what is handed over?
+ * pci_liveupdate_outgoing() - Is a device handed over, or a bridge above such a
+ * device?
  * @pdev: The device
  *
  * Context: Any.
@@ -416,7 +422,7 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 	return test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
 }
 
-/* How many entries fit into the memory for @nr of them: the rest of the last page is spare. */
+/* Number of entries that fit into the memory for @nr of them, which is rounded up to pages. */
 static u32 pci_lu_capacity(u32 nr)
 {
 	size_t size = PAGE_ALIGN(struct_size_t(struct pci_lu_ser, devices, nr));
@@ -432,7 +438,7 @@ static int pci_flb_preserve(struct liveupdate_flb_op_args *args)
 	struct pci_lu_ser *ser;
 	u32 nr = 0;
 
-	/* Room for every device there is */
+	/* Memory for every existing device */
 	for_each_pci_dev(pdev)
 		nr++;
 	nr = pci_lu_capacity(min_t(u32, nr, PCI_LU_MAX_DEVICES));

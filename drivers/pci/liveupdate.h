@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * PCI live update, what the half that hands over (liveupdate.c) and the half
- * that takes over (liveupdate_in.c) share.
+ * PCI live update, shared by the half that hands over (liveupdate.c) and the
+ * half that takes over (liveupdate_in.c).
  */
 
 #ifndef _DRIVERS_PCI_LIVEUPDATE_H

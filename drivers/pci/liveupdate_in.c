@@ -7,64 +7,66 @@
  *
  * 1. The list of devices is read in a postcore_initcall; PCI host bridges are
  *    scanned at subsys_initcall or later. LUO has its own incoming data at
- *    early_initcall, and finds an incoming object by its name alone, without any
- *    file handler and long before /dev/liveupdate is opened. The reference that
- *    LUO returns is dropped at once; the references of the files keep the object
- *    until the last of them is finished. Whatever the previous kernel wrote is
- *    checked before it is used.
+ *    early_initcall, and finds an incoming object by its name alone, without
+ *    any file handler and long before /dev/liveupdate is opened. The reference
+ *    that LUO returns is dropped immediately; the references of the files keep
+ *    the object until the last file is finished. All data of the previous
+ *    kernel is checked before it is used.
  *
- * 2. Buses keep their numbers while there is a list, whatever ``pci=`` asks for:
- *    pci_liveupdate_inherit_buses(). A running device keeps the settings that its
- *    requests depend on: pci_liveupdate_recorded(). What is found beside it gets along
- *    with those: pci_liveupdate_mps().
+ * 2. Buses keep their numbers while there is a list, regardless of ``pci=``:
+ *    pci_liveupdate_inherit_buses(). A running device keeps the settings on
+ *    which its requests depend: pci_liveupdate_recorded(). Other devices get
+ *    compatible settings: pci_liveupdate_mps().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
  *    list, before its MSI and MSI-X capabilities are initialized. A device is
- *    taken over when it is at the same segment, bus, device and function, has
- *    the same vendor id, device id and header type, and every bridge above it is
- *    the recorded one with the recorded bus numbers. It is then *incoming*: it
- *    is not put to sleep, nor is the system, nobody resets its bus or slot, and
- *    only a driver that takes over running devices binds to it, see
- *    pci_liveupdate_may_bind().
+ *    taken over if it is at the same segment, bus, device and function, has the
+ *    same vendor id, device id and header type, and every bridge above it is
+ *    the recorded one with the recorded bus numbers. It is then *incoming*:
+ *    neither the device nor the system can be put to sleep, its bus or slot
+ *    cannot be reset, and only a driver that takes over running devices binds
+ *    to it, see pci_liveupdate_may_bind().
  *
  *    A physical function which had virtual functions keeps them running: its driver
  *    enables as many, and finds them as they are, see pci_iov_running(). Only those
  *    can be incoming. All of them are stopped if it has no such driver.
  *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
- *    that is a bus master, and that is not on the list at this address or does not
- *    match, has been handed over and is somewhere else now: it is stopped.
+ *    that is a bus master, but is not on the list at this address or does not
+ *    match its entry, was handed over at a different address. It is stopped.
  *
- * 4. pci_liveupdate_retrieve() from the retrieve() callback of a LUO file handler.
- *    ARI, ACS, addresses of the device and windows of the bridges are final by
- *    then, and are compared too. Function numbers above 7 are only enumerated
- *    with ARI on, so enumeration without ARI does not find such a device.
+ * 4. pci_liveupdate_retrieve() from the retrieve() callback of a LUO file
+ *    handler. ARI, ACS, addresses of the device and windows of the bridges are
+ *    final by then, and are compared as well. Function numbers above 7 are only
+ *    enumerated with ARI on, so enumeration without ARI does not find such a
+ *    device.
  *
- * 5. pci_liveupdate_finish() from the finish() callback. From then on the device
- *    is an ordinary one, and drivers that were kept from binding to it are probed.
+ * 5. pci_liveupdate_finish() from the finish() callback. From then on the
+ *    device is an ordinary one, and drivers that could not bind to it before
+ *    are probed.
  *
- * A device is *stopped* when nobody can claim it any more: bus mastering, MSI
- * and MSI-X are turned off, its interrupts are revoked, the reason is logged, and
+ * A device is *stopped* when it can no longer be claimed: bus mastering, MSI
+ * and MSI-X are disabled, its interrupts are revoked, the reason is logged, and
  * it is an ordinary device from then on. That happens
  *
  * - when the last file is finished and it was not retrieved;
- * - when it is removed, before anybody has claimed it;
- * - when LUO cannot read its sessions back, because a file handler is missing or
- *   the memory is. LUO then returns no file at all;
+ * - when it is removed before it was claimed;
+ * - when LUO cannot restore its sessions, because a file handler or memory is
+ *   missing. LUO then does not return any file;
  * - at late_initcall, when no file handler has attached itself to the list;
- * - at enumeration, when the list cannot be read: it is refused, or LUO is off
- *   (liveupdate=off, kho=off), or it has a name that is not known. Each
- *   endpoint that is a bus master is stopped then, up to late_initcall. The
- *   memory of the list is lost until the next reboot.
+ * - at enumeration, when the list cannot be read: it is refused, LUO is off
+ *   (liveupdate=off, kho=off), or its name is unknown. In this case each
+ *   endpoint that is a bus master is stopped, until late_initcall. The memory
+ *   of the list is lost until the next reboot.
  *
- * Stopping takes no lock of the device: a device that was not retrieved cannot
- * be opened, so its driver does nothing with it.
+ * Stopping does not take the lock of the device: a device that was not
+ * retrieved cannot be opened, so its driver does not access it.
  *
  * In a kernel without CONFIG_IRQ_LIVEUPDATE the devices are bus masters with MSI
  * and MSI-X disabled, until a driver resets or disables them.
  *
- * Bridges stay on: a bridge does not sleep while a device below it is awake,
- * portdrv sets bus mastering when it binds, and so does the first
+ * Bridges stay enabled: a bridge does not sleep while a device below it is
+ * awake, portdrv sets bus mastering when it binds, and so does the first
  * pci_enable_device() below the bridge.
  */
 
@@ -98,7 +100,7 @@
 static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
-/* At boot: what was handed over is not known, and nobody can claim it. */
+/* At boot: there is no list of devices, so none can be claimed. */
 VISIBLE_IF_KUNIT bool pci_lu_in_lost;
 
 /* ---- Reading the list ---- */
@@ -113,7 +115,7 @@ static unsigned long pci_lu_address_of(struct pci_dev *pdev)
 	return pci_lu_address(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
-/* Returns why the list is refused, or NULL. Nothing is trusted before. */
+/* Returns why the list is refused, or NULL. Nothing is trusted until this check. */
 static const char *pci_lu_refuse(u64 pa)
 {
 	struct pci_lu_ser *ser;
@@ -215,8 +217,8 @@ VISIBLE_IF_KUNIT void pci_lu_unload(void)
 }
 
 /*
- * LUO warns when it finishes an object that could not be retrieved. So a list
- * which is refused is retrieved as an empty one.
+ * LUO warns when it finishes an object that could not be retrieved. So a
+ * refused list is retrieved as an empty one.
  */
 int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
@@ -238,13 +240,12 @@ int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 /* ---- Enumeration ---- */
 
 /**
- * pci_liveupdate_inherit_buses() - Do buses keep the numbers which they have?
+ * pci_liveupdate_inherit_buses() - Do buses keep their numbers?
  *
- * The numbers are part of the requester ids of devices which are running.
+ * The numbers are part of the requester ids of running devices.
  *
  * Context: Process context, sleeps.
- * Return: True while a device may be found that the previous kernel has handed
- *         over.
+ * Return: True as long as a device of the previous kernel may be found.
  */
 bool pci_liveupdate_inherit_buses(void)
 {
@@ -295,22 +296,23 @@ static const struct pci_lu_dev_ser *pci_lu_find(struct pci_dev *pdev)
 	return xa_load(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
-/* What is plugged in there later did not live through the kexec. */
+/* A device that is plugged in there later was not handed over. */
 static void pci_lu_forget(struct pci_dev *pdev)
 {
 	xa_erase(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
 /**
- * pci_liveupdate_recorded() - Does a device belong to what was handed over?
- * @pdev: The device, perhaps not added yet
+ * pci_liveupdate_recorded() - Is a device handed over, or a bridge above such a
+ * device?
+ * @pdev: The device, which may not be added yet
  *
- * Such a device has requests outstanding, or forwards those of another one. What
- * they depend on must not be configured again.
+ * Such a device has outstanding requests, or forwards those of another device.
+ * Settings on which they depend must not be changed.
  *
  * Context: Process context, sleeps.
- * Return: True if @pdev is incoming, or a bridge above a recorded device, or is
- *         going to be compared with its record.
+ * Return: True if @pdev is incoming, or a bridge above a recorded device, or
+ *         will be compared with its record.
  */
 bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
@@ -323,12 +325,14 @@ bool pci_liveupdate_recorded(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_mps() - Choose the Max_Payload_Size of a device which is configured
+ * pci_liveupdate_mps() - Choose the Max_Payload_Size of a device that is being
+ * configured
  * @pdev: The device
- * @mps: What it would get otherwise, in bytes
+ * @mps: The size that it would get otherwise, in bytes
  *
- * A Root Port above a running device keeps its own. What else is found below it has to
- * accept what the port above it sends, and to send no more than that port accepts.
+ * A Root Port above a running device keeps its size. Other devices below it
+ * have to accept the payload that the port above them sends, and must not send
+ * more than that port accepts.
  *
  * Context: Process context, sleeps.
  * Return: The size in bytes, that of the port above @pdev if its Root Port is recorded.
@@ -343,7 +347,7 @@ int pci_liveupdate_mps(struct pci_dev *pdev, int mps)
 	return mps;
 }
 
-/* The device, and all that decides where in the topology it is. */
+/* Compares the device, and everything that determines its position in the topology. */
 static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 {
 	struct pci_dev *bridge = pdev;
@@ -374,8 +378,9 @@ static bool pci_lu_is_master(struct pci_dev *pdev)
 }
 
 /*
- * After a kexec, no other endpoint is a bus master before it has got a driver,
- * unless it cannot be turned off, as in host bridges and other parts of a chipset.
+ * After a kexec, no other endpoint is a bus master before a driver binds to it,
+ * unless its bus mastering cannot be disabled, as in host bridges and other
+ * parts of a chipset.
  */
 static void pci_lu_stop_stray(struct pci_dev *pdev)
 {
@@ -410,14 +415,14 @@ static void pci_lu_end_vfs(struct pci_dev *pdev)
 
 /**
  * pci_liveupdate_setup_device() - Recognize an incoming device
- * @pdev: The device which is being enumerated
+ * @pdev: The device that is being enumerated
  *
- * A device which matches what the previous kernel has recorded is incoming from
- * here on, until pci_liveupdate_finish().
+ * A device that matches its record is incoming from here on, until
+ * pci_liveupdate_finish().
  *
  * Context: From enumeration, with the bridges above @pdev enumerated, and
- *          before the MSI and MSI-X capabilities of @pdev are initialized: those
- *          are to be disabled unless @pdev is incoming. Sleeps.
+ *          before the MSI and MSI-X capabilities of @pdev are initialized,
+ *          which disables them unless @pdev is incoming. Sleeps.
  */
 void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
@@ -426,7 +431,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	dev = pci_lu_find(pdev);
-	/* Without the list, it may be the one of which something is known. */
+	/* Without the list, it may be a device for which there is a record. */
 	if (!dev && !pci_lu_in_lost)
 		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 	if (!pci_lu_in && !pci_lu_in_lost)
@@ -453,7 +458,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	/* D3 and the reset on the way back to D0 would lose its state. */
 	pm_runtime_get_noresume(&pdev->dev);
 
-	/* As pci_msi_init() and pci_msix_init() will find them. */
+	/* Find the capabilities as pci_msi_init() and pci_msix_init() will. */
 	pdev->msi_cap = pci_find_capability(pdev, PCI_CAP_ID_MSI);
 	pdev->msix_cap = pci_find_capability(pdev, PCI_CAP_ID_MSIX);
 	pci_msi_liveupdate_match(pdev);
@@ -466,8 +471,8 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
  * @pdev: The device
  *
  * Context: Any.
- * Return: True if @pdev comes from the previous kernel with its state, and is
- *         not finished yet. Always false for a bridge.
+ * Return: True if @pdev was taken over with its state, and is not finished yet.
+ *         Always false for a bridge.
  */
 bool pci_liveupdate_incoming(struct pci_dev *pdev)
 {
@@ -532,9 +537,10 @@ static int pci_lu_note_incoming(struct pci_dev *pdev, void *running)
  * pci_liveupdate_bus_running() - Is there an incoming device on or below a bus?
  * @bus: The bus
  *
- * A reset of such a bus loses the state of a device whose user may not have come
- * back yet. The reset is refused, and not the question whether one is possible:
- * VFIO decides by its answer which devices belong together.
+ * A reset of such a bus loses the state of a device whose user may not have
+ * retrieved it yet. Only the reset itself is refused, not probing whether a
+ * reset is possible, because VFIO uses the answer to determine which devices
+ * belong together.
  *
  * Context: Process context, sleeps.
  * Return: True if so.
@@ -548,8 +554,8 @@ bool pci_liveupdate_bus_running(struct pci_bus *bus)
 }
 
 /*
- * A running device that sleeps loses its state. One that does not has its configuration
- * space written when the system resumes.
+ * A running device loses its state if it sleeps. If it does not sleep, its
+ * configuration space is written when the system resumes.
  */
 VISIBLE_IF_KUNIT int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused)
 {
@@ -574,9 +580,10 @@ static struct notifier_block pci_lu_sleep_nb = {
 };
 
 /*
- * Drivers which were kept from binding to a device until it was finished. Not if it
- * has found another one, even one from which somebody is unbinding it: that takes as
- * long as the user of the device likes, and is not to be undone afterwards.
+ * Probes drivers that could not bind to a device until it was finished, unless
+ * another driver has bound to it, even if it is just being unbound from that
+ * driver: this may take as long as the user of the device likes, and must not
+ * be undone afterwards.
  */
 static void pci_lu_probe(struct work_struct *work)
 {
@@ -594,11 +601,11 @@ VISIBLE_IF_KUNIT DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
 /**
  * pci_liveupdate_may_bind() - May a driver bind to a device?
  * @pdev: The device
- * @drv:  A driver which wants to
+ * @drv:  A driver that wants to bind
  *
  * The probe() of an ordinary driver resets the device, or clears its bus
- * mastering when it finds that it does not want it. So an incoming device binds
- * only to a driver which says that it takes over running devices. The others
+ * mastering if it does not support the device. So an incoming device binds only
+ * to a driver that declares that it takes over running devices. Other drivers
  * are probed when the device is finished.
  *
  * Context: Any.
@@ -610,7 +617,7 @@ bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv)
 		return true;
 
 	set_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags);
-	/* It may have been finished meanwhile, by somebody who did not see the bit. */
+	/* The device may have been finished in the meantime by a task that did not see the bit. */
 	if (!pci_liveupdate_incoming(pdev))
 		schedule_work(&pci_lu_probe_work);
 	return false;
@@ -629,7 +636,7 @@ static const char *pci_lu_moved(const struct pci_lu_dev_ser *is,
 	return pci_lu_other_vfs(is, was);
 }
 
-/* Returns what has been configured in another way, on the device or above it, or NULL. */
+/* Returns which setting of the device or a bridge above it has changed, or NULL. */
 static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 {
 	const char *reason = NULL;
@@ -647,7 +654,7 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 }
 
 /**
- * pci_liveupdate_retrieve() - Give an incoming device back to its user
+ * pci_liveupdate_retrieve() - Return an incoming device to its user
  * @pdev: The device
  *
  * Context: From the retrieve() callback of a LUO file handler. Process context,
@@ -682,7 +689,7 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_retrieve);
 
 /**
- * pci_liveupdate_retrieved() - Has an incoming device got its user back?
+ * pci_liveupdate_retrieved() - Has an incoming device been retrieved?
  * @pdev: The device
  *
  * Context: Any.
@@ -695,8 +702,9 @@ bool pci_liveupdate_retrieved(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_retrieved);
 
 /*
- * Without the list no device becomes incoming any more. One which still is, because
- * its owner has not bound it yet, depends on what its IOMMU has left from before.
+ * Without the list no device becomes incoming any more. A device that still is
+ * incoming, because its owner has not bound it yet, depends on the IOMMU state
+ * of the previous kernel.
  */
 static void pci_lu_finish_iommus(void)
 {
@@ -728,7 +736,7 @@ static void pci_lu_finish(struct pci_dev *pdev)
 	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
 	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	iommu_liveupdate_release(&pdev->dev);
-	/* Paired with the second look of pci_liveupdate_may_bind() */
+	/* Paired with the second check in pci_liveupdate_may_bind() */
 	smp_mb__after_atomic();
 	if (test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
 		schedule_work(&pci_lu_probe_work);
@@ -737,7 +745,7 @@ static void pci_lu_finish(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_finish() - An incoming device becomes one as any other
+ * pci_liveupdate_finish() - Make an incoming device an ordinary one
  * @pdev: The device, whether it is incoming or not
  *
  * Context: From the finish() callback of a LUO file handler. Process context,
@@ -754,8 +762,8 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
 
 /*
- * Incoming until the end: bus mastering must not go away from a driver which
- * could not have bound before.
+ * The device stays incoming until the end. Otherwise a driver could bind before
+ * bus mastering is disabled, and lose it.
  */
 static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
 {
@@ -766,16 +774,16 @@ static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
 }
 
 /**
- * pci_liveupdate_stop() - Nobody can claim an incoming device any more
+ * pci_liveupdate_stop() - Stop an incoming device that can no longer be claimed
  * @pdev:   The device, whether it is incoming or not
  * @reason: Why, for the log
  *
- * Bus mastering, MSI and MSI-X are turned off, its interrupts are revoked, and it
- * becomes a device as any other. What is found at its address later, if it is
- * removed, is a new device.
+ * Bus mastering, MSI and MSI-X are disabled, its interrupts are revoked, and it
+ * becomes an ordinary device. If it is removed, a device that is found at its
+ * address later is a new one.
  *
- * Context: Process context, sleeps. Nobody else sets up interrupts of @pdev: nobody
- *          has it open, or its driver has gone.
+ * Context: Process context, sleeps. Interrupts of @pdev are not set up at the
+ *          same time, because it is not open, or has no driver any more.
  */
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 {
@@ -790,12 +798,13 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_stop);
  * pci_liveupdate_use_intx() - The driver of a device is going to use INTx
  * @pdev: The device
  *
- * A device must not use INTx while it has MSI or MSI-X enabled (PCIe r6.0 sec
- * 6.1.4), as one that was handed over still has before its driver has set
- * interrupts up. Nor does it send INTx then. That does not end with the live update
- * of the device: until it is closed, its messages wait for its driver.
+ * A device must not use INTx, and does not send it, while it has MSI or MSI-X
+ * enabled (PCIe r6.0 sec 6.1.4). This is the case for a device that was handed
+ * over until its driver has set up interrupts. It does not end with the live
+ * update of the device: until the device is closed, its messages stay reserved
+ * for its driver.
  *
- * Context: Process context. From the driver which is bound to @pdev, not while
+ * Context: Process context. From the driver that is bound to @pdev, not while
  *          it enables or disables MSI or MSI-X.
  */
 void pci_liveupdate_use_intx(struct pci_dev *pdev)
@@ -813,7 +822,7 @@ static void pci_lu_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 		pci_lu_stop(pdev, reason);
 }
 
-/* Nobody can claim a device any more. */
+/* No device can be claimed any more. */
 static void pci_lu_give_up(const char *reason)
 {
 	struct pci_dev *pdev = NULL;
@@ -836,7 +845,7 @@ void pci_flb_finish(struct liveupdate_flb_op_args *args)
 	pci_lu_give_up("nobody has claimed it");
 }
 
-/* LUO gives no file back. */
+/* LUO does not return any file. */
 void pci_flb_abandon(struct liveupdate_flb_op_args *args)
 {
 	pci_lu_give_up("the sessions of the previous kernel cannot be read");
@@ -854,7 +863,7 @@ static struct liveupdate_flb pci_liveupdate_flb = {
  *	     Changes nothing. May sleep.
  *
  * Context: Before late_initcall. Process context, sleeps.
- * Return: 0 on success, or what liveupdate_register_flb() says.
+ * Return: 0 on success, or the error of liveupdate_register_flb().
  */
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
 				bool (*refuses)(struct pci_dev *pdev, char *reason,
@@ -878,7 +887,7 @@ static int __init pci_liveupdate_init(void)
 	else if (!liveupdate_enabled() || irq_liveupdate_handed_over())
 		pci_lu_in_lost = is_kho_boot();
 
-	/* Without the list, no device can be found for what was handed over. */
+	/* Without the list, no record can be matched with a device. */
 	if (pci_lu_in)
 		return register_pm_notifier(&pci_lu_sleep_nb);
 
@@ -887,7 +896,7 @@ static int __init pci_liveupdate_init(void)
 }
 postcore_initcall(pci_liveupdate_init);
 
-/* All devices which were there at boot have been enumerated. */
+/* All devices that were present at boot have been enumerated. */
 static int __init pci_liveupdate_enumerated(void)
 {
 	if (!pci_lu_handler_refuses)
@@ -897,7 +906,10 @@ static int __init pci_liveupdate_enumerated(void)
 
 	guard(mutex)(&pci_lu_lock);
 
-	/* What is found from here on did not live through the kexec, or had a driver. */
+	/*
+	 * A device that is found from here on was not running during the kexec,
+	 * or has had a driver.
+	 */
 	pci_lu_in_lost = false;
 	return 0;
 }

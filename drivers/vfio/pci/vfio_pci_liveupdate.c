@@ -3,79 +3,82 @@
 /**
  * DOC: vfio-pci Live Update
  *
- * The file of a vfio-pci device, opened from /dev/vfio/devices/ and bound to
- * an iommufd, can be handed over to the next kernel with LUO. The device stays a
- * bus master, is not reset, and keeps its interrupts. This file has the
- * methods of the LUO file handler, which is vfio_pci_luo.c. The PCI core decides
- * which devices are handed over, and what becomes of their interrupts
- * (drivers/pci/liveupdate.c, drivers/pci/msi/liveupdate.c).
+ * The file of a vfio-pci device, opened from /dev/vfio/devices/ and bound to an
+ * iommufd, can be handed over to the next kernel with LUO. The device stays a
+ * bus master, is not reset, and keeps its interrupts. This file has the methods
+ * of the LUO file handler in vfio_pci_luo.c. The PCI core maintains the list of
+ * devices and handles their interrupts (drivers/pci/liveupdate.c,
+ * drivers/pci/msi/liveupdate.c).
  *
- * Only plain vfio-pci is supported, because a variant driver has state of its
- * own, and only the cdev: a file that comes from a VFIO group is refused.
+ * Only vfio-pci itself is supported, because variant drivers have their own
+ * state, and only the cdev: a file from a VFIO group is refused.
  *
- * In the order in which LUO calls it:
+ * In the order in which LUO calls them:
  *
- * 1. preserve() has iommufd check what the device may reach: only memory that
- *    has been preserved before it, in the same session
- *    (drivers/iommu/iommufd/liveupdate.c). A device without an IOMMU is the risk
- *    of its user. preserve() also refuses INTx, a device that is asleep, and one that
- *    is being unbound from vfio-pci. A virtual function is preserved after its
- *    physical function, which has to be bound to vfio-pci as well. Then the device and
- *    its interrupts are preserved. From then on it cannot be attached to another
- *    address space, nor detached, and what is mapped there cannot be changed.
- *    Nothing else changes for the user.
+ * 1. preserve() has iommufd check that the DMA mappings of the device map only
+ *    memory that was preserved before it, in the same session
+ *    (drivers/iommu/iommufd/liveupdate.c). A device without an IOMMU is used at
+ *    the user's own risk. preserve() also refuses INTx, a device that is
+ *    asleep, and one that is being unbound from vfio-pci. A virtual function is
+ *    preserved after its physical function, which has to be bound to vfio-pci
+ *    as well. Then the device and its interrupts are preserved. From then on it
+ *    can neither be attached to a different address space nor be detached, and
+ *    its mappings cannot be changed. Nothing else changes for the user.
  *
- * 2. freeze() marks the device as frozen: from then on, whatever would change the
- *    set of vectors, reset the device, put it to sleep or write to its config
- *    space fails with -EBUSY, and what was in progress has ended. The mark is
- *    tested under the locks that these operations hold anyway, igate and
- *    memory_lock, and after user memory was copied: nobody who holds one of them
- *    waits for a user. Only a write to a register of config space that is not
- *    emulated takes no lock. One that is in progress at that moment may still
- *    reach the device, as may what the user writes to memory that he has mapped;
- *    no register that matters here is written in this way.
+ * 2. freeze() marks the device as frozen. From then on, operations that would
+ *    change the set of vectors, reset the device, put it to sleep or write to
+ *    its config space fail with -EBUSY, and those that were in progress have
+ *    ended. The mark is tested under locks that these operations already hold,
+ *    igate and memory_lock, and after user memory was copied, so that no holder
+ *    of these locks waits for user space. Only a write to a register of config
+ *    space that is not emulated takes no lock. If one is in progress at that
+ *    moment, it may still reach the device, like writes of the user to memory
+ *    that is mapped from the device. No register that matters here is written
+ *    in this way.
  *
  *    freeze() repeats the checks of preserve(), and captures the state of the
- *    interrupts. A freeze that fails undoes itself, because LUO calls
- *    unfreeze() only for the files whose freeze has succeeded.
+ *    interrupts. If it fails, it undoes its own changes, because LUO calls
+ *    unfreeze() only for files whose freeze has succeeded.
  *
  *    Devices that can only be reset together (a device set of VFIO) are handed
  *    over together: freeze() fails if another device of the set is open but not
- *    preserved. preserve() does not, because the other one may be preserved next,
- *    and in any session. A device of the set that nobody has open, or that is not
- *    bound to VFIO, has no user whose device could be reset by a hot reset.
+ *    preserved. preserve() does not, because the other one may be preserved
+ *    later, and in any session. A device of the set that is not open, or not
+ *    bound to VFIO, has no user who could request a hot reset.
  *
  * 3. unfreeze() and unpreserve() undo that when the update is cancelled.
  *
  * 4. retrieve(), in the next kernel, returns a new file for the device, as if
- *    its cdev had just been opened. The device has to be bound to vfio-pci by
- *    then, because LUO does not repeat a retrieve() that fails.
- *    VFIO_DEVICE_BIND_IOMMUFD enables the device, but neither resets it nor clears
- *    its bus mastering. retrieve() fails only if the device is not there or is
- *    not the same. It succeeds if the interrupts could not be taken over: the
- *    user then gets new ones.
+ *    its cdev had just been opened. The device must already be bound to
+ *    vfio-pci, because LUO does not retry a retrieve() that has failed.
+ *    VFIO_DEVICE_BIND_IOMMUFD enables the device, but neither resets it nor
+ *    clears its bus mastering. retrieve() fails only if the device is missing
+ *    or is not the same. It succeeds even if the interrupts could not be taken
+ *    over. In this case the user gets new ones.
  *
  *    An incoming device cannot be opened in any other way.
- *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours too, fails until the
- *    device is finished, and so does the reset after the last close of a neighbour.
+ *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours as well, fails
+ *    until the device is finished, and so does the reset after the last close
+ *    of a neighbour.
  *
- * 5. finish() ends the live update. A device which has mappings of the old kernel and
- *    was not attached to an address space yet is stopped: it reaches nothing any more,
- *    and its bus mastering is off. Vectors in use get their synthetic
- *    interrupts, others get them when they are requested, and stay reserved until
- *    the last close of the file. finish() and the owner's VFIO_DEVICE_BIND_IOMMUFD
- *    may come in either order; the device is incoming until both have happened. A
- *    device whose file nobody has retrieved is stopped, and so is one whose file is
- *    closed for the last time without ever having been bound. The next open of such
- *    a device resets it.
+ * 5. finish() ends the live update. A device that still uses mappings of the
+ *    old kernel, because it was not attached to an address space yet, is
+ *    stopped: its DMA is blocked, and its bus mastering is disabled. Vectors in
+ *    use get their synthetic interrupts. Others get them upon request, and stay
+ *    reserved until the last close of the file. finish() and the owner's
+ *    VFIO_DEVICE_BIND_IOMMUFD may come in either order; the device is incoming
+ *    until both have happened. If the file was not retrieved, the device is
+ *    stopped. It is also stopped if the file is closed for the last time
+ *    without ever having been bound. The next open of such a device resets it.
  *
- * When the user dies before VFIO_DEVICE_BIND_IOMMUFD, the next one gets the same
- * file from the session and binds it. When he dies later, the file stays bound to
- * his iommufd: LUO holds a reference on it until the session is finished. Then
- * the device sees an ordinary close with an ordinary reset, and starts cold. The
- * same happens if VFIO_DEVICE_BIND_IOMMUFD fails in its last step, writing its
- * result to the user. If it fails to enable the device, the device is stopped, and
- * the next VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
+ * If the user process dies before VFIO_DEVICE_BIND_IOMMUFD, the next one gets
+ * the same file from the session and binds it. If it dies later, the file stays
+ * bound to its iommufd, because LUO holds a reference on the file until the
+ * session is finished. The last reference then causes an ordinary close with an
+ * ordinary reset, and the device starts cold. The same happens if
+ * VFIO_DEVICE_BIND_IOMMUFD fails in its last step, writing its result to the
+ * user. If it fails to enable the device, the device is stopped, and the next
+ * VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
  *
  * Unbinding the device from its driver waits for its user, as always. Nobody else
  * waits for that: whoever unbinds holds the lock of the device, so nothing here
@@ -134,8 +137,8 @@ static int vfio_pci_lu_with_memory(struct vfio_pci_core_device *vdev,
  * vfio_pci_liveupdate_audit() - Compare the vectors of an incoming device
  * @vdev: The device
  *
- * After its owner has armed vectors, or taken some away: what the device has now
- * must be what the kernel believes. Logs what differs. Does nothing without
+ * Called after the owner has armed or disarmed vectors. Logs differences
+ * between the device and the kernel's cached state. Does nothing without
  * CONFIG_IRQ_LIVEUPDATE_DEBUG.
  *
  * Context: With igate held. Sleeps.
@@ -177,7 +180,7 @@ static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
 	return NULL;
 }
 
-/* Is there anything that keeps an open device from being handed over? */
+/* Is there any reason why an open device cannot be handed over? */
 static int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
 {
 	struct pci_dev *pdev = vdev->pdev;
@@ -238,7 +241,7 @@ static const char *vfio_pci_lu_refuses_open(struct vfio_device *device)
 	return vfio_pci_lu_refuses(vdev, &reason) ? reason : NULL;
 }
 
-/* What preserve() would say, without its side effects, see pci_liveupdate_refuses() */
+/* The reason that preserve() would give, without its side effects, see pci_liveupdate_refuses() */
 static const char *vfio_pci_liveupdate_refuses(struct pci_dev *pdev)
 {
 	struct vfio_device *device = vfio_liveupdate_get_device(&pdev->dev);
@@ -267,7 +270,7 @@ static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
 	return NULL;
 }
 
-/* What can only be reset together, and is in use, is handed over together. */
+/* Open devices that can only be reset together must be handed over together. */
 VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
@@ -369,7 +372,7 @@ static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	vfio_liveupdate_release_attachment(device);
 }
 
-/* Whoever unbinds the device from here on must not keep the kernel from going down. */
+/* From here on, unbinding the device must not delay the shutdown. */
 static void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen)
 {
 	lockdep_assert_held(&vdev->igate);
@@ -480,8 +483,8 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
  * @device: The device
  *
  * Context: Any.
- * Return: 0, or -EBUSY if @device was taken over from the previous kernel and is
- *         not finished: the file which its owner gets back alone can be used.
+ * Return: 0, or -EBUSY if @device was taken over from the previous kernel and
+ *         is not finished. Only the retrieved file can be used then.
  */
 int vfio_pci_liveupdate_may_open(struct vfio_device *device)
 {
@@ -558,7 +561,7 @@ void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev, bool enable
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_keep_vfs);
 
-/* Its owner has it, and LUO is done with it. */
+/* The owner has retrieved and bound it, and LUO has finished it. */
 static void vfio_pci_lu_end(struct vfio_pci_core_device *vdev)
 {
 	lockdep_assert_held(&vdev->igate);
@@ -571,7 +574,7 @@ static void vfio_pci_lu_claim(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
-	/* The state which close restores must not include bus mastering. */
+	/* The state that close restores must not include bus mastering. */
 	pdev->saved_config_space[PCI_COMMAND / sizeof(u32)] &= ~PCI_COMMAND_MASTER;
 	kfree(vdev->pci_saved_state);
 	vdev->pci_saved_state = pci_store_saved_state(pdev);
@@ -582,10 +585,10 @@ static void vfio_pci_lu_claim(struct vfio_pci_core_device *vdev)
 	vfio_pci_lu_end(vdev);
 }
 
-/* The failure may have disabled it half, so that its next open starts it cold. */
+/* The device may be partially disabled after the failure, so its next open starts it cold. */
 static void vfio_pci_lu_stop(struct vfio_pci_core_device *vdev)
 {
-	/* Against finish() */
+	/* Serializes with finish() */
 	guard(mutex)(&vdev->igate);
 
 	pci_liveupdate_stop(vdev->pdev, "could not be enabled");
@@ -595,10 +598,10 @@ static void vfio_pci_lu_stop(struct vfio_pci_core_device *vdev)
  * vfio_pci_liveupdate_enable() - vfio_pci_core_enable() for any device
  * @vdev: The device, which is being opened
  *
- * A device which runs before its first open is stopped if that fails.
+ * If this fails, a device that was running before its first open is stopped.
  *
  * Context: With the lock of the device set held.
- * Return: What vfio_pci_core_enable() says.
+ * Return: The result of vfio_pci_core_enable().
  */
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 {
@@ -622,8 +625,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
  * vfio_pci_liveupdate_release() - The owner of a retrieved file has closed it
  * @device: The device
  *
- * Only after LUO is done with the file, because LUO holds a reference on it. What is
- * still reserved for vectors that the owner never requested is released.
+ * Called only after LUO has finished the file, because LUO holds a reference on
+ * it. Releases the reservations of vectors that the owner never requested.
  *
  * Context: Process context, sleeps.
  */
@@ -638,15 +641,15 @@ void vfio_pci_liveupdate_release(struct vfio_device *device)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_release);
 
-/* Only of a file which was retrieved, see vfio_pci_luo_finish() */
+/* Called only for a retrieved file, see vfio_pci_luo_finish() */
 static void vfio_pci_liveupdate_finish(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(vfio_liveupdate_device(args->file));
 
-	/* Against VFIO_DEVICE_SET_IRQS and the end of VFIO_DEVICE_BIND_IOMMUFD */
+	/* Serializes with VFIO_DEVICE_SET_IRQS and the end of VFIO_DEVICE_BIND_IOMMUFD */
 	guard(mutex)(&vdev->igate);
 
-	/* What the owner has not requested yet waits for him, see vfio_pci_liveupdate_release(). */
+	/* Vectors that are not requested yet stay reserved, see vfio_pci_liveupdate_release(). */
 	irq_liveupdate_finish(&vdev->pdev->dev);
 	iommu_liveupdate_close(&vdev->pdev->dev);
 	vdev->finished = true;
@@ -664,7 +667,7 @@ static struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 };
 
 /**
- * vfio_pci_liveupdate_init() - Let the devices of a driver be handed over
+ * vfio_pci_liveupdate_init() - Enable the handover of the devices of a driver
  * @drv: The vfio-pci driver, which is registered
  *
  * Context: From the init function of the driver. Sleeps.
@@ -672,7 +675,7 @@ static struct liveupdate_file_ops vfio_pci_liveupdate_ops = {
 void vfio_pci_liveupdate_init(struct pci_driver *drv)
 {
 	vfio_pci_lu_driver = drv;
-	/* Not this module, which has the core of vfio-pci and no devices */
+	/* Not THIS_MODULE, which is the core of vfio-pci and has no devices */
 	vfio_pci_liveupdate_ops.owner = drv->driver.owner;
 	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops, vfio_pci_liveupdate_refuses);
 }

@@ -13,12 +13,12 @@ struct liveupdate_file_ops;
 
 #ifdef CONFIG_VFIO_PCI_LIVEUPDATE
 /**
- * vfio_pci_liveupdate_running() - Does a device run before its first open?
+ * vfio_pci_liveupdate_running() - Is a device running before its first open?
  * @vdev: The device
  *
  * Context: With the lock of the device set held.
- * Return: True if @vdev was taken over from the previous kernel, and nobody has
- *         bound the file yet that its owner gets back.
+ * Return: True if @vdev was taken over from the previous kernel, and the
+ *         retrieved file was not bound yet.
  */
 static inline bool vfio_pci_liveupdate_running(struct vfio_pci_core_device *vdev)
 {
@@ -27,7 +27,7 @@ static inline bool vfio_pci_liveupdate_running(struct vfio_pci_core_device *vdev
 
 /*
  * The first open of a device starts from a defined state: not a bus master, and
- * reset. A device which runs already is left as it is.
+ * reset. A device that is already running is left as it is.
  */
 static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vdev)
 {
@@ -36,9 +36,9 @@ static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vd
 }
 
 /*
- * Returns what the reset would return if it worked: -ENOTTY without a method. A
- * physical function that is not reset because of its virtual functions is not opened:
- * whoever had it before has left it running.
+ * Returns the result of probing for a reset method: -ENOTTY if there is none. A
+ * physical function that is not reset because of its virtual functions is not
+ * opened: whoever had it before has left it running.
  */
 static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
@@ -54,8 +54,9 @@ static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
  * vfio_pci_liveupdate_unregister() - A device is going to be unregistered
  * @vdev: The device
  *
- * Its driver is about to wait for the user. preserve() and freeze() refuse the
- * device from here on, so that no live update waits as well.
+ * The driver is about to wait for the user. From here on preserve() and
+ * freeze() refuse the device, so that live updates do not wait for the user as
+ * well.
  *
  * Context: With the device locked. Sleeps.
  */
