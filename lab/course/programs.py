@@ -25,11 +25,6 @@ class Programs(run.Run):
             flying = qemulog.in_flight(tail.events(), flying)
         tail.close()
 
-    def _jump_with_io(self):
-        self._hold_disk()
-        self._jump()
-        self.machine.limit_disk(self.scenario.iops)
-
     def _course(self):
         self._boot()
         self._programs("old", self.scenario.old_runs)
@@ -38,9 +33,10 @@ class Programs(run.Run):
         if self.scenario.scribble:
             self.machine.scribble()
         if self.scenario.holds_disk:
-            self._jump_with_io()
-        else:
-            self._start_jump()
+            self._hold_disk()
+        self._start_jump()
         self._wait_for_vmm("next")
+        if self.scenario.holds_disk:
+            self.machine.limit_disk(self.scenario.iops)
         self._patch(self.scenario.next_patch)
         self._programs("next", self.scenario.next_runs)

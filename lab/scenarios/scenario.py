@@ -39,8 +39,8 @@ class Scenario:
     frame_gap: of a network card, seconds from one frame to the next that it is sent
     iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
         so many I/Os a second, and what is in flight at the jump is looked at
-    holds_disk: whether the slow disk stands almost still, from before the jump until the old
-        kernel lets go of the device, so that something is in flight then
+    holds_disk: whether the slow disk stands almost still, from before the jump until the next
+        kernel runs, so that something is in flight in between
     handover: whether the VMM preserves the device as well as its counters
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device as any other
