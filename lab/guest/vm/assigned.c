@@ -114,6 +114,18 @@ int assigned_restore(struct assigned *device, const struct assigned_state *state
 	return ret ? ret : msix_restore(device);
 }
 
+/* To another virtual machine with the same memory, after msix_disconnect() */
+int assigned_connect(struct assigned *device, struct vm *vm)
+{
+	int ret;
+
+	device->vm = vm;
+	vm->device = device;
+	ret = map_bar(device);
+
+	return ret ? ret : msix_connect(device);
+}
+
 /* The first two dwords of BARs are one BAR, of 64 bits. */
 static __u32 *emulated_bar(struct assigned *device, unsigned int pos)
 {

@@ -42,6 +42,7 @@ int assigned_open(struct assigned *device, struct vm *vm);
 int assigned_power_on(struct assigned *device);
 int assigned_reset(struct assigned *device, struct vm *vm);
 int assigned_restore(struct assigned *device, const struct assigned_state *state);
+int assigned_connect(struct assigned *device, struct vm *vm);
 
 void assigned_port_read(struct assigned *device, __u16 port, void *data, size_t size);
 void assigned_port_write(struct assigned *device, __u16 port, const void *data, size_t size);
@@ -53,6 +54,8 @@ int msix_create(struct assigned *device);
 size_t msix_begin(const struct assigned *device);
 size_t msix_end(const struct assigned *device);
 int msix_set_flags(struct assigned *device, __u16 flags);
+int msix_disconnect(struct assigned *device);
+int msix_connect(struct assigned *device);
 int msix_restore(struct assigned *device);
 int msix_reset(struct assigned *device);
 void msix_read(struct assigned *device, size_t offset, void *data, size_t size);

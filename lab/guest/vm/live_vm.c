@@ -18,6 +18,8 @@
  *			device starts cold, and so does the guest
  *	-f 2		the kernel refines the frequency of the TSC meanwhile
  *	-r		there is no update, and the report is printed
+ *	-l N		N times the guest is saved, and continues in another virtual machine
+ *			of the same kernel; the report is printed
  *	-n		it is not handed over: it ends with this kernel
  *	-d		it is a service of systemd, in either kernel: after SIGHUP, SIGTERM makes
  *			it pause and end, and systemd keeps the session
@@ -54,6 +56,7 @@
 #define STATE_TOKEN	2
 #define DEVICE_TOKEN	3
 #define STALE_TSC_KHZ	1000000
+#define MOVE_US		20000		/* at most, from one move to the next */
 
 /* What is handed over beside the guest's memory */
 struct handover {
@@ -477,6 +480,39 @@ static void run(const char *bdf)
 	ksft_finished();
 }
 
+/* What the device signals meanwhile comes to the next virtual machine. */
+static void move_guest(int memory, struct handover *state)
+{
+	vm_pause(&vm);
+	check(msix_disconnect(&device), "disconnect device");
+	check(vm_save(&vm, &state->vm), "save virtual machine");
+	guest->paused(&vm, &state->pause);
+	vm_destroy(&vm);
+	check(vm_create(&vm, memory, 0), "create virtual machine");
+	check(vm_restore(&vm, &state->vm), "restore virtual machine");
+	check(assigned_connect(&device, &vm), "connect device");
+	check(vm_run(&vm), "start CPUs");
+}
+
+/* Wherever it is then */
+static void run_and_move(const char *bdf, unsigned int times)
+{
+	static struct handover state;
+	int memory = create_memfd("memory", memory_bytes);
+	unsigned int i;
+
+	ksft_set_plan(2);
+	start_guest(bdf, memory, &state);
+	for (i = 0; i < times; i++) {
+		usleep(random() % MOVE_US);
+		move_guest(memory, &state);
+	}
+	ksft_test_result(guest->does_io(&vm, guest->boot_ms), "it goes on after %u moves\n", times);
+	guest->drain(&vm);
+	guest->print(&vm, &state.pause);
+	ksft_finished();
+}
+
 static void run_until_end(const char *bdf)
 {
 	static struct handover state;
@@ -491,7 +527,7 @@ static void run_until_end(const char *bdf)
 
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-g GUEST] [-m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d BDF\n",
+	ksft_exit_fail_msg("usage: %s [-g GUEST -m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d|-l N BDF\n",
 			   program);
 }
 
@@ -500,7 +536,7 @@ int main(int argc, char *argv[])
 	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	while ((option = getopt(argc, argv, "g:m:s:c:u:b:f:rnd")) != -1) {
+	while ((option = getopt(argc, argv, "g:m:s:c:u:b:f:l:rnd")) != -1) {
 		if (option == 'g') {
 			guest = guest_of_name(optarg);
 		} else if (option == 'm') {
@@ -517,6 +553,8 @@ int main(int argc, char *argv[])
 
 	if (mode == 'r')
 		run(argv[optind]);
+	if (mode == 'l')
+		run_and_move(argv[optind], stage);
 	if (mode == 'n')
 		run_until_end(argv[optind]);
 	require_liveupdate();

@@ -145,6 +145,23 @@ static int update(struct assigned *device)
 	return ret;
 }
 
+/* From now on the eventfds remember what is signalled, until there is another machine. */
+int msix_disconnect(struct assigned *device)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < device->dev.nr_msix; i++)
+		ret = bind_eventfd(device, i, false);
+
+	return ret;
+}
+
+int msix_connect(struct assigned *device)
+{
+	return update(device);
+}
+
 static int arm(struct assigned *device)
 {
 	return vfio_dev_arm(&device->dev, 0, device->dev.nr_msix, device->eventfd);
