@@ -11,7 +11,7 @@
 #define EXCEPTIONS	32
 #define VECTORS		256
 
-#define FLAGS_RF	0x10000
+#define FLAGS_IF	0x200
 
 /* What the CPU has pushed when it calls a handler */
 struct frame {
@@ -36,17 +36,15 @@ static struct gate idt[VECTORS];
 /*
  * QEMU 11.1 forgets that it has delivered the interrupt which VMRUN injects
  * (helper_vmrun() leaves exception_index set). When the CPU next leaves its loop, with
- * -icount at the end of each slice, it delivers the vector once more, as a fault: with RF
- * set in the flags, and also while interrupts are off. That is no interrupt of anybody,
+ * -icount at the end of each slice, it delivers the vector once more, as a fault: also
+ * while interrupts are off, which no interrupt does. That is no interrupt of anybody,
  * and must not be acknowledged: a handler which waits here for its own lock hangs.
  */
-static bool is_repeated(struct frame *frame)
+static bool is_repeated(const struct frame *frame)
 {
-	if (!(frame->flags & FLAGS_RF))
+	if (frame->flags & FLAGS_IF)
 		return false;
 
-	/* Else the next interrupt could find it set. */
-	frame->flags &= ~FLAGS_RF;
 	report()->cpu[this_cpu()].repeated++;
 
 	return true;
