@@ -36,7 +36,7 @@ static inline unsigned int cpu_of(unsigned int queue)
 void fail(const char *why);
 void entry(unsigned int cpu);
 void interrupt(unsigned int vector, unsigned int cpu);
-void idt_load(void);
+void idt_load(unsigned int cpu);
 
 void apic_start(unsigned int period_ms);
 void apic_eoi(void);

@@ -93,13 +93,11 @@ static void set_gate(unsigned int vector, void (*handler)(struct frame *frame))
 	};
 }
 
-void idt_load(void)
+static void write_gates(void)
 {
 	static void (*const queue_handlers[GUEST_QUEUES])(struct frame *frame) = {
 		queue_0, queue_1, queue_2, queue_3, queue_4, queue_5,
 	};
-	__u64 base = (__u64)idt;
-	__u16 descriptor[] = { sizeof(idt) - 1, base, base >> 16, base >> 32, base >> 48 };
 	unsigned int i;
 
 	for (i = 0; i < VECTORS; i++)
@@ -109,5 +107,20 @@ void idt_load(void)
 		set_gate(QUEUE_VECTOR(i), queue_handlers[i]);
 		set_gate(OTHER_VECTOR(i), queue_handlers[i]);
 	}
+}
+
+/* Written by the first CPU alone: it may have interrupts when another one comes here. */
+void idt_load(unsigned int cpu)
+{
+	static bool is_written;
+	__u64 base = (__u64)idt;
+	__u16 descriptor[] = { sizeof(idt) - 1, base, base >> 16, base >> 32, base >> 48 };
+
+	if (!cpu) {
+		write_gates();
+		__atomic_store_n(&is_written, true, __ATOMIC_RELEASE);
+	}
+	while (!__atomic_load_n(&is_written, __ATOMIC_ACQUIRE))
+		relax();
 	asm volatile("lidt %0" : : "m" (descriptor));
 }

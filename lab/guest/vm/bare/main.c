@@ -68,7 +68,7 @@ void entry(unsigned int cpu)
 	__u64 bar;
 
 	set_this_cpu(cpu);
-	idt_load();
+	idt_load(cpu);
 	registers_set(cpu);
 	clock_start(cpu);
 	apic_start(TICK_MS);
