@@ -12,6 +12,9 @@ CPUS	?= 2#		## demo: CPUs of the old kernel
 IOMMU	?= intel#	## demo, storm: intel, amd or another machine (lab/README.md)
 MODE	?= x2apic#	## demo: xapic or x2apic
 SEED	?= 1#		## storm: seed of rings, pauses, mode, CPUs and vectors
+REVISION ?= 1#		## deb-pkg: of the package; two of them can be installed
+CONFIG	?=#		## deb-pkg: another configuration instead of Debian's
+LSMOD	?=#		## deb-pkg: only the modules in this output of lsmod
 QEMU	?=#		## QEMU 11.1 or newer, instead of the system's or Debian's
 JOBS	?= $(shell nproc)#	## parallel jobs of kernel builds
 
@@ -44,8 +47,8 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'kunit-debug&' 'scripts/kunit-run.py --flavour debug' $(STORM_TESTS) \
 	  lab-debug '$(LAB) test --build $(BUILD) --jobs 2 --debug $(DEBUG_SCENARIOS)'
 
-.PHONY: help setup systemd prepare export kernel image demo storm test test-full ci kunit \
-	fuzz coverage bench footprint series docs check clean
+.PHONY: help setup systemd prepare export kernel image deb-pkg demo storm test test-full ci \
+	kunit fuzz coverage bench footprint series docs check clean
 
 ##@ Targets
 help:		## show this list
@@ -76,6 +79,10 @@ kernel: prepare	## build the lab kernel (DEBUG=1: the debug kernel)
 image: kernel	## build the initramfs of the lab's guests
 	@scripts/build-initramfs.sh
 	@scripts/layouts.py
+
+deb-pkg: prepare	## build an installable kernel from Debian's configuration, as a package
+	@scripts/setup.sh package
+	@scripts/deb-pkg.sh
 
 demo: image	## a guest, then a device, across one kexec, handover off and on: tables and a page
 	@scripts/build-kernel.sh kvm

@@ -14,12 +14,14 @@ PACKAGES="
 "
 CHECK_PACKAGES="pylint python3-git python3-ply python3-sphinx shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
+PACKAGE_PACKAGES="debhelper dpkg-dev kmod libdw-dev"
 
 case ${1:-} in
 check)	PACKAGES="$PACKAGES $CHECK_PACKAGES" ;;
 full)	PACKAGES="$PACKAGES $FULL_PACKAGES" ;;
+package) PACKAGES="$PACKAGES $PACKAGE_PACKAGES" ;;
 '')	;;
-*)	die "usage: ${0##*/} [check|full]" ;;
+*)	die "usage: ${0##*/} [check|full|package]" ;;
 esac
 
 command -v dpkg-query >/dev/null || {

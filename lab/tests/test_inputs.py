@@ -76,6 +76,29 @@ class KernelSource(InFolder):
                 self.assertEqual(unpacked.stdout.decode(), MAKEFILE.format(7, 3, ""))
 
 
+class Package(InFolder):
+    """What a package cannot be made of is refused before anything is built."""
+
+    def refused(self, **variables):
+        text, ok, _ = self.script("deb-pkg.sh", **variables)
+        self.assertFalse(ok)
+        self.assertFalse(os.path.exists(self.path("build", "package")))
+        return text
+
+    def test_revision_is_part_of_a_name(self):
+        for revision in ("1_2", "a b", "A"):
+            self.assertIn(f"REVISION={revision}: ", self.refused(REVISION=revision))
+
+    def test_kernel_tree_is_missing(self):
+        self.assertIn("make prepare", self.refused())
+
+    def test_configuration_is_missing(self):
+        os.makedirs(self.path("build", "linux"))
+        with open(self.path("build", "linux", "Makefile"), "w"):
+            pass
+        self.assertIn("no such file", self.refused(CONFIG=self.path("none")))
+
+
 @unittest.skipUnless(shutil.which("dpkg-deb"), "needs dpkg-deb")
 class PinnedPackages(InFolder):
     """Judged by inputs.sh, copied beside a lock file of the test's own."""
