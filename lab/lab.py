@@ -81,6 +81,9 @@ def _demand_patchable(build, chosen):
 
 
 def _execute(chosen, build, echo=False):
+    unbuilt = build.unbuilt_package(chosen.flavours())
+    if unbuilt:
+        sys.exit(f"{chosen.name}: needs {unbuilt}, then make systemd image")
     _demand_ready(build, chosen.flavours(), (chosen.image,))
     _demand_patchable(build, [chosen])
     lacking = build.lacking(chosen)
@@ -229,15 +232,17 @@ def command_test(arguments):
     build = builds.Build(arguments.build)
     chosen = _repeated([_load(name, arguments) for name in
                         arguments.scenarios or _all_scenarios(arguments)], arguments.repeat)
-    _demand_ready(build, sorted({flavour for one in chosen for flavour in one.flavours()}),
-                  sorted({one.image for one in chosen}))
-    _demand_patchable(build, chosen)
+    unbuilt = {one.name: build.unbuilt_package(one.flavours()) for one in chosen}
+    ready = [one for one in chosen if not unbuilt[one.name]]
+    _demand_ready(build, sorted({flavour for one in ready for flavour in one.flavours()}),
+                  sorted({one.image for one in ready}))
+    _demand_patchable(build, ready)
     ktap.plan(len(chosen) + 1)
     passed = [_test_judges(1)]
     build.plugin()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: build.lacking(one) or _execute_one_of_many(one, build),
-                            chosen)
+        outcomes = pool.map(lambda one: unbuilt[one.name] or build.lacking(one)
+                            or _execute_one_of_many(one, build), chosen)
         for number, (one, outcome) in enumerate(zip(chosen, outcomes), 2):
             passed.append(_say_scenario(number, one, outcome))
     ktap.say(f"{sum(passed)} of {len(passed)} passed")

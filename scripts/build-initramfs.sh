@@ -13,6 +13,9 @@
 #
 # $BUILD/systemd.img has all of initrd.img, and systemd as the first process, if
 # scripts/fetch-systemd.sh has been run.
+#
+# $BUILD/package.img is systemd.img with two revisions of the kernel package, if "make
+# deb-pkg" has built 1 and 2: dpkg has installed them.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -20,6 +23,8 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 GEN=$BUILD/gen_init_cpio
 SYSTEMD=$BUILD/systemd
+HOST=$BUILD/host
+INSTALLED=$BUILD/package/installed
 
 HEADERS="-isystem $BUILD/headers/include"
 KSELFTEST=$BUILD/selftests/installed
@@ -178,6 +183,93 @@ systemd_list()
 	initrd_list
 }
 
+# In a root that has nothing but a shell and the hook, as the user that dpkg wants to be.
+install_package()
+{
+	as_root=
+	[ "$(id -u)" = 0 ] || as_root="unshare --map-root-user"
+	$as_root dpkg --root="$INSTALLED" --log="$INSTALLED/var/log/dpkg.log" \
+		--install "$1" >>"$log" 2>&1 || {
+		cat "$log" >&2
+		die "$1 cannot be installed"
+	}
+}
+
+# One after the other, as on a host: the second is the next kernel.
+install_packages()
+{
+	old=$BUILD/kernel/package-1/package.deb
+	next=$BUILD/kernel/package-2/package.deb
+	[ -e "$old" ] && [ -e "$next" ] || return 1
+	log=$BUILD/package/dpkg.log
+	[ ! -e "$INSTALLED/boot" ] ||
+		[ -z "$(find -L "$log" -newer "$old" -newer "$next")" ] || return 0
+
+	rm -rf "$INSTALLED"
+	mkdir -p "$INSTALLED/bin" "$INSTALLED/etc/kernel/postinst.d" "$INSTALLED/var/log" \
+		 "$INSTALLED/var/lib/dpkg/info" "$INSTALLED/var/lib/dpkg/updates"
+	: >"$INSTALLED/var/lib/dpkg/status"
+	cp "$BUILD/busybox" "$INSTALLED/bin"
+	for applet in sh test run-parts ln; do
+		ln -s busybox "$INSTALLED/bin/$applet"
+	done
+	cp "$ROOT/lab/guest/systemd/zz-vmlinuz" "$INSTALLED/etc/kernel/postinst.d"
+	: >"$log"
+	install_package "$old"
+	install_package "$next"
+}
+
+# What dpkg has installed below these
+installed()
+{
+	(cd "$INSTALLED" && find "$@") | LC_ALL=C sort | while read -r name; do
+		path=$INSTALLED/$name
+		if [ -L "$path" ]; then
+			echo "slink /$name $(readlink "$path") 0777 0 0"
+		elif [ -d "$path" ]; then
+			echo "dir /$name 0755 0 0"
+		else
+			echo "file /$name $path $(stat -c %a "$path") 0 0"
+		fi
+	done
+}
+
+# What loads modules, in place of busybox' own, and zstd
+host_package()
+{
+	lib=$(echo "$HOST"/usr/lib/*-linux-gnu)
+	triplet=${lib##*/}
+
+	for dir in /bin /sbin /lib "/lib/$triplet" /lib/systemd /lib/systemd/system /etc \
+		   /etc/modules-load.d /etc/systemd /etc/systemd/system \
+		   /etc/systemd/system/sysinit.target.wants; do
+		echo "dir $dir 0755 0 0"
+	done
+	program "$HOST/usr/bin/kmod"
+	program "$HOST/usr/bin/zstd"
+	for name in depmod insmod lsmod modinfo modprobe rmmod; do
+		echo "slink /bin/$name kmod 0777 0 0"
+	done
+	# Where the kernel looks for it
+	echo "slink /sbin/modprobe ../bin/kmod 0777 0 0"
+	for path in "$lib"/lib*.so.[0-9]; do
+		echo "file /lib/$triplet/${path#"$lib"/} $(readlink -f "$path") 0755 0 0"
+	done
+	echo "file /lib/systemd/systemd-modules-load $HOST/usr/lib/systemd/systemd-modules-load 0755 0 0"
+	name=systemd-modules-load.service
+	echo "file /lib/systemd/system/$name $HOST/usr/lib/systemd/system/$name 0644 0 0"
+	echo "slink /etc/systemd/system/sysinit.target.wants/$name /lib/systemd/system/$name 0777 0 0"
+	echo "file /etc/modules-load.d/host.conf $ROOT/lab/guest/systemd/modules.conf 0644 0 0"
+}
+
+# What comes first is what the image has.
+package_list()
+{
+	host_package
+	installed boot lib/modules
+	systemd_list
+}
+
 guest_list()
 {
 	common_list "$ROOT/lab/guest/guest_init" /disk
@@ -212,3 +304,4 @@ image()
 image guest_list guest.img
 image initrd_list initrd.img
 [ ! -e "$SYSTEMD" ] || image systemd_list systemd.img
+[ ! -e "$HOST" ] || ! install_packages || image package_list package.img

@@ -1,25 +1,37 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave the packages of Debian's newest systemd, with the libraries it was built for,
-# unpacked in $BUILD/systemd: the first process of a lab guest. Nothing is installed.
+# Leave packages of Debian's newest release, each with the libraries it was built for,
+# unpacked in $BUILD/systemd: the first process of a lab guest, and in $BUILD/host: what
+# else a host has whose kernel is a package. Nothing is installed.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 SUITE=forky
-dir=$BUILD/systemd
-
-[ ! -x "$dir/usr/lib/systemd/systemd" ] || exit 0
 
 mkdir -p "$BUILD"
 tmp=$(mktemp -d "$BUILD/systemd.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-"$ROOT/scripts/apt-private.sh" --with-libraries "$SUITE" "$tmp/deb" systemd
-for deb in "$tmp"/deb/*.deb; do
-	dpkg-deb -x "$deb" "$tmp/root"
-done
-rm -rf "$dir"
-mv "$tmp/root" "$dir"
+
+# Folder, a program in it, packages
+fetch()
+{
+	dir=$BUILD/$1
+	[ ! -x "$dir/$2" ] || return 0
+	shift 2
+	"$ROOT/scripts/apt-private.sh" --with-libraries "$SUITE" "$tmp/$1" "$@"
+	for deb in "$tmp/$1"/*.deb; do
+		dpkg-deb -x "$deb" "$tmp/root"
+	done
+	rm -rf "$dir"
+	mv "$tmp/root" "$dir"
+}
+
+fetch systemd usr/lib/systemd/systemd systemd
+# kmod loads modules, udev has the service that does so at boot, and irqlu unpacks the next
+# kernel with zstd.
+fetch host usr/bin/zstd kmod udev zstd
 # shellcheck disable=SC2016
-say SYSTEMD "$(dpkg-deb -W --showformat '${Version}' "$tmp"/deb/systemd_*.deb)"
+[ ! -e "$tmp/systemd" ] ||
+	say SYSTEMD "$(dpkg-deb -W --showformat '${Version}' "$tmp"/systemd/systemd_*.deb)"

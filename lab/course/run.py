@@ -224,7 +224,8 @@ class Run:
             visit.alter(self.scenario.corrupt)
 
     def _start_jump(self):
-        self._command(f'shell kexec -s -l /next/kernel --initrd={self.next_initrd} '
+        self._command(f'shell kexec -s -l {self.scenario.next_kernel} '
+                      f'--initrd={self.next_initrd} '
                       f'--command-line="{self._parameters(1)}"')
         self._patch(self.scenario.patch)
         self.result.windows.append(Window(start=time.time()))

@@ -15,6 +15,10 @@ IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "tools/irq_liveupdate
                  "scripts/build-initramfs.sh")
 
 
+# Flavours of kernels that come out of packages, see scripts/deb-pkg.sh
+PACKAGE = "package-"
+
+
 def _newest(paths):
     """Of the files which these are or have in them."""
     files = [os.path.join(directory, name) for path in paths
@@ -51,6 +55,13 @@ class Build:
     def _has(self, flavour, option):
         with open(self._path("kernel", flavour, ".config"), encoding="utf-8") as config:
             return f"CONFIG_{option}=y\n" in config
+
+    def unbuilt_package(self, flavours):
+        """What builds the first of these kernels that is a package and was not built, or None."""
+        for flavour in flavours:
+            if flavour.startswith(PACKAGE) and not os.path.exists(self.kernel(flavour)):
+                return f"make deb-pkg REVISION={flavour.removeprefix(PACKAGE)}"
+        return None
 
     def lacking(self, scenario):
         """The first option that a scenario needs and one of its kernels does not have, or None."""

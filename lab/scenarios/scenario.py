@@ -47,7 +47,9 @@ class Scenario:
     end: the VMM's command that ends the update
     leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
     kernels: build flavours of the old and the next kernel
-    image: what the kernels have as user space: initrd, or systemd, whose first process is systemd
+    image: what the kernels have as user space: initrd, or systemd, whose first process is systemd,
+        or package, with the kernels installed as packages as well
+    next_kernel: path of the next kernel's image in the old one's user space
     guest: that of the kernel of a guest with Linux, which the old kernel's programs find with
         its initrd in /guest; none: there is no such guest
     append: further kernel parameters of the old and the next kernel
@@ -103,6 +105,7 @@ class Scenario:
     leaves_msi: bool = False
     kernels: tuple = ("lab", "lab")
     image: str = "initrd"
+    next_kernel: str = "/next/kernel"
     guest: str = ""
     append: tuple = ("", "")
     rings: int = 3

@@ -64,6 +64,15 @@ class Ready(unittest.TestCase):
             good = scenario.Scenario("patched", "", next_patch=patch)
             self.assertIsNone(self.build.unpatchable(good))
 
+    def test_package_is_not_built(self):
+        flavours = [FLAVOUR, "package-1", "package-2"]
+        self.assertEqual(self.build.unbuilt_package(flavours), "make deb-pkg REVISION=1")
+        self._file(self.build.kernel("package-1"))
+        self.assertEqual(self.build.unbuilt_package(flavours), "make deb-pkg REVISION=2")
+        self._file(self.build.kernel("package-2"))
+        self.assertIsNone(self.build.unbuilt_package(flavours))
+        self.assertIsNone(self.build.unbuilt_package(["nolu"]))
+
     def test_option_that_a_kernel_does_not_have(self):
         with open(self._file(self.build.directory, "kernel", FLAVOUR, ".config"), "w",
                   encoding="utf-8") as config:
