@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of the name by which the next kernel knows the device of a vfio-pci file, and
- * of what is said of a device that somebody asks for.
+ * Tests of the name by which the next kernel knows the device of a vfio-pci file, of
+ * what is said of a device that somebody asks for, and of writes to config space that
+ * are under way while the device is frozen.
  */
 
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kho/abi/vfio_pci.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_liveupdate.h>
 
 #include "vfio_pci_liveupdate.h"
+#include "vfio_pci_priv.h"
 
 /* As the first release has written them: what they mean never changes. */
 static const struct known_name {
@@ -149,6 +157,125 @@ static void open_device_of_a_set_is_not_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
 }
 
+/* A device whose config space is an array with the capability of MSI, and who writes to it. */
+#define CAP	0x50
+#define FLAGS	(CAP + PCI_MSI_FLAGS)
+
+struct fake_config {
+	u8				config[PCI_CFG_SPACE_SIZE];
+	struct pci_bus			bus;
+	struct pci_dev			pdev;
+	struct vfio_pci_core_device	vdev;
+	struct mm_struct		*mm;
+	char __user			*value;
+	struct completion		begun;
+	struct completion		ended;
+	ssize_t				result;
+};
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	struct fake_config *fake = container_of(bus, struct fake_config, bus);
+
+	*val = 0;
+	memcpy(val, &fake->config[where], size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	struct fake_config *fake = container_of(bus, struct fake_config, bus);
+
+	memcpy(&fake->config[where], &val, size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+static void free_config(void *vdev)
+{
+	vfio_config_free(vdev);
+}
+
+static struct fake_config *fake_config(struct kunit *test)
+{
+	struct fake_config *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct vfio_pci_core_device *vdev;
+	unsigned long address;
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
+	fake->config[PCI_CAPABILITY_LIST] = CAP;
+	fake->config[CAP] = PCI_CAP_ID_MSI;
+	fake->config[FLAGS] = PCI_MSI_FLAGS_ENABLE;
+	fake->bus.ops = &config_ops;
+	fake->pdev.bus = &fake->bus;
+	fake->pdev.cfg_size = PCI_CFG_SPACE_SIZE;
+	fake->pdev.dev.init_name = "fake";
+
+	vdev = &fake->vdev;
+	vdev->pdev = &fake->pdev;
+	vdev->irq_type = VFIO_PCI_MSI_IRQ_INDEX;
+	mutex_init(&vdev->igate);
+	init_rwsem(&vdev->memory_lock);
+	KUNIT_ASSERT_EQ(test, vfio_config_init(vdev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_config, vdev), 0);
+
+	address = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)address));
+	fake->value = (char __user *)address;
+	fake->mm = current->mm;
+	init_completion(&fake->begun);
+	init_completion(&fake->ended);
+	return fake;
+}
+
+static int write_flags(void *data)
+{
+	struct fake_config *fake = data;
+	loff_t pos = FLAGS;
+
+	kthread_use_mm(fake->mm);
+	complete(&fake->begun);
+	fake->result = vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(u16), &pos, true);
+	kthread_unuse_mm(fake->mm);
+	complete(&fake->ended);
+	return 0;
+}
+
+/* Returns when the writer waits for igate, which the caller holds, or has ended. */
+static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u16 value)
+{
+	struct task_struct *writer;
+
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &value, sizeof(value)), 0);
+	writer = kthread_run(write_flags, fake, "vfio_config");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(writer));
+	get_task_struct(writer);
+	wait_for_completion(&fake->begun);
+	while (!completion_done(&fake->ended) &&
+	       !(READ_ONCE(writer->__state) & TASK_UNINTERRUPTIBLE))
+		usleep_range(1000, 2000);
+	put_task_struct(writer);
+}
+
+static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+
+	scoped_guard(mutex, &fake->vdev.igate) {
+		start_to_write_flags(test, fake, 0);
+		fake->vdev.frozen = true;
+	}
+	wait_for_completion(&fake->ended);
+	KUNIT_EXPECT_EQ(test, fake->result, -EBUSY);
+	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
+}
+
 static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
 	KUNIT_CASE(unknown_bit_is_refused),
@@ -157,6 +284,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(preserve_does_not_wait_for_the_device_set),
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
+	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	{}
 };
 
