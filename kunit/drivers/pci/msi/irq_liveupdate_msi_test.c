@@ -348,9 +348,9 @@ static void only_the_mask_bit_is_compared(struct kunit *test)
 	struct msi_desc *desc = &fake->base.desc;
 
 	msix_prepare_msi_desc(&fake->base.pdev, desc);
-	*vector_control(fake) = 0xabcdfffe;
+	*vector_control(fake) = 0xabcdffff;
 	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), 0);
-	*vector_control(fake) |= PCI_MSIX_ENTRY_CTRL_MASKBIT;
+	*vector_control(fake) &= ~PCI_MSIX_ENTRY_CTRL_MASKBIT;
 	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), -EIO);
 }
 
