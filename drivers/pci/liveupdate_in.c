@@ -659,9 +659,9 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
  *
  * Context: From the retrieve() callback of a LUO file handler. Process context,
  *          sleeps.
- * Return: 0 on success, -ENODEV if @pdev is not incoming, or if it or the way to
- *         it is configured in another way than in the previous kernel. That is
- *         logged with its reason.
+ * Return: 0 on success, -EBUSY if it was retrieved already, -ENODEV if @pdev is not
+ *         incoming, if it had a fatal error, or if it or the way to it is configured
+ *         in another way than in the previous kernel. That is logged with its reason.
  */
 int pci_liveupdate_retrieve(struct pci_dev *pdev)
 {
@@ -673,6 +673,19 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 	if (!pci_liveupdate_incoming(pdev)) {
 		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
 				      "not taken over from the previous kernel");
+		return -ENODEV;
+	}
+
+	/* The previous kernel may have given its name to two files. The device is not refused. */
+	if (pci_liveupdate_retrieved(pdev)) {
+		pci_err(pdev, "live update: not retrieved: another file of it was\n");
+		return -EBUSY;
+	}
+
+	/* Its user would not be told. */
+	if (pci_channel_offline(pdev)) {
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+				      "a fatal error without recovery");
 		return -ENODEV;
 	}
 
@@ -814,7 +827,16 @@ void pci_liveupdate_use_intx(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_use_intx);
 
-static void pci_lu_stop_unclaimed(struct pci_dev *pdev, const char *reason)
+/**
+ * pci_liveupdate_stop_unclaimed() - Nobody can retrieve a device any more
+ * @pdev:   The device, whether it is incoming or not
+ * @reason: Why, for the log
+ *
+ * As pci_liveupdate_stop(), unless the device was retrieved.
+ *
+ * Context: Process context, sleeps.
+ */
+void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 {
 	guard(mutex)(&pci_lu_lock);
 
@@ -831,7 +853,7 @@ static void pci_lu_give_up(const char *reason)
 		pci_lu_unload();
 
 	for_each_pci_dev(pdev)
-		pci_lu_stop_unclaimed(pdev, reason);
+		pci_liveupdate_stop_unclaimed(pdev, reason);
 	pci_msi_liveupdate_finish_rest();
 	pci_msi_liveupdate_stopped();
 

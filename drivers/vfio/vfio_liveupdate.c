@@ -137,7 +137,7 @@ int vfio_liveupdate_keep_attachment(struct vfio_device *device, struct luo_sessi
 
 	err = iommufd_device_preserve(device->iommufd_device, session);
 	if (err)
-		device->preserved = false;
+		WRITE_ONCE(device->preserved, false);
 	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_keep_attachment);
@@ -151,7 +151,7 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_keep_attachment);
 void vfio_liveupdate_release_attachment(struct vfio_device *device)
 {
 	iommufd_device_unpreserve(device->iommufd_device);
-	device->preserved = false;
+	WRITE_ONCE(device->preserved, false);
 }
 EXPORT_SYMBOL_GPL(vfio_liveupdate_release_attachment);
 

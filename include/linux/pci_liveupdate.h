@@ -45,6 +45,7 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev);
 bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
+void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
 extern bool pci_lu_in_lost;

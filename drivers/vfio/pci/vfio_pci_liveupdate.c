@@ -80,6 +80,11 @@
  * user. If it fails to enable the device, the device is stopped, and the next
  * VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
  *
+ * The last close resets the device as ever, and restores the configuration that the
+ * device had at VFIO_DEVICE_BIND_IOMMUFD. Here that includes what its user had set
+ * before the live update, in Device Control for instance: what the device had before
+ * its first open in the old kernel is not handed over.
+ *
  * Unbinding the device from its driver waits for its user, as always. Nobody else
  * waits for that: whoever unbinds holds the lock of the device, so nothing here
  * takes it. An unbind that begins before freeze() makes freeze() fail. One that
@@ -263,7 +268,7 @@ static const char *vfio_pci_lu_left_out(struct vfio_device_set *dev_set)
 	lockdep_assert_held(&dev_set->lock);
 
 	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
-		if (cur->open_count && !cur->preserved)
+		if (cur->open_count && !READ_ONCE(cur->preserved))
 			return dev_name(cur->dev);
 	}
 
@@ -431,23 +436,15 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
-	/* The previous kernel may have given its name to two files. The device is not refused. */
-	if (pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev, "live update: not retrieved: another file of it was\n");
-		return -EBUSY;
-	}
+	/* Before there is a file, whose release ends what was retrieved */
+	err = pci_liveupdate_retrieve(pdev);
+	if (err)
+		return err;
 
 	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
+		pci_liveupdate_stop(pdev, "its file cannot be created");
 		return PTR_ERR(file);
-	}
-
-	/* From here on the device can be opened, so this is the last step. */
-	err = pci_liveupdate_retrieve(pdev);
-	if (err) {
-		fput(file);
-		return err;
 	}
 
 	*filep = file;

@@ -190,8 +190,8 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 	}
 
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
-	if (pdev && !pci_liveupdate_retrieved(pdev))
-		pci_liveupdate_stop(pdev, "nobody has retrieved it");
+	if (pdev)
+		pci_liveupdate_stop_unclaimed(pdev, "nobody has retrieved it");
 }
 
 static bool vfio_pci_luo_refuses(struct pci_dev *pdev, char *reason, size_t size)

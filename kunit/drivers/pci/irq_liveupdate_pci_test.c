@@ -923,6 +923,50 @@ static void failed_retrieve_of_another_device_is_no_outcome(struct kunit *test)
 	expect_outcome_of(test, pdev, NULL);
 }
 
+/* The path as the previous kernel has recorded it, and its first device as enumeration finds it */
+static struct pci_dev *fake_incoming(struct kunit *test, struct fake_path *path)
+{
+	struct pci_dev *pdev = &path->devs[0];
+	struct lists *lists = test->priv;
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
+	memcpy(lists->kept, path->flb.obj, ROOM);
+	pci_liveupdate_unpreserve(pdev);
+	KUNIT_ASSERT_NULL(test, pci_lu_load(virt_to_phys(lists->kept)));
+	/* The list has been copied, and its memory freed. */
+	lists->kept = NULL;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	return pdev;
+}
+
+/* Whatever the previous kernel says: the device belongs to the first one. */
+static void device_is_retrieved_once(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+
+	start_outcome_of(test, pdev);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -EBUSY);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_retrieved(pdev));
+	expect_outcome_of(test, pdev, NULL);
+
+	/* Nor does the end of the second file stop it. */
+	pci_liveupdate_stop_unclaimed(pdev, "nobody has retrieved it");
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+}
+
+/* As pcie_do_recovery() leaves it when the reset of its bus is refused */
+static void device_with_a_fatal_error_is_not_retrieved(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+
+	pdev->error_state = pci_channel_io_frozen;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
+}
+
 static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1033,6 +1077,8 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
+	KUNIT_CASE(device_is_retrieved_once),
+	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
 	KUNIT_CASE(outcome_is_known_without_memory),
