@@ -186,7 +186,7 @@ static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
 }
 
 /* Is there any reason why an open device cannot be handed over? */
-static int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
+VISIBLE_IF_KUNIT int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
@@ -297,7 +297,7 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 }
 
 /* A reset of the physical function would end the virtual one. None can come any more. */
-static int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
+VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 {
 	if (!vdev->pdev->is_virtfn || vfio_pci_frozen(vdev->sriov_pf_core_dev))
 		return 0;

@@ -84,7 +84,9 @@ struct pci_dev *vfio_pci_luo_find(u64 name);
 void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
 			  const char *(*refuses)(struct pci_dev *pdev));
 #if IS_ENABLED(CONFIG_KUNIT)
+int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason);
 int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev);
+int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev);
 u64 vfio_pci_luo_pack(u32 segment, u16 devid);
 bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid);
 #endif

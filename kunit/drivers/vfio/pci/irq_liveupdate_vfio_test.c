@@ -276,6 +276,83 @@ static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
 }
 
+/* A physical function, and a virtual one of it. Both are awake. */
+static struct fake_set *fake_functions(struct kunit *test)
+{
+	struct fake_set *set = fake_set(test);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(set->vdevs); i++) {
+		mutex_init(&set->vdevs[i].igate);
+		init_rwsem(&set->vdevs[i].memory_lock);
+		set->vdevs[i].irq_type = VFIO_PCI_NUM_IRQS;
+	}
+	set->pdevs[1].is_virtfn = 1;
+	set->vdevs[1].sriov_pf_core_dev = &set->vdevs[0];
+	return set;
+}
+
+/* Their number is part of what freeze() records. */
+static void frozen_function_keeps_its_virtual_functions(struct kunit *test)
+{
+	struct vfio_pci_core_device *physfn = &fake_functions(test)->vdevs[0];
+
+	KUNIT_EXPECT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), 0);
+	vfio_pci_liveupdate_end_sriov(physfn);
+
+	physfn->frozen = true;
+	KUNIT_EXPECT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), -EBUSY);
+	KUNIT_EXPECT_FALSE(test, physfn->sriov_changing);
+
+	/* Its driver cannot but disable them */
+	physfn->unregistering = true;
+	KUNIT_EXPECT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), 0);
+	vfio_pci_liveupdate_end_sriov(physfn);
+}
+
+static void expect_refused(struct kunit *test, struct vfio_pci_core_device *vdev, int err,
+			   const char *expected)
+{
+	const char *reason = NULL;
+
+	guard(mutex)(&vdev->igate);
+
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_refuses(vdev, &reason), err);
+	KUNIT_EXPECT_STREQ(test, reason ?: "none", expected);
+}
+
+static void function_whose_virtual_functions_change_is_refused(struct kunit *test)
+{
+	struct vfio_pci_core_device *physfn = &fake_functions(test)->vdevs[0];
+
+	expect_refused(test, physfn, 0, "none");
+	KUNIT_ASSERT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), 0);
+	expect_refused(test, physfn, -EBUSY, "virtual functions are being enabled or disabled");
+	vfio_pci_liveupdate_end_sriov(physfn);
+	expect_refused(test, physfn, 0, "none");
+}
+
+static void virtual_function_needs_vfio_pci_on_its_physical_function(struct kunit *test)
+{
+	struct fake_set *set = fake_functions(test);
+
+	/* It has no driver */
+	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
+		       "its physical function is not bound to vfio-pci");
+	set->vdevs[1].sriov_pf_core_dev = NULL;
+	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
+		       "its physical function is not bound to vfio-pci");
+}
+
+static void virtual_function_is_frozen_after_its_physical_function(struct kunit *test)
+{
+	struct fake_set *set = fake_functions(test);
+
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[0]), 0);
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[1]), -EBUSY);
+	set->vdevs[0].frozen = true;
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[1]), 0);
+}
+
 static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
 	KUNIT_CASE(unknown_bit_is_refused),
@@ -285,6 +362,10 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
+	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
+	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
+	KUNIT_CASE(virtual_function_needs_vfio_pci_on_its_physical_function),
+	KUNIT_CASE(virtual_function_is_frozen_after_its_physical_function),
 	{}
 };
 
