@@ -23,6 +23,7 @@ from machine.devices import DEVICES, model
 from machine.iommu import IOMMUS
 
 TIMEOUT = {"boot": 60, "block": 40, "command": 40}
+LEGS = ("old", "next")
 SETTLE = 0.2
 SETTLE_TIMEOUT = 10        # for counts to stop rising
 
@@ -189,6 +190,16 @@ class Run:
             raise RunFailed(f"expected the VMM of the {role} kernel, got {hello}")
         self.result.release = hello["release"]
         self.result.online = hello["cpus"]
+        if role in LEGS:
+            self._look_at_kernel(LEGS.index(role))
+
+    def _look_at_kernel(self, leg):
+        """It is the one that the scenario wants."""
+        wanted = self.build.release(self.scenario.kernels[leg])
+        if self.result.release != wanted:
+            raise RunFailed(f"the kernel is {self.result.release}, not {wanted}")
+        if self.scenario.proof[leg]:
+            self._shell(self.scenario.proof[leg])
 
     def _check_patches(self):
         """Both, in the old kernel: who applies one later may not be able to end the run."""

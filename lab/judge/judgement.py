@@ -52,7 +52,7 @@ def _judge_update(result, log):
     result.late_calls = rules.late_calls(seen)
     if _can_account(result):
         result.accounts = ring_accounts.accounts(
-            seen, result.scenario.mode == "x2apic", result.rings, result.vectors, result.trace)
+            seen, result.scenario.x2apic(), result.rings, result.vectors, result.trace)
 
 
 def _judge_storm(result, log):

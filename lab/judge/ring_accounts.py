@@ -105,10 +105,11 @@ class _Targets:
         given, see _share_strays()
     """
 
-    def __init__(self, seen, x2apic):
+    def __init__(self, seen, unit_x2apic, cpus_x2apic):
         self.resends = {index: 0 for index in seen.irtes}
         self.donors = {index: set() for index in seen.irtes}
-        self._x2apic = x2apic
+        self._unit_x2apic = unit_x2apic
+        self._sends = self._x2apic_sends if cpus_x2apic else self._xapic_sends
         self._target = seen.iommu.target
         self._targets = {}
         self._last = {}
@@ -131,7 +132,7 @@ class _Targets:
         if id(event) in self._arrivals:
             self._arrive(self._indices.get(self._arrivals[id(event)]))
             return
-        target = self._x2apic_sends(event) if self._x2apic else self._xapic_sends(event)
+        target = self._sends(event)
         if target and is_armed:
             self._send(target)
 
@@ -142,7 +143,7 @@ class _Targets:
         if not low & IRTE_PRESENT:
             self._targets.pop(index, None)
             return
-        target = self._target(low, entry["high"], self._x2apic)
+        target = self._target(low, entry["high"], self._unit_x2apic)
         self._targets[index] = target
         self.donors[index] |= {self._last.get(target, index)} - {index}
 
@@ -190,12 +191,13 @@ def _share_strays(found, donors):
 def accounts(seen, x2apic, rings, vectors, trace):
     """One for each vector.
 
+    x2apic: whether the remapping unit is in that mode, and the CPUs of the next kernel
     rings: by vector how often it was rung
     vectors: result.Vector, with what the owner has counted and seen in the end
     trace: the next kernel's trace
     """
     sent, passed = _count(seen, seen.iommu.requests), _count(seen, seen.iommu.arrivals)
-    targets = _Targets(seen, x2apic)
+    targets = _Targets(seen, *x2apic)
     injected = injections(trace)
     found = []
     for vector, message, index in zip(vectors, seen.messages, seen.irtes):

@@ -14,6 +14,11 @@ LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "tools/irq_liveupdate", "lab/guest",
                  "scripts/build-initramfs.sh")
 
+# Of a bzImage, see Documentation/arch/x86/boot.rst: kernel_version
+RELEASE_POINTER = 0x20e
+SETUP_BYTES = 0x200
+RELEASE_BYTES = 65
+
 
 # Flavours of kernels that come out of packages, see scripts/deb-pkg.sh
 PACKAGE = "package-"
@@ -40,20 +45,35 @@ class Build:
     def image(self, name):
         return self._path(f"{name}.img")
 
+    def _of_kernel(self, flavour, *parts):
+        """That of another series, "7.2:lab", is in the build directory of that series."""
+        series, _, name = flavour.rpartition(":")
+        directory = f"{self.directory}-{series}" if series else self.directory
+        return os.path.join(directory, "kernel", name, *parts)
+
     def kernel(self, flavour):
-        return self._path("kernel", flavour, "arch", "x86", "boot", "bzImage")
+        return self._of_kernel(flavour, "arch", "x86", "boot", "bzImage")
+
+    def release(self, flavour):
+        """What uname -r says in it, by the header of its image; None if it is not built."""
+        if not os.path.exists(self.kernel(flavour)):
+            return None
+        with open(self.kernel(flavour), "rb") as image:
+            image.seek(RELEASE_POINTER)
+            image.seek(SETUP_BYTES + int.from_bytes(image.read(2), "little"))
+            return image.read(RELEASE_BYTES).split()[0].decode()
 
     def vmlinux(self, flavour):
-        return self._path("kernel", flavour, "vmlinux")
+        return self._of_kernel(flavour, "vmlinux")
 
     def symbols(self, flavour):
         return symbols.Symbols(self.map(flavour))
 
     def map(self, flavour):
-        return self._path("kernel", flavour, "System.map")
+        return self._of_kernel(flavour, "System.map")
 
     def _has(self, flavour, option):
-        with open(self._path("kernel", flavour, ".config"), encoding="utf-8") as config:
+        with open(self._of_kernel(flavour, ".config"), encoding="utf-8") as config:
             return f"CONFIG_{option}=y\n" in config
 
     def unbuilt_package(self, flavours):
@@ -63,8 +83,18 @@ class Build:
                 return f"make deb-pkg REVISION={flavour.removeprefix(PACKAGE)}"
         return None
 
+    @staticmethod
+    def built_here(scenario):
+        """The flavours that a scenario needs of this build; those of others it can do without."""
+        return [flavour for flavour in scenario.flavours() if ":" not in flavour]
+
     def lacking(self, scenario):
-        """The first option that a scenario needs and one of its kernels does not have, or None."""
+        """The first kernel of another build that a scenario needs and that is not there, or the
+        first option that one of its kernels does not have, or None."""
+        here = self.built_here(scenario)
+        for flavour in scenario.flavours():
+            if flavour not in here and not os.path.exists(self.kernel(flavour)):
+                return os.path.relpath(self.kernel(flavour), os.path.dirname(self.directory))
         for option in scenario.needs:
             if not all(self._has(flavour, option) for flavour in scenario.kernels):
                 return f"CONFIG_{option}"
@@ -91,7 +121,7 @@ class Build:
 
     def own_objects(self, flavour):
         """What a kernel has of them."""
-        paths = [self._path("kernel", flavour, name[:-1] + "o") for name in self.own_files()]
+        paths = [self._of_kernel(flavour, name[:-1] + "o") for name in self.own_files()]
         return [path for path in paths if os.path.exists(path)]
 
     def plugin(self, name="tablewatch"):

@@ -209,7 +209,8 @@ class Machine:
         arguments = [
             self._binary, "-nodefaults", "-display", "none",
             *(["-no-reboot"] if not config.crashes else []),
-            "-machine", "q35,kernel-irqchip=split", "-cpu", CPU_MODEL,
+            "-machine", "q35,kernel-irqchip=split",
+            "-cpu", ",".join((CPU_MODEL, *config.cpu)),
             *self.ACCELERATOR, "-smp", str(max(config.cpus)), "-m", config.memory,
             *iommu.arguments(config.mode),
             *(NATIVE_HOTPLUG if config.native_hotplug else ()),

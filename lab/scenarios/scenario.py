@@ -26,6 +26,7 @@ class Scenario:
         of programs or of a guest, see course/chain.py
     device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
     vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
+    cpu: further features of the CPUs, as QEMU's -cpu takes them
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
     devices: further devices of the machine, as QEMU's -device takes them; on the bus "path"
         they are functions of the device under test, and a network card with "netdev=NAME" is
@@ -46,7 +47,10 @@ class Scenario:
         session without it, if there is one, and then opens the device as any other
     end: the VMM's command that ends the update
     leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
-    kernels: build flavours of the old and the next kernel
+    kernels: build flavours of the old and the next kernel; "7.2:lab" is the one of another series,
+        without which lab.py test skips the scenario
+    across: whether lab.py test has it in the table of old and next kernels
+    proof: per kernel a shell line which succeeds only in one that is what the scenario wants, or ""
     image: what the kernels have as user space: initrd, or systemd, whose first process is systemd,
         or package, with the kernels installed as packages as well
     next_kernel: path of the next kernel's image in the old one's user space
@@ -92,6 +96,7 @@ class Scenario:
     memory: str = "1G"
     iommu: str = DEFAULT_IOMMU
     mode: str = "x2apic"
+    cpu: tuple = ()
     devices: tuple = ()
     native_hotplug: bool = False
     decoys: bool = True
@@ -104,6 +109,8 @@ class Scenario:
     end: str = "finish"
     leaves_msi: bool = False
     kernels: tuple = ("lab", "lab")
+    across: bool = False
+    proof: tuple = ("", "")
     image: str = "initrd"
     next_kernel: str = "/next/kernel"
     guest: str = ""
@@ -146,6 +153,13 @@ class Scenario:
         """Of the vectors that are used."""
         return [number for first, count in self.ranges() for number in range(first, first + count)]
 
+    def x2apic(self):
+        """Whether the remapping unit is in that mode, to which the old kernel has set it together
+        with its CPUs, and the CPUs of the next kernel, which the unit has to support."""
+        old, both = (self.mode == "x2apic" and "nox2apic" not in legs
+                     for legs in (self.append[0], " ".join(self.append)))
+        return old, both
+
     def flavours(self):
         """Of all kernels that it needs."""
         return self.kernels + ((self.guest,) if self.guest else ())
@@ -155,8 +169,11 @@ class Scenario:
 
 
 def _read(name):
+    """A file may have the cases of another one, "cases_of"."""
     with open(os.path.join(DIRECTORY, name + ".toml"), "rb") as f:
-        return tomllib.load(f)
+        data = tomllib.load(f)
+    other = data.pop("cases_of", None)
+    return data | {"cases": _read(other)["cases"]} if other else data
 
 
 def load(name):

@@ -83,6 +83,21 @@ class Ready(unittest.TestCase):
             one = scenario.Scenario("one", "", kernels=(FLAVOUR, FLAVOUR), needs=needs)
             self.assertEqual(self.build.lacking(one), lacking)
 
+    def test_release_is_in_the_image(self):
+        self.assertIsNone(self.build.release("7.2:lab"))
+        with open(self.build.kernel(FLAVOUR), "wb") as image:
+            image.write(bytes(0x20e) + (0x3000).to_bytes(2, "little") + bytes(0x2ff0)
+                        + b"7.3.4-lab (lab@lab) #1 SMP\0" + bytes(100))
+        self.assertEqual(self.build.release(FLAVOUR), "7.3.4-lab")
+
+    def test_kernel_of_another_series(self):
+        one = scenario.Scenario("one", "", kernels=(FLAVOUR, f"7.2:{FLAVOUR}"))
+        path = self.build.kernel("7.2:lab")
+        self.assertEqual(path, self.build.kernel(FLAVOUR).replace("/build/", "/build-7.2/"))
+        self.assertEqual(self.build.lacking(one), "build-7.2/kernel/lab/arch/x86/boot/bzImage")
+        self._file(path)
+        self.assertIsNone(self.build.lacking(one))
+
 
 if __name__ == "__main__":
     unittest.main()

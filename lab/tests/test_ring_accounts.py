@@ -68,12 +68,13 @@ def observe(log, **changes):
 
 class FromLog(unittest.TestCase):
     log = LOG
+    x2apic_low, x2apic_high = "0x100220001", "0x40100"
     changes = {}
 
-    def account(self, log=None, x2apic=False):
+    def account(self, log=None, unit_x2apic=False, cpus_x2apic=False):
         vector = Vector(0, new={"irq": 26}, latched=1, counted=2, seen=2)
         seen = observe(log or self.log, **self.changes)
-        return ring_accounts.accounts(seen, x2apic, [3], [vector], TRACE)[0]
+        return ring_accounts.accounts(seen, (unit_x2apic, cpus_x2apic), [3], [vector], TRACE)[0]
 
     def test_messages(self):
         found = self.account()
@@ -99,7 +100,13 @@ class FromLog(unittest.TestCase):
                "5@103.5:apic_register_write register 0x30 = 0x100000822\n"
                "5@103.6:apic_register_write register 0x30 = 0x200000822\n"
                "5@103.7:apic_register_write register 0x30 = 0x1000008fb\n")
-        self.assertEqual(self.account(log, x2apic=True).resent, 1)
+        self.assertEqual(self.account(log, True, True).resent, 1)
+
+    def test_cpus_of_the_next_kernel_have_left_the_mode_of_the_unit(self):
+        log = (f"0@100.0:irte_write index 17 low {self.x2apic_low} high {self.x2apic_high}\n"
+               f"{high(103.5, 0, 0x1000000)}\n{low(103.6, 0, 0x22)}\n")
+        self.assertEqual(self.account(log, True, False).resent, 1)
+        self.assertEqual(self.account(log, True, True).resent, 0)
 
     def test_closed_entry_is_no_target(self):
         log = LOG + ("0@103.7:irte_write index 17 low 0x10000220000 high 0x40100\n"
@@ -109,6 +116,7 @@ class FromLog(unittest.TestCase):
 
 class FromLogOfAmdvi(FromLog):
     log = AMDVI_LOG
+    x2apic_low, x2apic_high = "0x141", "0x22"
     changes = {"iommu": IOMMUS["amd"], "device": "01:00.0", "messages": [(0xfee00000, 17)]}
 
     def test_resent_in_x2apic_mode(self):
@@ -116,7 +124,7 @@ class FromLogOfAmdvi(FromLog):
                "5@103.5:apic_register_write register 0x30 = 0x100002300000822\n"
                "5@103.6:apic_register_write register 0x30 = 0x2300000822\n"
                "5@103.7:apic_register_write register 0x30 = 0x2300000822\n")
-        self.assertEqual(self.account(log, x2apic=True).resent, 1)
+        self.assertEqual(self.account(log, True, True).resent, 1)
 
     def test_closed_entry_is_no_target(self):
         log = AMDVI_LOG + ("0@103.8:irte_write index 17 low 0x2 high 0x22\n"
@@ -140,7 +148,8 @@ class Strays(unittest.TestCase):
         vectors = [Vector(n, new={"irq": 26 + n}, counted=count, seen=1)
                    for n, count in enumerate(signals)]
         seen = observe(log, messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18])
-        return [one.invented for one in ring_accounts.accounts(seen, True, [1, 1], vectors, "")]
+        found = ring_accounts.accounts(seen, (True, True), [1, 1], vectors, "")
+        return [one.invented for one in found]
 
     def test_all_is_well(self):
         self.assertEqual(self.invented([1, 0]), [0, 0])

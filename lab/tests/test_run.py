@@ -90,12 +90,26 @@ def test_counts_which_settle():
     assert machineless()._until_settled(lambda: next(counts), 0) == 3
 
 
+HELLO = {"ok": True, "role": "next", "release": "7.3.4-lab", "cpus": 1}
+
+
 def test_cpus_are_those_of_the_guest():
     one = machineless(cpus=(3, 4))
-    one.machine.guest.reply.return_value = {"ok": True, "role": "next", "release": "7.3",
-                                            "cpus": 1}
+    one.build.release.return_value = HELLO["release"]
+    one.machine.guest.reply.return_value = HELLO
     one._wait_for_vmm("next")
     assert one.result.online == 1
+
+
+def test_kernel_is_the_one_of_the_scenario():
+    one = machineless(kernels=("7.2:lab", "lab"), proof=("", "true"))
+    one.build.release.side_effect = {"7.2:lab": "7.2.12-lab", "lab": HELLO["release"]}.get
+    one.machine.guest.reply.return_value = HELLO
+    one._wait_for_vmm("next")
+    one.machine.guest.shell.assert_called_once_with("true", mock.ANY)
+    one.machine.guest.reply.return_value = HELLO | {"role": "old"}
+    with pytest.raises(run.RunFailed, match="7.3.4-lab, not 7.2.12-lab"):
+        one._wait_for_vmm("old")
 
 
 def test_command_is_refused_with_the_expected_error_only():

@@ -45,6 +45,13 @@ class Names(unittest.TestCase):
         self.assertEqual(scenario.names(full=False), ["file.first", "file.second",
                                                       "file.second@amd", "file.third@amd"])
 
+    def test_cases_of_another_file(self):
+        with open(os.path.join(scenario.DIRECTORY, "other.toml"), "w") as f:
+            f.write('title = "o"\ncases_of = "file"\nvectors = 5\n')
+        self.assertIn("other.second@amd", scenario.names())
+        self.assertEqual([scenario.load(f"other.{case}").vectors for case in ("first", "second")],
+                         [5, 3])
+
     def test_machine_goes_before_the_rest(self):
         self.assertEqual(scenario.load("file.second").append, ("", ""))
         second = scenario.load("file.second@amd")
@@ -61,6 +68,16 @@ class Courses(unittest.TestCase):
         self.assertEqual(self.kind(old_runs=("program",)), "programs")
         self.assertEqual(self.kind(old_runs=("program",), course="program-chain"),
                          "program-chain")
+
+
+class Modes(unittest.TestCase):
+    def test_x2apic_needs_the_unit_and_both_kernels(self):
+        for append, mode, wanted in ((("", ""), "x2apic", (True, True)),
+                                     (("", "nox2apic"), "x2apic", (True, False)),
+                                     (("nox2apic", ""), "x2apic", (False, False)),
+                                     (("", ""), "xapic", (False, False))):
+            one = scenario.Scenario("name", "title", append=append, mode=mode)
+            self.assertEqual(one.x2apic(), wanted)
 
 
 class Cables(unittest.TestCase):

@@ -49,6 +49,7 @@ class Failure(unittest.TestCase):
         for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
             text.return_value = ""
         build = mock.MagicMock()
+        build.release.return_value = ""
         build.symbols().functions.return_value = [(0, 8)]
         build.symbols().address.return_value = 0
         return storm.Storm(Scenario(name="storm", title="", **changes), machine, build)
