@@ -28,6 +28,9 @@ SERIALIZER = make -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 IRQLU = mkdir -p $(BUILD)/irqlu && make -s -C $(BUILD)/linux/tools/irq_liveupdate \
 	OUTPUT=$(abspath $(BUILD))/irqlu
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
+# The kernel of the series before, with which the lab updates this one and is updated from it
+OLDER	= kernel-7.2 'LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
+	  "scripts/prepare.sh && scripts/build-kernel.sh lab"'
 STORMS	= 10
 STORMS_AMD = 3
 TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
@@ -103,9 +106,9 @@ test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
 test-full: systemd image	## all tests on all machines, the kernel's own tests, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov
+	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov debug newer
 	@mkdir -p $(BUILD)/serializer
-	@scripts/test.py $(TESTS) $(STORM_TESTS) \
+	@scripts/test.py $(OLDER) $(TESTS) $(STORM_TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --same-as kunit' \
 		chain '$(LAB) chain --length 100 --build $(BUILD)' \
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \

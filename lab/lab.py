@@ -209,6 +209,20 @@ def _say_scenario(number, chosen, outcome):
     return ok
 
 
+def _say_kernels(chosen, outcomes, build):
+    """The table of old and next kernels, if there are any of it."""
+    rows = []
+    for one, outcome in zip(chosen, outcomes):
+        if one.across:
+            releases = [build.release(flavour) or flavour for flavour in one.kernels]
+            if not isinstance(outcome, str):
+                result, checks = outcome
+                outcome = result, all(check.ok for check in checks)
+            rows.append((one, releases, outcome))
+    if rows:
+        ktap.say("\n".join(tables.across(rows)))
+
+
 def _all_scenarios(arguments):
     """The debug kernel takes ten times as long. Sabotage is about the judges, not about the
     kernel, and the first case of a file stands for the others, which have the same outcome."""
@@ -238,13 +252,15 @@ def command_test(arguments):
                   sorted({one.image for one in ready}))
     _demand_patchable(build, ready)
     ktap.plan(len(chosen) + 1)
-    passed = [_test_judges(1)]
+    passed, outcomes = [_test_judges(1)], []
     build.plugin()
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = pool.map(lambda one: unbuilt[one.name] or build.lacking(one)
-                            or _execute_one_of_many(one, build), chosen)
-        for number, (one, outcome) in enumerate(zip(chosen, outcomes), 2):
+        running_ones = pool.map(lambda one: unbuilt[one.name] or build.lacking(one)
+                                or _execute_one_of_many(one, build), chosen)
+        for number, (one, outcome) in enumerate(zip(chosen, running_ones), 2):
             passed.append(_say_scenario(number, one, outcome))
+            outcomes.append(outcome)
+    _say_kernels(chosen, outcomes, build)
     ktap.say(f"{sum(passed)} of {len(passed)} passed")
     return all(passed)
 

@@ -77,24 +77,17 @@ class Build:
             return f"CONFIG_{option}=y\n" in config
 
     def unbuilt_package(self, flavours):
-        """What builds the first of these kernels that is a package and was not built, or None."""
+        """What builds the first of these kernels that is a package and was not built, or the first
+        kernel of another series that is not there, or None."""
         for flavour in flavours:
+            if ":" in flavour and not os.path.exists(self.kernel(flavour)):
+                return os.path.relpath(self.kernel(flavour), os.path.dirname(self.directory))
             if flavour.startswith(PACKAGE) and not os.path.exists(self.kernel(flavour)):
                 return f"make deb-pkg REVISION={flavour.removeprefix(PACKAGE)}"
         return None
 
-    @staticmethod
-    def built_here(scenario):
-        """The flavours that a scenario needs of this build; those of others it can do without."""
-        return [flavour for flavour in scenario.flavours() if ":" not in flavour]
-
     def lacking(self, scenario):
-        """The first kernel of another build that a scenario needs and that is not there, or the
-        first option that one of its kernels does not have, or None."""
-        here = self.built_here(scenario)
-        for flavour in scenario.flavours():
-            if flavour not in here and not os.path.exists(self.kernel(flavour)):
-                return os.path.relpath(self.kernel(flavour), os.path.dirname(self.directory))
+        """The first option that a scenario needs and one of its kernels does not have, or None."""
         for option in scenario.needs:
             if not all(self._has(flavour, option) for flavour in scenario.kernels):
                 return f"CONFIG_{option}"

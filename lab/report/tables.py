@@ -177,6 +177,42 @@ def demo(cold, handover, checks):
     return "\n".join(lines)
 
 
+def _outcome(result):
+    """What became of the device, in a few words; of what goes wrong on purpose, what is said."""
+    scenario = result.scenario
+    if scenario.breaks:
+        return f"broken on purpose: {', '.join(scenario.breaks)}"
+    if result.flight:
+        return f"handed over, {result.flight.landed} of {result.flight.total()} I/Os in flight " \
+            "complete"
+    if scenario.expect == "handover":
+        kept = sum(bool(v.new) and not ring_accounts.changed(v) for v in result.vectors)
+        return f"handed over, {kept} of {len(result.vectors)} vectors"
+    if result.said:
+        return result.said[0]
+    return "handed over" if scenario.expect == "programs" else "cold start"
+
+
+def across(rows):
+    """Lines of a table of old and next kernels.
+
+    rows: (scenario, its two kernels, (result, whether it is right) or why there is none)
+    """
+    lines = [("scenario", "old kernel", "next kernel", "", "outcome")]
+    for scenario, releases, outcome in rows:
+        legs = [" ".join((release, append)).strip()
+                for release, append in zip(releases, scenario.append)]
+        if isinstance(outcome, str):
+            word, what = "skip", f"needs {outcome}"
+        else:
+            result, ok = outcome
+            word, what = "ok" if ok else "FAIL", _outcome(result)
+        lines.append((scenario.name, *legs, word, what))
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+            for line in lines]
+
+
 def _storm_sums(results):
     accounts = [one for result in results for one in result.accounts]
     return {"seeds": len(results)} | ring_accounts.totals(accounts)

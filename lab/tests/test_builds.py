@@ -91,12 +91,13 @@ class Ready(unittest.TestCase):
         self.assertEqual(self.build.release(FLAVOUR), "7.3.4-lab")
 
     def test_kernel_of_another_series(self):
-        one = scenario.Scenario("one", "", kernels=(FLAVOUR, f"7.2:{FLAVOUR}"))
+        flavours = (FLAVOUR, f"7.2:{FLAVOUR}")
         path = self.build.kernel("7.2:lab")
         self.assertEqual(path, self.build.kernel(FLAVOUR).replace("/build/", "/build-7.2/"))
-        self.assertEqual(self.build.lacking(one), "build-7.2/kernel/lab/arch/x86/boot/bzImage")
+        self.assertEqual(self.build.unbuilt_package(flavours),
+                         "build-7.2/kernel/lab/arch/x86/boot/bzImage")
         self._file(path)
-        self.assertIsNone(self.build.lacking(one))
+        self.assertIsNone(self.build.unbuilt_package(flavours))
 
 
 if __name__ == "__main__":
