@@ -769,7 +769,9 @@ static void amd_ir_take_over_interrupts(struct amd_iommu *iommu)
 		irq_liveupdate_refuse_unit(ser, reason);
 	else
 		irq_liveupdate_take_over(ser, iommu->ir_domain);
-	irq_liveupdate_add_unit(iommu->ir_domain);
+	/* There is none without interrupt remapping. */
+	if (iommu->ir_domain)
+		irq_liveupdate_add_unit(iommu->ir_domain);
 }
 
 static void amd_ir_take_over_unit(struct amd_iommu *iommu, u64 mode,
