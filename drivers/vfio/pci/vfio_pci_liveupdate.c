@@ -436,15 +436,24 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
-	/* Before there is a file, whose release ends what was retrieved */
-	err = pci_liveupdate_retrieve(pdev);
-	if (err)
-		return err;
+	/* The previous kernel may have given its name to two files. The device is not refused. */
+	if (pci_liveupdate_retrieved(pdev)) {
+		pci_err(pdev, "live update: not retrieved: another file of it was\n");
+		return -EBUSY;
+	}
 
+	/* Without a file, the device is not retrieved: it waits for FINISH. */
 	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
-		pci_liveupdate_stop(pdev, "its file cannot be created");
+		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
 		return PTR_ERR(file);
+	}
+
+	/* From here on the device can be opened, so this is the last step. */
+	err = pci_liveupdate_retrieve(pdev);
+	if (err) {
+		fput(file);
+		return err;
 	}
 
 	*filep = file;
