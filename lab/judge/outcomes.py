@@ -269,8 +269,9 @@ def _guest_handed_over(result):
 
 
 def _guest_restarted(result):
-    """Both guests have another clock, and the device is reset when it starts cold."""
-    cold = ("guest-clock", "reset", "enable", "bus-master")
+    """Both guests have another clock, and the device, which has no virtual functions, is reset
+    when it starts cold."""
+    cold = ("guest-clock", "reset", "enable", "bus-master", "virtual-functions")
     names = [name for name in result.judged if name not in cold]
     return [*_programs(result), _took_off(result), *rules_held(result, names)]
 
