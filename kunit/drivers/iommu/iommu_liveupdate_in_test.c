@@ -1023,8 +1023,8 @@ static void each_allocation_of_load_fails_once(struct kunit *test)
 	init_failing(test);
 	while (nth < MAX_ALLOCATIONS && load_failing(test, nth, &nr_lost))
 		nth++;
-	/* The root, and each record */
-	KUNIT_EXPECT_GE(test, nr_lost, 3);
+	/* Each record. The slab may have to allocate a page for it, which counts as well. */
+	KUNIT_EXPECT_GE(test, nr_lost, 2);
 	KUNIT_EXPECT_LT(test, nth, MAX_ALLOCATIONS);
 }
 
