@@ -20,17 +20,6 @@ set -eu
 
 CONFIGS=$ROOT/lab/configs
 
-kmake_aloud()
-{
-	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
-		LOCALVERSION="-$flavour" --no-print-directory -j"$JOBS" "$@"
-}
-
-kmake()
-{
-	kmake_aloud -s "$@"
-}
-
 # Our own files, but for the tools and the suites.
 profiled()
 {
@@ -129,6 +118,7 @@ for flavour; do
 		[ -r "$fragment" ] || die "no such flavour: $flavour"
 	done
 	out=$BUILD/kernel/$flavour
+	localversion=-$flavour
 	mkdir -p "$out"
 	# Somebody may build it beside: wait, and there is nothing left to do.
 	exec 9>"$out/.lock"

@@ -27,6 +27,7 @@ case $REVISION in
 	die "REVISION=$REVISION: digits, small letters and dots" ;;
 esac
 [ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
+localversion=-liveupdate-$REVISION
 
 # Each configuration has a folder of its own: another revision of it compiles next to nothing.
 case ${CONFIG:-} in
@@ -44,17 +45,6 @@ lab)
 	[ -r "$config" ] || die "CONFIG=$config: no such file"
 	;;
 esac
-
-kmake_aloud()
-{
-	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
-		LOCALVERSION="-liveupdate-$REVISION" --no-print-directory -j"$JOBS" "$@"
-}
-
-kmake()
-{
-	kmake_aloud -s "$@"
-}
 
 fragments()
 {

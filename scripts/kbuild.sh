@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Sourced by what builds kernels, after lib.sh. The caller has $out, where a kernel is built,
-# kmake(), which is make there, and fragments(), which prints the configuration fragments in
-# order.
+# $localversion, the end of its release, and fragments(), which prints the configuration
+# fragments in order.
 
 # Everything that would make two builds of the same source differ, or two clones
 # of the repository miss each other's compiler cache.
@@ -16,6 +16,17 @@ if command -v ccache >/dev/null; then
 	export CCACHE_BASEDIR="$BUILD" CCACHE_NOHASHDIR=1
 	export CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 fi
+
+kmake_aloud()
+{
+	make -C "$LINUX" O="$out" ARCH=x86_64 CC="$CC" HOSTCC="$CC" \
+		LOCALVERSION="$localversion" --no-print-directory -j"$JOBS" "$@"
+}
+
+kmake()
+{
+	kmake_aloud -s "$@"
+}
 
 # Compare what the fragments ask for with what Kconfig made of it. A symbol
 # that no Kconfig file knows is worth a note: the overlay may not have it yet.
