@@ -221,20 +221,28 @@ static struct rcu_work irq_lu_free_work = {
 	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_old_state),
 };
 
-/* Scans all tables, which is too much for those who wait for FINISH. */
+/*
+ * Scans all tables and waits for the units, which takes too long for FINISH, and
+ * for irq_lu_in.lock, which FINISH needs.
+ */
 static void irq_lu_report_faults(struct work_struct *work)
 {
 	struct irq_domain *d;
 	unsigned int i;
+	bool last;
 
-	guard(mutex)(&irq_lu_in.lock);
+	guard(mutex)(&irq_lu_in.units_lock);
+
+	/* What is released from now on queues this work once more. */
+	scoped_guard(mutex, &irq_lu_in.lock)
+		last = list_empty(&irq_liveupdate_incoming);
 
 	for (i = 0; i < irq_lu_in.nr_units; i++) {
 		d = irq_lu_in.units[i];
 		d->ops->liveupdate->finish(d);
 	}
 	/* Nothing is reserved any more that could be released later. */
-	if (list_empty(&irq_liveupdate_incoming))
+	if (last)
 		irq_lu_in.nr_units = 0;
 }
 

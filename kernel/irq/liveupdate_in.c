@@ -44,9 +44,9 @@
  * device raised after the block were dropped nevertheless, so each vector that
  * its driver uses at FINISH gets a synthetic interrupt, whether or not it was
  * handed over.
- * Locking: irq_lu_in.lock protects everything, and nests inside of the MSI
- * descriptor lock. The allocators run in any context and find the records of
- * an irq number by RCU.
+ * Locking: irq_lu_in.lock protects everything but the list of units, and nests
+ * inside of the MSI descriptor lock and of irq_lu_in.units_lock. The allocators
+ * run in any context and find the records of an irq number by RCU.
  */
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
@@ -77,6 +77,7 @@
 
 struct irq_lu_in irq_lu_in = {
 	.lock		= __MUTEX_INITIALIZER(irq_lu_in.lock),
+	.units_lock	= __MUTEX_INITIALIZER(irq_lu_in.units_lock),
 };
 
 /* List of struct irq_lu_in_dev, protected by irq_lu_in.lock. Empty most of the time. */
@@ -561,7 +562,7 @@ void irq_liveupdate_add_unit(struct irq_domain *domain)
 {
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_add_unit, domain);
 
-	guard(mutex)(&irq_lu_in.lock);
+	guard(mutex)(&irq_lu_in.units_lock);
 
 	if (!WARN_ON_ONCE(irq_lu_in.nr_units == IRQ_LU_MAX_UNITS))
 		irq_lu_in.units[irq_lu_in.nr_units++] = domain;
@@ -577,7 +578,7 @@ void irq_liveupdate_remove_unit(struct irq_domain *domain)
 {
 	unsigned int i;
 
-	guard(mutex)(&irq_lu_in.lock);
+	guard(mutex)(&irq_lu_in.units_lock);
 
 	for (i = 0; i < irq_lu_in.nr_units; i++) {
 		if (irq_lu_in.units[i] == domain) {

@@ -96,6 +96,7 @@ struct irq_lu_state {
  * @handed_over: The previous kernel left state, valid or not
  * @refused:	Why the state as a whole was refused, or NULL
  * @state:	The state, NULL when there is none or it was refused
+ * @units_lock:	Protects @units and @nr_units. @lock nests inside of it.
  * @units:	Remapping units whose free entries suppress faults
  * @nr_units:	How many there are
  * @stopped:	Devices which nobody has claimed are stopped: the faults of what is
@@ -103,11 +104,12 @@ struct irq_lu_state {
  * @counters:	Of all live updates since boot
  */
 struct irq_lu_in {
-	struct mutex			lock;	/* protects everything */
+	struct mutex			lock;	/* protects all but the units */
 	bool				loaded;
 	bool				handed_over;
 	const char			*refused;
 	struct irq_lu_state __rcu	*state;
+	struct mutex			units_lock;	/* of units and nr_units */
 	struct irq_domain		*units[IRQ_LU_MAX_UNITS];
 	unsigned int			nr_units;
 	bool				stopped;
