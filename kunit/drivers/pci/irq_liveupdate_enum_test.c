@@ -363,13 +363,18 @@ static void init_iov(struct kunit *test, struct fake_function *function)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, release_sriov, &function->pdev), 0);
 }
 
+static void init_incoming_iov(struct kunit *test, struct fake_function *function)
+{
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
+	init_iov(test, function);
+}
+
 static void running_function_keeps_its_virtual_functions(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
 	struct resource *res = pci_resource_n(&function->pdev, PCI_IOV_RESOURCES);
 
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
-	init_iov(test, function);
+	init_incoming_iov(test, function);
 	KUNIT_EXPECT_TRUE(test, function->kept & PCI_SRIOV_CTRL_VFE);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
 	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
@@ -393,8 +398,7 @@ static void virtual_functions_without_a_driver_are_stopped(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
 
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
-	init_iov(test, function);
+	init_incoming_iov(test, function);
 	pci_iov_stop(&function->pdev);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	/* A reset restores them */
@@ -408,8 +412,7 @@ static void other_number_of_virtual_functions_than_run_is_refused(struct kunit *
 {
 	struct fake_function *function = with_vfs(test);
 
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
-	init_iov(test, function);
+	init_incoming_iov(test, function);
 	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 3), -EBUSY);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
@@ -420,8 +423,7 @@ static void virtual_functions_without_memory_are_stopped(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
 
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &function->pdev.priv_flags);
-	init_iov(test, function);
+	init_incoming_iov(test, function);
 	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_EQ(test, pci_num_vf(&function->pdev), 0);
