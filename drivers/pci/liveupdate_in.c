@@ -27,9 +27,10 @@
  *    cannot be reset, and only a driver that takes over running devices binds
  *    to it, see pci_liveupdate_may_bind().
  *
- *    A physical function which had virtual functions keeps them running: its driver
- *    enables as many, and finds them as they are, see pci_iov_running(). Only those
- *    can be incoming. All of them are stopped if it has no such driver.
+ *    A physical function that had virtual functions keeps them running. If its
+ *    driver enables the same number, they are added as they are, see
+ *    pci_iov_running(), and only these can be incoming. Otherwise they are
+ *    stopped.
  *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
  *    that is a bus master, but is not on the list at this address or does not
@@ -282,7 +283,7 @@ static const char *pci_lu_mismatch(struct pci_dev *pdev,
 		return "other bus numbers";
 	if ((is.flags ^ was->flags) & PCI_LU_DEV_VIRTFN)
 		return "virtual or physical function, was the other";
-	/* One that was enabled later has the same address */
+	/* A virtual function that was enabled later has the same address. */
 	if (pdev->is_virtfn && !pci_iov_running(pci_physfn(pdev)))
 		return "its physical function has not kept it running";
 	if (was->flags & PCI_LU_DEV_SRIOV && !IS_ENABLED(CONFIG_PCI_IOV))
@@ -395,7 +396,7 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 				      "not recorded at this address");
 }
 
-/* Virtual functions of a device which is not incoming: pci_iov_init() is not there to do it */
+/* Disables virtual functions in a kernel without pci_iov_init(), which would do so. */
 static void pci_lu_end_vfs(struct pci_dev *pdev)
 {
 	u16 ctrl;
@@ -481,11 +482,11 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
 
 /**
- * pci_liveupdate_vfs_running() - Has a device virtual functions which are incoming?
+ * pci_liveupdate_vfs_running() - Does a device have incoming virtual functions?
  * @pdev: The device
  *
- * A reset of a physical function ends its virtual functions, whose users may not have
- * come back yet.
+ * A reset of a physical function disables its virtual functions, whose users may
+ * not have retrieved them yet.
  *
  * Context: Process context, sleeps.
  * Return: True if so.
@@ -512,11 +513,11 @@ bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
 
 /**
- * pci_liveupdate_stop_vfs() - Stop virtual functions that no driver has found yet
+ * pci_liveupdate_stop_vfs() - Stop virtual functions that were not added yet
  * @pdev: The physical function, or any other device
  *
- * For whoever is about to let them reach memory which is not theirs. There is no
- * struct pci_dev of them that could be stopped. Does nothing if there are none.
+ * To be called before they could access memory that is not mapped for them. They
+ * have no struct pci_dev yet that could be stopped. Does nothing if there are none.
  *
  * Context: Process context, sleeps.
  */
@@ -702,6 +703,20 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_retrieve);
 
 /**
+ * pci_liveupdate_unretrieve() - Undo pci_liveupdate_retrieve()
+ * @pdev: The device, which was retrieved and has not been returned to its user
+ *
+ * Context: As pci_liveupdate_retrieve().
+ */
+void pci_liveupdate_unretrieve(struct pci_dev *pdev)
+{
+	guard(mutex)(&pci_lu_lock);
+
+	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_unretrieve);
+
+/**
  * pci_liveupdate_retrieved() - Has an incoming device been retrieved?
  * @pdev: The device
  *
@@ -855,7 +870,7 @@ static void pci_lu_give_up(const char *reason)
 	for_each_pci_dev(pdev)
 		pci_liveupdate_stop_unclaimed(pdev, reason);
 	pci_msi_liveupdate_finish_rest();
-	pci_msi_liveupdate_stopped();
+	irq_liveupdate_finish_units();
 
 	guard(mutex)(&pci_lu_lock);
 	pci_lu_finish_iommus();
@@ -924,7 +939,7 @@ static int __init pci_liveupdate_enumerated(void)
 	if (!pci_lu_handler_refuses)
 		pci_lu_give_up("there is no handler of its file");
 	else if (!pci_lu_in)
-		pci_msi_liveupdate_stopped();
+		irq_liveupdate_finish_units();
 
 	guard(mutex)(&pci_lu_lock);
 

@@ -42,6 +42,7 @@ void pci_liveupdate_stop_vfs(struct pci_dev *pdev);
 bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv);
 void pci_liveupdate_use_intx(struct pci_dev *pdev);
 int pci_liveupdate_retrieve(struct pci_dev *pdev);
+void pci_liveupdate_unretrieve(struct pci_dev *pdev);
 bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
@@ -64,7 +65,6 @@ int pci_msi_liveupdate_audit(struct pci_dev *pdev);
 bool pci_msi_liveupdate_disable(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish_rest(void);
-void pci_msi_liveupdate_stopped(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
 #endif

@@ -421,15 +421,3 @@ void pci_msi_liveupdate_finish_rest(void)
 {
 	irq_liveupdate_finish_rest();
 }
-
-/**
- * pci_msi_liveupdate_stopped - Devices that nobody has claimed are stopped
- *
- * What they send from now on is reported.
- *
- * Context: May sleep.
- */
-void pci_msi_liveupdate_stopped(void)
-{
-	irq_liveupdate_finish_units();
-}

@@ -168,7 +168,7 @@ static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *han
 
 /*
  * The user of the physical function decides with a token who may use the virtual ones,
- * and goes on to do so in the next kernel.
+ * and continues to do so in the next kernel.
  */
 static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
 {
@@ -296,7 +296,10 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 	return left_out ? -EBUSY : 0;
 }
 
-/* A reset of the physical function would end the virtual one. None can come any more. */
+/*
+ * A reset of the physical function would disable the virtual one. Once it is frozen,
+ * its user cannot reset it.
+ */
 VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 {
 	if (!vdev->pdev->is_virtfn || vfio_pci_frozen(vdev->sriov_pf_core_dev))
@@ -436,24 +439,17 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
-	/* The previous kernel may have given its name to two files. The device is not refused. */
-	if (pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev, "live update: not retrieved: another file of it was\n");
-		return -EBUSY;
-	}
+	/* Before there is a file, whose release would stop a device that another file has. */
+	err = pci_liveupdate_retrieve(pdev);
+	if (err)
+		return err;
 
-	/* Without a file, the device is not retrieved: it waits for FINISH. */
 	file = vfio_liveupdate_cdev_open(device);
 	if (IS_ERR(file)) {
+		/* The device waits for FINISH. */
+		pci_liveupdate_unretrieve(pdev);
 		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
 		return PTR_ERR(file);
-	}
-
-	/* From here on the device can be opened, so this is the last step. */
-	err = pci_liveupdate_retrieve(pdev);
-	if (err) {
-		fput(file);
-		return err;
 	}
 
 	*filep = file;
@@ -505,14 +501,14 @@ int vfio_pci_liveupdate_may_open(struct vfio_device *device)
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
 
 /**
- * vfio_pci_liveupdate_begin_sriov() - Virtual functions are going to come or to go
+ * vfio_pci_liveupdate_begin_sriov() - Virtual functions will be enabled or disabled
  * @vdev: The physical function
  *
- * Nobody freezes it before vfio_pci_liveupdate_end_sriov().
+ * It cannot be frozen before vfio_pci_liveupdate_end_sriov().
  *
  * Context: With the device locked. Sleeps.
- * Return: 0, or -EBUSY if @vdev is frozen. Not while it is being unregistered: its
- *         driver cannot but disable them.
+ * Return: 0, or -EBUSY if @vdev is frozen. Always 0 while @vdev is being
+ *         unregistered, because then its driver has to disable them.
  */
 int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev)
 {
@@ -539,12 +535,12 @@ void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
 }
 
 /**
- * vfio_pci_liveupdate_keep_vfs() - Find the virtual functions of an incoming device
- * @vdev: The device, which is bound to vfio-pci and may as well have none
+ * vfio_pci_liveupdate_keep_vfs() - Add the virtual functions of an incoming device
+ * @vdev: The device, which is bound to vfio-pci and need not have any
  * @enable_sriov: Whether vfio-pci may have devices with virtual functions
  *
- * Virtual functions are bound to vfio-pci, as those of any device that is. If they
- * cannot be found, the device is not given back.
+ * They are bound to vfio-pci, as those of every device that is bound to it. If they
+ * cannot be added, the device is stopped.
  *
  * Context: From the probe function, after the device is registered. Sleeps.
  */

@@ -956,6 +956,19 @@ static void device_is_retrieved_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
 }
 
+/* There was no file for its user. */
+static void retrieve_is_undone(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_retrieve(pdev), 0);
+	pci_liveupdate_unretrieve(pdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), 0);
+}
+
 /* As pcie_do_recovery() leaves it when the reset of its bus is refused */
 static void device_with_a_fatal_error_is_not_retrieved(struct kunit *test)
 {
@@ -1078,6 +1091,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
 	KUNIT_CASE(device_is_retrieved_once),
+	KUNIT_CASE(retrieve_is_undone),
 	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
