@@ -31,9 +31,9 @@
  * driver waits until the file of its user is closed, and LUO holds a reference
  * on that file.
  *
- * A virtual function is preserved after its physical function. That one keeps all of
- * its virtual functions enabled through the kexec; those which are not preserved lose
- * their bus mastering as any other device.
+ * A virtual function is preserved after its physical function, which keeps all of its
+ * virtual functions enabled through the kexec. Those that are not preserved lose bus
+ * mastering, as any other device does.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt

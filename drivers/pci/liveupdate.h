@@ -22,7 +22,7 @@ extern bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t
 
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 
-/* What a device depends on: a virtual function on its physical one, others on a bridge */
+/* The device on which another one depends: its physical function, or the bridge above */
 static inline struct pci_dev *pci_lu_above(struct pci_dev *pdev)
 {
 	return pdev->is_virtfn ? pci_physfn(pdev) : pci_upstream_bridge(pdev);
