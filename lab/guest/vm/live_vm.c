@@ -25,6 +25,8 @@
  *			it pause and end, and systemd keeps the session
  *	-m MIB		the guest gets so much memory
  *	-g linux	there is another guest
+ *	-v		BDF is a virtual function; somebody else has its physical function,
+ *			and hands that over before
  */
 #include <errno.h>
 #include <signal.h>
@@ -527,7 +529,7 @@ static void run_until_end(const char *bdf)
 
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-g GUEST -m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d|-l N BDF\n",
+	ksft_exit_fail_msg("usage: %s [-v -g GUEST -m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d|-l N BDF\n",
 			   program);
 }
 
@@ -536,11 +538,13 @@ int main(int argc, char *argv[])
 	int option, mode = 0, stage = 0;
 
 	ksft_print_header();
-	while ((option = getopt(argc, argv, "g:m:s:c:u:b:f:l:rnd")) != -1) {
+	while ((option = getopt(argc, argv, "vg:m:s:c:u:b:f:l:rnd")) != -1) {
 		if (option == 'g') {
 			guest = guest_of_name(optarg);
 		} else if (option == 'm') {
 			memory_bytes = strtoul(optarg, NULL, 0) << 20;
+		} else if (option == 'v') {
+			device.dev.token = VFIO_DEV_TOKEN;
 		} else {
 			mode = option;
 			stage = optarg ? atoi(optarg) : 0;

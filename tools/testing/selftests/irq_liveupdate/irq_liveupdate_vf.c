@@ -8,6 +8,8 @@
  *	irq_liveupdate_vf -s 2 BDF	goes on with them, finds what has completed
  *	irq_liveupdate_vf -a 2 BDF	the same, and then all is preserved once more
  *	irq_liveupdate_vf -c 2 BDF	is given none back, starts all of them cold
+ *	irq_liveupdate_vf -p 1|2 BDF	has the physical function alone, which is preserved
+ *					once more; the virtual ones belong to others
  *
  * BDF is the physical function, which is bound to vfio-pci and is handed over as well. A
  * third virtual function is a bus master and is not handed over. The first namespace is
@@ -54,8 +56,6 @@
 #define WORDS		(DMA_PAGE_BYTES / sizeof(__u64))
 
 #define FIRST_ID(controller)	(0x4000 + 0x1000 * (controller))
-
-static const __u8 token[16] = "live update of V";
 
 static struct nvme nvmes[NR_CONTROLLERS];
 static char vf_bdf[NR_VFS][16];
@@ -192,7 +192,7 @@ static void map_memory(int memfd)
 /* Its file is open. */
 static void bind(struct nvme *nvme)
 {
-	nvme->dev.token = token;
+	nvme->dev.token = VFIO_DEV_TOKEN;
 	nvme->dev.iommufd = nvmes[PF].dev.iommufd;
 	check(vfio_dev_bind(&nvme->dev), nvme->dev.bdf);
 }
@@ -212,15 +212,24 @@ static void start(struct nvme *nvme, const char *bdf)
 	check(nvme_start(nvme), "controller");
 }
 
-static void start_all(const char *bdf)
+/* With as many virtual functions as are used, each of which is reset when it is opened */
+static void start_physical(const char *bdf)
 {
 	unsigned int i;
 
 	start(&nvmes[PF], bdf);
 	enable_vfs(bdf);
 	find_vfs(bdf);
-	for (i = 0; i < NR_USED; i++) {
+	for (i = 0; i < NR_USED; i++)
 		check(nvme_start_secondary(&nvmes[PF], i + 1), "secondary controller");
+}
+
+static void start_all(const char *bdf)
+{
+	unsigned int i;
+
+	start_physical(bdf);
+	for (i = 0; i < NR_USED; i++) {
 		start(&nvmes[i], vf_bdf[i]);
 		prepare(i);
 	}
@@ -229,7 +238,7 @@ static void start_all(const char *bdf)
 /* A bus master, as the others, which ends with this kernel */
 static void start_cold_one(void)
 {
-	static struct vfio_dev dev = { .token = token };
+	static struct vfio_dev dev = { .token = VFIO_DEV_TOKEN };
 
 	check(vfio_dev_open_cdev(&dev, vf_bdf[NR_USED]), vf_bdf[NR_USED]);
 	dev.iommufd = nvmes[PF].dev.iommufd;
@@ -247,13 +256,19 @@ static int preserve_memory(int memfd)
 	return session;
 }
 
+static void preserve_controller(int session, unsigned int controller)
+{
+	check(luo_preserve_fd(session, nvmes[controller].dev.fd, DEVICE_TOKEN + controller),
+	      "preserve");
+}
+
 /* The physical function first */
 static void preserve_controllers(int session)
 {
 	int i;
 
 	for (i = PF; i >= 0; i--)
-		check(luo_preserve_fd(session, nvmes[i].dev.fd, DEVICE_TOKEN + i), "preserve");
+		preserve_controller(session, i);
 }
 
 /* What is closed is reset. */
@@ -288,6 +303,23 @@ static void stage_1(const char *bdf)
 	ksft_test_result_pass("the virtual functions have I/O to do\n");
 	stay_open();
 	submit_all();
+	wait_for_the_end();
+}
+
+static void stage_1_physical(const char *bdf)
+{
+	int memfd = dma_create(NR_CONTROLLERS * NVME_PAGES);
+	int session;
+
+	check(memfd, "memfd");
+	session = preserve_memory(memfd);
+	map_memory(memfd);
+
+	start_physical(bdf);
+	preserve_controller(session, PF);
+	ksft_set_plan(1);
+	ksft_test_result_pass("others may use the virtual functions\n");
+	stay_open();
 	wait_for_the_end();
 }
 
@@ -359,18 +391,24 @@ static bool all_completed(void)
 	return sum == NR_USED * IOS && !failed;
 }
 
-static unsigned int wrong_now(void)
+static bool goes_on(unsigned int controller)
+{
+	fill(controller, 0);
+	if (do_now(controller, 0, NVME_CMD_WRITE))
+		return false;
+	memset(nvme_data(&nvmes[controller], 0), 0, DMA_PAGE_BYTES);
+
+	return !do_now(controller, 0, NVME_CMD_READ) && filled(controller, 0);
+}
+
+static bool all_go_on(void)
 {
 	unsigned int controller, wrong = 0;
 
-	for (controller = 0; controller < NR_CONTROLLERS; controller++) {
-		fill(controller, 0);
-		wrong += !!do_now(controller, 0, NVME_CMD_WRITE);
-		memset(nvme_data(&nvmes[controller], 0), 0, DMA_PAGE_BYTES);
-		wrong += do_now(controller, 0, NVME_CMD_READ) || !filled(controller, 0);
-	}
+	for (controller = 0; controller < NR_CONTROLLERS; controller++)
+		wrong += !goes_on(controller);
 
-	return wrong;
+	return !wrong;
 }
 
 static bool is_master(const char *bdf)
@@ -456,7 +494,7 @@ static void stage_2(const char *bdf, bool again)
 	ksft_test_result(all_completed(), "what was in flight has completed, once\n");
 	ksft_test_result(!missing && !wrong_signals(0, 0),
 			 "FINISH gives each vector exactly one interrupt\n");
-	ksft_test_result(!wrong_now(), "all three controllers go on\n");
+	ksft_test_result(all_go_on(), "all three controllers go on\n");
 	ksft_test_result(nvme_running(&nvmes[PF]), "the physical function is running\n");
 	close(session);
 	if (again)
@@ -464,6 +502,35 @@ static void stage_2(const char *bdf, bool again)
 	stay_open();
 	if (again)
 		submit_all();
+	wait_for_the_end();
+}
+
+/* And preserves it once more, before others preserve the virtual functions */
+static void stage_2_physical(const char *bdf)
+{
+	int session = luo_retrieve_session(SESSION);
+	struct nvme *nvme = &nvmes[PF];
+	unsigned int queue;
+	bool running;
+	int memfd;
+
+	ksft_set_plan(2);
+	check(session, "session");
+	memfd = luo_retrieve_fd(session, MEMORY_TOKEN);
+	map_memory(memfd);
+	retrieve(session, PF, bdf);
+	running = nvme_running(nvme);
+	attach(nvme);
+	check(luo_finish(session), "finish");
+	close(session);
+	/* These are interrupts of the live update, and of no completion. */
+	for (queue = 0; queue < NVME_QUEUES; queue++)
+		signals_wait(nvme->eventfd[queue], 1);
+	ksft_test_result(running && goes_on(PF), "the physical function goes on\n");
+	ksft_test_result(reset_is_refused(nvme),
+			 "it is not reset while a virtual function is incoming\n");
+	preserve_controller(preserve_memory(memfd), PF);
+	stay_open();
 	wait_for_the_end();
 }
 
@@ -482,7 +549,7 @@ static void stage_2_cold(const char *bdf)
 
 	map_memory(dma_create(NR_CONTROLLERS * NVME_PAGES));
 	start_all(bdf);
-	ksft_test_result(!wrong_now(), "all three controllers start cold\n");
+	ksft_test_result(all_go_on(), "all three controllers start cold\n");
 	ksft_finished();
 }
 
@@ -491,11 +558,15 @@ int main(int argc, char *argv[])
 	char how = argc == 4 && argv[1][0] == '-' ? argv[1][1] : '\0';
 
 	ksft_print_header();
-	if (!how || !strchr("sac", how))
-		ksft_exit_fail_msg("usage: %s -s|-a|-c 1|2 BDF\n", argv[0]);
+	if (!how || !strchr("sacp", how))
+		ksft_exit_fail_msg("usage: %s -s|-a|-c|-p 1|2 BDF\n", argv[0]);
 	require_liveupdate();
 
-	if (!strcmp(argv[2], "1"))
+	if (how == 'p' && !strcmp(argv[2], "1"))
+		stage_1_physical(argv[3]);
+	else if (how == 'p')
+		stage_2_physical(argv[3]);
+	else if (!strcmp(argv[2], "1"))
 		stage_1(argv[3]);
 	else if (how == 'c')
 		stage_2_cold(argv[3]);

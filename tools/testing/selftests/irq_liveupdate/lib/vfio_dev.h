@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-/* token: 16 bytes, of a physical or virtual function; NULL for other devices */
+/* 16 bytes: one token for all physical functions, and for their virtual functions */
+#define VFIO_DEV_TOKEN	((const __u8 *)"live update of V")
+
+/* token: of a physical or virtual function; NULL for other devices */
 struct vfio_dev {
 	char bdf[16];
 	const __u8 *token;
