@@ -247,7 +247,7 @@ static int write_flags(void *data)
 	return 0;
 }
 
-/* Returns when the writer waits for igate, which the caller holds, or has ended. */
+/* Returns when the writer waits for igate, which the caller holds. */
 static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u16 value)
 {
 	struct task_struct *writer;
@@ -261,6 +261,22 @@ static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u
 	       !(READ_ONCE(writer->__state) & TASK_UNINTERRUPTIBLE))
 		usleep_range(1000, 2000);
 	put_task_struct(writer);
+	KUNIT_EXPECT_FALSE(test, completion_done(&fake->ended));
+}
+
+/* User space may write to config space and disable MSI at the same time. */
+static void msi_which_is_being_disabled_is_not_enabled_again(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+
+	scoped_guard(mutex, &fake->vdev.igate) {
+		start_to_write_flags(test, fake, PCI_MSI_FLAGS_ENABLE);
+		fake->config[FLAGS] = 0;
+		fake->vdev.irq_type = VFIO_PCI_NUM_IRQS;
+	}
+	wait_for_completion(&fake->ended);
+	KUNIT_EXPECT_EQ(test, fake->result, sizeof(u16));
+	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], 0);
 }
 
 static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *test)
@@ -361,6 +377,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(preserve_does_not_wait_for_the_device_set),
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
+	KUNIT_CASE(msi_which_is_being_disabled_is_not_enabled_again),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
