@@ -44,6 +44,7 @@
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
@@ -420,6 +421,17 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_freeze);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 {
 	return test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
+}
+
+/**
+ * pci_liveupdate_kexec() - Does the kexec that is under way hand devices over?
+ *
+ * Context: At shutdown, when LUO has frozen the list.
+ * Return: True if any device keeps running.
+ */
+bool pci_liveupdate_kexec(void)
+{
+	return kexec_in_progress && READ_ONCE(pci_lu_out.ser);
 }
 
 /* Number of entries that fit into the memory for @nr of them, which is rounded up to pages. */

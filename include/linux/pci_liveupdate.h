@@ -30,6 +30,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
+bool pci_liveupdate_kexec(void);
 
 bool pci_liveupdate_inherit_buses(void);
 bool pci_liveupdate_recorded(struct pci_dev *pdev);
@@ -70,6 +71,11 @@ extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
 #endif
 #else
 static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_kexec(void)
 {
 	return false;
 }

@@ -10,9 +10,11 @@
  *	irq_liveupdate_unbind -s 2 WAY BDF	that was so; the same again, and finishes
  *
  * BDF is an MSI-X device that is bound to vfio-pci by driver_override, LATER any other
- * device with that driver which was found later. WAY is "unbound", or "unplugged" if BDF
- * is in a slot that the kernel can power off; then it is gone afterwards. In the first
- * form a kexec kernel is loaded: a freeze which does not fail as it should ends the test.
+ * device with that driver which was found later. WAY is "unbound", "removed" or
+ * "unplugged". In the last case BDF is in a slot that the kernel can power off; then it is
+ * gone afterwards. Except in the first case LATER is in such a slot, and is powered off
+ * while the lock of all removals is held for BDF. In the first form a kexec kernel is
+ * loaded: a freeze which does not fail as it should ends the test.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,25 +95,31 @@ static void bring_back(void)
 
 static void nothing(void) { }
 
+#define POWER_OFF	"bdf=%s; cd /sys/bus/pci/slots; " \
+			"echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power"
+
+/*
+ * @locked: whoever does it holds the lock for removing PCI devices, of which there is one,
+ *	until the user of the device closes it
+ */
 struct way {
 	const char *name;
 	const char *command;
+	bool locked;
 	void (*back)(void);
 };
 
 static const struct way unbound = {
-	"unbound", "echo %s > " DRIVER "unbind", bind_again
+	"unbound", "echo %s > " DRIVER "unbind", false, bind_again
 };
 
 static const struct way removed = {
-	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", bring_back
+	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", true, bring_back
 };
 
 /* The address of a slot has no function. */
 static const struct way unplugged = {
-	"unplugged",
-	"bdf=%s; cd /sys/bus/pci/slots; echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power",
-	nothing
+	"unplugged", POWER_OFF, true, nothing
 };
 
 /* Waits until the kernel logs a text about a device; false if it does not. */
@@ -131,14 +139,12 @@ static bool wait_for_line(int kmsg, const char *device, const char *text)
 	return false;
 }
 
-/* Returns a process which goes on when a device is released; it has not got it itself. */
-static pid_t start_on(const struct way *way, const char *device)
+static pid_t run(const char *format, const char *device)
 {
-	int kmsg = kmsg_from_now();
 	char command[160];
 	pid_t child;
 
-	snprintf(command, sizeof(command), way->command, device);
+	snprintf(command, sizeof(command), format, device);
 	child = fork();
 	if (child < 0)
 		ksft_exit_fail_perror("fork");
@@ -147,6 +153,16 @@ static pid_t start_on(const struct way *way, const char *device)
 		execl("/bin/sh", "sh", "-c", command, NULL);
 		_exit(127);
 	}
+
+	return child;
+}
+
+/* Returns a process which goes on when a device is released; it has not got it itself. */
+static pid_t start_on(const struct way *way, const char *device)
+{
+	int kmsg = kmsg_from_now();
+	pid_t child = run(way->command, device);
+
 	if (!wait_for_line(kmsg, device, BLOCKED))
 		ksft_exit_fail_msg("nobody waits for the user of %s\n", device);
 	close(kmsg);
@@ -295,6 +311,36 @@ static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 	start_on(&unbound, later);
 }
 
+/* Threads of hot-plug that wait for what cannot be interrupted, such as a lock */
+static unsigned int nr_waiting_threads(void)
+{
+	FILE *list = popen("grep -l -- -pciehp /proc/[0-9]*/comm | while read comm; do "
+			   "grep '^State:.D' ${comm%comm}status; done", "r");
+	unsigned int nr = 0;
+	char line[64];
+
+	if (!list)
+		ksft_exit_fail_perror("threads of hot-plug");
+	while (fgets(line, sizeof(line), list))
+		nr++;
+	pclose(list);
+
+	return nr;
+}
+
+/* The thread of its port waits for whoever removes BDF. The port is shut down later. */
+static void power_off(const char *later)
+{
+	unsigned int before = nr_waiting_threads(), waited;
+
+	run(POWER_OFF, later);
+	for (waited = 0; nr_waiting_threads() == before; waited += POLL_MS) {
+		if (waited >= WAIT_MS)
+			ksft_exit_fail_msg("no thread of hot-plug waits\n");
+		usleep(POLL_MS * 1000);
+	}
+}
+
 static void stage_1(const struct way *way, const char *later)
 {
 	int memfd = memfd_create("record", 0), session;
@@ -313,6 +359,8 @@ static void stage_1(const struct way *way, const char *later)
 		ksft_exit_pass();
 	wait_until_frozen(&dev);
 	start(way);
+	if (way->locked)
+		power_off(later);
 	record->blocked = true;
 	vfio_dev_close(&later_dev);
 	pause();
@@ -359,6 +407,18 @@ static void before_the_jump(void)
 	ksft_finished();
 }
 
+static const struct way *find_way(const char *name)
+{
+	static const struct way *const ways[] = { &unbound, &removed, &unplugged };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!strcmp(name, ways[i]->name))
+			return ways[i];
+	}
+	ksft_exit_fail_msg("no such way: %s\n", name);
+}
+
 int main(int argc, char *argv[])
 {
 	int stage = argc > 2 && !strcmp(argv[1], "-s") ? atoi(argv[2]) : 0;
@@ -368,7 +428,7 @@ int main(int argc, char *argv[])
 	if (argc != (stage == 1 ? 6 : stage == 2 ? 5 : 2))
 		ksft_exit_fail_msg("usage: %s BDF | -s 1 WAY BDF LATER | -s 2 WAY BDF\n", argv[0]);
 	bdf = argv[stage ? 4 : 1];
-	way = stage && !strcmp(argv[3], unplugged.name) ? &unplugged : &unbound;
+	way = stage ? find_way(argv[3]) : NULL;
 	require_liveupdate();
 	alarm(TIMEOUT_S);
 
