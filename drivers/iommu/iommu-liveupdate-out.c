@@ -385,7 +385,7 @@ static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step st
 	if (!reason)
 		return 0;
 
-	irq_liveupdate_refuse(dev, step, "%s", reason);
+	irq_liveupdate_report_refusal(dev, step, "%s", reason);
 	return -EOPNOTSUPP;
 }
 
@@ -454,8 +454,8 @@ static int check_member(struct device *member, void *data)
 	if (is_bridge(member) || find_device(member))
 		return 0;
 
-	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_FREEZE,
-			      "%s of its IOMMU group is not preserved", dev_name(member));
+	irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_FREEZE,
+				      "%s of its IOMMU group is not preserved", dev_name(member));
 	return -EOPNOTSUPP;
 }
 
@@ -478,7 +478,8 @@ int iommu_lu_check_device(struct device *dev)
 	if (ret)
 		return ret;
 	if (domain != (out ? out->domain->domain : NULL)) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_FREEZE, "another domain is attached");
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_FREEZE,
+					      "another domain is attached");
 		return -EOPNOTSUPP;
 	}
 	return out ? iommu_group_for_each_dev(dev->iommu_group, dev, check_member) : 0;

@@ -198,7 +198,7 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 }
 
 /**
- * iommu_liveupdate_refuses - Why can a device not be handed over because of its
+ * iommu_liveupdate_find_obstacle - Why can a device not be handed over because of its
  * IOMMU?
  * @dev:	Device
  *
@@ -208,7 +208,7 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
  * Return: The reason, a constant string, or NULL if there is none. A device without
  * an IOMMU can be handed over.
  */
-const char *iommu_liveupdate_refuses(struct device *dev)
+const char *iommu_liveupdate_find_obstacle(struct device *dev)
 {
 	if (!dev->iommu || !dev->iommu->iommu_dev)
 		return NULL;
@@ -219,12 +219,12 @@ const char *iommu_liveupdate_refuses(struct device *dev)
 
 static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step step)
 {
-	const char *reason = iommu_liveupdate_refuses(dev);
+	const char *reason = iommu_liveupdate_find_obstacle(dev);
 
 	if (!reason)
 		return 0;
 
-	irq_liveupdate_refuse(dev, step, "%s", reason);
+	irq_liveupdate_report_refusal(dev, step, "%s", reason);
 	return -EOPNOTSUPP;
 }
 
@@ -303,7 +303,8 @@ int iommu_liveupdate_preserve(struct device *dev)
 		ret = iommu_lu_preserve(dev);
 	/* The refusing function logs the reason. */
 	if (ret && ret != -EOPNOTSUPP)
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its IOMMU: %pe", ERR_PTR(ret));
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "its IOMMU: %pe", ERR_PTR(ret));
 	return ret;
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve);
@@ -500,7 +501,7 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_stop_device, pdev, reason);
 
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 }
 

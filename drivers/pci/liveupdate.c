@@ -270,10 +270,10 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
  * Returns why the driver whose devices can be handed over refuses one. NULL
  * without such a driver.
  */
-bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
+bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t size);
 
 /**
- * pci_liveupdate_refuses() - Why can a device not be handed over?
+ * pci_liveupdate_find_obstacle() - Why can a device not be handed over?
  * @pdev: The device
  * @reason: Buffer for the reason, as a string
  * @size: Size of the buffer
@@ -286,7 +286,7 @@ bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
  *          meanwhile.
  * Return: True if there is a reason.
  */
-bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
+bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t size)
 {
 	const char *found;
 	int err;
@@ -296,11 +296,11 @@ bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size)
 		found = pci_lu_refuse_now(pdev, &nr, &err);
 
 	if (!found)
-		found = pci_msi_liveupdate_refuses(pdev);
+		found = pci_msi_liveupdate_find_obstacle(pdev);
 	if (!found)
-		found = iommu_liveupdate_refuses(&pdev->dev);
-	if (!found && pci_lu_handler_refuses)
-		return pci_lu_handler_refuses(pdev, reason, size);
+		found = iommu_liveupdate_find_obstacle(&pdev->dev);
+	if (!found && pci_lu_handler_find_obstacle)
+		return pci_lu_handler_find_obstacle(pdev, reason, size);
 
 	strscpy(reason, found ?: "there is no handler of its file", size);
 	return true;
@@ -355,7 +355,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	return 0;
 
 refuse:
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 	return err;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
@@ -399,7 +399,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 		return -EINVAL;
 
 	if (pci_dev_is_disconnected(pdev)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
 		return -ENODEV;
 	}
 

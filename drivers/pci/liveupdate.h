@@ -18,7 +18,7 @@ struct work_struct;
 
 /* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
 extern struct mutex pci_lu_lock;
-extern bool (*pci_lu_handler_refuses)(struct pci_dev *pdev, char *reason, size_t size);
+extern bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t size);
 
 extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
 

@@ -357,8 +357,8 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 	do {
 		reason = dev ? pci_lu_mismatch(bridge, dev) : "not recorded";
 		if (reason) {
-			irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_TAKE_OVER, "%s: %s",
-					      pci_name(bridge), reason);
+			irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_TAKE_OVER,
+						      "%s: %s", pci_name(bridge), reason);
 			return false;
 		}
 
@@ -391,9 +391,9 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 
 	pci_clear_master(pdev);
 	if (!pci_lu_is_master(pdev))
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s",
-				      pci_lu_in_lost ? "nobody can claim it" :
-				      "not recorded at this address");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s",
+					      pci_lu_in_lost ? "nobody can claim it" :
+					      "not recorded at this address");
 }
 
 /* Disables virtual functions in a kernel without pci_iov_init(), which would do so. */
@@ -672,8 +672,8 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	if (!pci_liveupdate_incoming(pdev)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-				      "not taken over from the previous kernel");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+					      "not taken over from the previous kernel");
 		return -ENODEV;
 	}
 
@@ -685,15 +685,15 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 
 	/* Its user would not be told. */
 	if (pci_channel_offline(pdev)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-				      "a fatal error without recovery");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+					      "a fatal error without recovery");
 		return -ENODEV;
 	}
 
 	reason = pci_lu_changed(pdev, &where);
 	if (reason) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%s: %s",
-				      pci_name(where), reason);
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%s: %s",
+					      pci_name(where), reason);
 		return -ENODEV;
 	}
 
@@ -795,7 +795,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
  */
 static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
 {
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 	pci_msi_liveupdate_finish(pdev);
 	pci_lu_finish(pdev);
@@ -896,21 +896,21 @@ static struct liveupdate_flb pci_liveupdate_flb = {
 /**
  * pci_liveupdate_register_flb() - Attach the list of devices to a file handler
  * @fh: The registered handler of the files of PCI devices
- * @refuses: Returns whether the handler refuses a device, and writes the reason.
- *	     Changes nothing. May sleep.
+ * @find_obstacle: Returns whether the handler refuses a device, and writes the reason.
+ *		   Changes nothing. May sleep.
  *
  * Context: Before late_initcall. Process context, sleeps.
  * Return: 0 on success, or the error of liveupdate_register_flb().
  */
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
-				bool (*refuses)(struct pci_dev *pdev, char *reason,
-						size_t size))
+				bool (*find_obstacle)(struct pci_dev *pdev,
+						      char *reason, size_t size))
 {
 	int err;
 
 	err = liveupdate_register_flb(fh, &pci_liveupdate_flb);
 	if (!err)
-		pci_lu_handler_refuses = refuses;
+		pci_lu_handler_find_obstacle = find_obstacle;
 
 	return err;
 }
@@ -936,7 +936,7 @@ postcore_initcall(pci_liveupdate_init);
 /* All devices that were present at boot have been enumerated. */
 static int __init pci_liveupdate_enumerated(void)
 {
-	if (!pci_lu_handler_refuses)
+	if (!pci_lu_handler_find_obstacle)
 		pci_lu_give_up("there is no handler of its file");
 	else if (!pci_lu_in)
 		irq_liveupdate_finish_units();

@@ -22,7 +22,7 @@ static ssize_t preservable_show(struct device *dev, struct device_attribute *att
 {
 	char reason[REASON_LEN];
 
-	if (pci_liveupdate_refuses(to_pci_dev(dev), reason, sizeof(reason)))
+	if (pci_liveupdate_find_obstacle(to_pci_dev(dev), reason, sizeof(reason)))
 		return sysfs_emit(buf, "no: %s\n", reason);
 	return sysfs_emit(buf, "yes\n");
 }
@@ -33,8 +33,8 @@ static ssize_t outcome_show(struct device *dev, struct device_attribute *attr, c
 	struct pci_dev *pdev = to_pci_dev(dev);
 	char reason[REASON_LEN];
 
-	if (irq_liveupdate_refused(pci_domain_nr(pdev->bus), pci_dev_id(pdev), reason,
-				   sizeof(reason)))
+	if (irq_liveupdate_was_refused(pci_domain_nr(pdev->bus), pci_dev_id(pdev), reason,
+				       sizeof(reason)))
 		return sysfs_emit(buf, "refused: %s\n", reason);
 	if (pci_liveupdate_incoming(pdev))
 		return sysfs_emit(buf, "incoming\n");

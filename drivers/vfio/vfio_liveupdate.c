@@ -69,7 +69,7 @@ bool vfio_liveupdate_cdev_bound(struct file *file)
 EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 
 /**
- * vfio_liveupdate_refuses() - Why can a device not be handed over as it is open?
+ * vfio_liveupdate_find_obstacle() - Why can a device not be handed over as it is open?
  * @device: The device
  *
  * Changes nothing, and does not wait for users.
@@ -78,7 +78,7 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
  * Return: The reason, a constant string, or NULL if it is open through its cdev and
  *         bound to an iommufd.
  */
-const char *vfio_liveupdate_refuses(struct vfio_device *device)
+const char *vfio_liveupdate_find_obstacle(struct vfio_device *device)
 {
 	/*
 	 * This is only a hint. It does not take the lock of the device set,
@@ -93,7 +93,7 @@ const char *vfio_liveupdate_refuses(struct vfio_device *device)
 
 	return NULL;
 }
-EXPORT_SYMBOL_GPL(vfio_liveupdate_refuses);
+EXPORT_SYMBOL_GPL(vfio_liveupdate_find_obstacle);
 
 /*
  * A task that attaches the device holds the lock of the device set, possibly
@@ -103,8 +103,8 @@ EXPORT_SYMBOL_GPL(vfio_liveupdate_refuses);
 static int vfio_liveupdate_gate_attachment(struct vfio_device *device)
 {
 	if (!mutex_trylock(&device->dev_set->lock)) {
-		irq_liveupdate_refuse(device->dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "a device of its set is being opened, closed or attached");
+		irq_liveupdate_report_refusal(device->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "a device of its set is being opened, closed or attached");
 		return -EBUSY;
 	}
 

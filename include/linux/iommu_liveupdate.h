@@ -99,7 +99,7 @@ typedef void (*iommu_lu_entry_fn)(struct iommu_device *iommu,
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* The kernel that hands over */
-const char *iommu_liveupdate_refuses(struct device *dev);
+const char *iommu_liveupdate_find_obstacle(struct device *dev);
 int iommu_liveupdate_preserve(struct device *dev);
 void iommu_liveupdate_unpreserve(struct device *dev);
 int iommu_liveupdate_check(struct device *dev);
@@ -133,7 +133,7 @@ void iommu_liveupdate_finish(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
-static inline const char *iommu_liveupdate_refuses(struct device *dev)
+static inline const char *iommu_liveupdate_find_obstacle(struct device *dev)
 {
 	return NULL;
 }

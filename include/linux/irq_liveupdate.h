@@ -137,7 +137,7 @@ enum irq_liveupdate_step {
 extern struct list_head irq_liveupdate_incoming;
 
 /* The kernel that hands over */
-const char *irq_liveupdate_refuses(struct device *dev);
+const char *irq_liveupdate_find_obstacle(struct device *dev);
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_unpreserve(struct device *dev);
@@ -145,11 +145,11 @@ int irq_liveupdate_freeze(struct device *dev);
 void irq_liveupdate_unfreeze(struct device *dev);
 
 /* Both */
-__printf(3, 4) void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
-					  const char *fmt, ...);
-void irq_liveupdate_refuse_at(u32 segment, u16 devid, enum irq_liveupdate_step step,
-			      const char *reason);
-bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size);
+__printf(3, 4) void irq_liveupdate_report_refusal(struct device *dev, enum irq_liveupdate_step step,
+						  const char *fmt, ...);
+void irq_liveupdate_record_refusal(u32 segment, u16 devid, enum irq_liveupdate_step step,
+				   const char *reason);
+bool irq_liveupdate_was_refused(u32 segment, u16 devid, char *reason, size_t size);
 void irq_liveupdate_forget(u32 segment, u16 devid);
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 

@@ -22,10 +22,10 @@ static inline int pci_iov_running(struct pci_dev *dev)
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
-				bool (*refuses)(struct pci_dev *pdev, char *reason,
-						size_t size));
+				bool (*find_obstacle)(struct pci_dev *pdev,
+						      char *reason, size_t size));
 
-bool pci_liveupdate_refuses(struct pci_dev *pdev, char *reason, size_t size);
+bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t size);
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
@@ -55,7 +55,7 @@ const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif
 
-const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev);
+const char *pci_msi_liveupdate_find_obstacle(struct pci_dev *pdev);
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
 void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_msi_liveupdate_freeze(struct pci_dev *pdev);

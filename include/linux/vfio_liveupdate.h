@@ -12,7 +12,7 @@ struct vfio_device;
 
 struct vfio_device *vfio_liveupdate_device(struct file *file);
 bool vfio_liveupdate_cdev_bound(struct file *file);
-const char *vfio_liveupdate_refuses(struct vfio_device *device);
+const char *vfio_liveupdate_find_obstacle(struct vfio_device *device);
 int vfio_liveupdate_keep_attachment(struct vfio_device *device, struct luo_session *session);
 void vfio_liveupdate_release_attachment(struct vfio_device *device);
 struct vfio_device *vfio_liveupdate_get_device(struct device *dev);

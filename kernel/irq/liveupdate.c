@@ -436,7 +436,8 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	guard(mutex)(&irq_lu_out.lock);
 
 	if (irq_lu_find_out(out->dev)) {
-		irq_liveupdate_refuse(out->dev, IRQ_LIVEUPDATE_PRESERVE, "preserved already");
+		irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "preserved already");
 		return -EBUSY;
 	}
 
@@ -478,13 +479,13 @@ unpreserve_unit:
 put_root:
 	irq_lu_put_root();
 refuse:
-	irq_liveupdate_refuse(out->dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
-			      ERR_PTR(ret));
+	irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
+				      ERR_PTR(ret));
 	return ret;
 }
 
 /**
- * irq_liveupdate_refuses - Why can the interrupts of a device not be handed over?
+ * irq_liveupdate_find_obstacle - Why can the interrupts of a device not be handed over?
  * @dev:	Device
  *
  * Only checks what can be checked without visiting each interrupt. Changes
@@ -493,7 +494,7 @@ refuse:
  * Context: May sleep.
  * Return: The reason, a constant string, or NULL when there is none.
  */
-const char *irq_liveupdate_refuses(struct device *dev)
+const char *irq_liveupdate_find_obstacle(struct device *dev)
 {
 	if (!irq_lu_enabled)
 		return "switched off on the command line";
@@ -526,16 +527,16 @@ int irq_liveupdate_preserve(struct device *dev,
 	const char *reason;
 	int ret;
 
-	reason = irq_liveupdate_refuses(dev);
+	reason = irq_liveupdate_find_obstacle(dev);
 	if (reason) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 		return irq_liveupdate_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
 	}
 
 	struct irq_lu_out_dev *out __free(kfree) = kzalloc_obj(*out);
 	if (!out) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
-				      ERR_PTR(-ENOMEM));
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
+					      ERR_PTR(-ENOMEM));
 		return -ENOMEM;
 	}
 

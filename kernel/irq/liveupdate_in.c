@@ -374,7 +374,7 @@ static void irq_lu_log_refused(const struct irq_lu_device_ser *ser, const char *
 {
 	pr_err("%04x:%02x:%02x.%d: interrupts not taken over: %s\n", ser->segment,
 	       PCI_BUS_NUM(ser->devid), PCI_SLOT(ser->devid), PCI_FUNC(ser->devid), reason);
-	irq_liveupdate_refuse_at(ser->segment, ser->devid, IRQ_LIVEUPDATE_TAKE_OVER, reason);
+	irq_liveupdate_record_refusal(ser->segment, ser->devid, IRQ_LIVEUPDATE_TAKE_OVER, reason);
 }
 
 /**
@@ -663,8 +663,8 @@ bool irq_liveupdate_is_incoming(struct device *dev)
 static void irq_lu_refuse_unrecorded(const struct irq_lu_device_ser *found)
 {
 	if (irq_lu_in.refused)
-		irq_liveupdate_refuse_at(found->segment, found->devid,
-					 IRQ_LIVEUPDATE_TAKE_OVER, irq_lu_in.refused);
+		irq_liveupdate_record_refusal(found->segment, found->devid,
+					      IRQ_LIVEUPDATE_TAKE_OVER, irq_lu_in.refused);
 	else
 		irq_lu_log_refused(found, "no valid record of its interrupts");
 }

@@ -61,7 +61,7 @@ static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step ste
 }
 
 /**
- * irq_liveupdate_refused - Why was a device refused by this kernel?
+ * irq_liveupdate_was_refused - Was a device refused by this kernel, and why?
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  * @reason:	Where to write the reason
@@ -70,7 +70,7 @@ static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step ste
  * Context: Process context.
  * Return: True if the device was handed over to this kernel, and was refused.
  */
-bool irq_liveupdate_refused(u32 segment, u16 devid, char *reason, size_t size)
+bool irq_liveupdate_was_refused(u32 segment, u16 devid, char *reason, size_t size)
 {
 	const char *found;
 
@@ -95,7 +95,7 @@ void irq_liveupdate_forget(u32 segment, u16 devid)
 }
 
 /**
- * irq_liveupdate_refuse_at - Trace and remember why a device is refused
+ * irq_liveupdate_record_refusal - Trace and remember why a device is refused
  * @segment:	PCI segment of the device, which need not be enumerated
  * @devid:	Its bus number << 8 | devfn
  * @step:	The step at which it is refused
@@ -103,8 +103,8 @@ void irq_liveupdate_forget(u32 segment, u16 devid)
  *
  * Context: May sleep.
  */
-void irq_liveupdate_refuse_at(u32 segment, u16 devid, enum irq_liveupdate_step step,
-			      const char *reason)
+void irq_liveupdate_record_refusal(u32 segment, u16 devid, enum irq_liveupdate_step step,
+				   const char *reason)
 {
 	char name[IRQ_LU_NAME_LEN];
 
@@ -124,7 +124,7 @@ static const char * const irq_lu_refusals[] = {
 };
 
 /**
- * irq_liveupdate_refuse - Report why a device is not handed over or not taken over
+ * irq_liveupdate_report_refusal - Report why a device is not handed over or not taken over
  * @dev:	Device
  * @step:	The step at which it is refused
  * @fmt:	Why
@@ -133,8 +133,8 @@ static const char * const irq_lu_refusals[] = {
  *
  * Context: May sleep.
  */
-void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
-			   const char *fmt, ...)
+void irq_liveupdate_report_refusal(struct device *dev, enum irq_liveupdate_step step,
+				   const char *fmt, ...)
 {
 	char reason[IRQ_LU_REASON_LEN];
 	va_list args;
@@ -155,4 +155,4 @@ void irq_liveupdate_refuse(struct device *dev, enum irq_liveupdate_step step,
 		irq_lu_remember(pci_domain_nr(to_pci_dev(dev)->bus),
 				pci_dev_id(to_pci_dev(dev)), step, reason);
 }
-EXPORT_SYMBOL_GPL(irq_liveupdate_refuse);
+EXPORT_SYMBOL_GPL(irq_liveupdate_report_refusal);

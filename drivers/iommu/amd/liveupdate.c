@@ -197,7 +197,7 @@ static void stop_endpoint(struct amd_iommu *iommu, u16 devid, const char *reason
 
 	pr_err("%04x:%02x:%02x.%d: live update: stopped: %s\n", segment, PCI_BUS_NUM(devid),
 	       PCI_SLOT(devid), PCI_FUNC(devid), reason);
-	irq_liveupdate_refuse_at(segment, devid, IRQ_LIVEUPDATE_STOP, reason);
+	irq_liveupdate_record_refusal(segment, devid, IRQ_LIVEUPDATE_STOP, reason);
 }
 
 /*

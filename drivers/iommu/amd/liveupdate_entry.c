@@ -83,12 +83,13 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 	int ret;
 
 	if (member.domain->pd_mode != PD_MODE_V1 || dev_data->gcr3_info.gcr3_tbl) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "its page tables are of version 2, boot with amd_iommu=pgtbl_v1");
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "its page tables are of version 2, boot with amd_iommu=pgtbl_v1");
 		return -EOPNOTSUPP;
 	}
 	if (member.domain->dirty_tracking) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "dirty tracking is enabled");
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "dirty tracking is enabled");
 		return -EOPNOTSUPP;
 	}
 

@@ -52,7 +52,7 @@ static int add_pasid_table(struct device *dev, struct iommu_lu_entry *entry)
 
 	/* A table that was allocated for a PASID stays in the directory. */
 	if (memchr_inv(dir + 1, 0, size - sizeof(*dir))) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "PASIDs were attached");
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "PASIDs were attached");
 		return -EOPNOTSUPP;
 	}
 
@@ -87,8 +87,8 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
 
 	if (sm_supported(iommu)) {
 		if (id != PCI_DEVID(info->bus, info->devfn)) {
-			irq_liveupdate_refuse(member->dev, IRQ_LIVEUPDATE_PRESERVE,
-					      "it has several requester ids");
+			irq_liveupdate_report_refusal(member->dev, IRQ_LIVEUPDATE_PRESERVE,
+						      "it has several requester ids");
 			return -EOPNOTSUPP;
 		}
 		ret = add_pasid_table(member->dev, &entry);
@@ -117,7 +117,8 @@ int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain
 	};
 
 	if (dev_is_real_dma_subdevice(dev)) {
-		irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "another device does its DMA");
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "another device does its DMA");
 		return -EOPNOTSUPP;
 	}
 	return pci_for_each_dma_alias(to_pci_dev(dev), add_alias, &member);

@@ -55,14 +55,14 @@
 
 static int iommufd_lu_refuse(struct device *dev, int err, const char *reason)
 {
-	irq_liveupdate_refuse(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
+	irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 	return err;
 }
 
 static int iommufd_lu_refuse_page(struct iommufd_lu_check *check, int err, const char *what)
 {
-	irq_liveupdate_refuse(check->dev, IRQ_LIVEUPDATE_PRESERVE, "IOVA %#lx maps %s",
-			      check->iova, what);
+	irq_liveupdate_report_refusal(check->dev, IRQ_LIVEUPDATE_PRESERVE, "IOVA %#lx maps %s",
+				      check->iova, what);
 	return err;
 }
 

@@ -280,18 +280,18 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 };
 
 /**
- * pci_msi_liveupdate_refuses - Why can the interrupts of a device not be handed over?
+ * pci_msi_liveupdate_find_obstacle - Why can the interrupts of a device not be handed over?
  * @pdev:	PCI device
  *
  * Context: May sleep.
  * Return: The reason, a constant string, or NULL if none is known. See
- * irq_liveupdate_refuses().
+ * irq_liveupdate_find_obstacle().
  */
-const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev)
+const char *pci_msi_liveupdate_find_obstacle(struct pci_dev *pdev)
 {
 	if (!pdev->msix_cap && !pdev->msi_cap)
 		return "neither MSI nor MSI-X";
-	return irq_liveupdate_refuses(&pdev->dev);
+	return irq_liveupdate_find_obstacle(&pdev->dev);
 }
 
 /**
@@ -306,8 +306,8 @@ const char *pci_msi_liveupdate_refuses(struct pci_dev *pdev)
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 {
 	if (!pdev->msix_cap && !pdev->msi_cap) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "neither MSI nor MSI-X");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "neither MSI nor MSI-X");
 		return -EOPNOTSUPP;
 	}
 	return irq_liveupdate_preserve(&pdev->dev, &pci_msi_liveupdate_ops);

@@ -170,7 +170,7 @@ static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *han
  * The user of the physical function decides with a token who may use the virtual ones,
  * and continues to do so in the next kernel.
  */
-static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
+static const char *vfio_pci_lu_find_obstacle_virtfn(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_core_device *physfn = vdev->sriov_pf_core_dev;
 
@@ -186,7 +186,8 @@ static const char *vfio_pci_lu_refuses_virtfn(struct vfio_pci_core_device *vdev)
 }
 
 /* Is there any reason why an open device cannot be handed over? */
-VISIBLE_IF_KUNIT int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason)
+VISIBLE_IF_KUNIT int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev,
+					       const char **reason)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
@@ -214,7 +215,7 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, cons
 		return -EBUSY;
 	}
 
-	*reason = vfio_pci_lu_refuses_virtfn(vdev);
+	*reason = vfio_pci_lu_find_obstacle_virtfn(vdev);
 	return *reason ? -EOPNOTSUPP : 0;
 }
 
@@ -223,13 +224,13 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	const char *reason;
 	int err;
 
-	err = vfio_pci_lu_refuses(vdev, &reason);
+	err = vfio_pci_lu_find_obstacle(vdev, &reason);
 	if (err)
-		irq_liveupdate_refuse(&vdev->pdev->dev, step, "%s", reason);
+		irq_liveupdate_report_refusal(&vdev->pdev->dev, step, "%s", reason);
 	return err;
 }
 
-static const char *vfio_pci_lu_refuses_open(struct vfio_device *device)
+static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
 	const char *reason;
@@ -237,17 +238,17 @@ static const char *vfio_pci_lu_refuses_open(struct vfio_device *device)
 	if (device->dev->driver != &vfio_pci_lu_driver->driver)
 		return "not bound to vfio-pci";
 
-	reason = vfio_liveupdate_refuses(device);
+	reason = vfio_liveupdate_find_obstacle(device);
 	if (reason)
 		return reason;
 
 	guard(mutex)(&vdev->igate);
 
-	return vfio_pci_lu_refuses(vdev, &reason) ? reason : NULL;
+	return vfio_pci_lu_find_obstacle(vdev, &reason) ? reason : NULL;
 }
 
-/* The reason that preserve() would give, without its side effects, see pci_liveupdate_refuses() */
-static const char *vfio_pci_liveupdate_refuses(struct pci_dev *pdev)
+/* The reason that preserve() would give, see pci_liveupdate_find_obstacle(). No side effects. */
+static const char *vfio_pci_liveupdate_find_obstacle(struct pci_dev *pdev)
 {
 	struct vfio_device *device = vfio_liveupdate_get_device(&pdev->dev);
 	const char *reason;
@@ -255,7 +256,7 @@ static const char *vfio_pci_liveupdate_refuses(struct pci_dev *pdev)
 	if (!device)
 		return "not bound to vfio-pci";
 
-	reason = vfio_pci_lu_refuses_open(device);
+	reason = vfio_pci_lu_find_obstacle_open(device);
 	vfio_liveupdate_put_device(device);
 
 	return reason;
@@ -282,15 +283,15 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 	const char *left_out;
 
 	if (!mutex_trylock(&dev_set->lock)) {
-		irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
-				      "a device of its set is being opened, closed or attached");
+		irq_liveupdate_report_refusal(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+					      "a device of its set is being opened, closed or attached");
 		return -EBUSY;
 	}
 
 	left_out = vfio_pci_lu_left_out(dev_set);
 	if (left_out)
-		irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
-				      "%s shares its reset and is not preserved", left_out);
+		irq_liveupdate_report_refusal(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+					      "%s shares its reset and is not preserved", left_out);
 	mutex_unlock(&dev_set->lock);
 
 	return left_out ? -EBUSY : 0;
@@ -305,8 +306,8 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 	if (!vdev->pdev->is_virtfn || vfio_pci_frozen(vdev->sriov_pf_core_dev))
 		return 0;
 
-	irq_liveupdate_refuse(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
-			      "its physical function is not frozen before it");
+	irq_liveupdate_report_refusal(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+				      "its physical function is not frozen before it");
 	return -EBUSY;
 }
 
@@ -350,8 +351,8 @@ static int vfio_pci_liveupdate_preserve(struct liveupdate_file_op_args *args)
 	int err;
 
 	if (!vfio_liveupdate_cdev_bound(args->file)) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
-				      "not a cdev bound to an iommufd");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "not a cdev bound to an iommufd");
 		return -EINVAL;
 	}
 
@@ -434,8 +435,8 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 	int err;
 
 	if (device->dev->driver != &vfio_pci_lu_driver->driver) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to %s",
-				      vfio_pci_lu_driver->name);
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+					      "not bound to %s", vfio_pci_lu_driver->name);
 		return -ENODEV;
 	}
 
@@ -448,7 +449,7 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 	if (IS_ERR(file)) {
 		/* The device waits for FINISH. */
 		pci_liveupdate_unretrieve(pdev);
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%pe", file);
 		return PTR_ERR(file);
 	}
 
@@ -469,8 +470,8 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 
 	device = vfio_liveupdate_get_device(&pdev->dev);
 	if (!device) {
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to %s",
-				      vfio_pci_lu_driver->name);
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+					      "not bound to %s", vfio_pci_lu_driver->name);
 		return -ENODEV;
 	}
 
@@ -679,7 +680,7 @@ void vfio_pci_liveupdate_init(struct pci_driver *drv)
 	vfio_pci_lu_driver = drv;
 	/* Not THIS_MODULE, which is the core of vfio-pci and has no devices */
 	vfio_pci_liveupdate_ops.owner = drv->driver.owner;
-	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops, vfio_pci_liveupdate_refuses);
+	vfio_pci_luo_set_ops(&vfio_pci_liveupdate_ops, vfio_pci_liveupdate_find_obstacle);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_init);
 

@@ -82,9 +82,9 @@ void vfio_pci_liveupdate_exit(void);
 u64 vfio_pci_luo_name(struct pci_dev *pdev);
 struct pci_dev *vfio_pci_luo_find(u64 name);
 void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
-			  const char *(*refuses)(struct pci_dev *pdev));
+			  const char *(*find_obstacle)(struct pci_dev *pdev));
 #if IS_ENABLED(CONFIG_KUNIT)
-int vfio_pci_lu_refuses(struct vfio_pci_core_device *vdev, const char **reason);
+int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev, const char **reason);
 int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev);
 int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev);
 u64 vfio_pci_luo_pack(u32 segment, u16 devid);

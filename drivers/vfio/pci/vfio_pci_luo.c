@@ -37,7 +37,7 @@
 
 /* The methods of vfio-pci, NULL while it is not loaded. They stay while there is a reference. */
 static const struct liveupdate_file_ops *vfio_pci_luo_ops;
-static const char *(*vfio_pci_luo_ops_refuse)(struct pci_dev *pdev);
+static const char *(*vfio_pci_luo_ops_find_obstacle)(struct pci_dev *pdev);
 static DEFINE_MUTEX(vfio_pci_luo_lock);
 
 /* Returns the methods, with a reference on their module, or NULL. */
@@ -154,8 +154,8 @@ static void vfio_pci_luo_not_loaded(u64 name)
 	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(name);
 
 	if (pdev)
-		irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-				      "the module vfio-pci is not loaded");
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
+					      "the module vfio-pci is not loaded");
 	else
 		pr_err("file not retrieved: the module vfio-pci is not loaded\n");
 }
@@ -194,7 +194,7 @@ static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 		pci_liveupdate_stop_unclaimed(pdev, "nobody has retrieved it");
 }
 
-static bool vfio_pci_luo_refuses(struct pci_dev *pdev, char *reason, size_t size)
+static bool vfio_pci_luo_find_obstacle(struct pci_dev *pdev, char *reason, size_t size)
 {
 	const char *found;
 
@@ -204,7 +204,7 @@ static bool vfio_pci_luo_refuses(struct pci_dev *pdev, char *reason, size_t size
 	}
 
 	/* The string is part of the module. */
-	found = vfio_pci_luo_ops_refuse(pdev);
+	found = vfio_pci_luo_ops_find_obstacle(pdev);
 	if (found)
 		strscpy(reason, found, size);
 	vfio_pci_luo_put();
@@ -231,18 +231,18 @@ static struct liveupdate_file_handler vfio_pci_luo_handler = {
 /**
  * vfio_pci_luo_set_ops() - Register or unregister the methods of vfio-pci
  * @ops: All of its methods, which belong to its module, or NULL to unregister
- * @refuses: Returns why it refuses a device, a constant string of that module, or NULL;
- *	     belongs to @ops
+ * @find_obstacle: Returns why a device cannot be handed over, a constant string of that
+ *		   module, or NULL; belongs to @ops
  *
  * Context: From the init or exit function of the module. Sleeps.
  */
 void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
-			  const char *(*refuses)(struct pci_dev *pdev))
+			  const char *(*find_obstacle)(struct pci_dev *pdev))
 {
 	guard(mutex)(&vfio_pci_luo_lock);
 
 	vfio_pci_luo_ops = ops;
-	vfio_pci_luo_ops_refuse = refuses;
+	vfio_pci_luo_ops_find_obstacle = find_obstacle;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_luo_set_ops);
 
@@ -257,7 +257,7 @@ static int __init vfio_pci_luo_init(void)
 	if (err)
 		goto err_out;
 
-	err = pci_liveupdate_register_flb(&vfio_pci_luo_handler, vfio_pci_luo_refuses);
+	err = pci_liveupdate_register_flb(&vfio_pci_luo_handler, vfio_pci_luo_find_obstacle);
 	if (err)
 		goto err_unregister;
 

@@ -905,10 +905,10 @@ static void failed_retrieve_is_the_outcome(struct kunit *test)
 	start_outcome_of(test, pdev);
 	kunit_activate_static_stub(test, irq_liveupdate_is_incoming, fake_is_incoming);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to vfio-pci");
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "not bound to vfio-pci");
 	expect_outcome_of(test, pdev, "not bound to vfio-pci");
 
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_STOP, "nobody has retrieved it");
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "nobody has retrieved it");
 	expect_outcome_of(test, pdev, "not bound to vfio-pci");
 }
 
@@ -986,9 +986,9 @@ static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
 	struct pci_dev *pdev = &path->devs[0];
 
 	start_outcome_of(test, pdev);
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "a reason");
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "a reason");
-	irq_liveupdate_refuse(&pdev->dev, IRQ_LIVEUPDATE_BLOCK, "a reason");
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_PRESERVE, "a reason");
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "a reason");
+	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_BLOCK, "a reason");
 	expect_outcome_of(test, pdev, NULL);
 }
 
@@ -1003,8 +1003,8 @@ static void outcome_is_known_without_memory(struct kunit *test)
 	do {
 		start_outcome_of(test, pdev);
 		fail_nth(++n);
-		irq_liveupdate_refuse_at(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
-					 IRQ_LIVEUPDATE_STOP, "its unit is disabled");
+		irq_liveupdate_record_refusal(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
+					      IRQ_LIVEUPDATE_STOP, "its unit is disabled");
 		failed = stop_failing();
 		expect_outcome_of(test, pdev, "its unit is disabled");
 	} while (failed && n < MAX_ALLOCATIONS);
@@ -1025,8 +1025,8 @@ static void outcome_of_a_device_stopped_early_is_kept_without_the_list(struct ku
 	start_outcome_of(test, pdev);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, reset_lost,
 							   (void *)(long)pci_lu_in_lost));
-	irq_liveupdate_refuse_at(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
-				 IRQ_LIVEUPDATE_STOP, "its unit is disabled");
+	irq_liveupdate_record_refusal(pci_domain_nr(pdev->bus), pci_dev_id(pdev),
+				      IRQ_LIVEUPDATE_STOP, "its unit is disabled");
 	pci_lu_in_lost = true;
 	pci_liveupdate_setup_device(pdev);
 	expect_outcome_of(test, pdev, "its unit is disabled");

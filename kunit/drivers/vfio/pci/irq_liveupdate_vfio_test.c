@@ -90,12 +90,12 @@ static void asking_does_not_need_the_device_set(struct kunit *test)
 
 	guard(mutex)(&dev_set->lock);
 
-	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_refuses(device), "not open");
+	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_find_obstacle(device), "not open");
 	device->open_count = 1;
-	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_refuses(device),
+	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_find_obstacle(device),
 			   "not a cdev bound to an iommufd");
 	device->cdev_opened = true;
-	KUNIT_EXPECT_NULL(test, vfio_liveupdate_refuses(device));
+	KUNIT_EXPECT_NULL(test, vfio_liveupdate_find_obstacle(device));
 }
 
 /* Two devices of a set. Their user holds its lock until memory arrives that he has mapped. */
@@ -332,7 +332,7 @@ static void expect_refused(struct kunit *test, struct vfio_pci_core_device *vdev
 
 	guard(mutex)(&vdev->igate);
 
-	KUNIT_EXPECT_EQ(test, vfio_pci_lu_refuses(vdev, &reason), err);
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_find_obstacle(vdev, &reason), err);
 	KUNIT_EXPECT_STREQ(test, reason ?: "none", expected);
 }
 

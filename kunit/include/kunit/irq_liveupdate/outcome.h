@@ -31,7 +31,7 @@ static inline void expect_outcome(struct kunit *test, u32 segment, u16 devid,
 {
 	char reason[64] = "";
 
-	KUNIT_EXPECT_EQ(test, irq_liveupdate_refused(segment, devid, reason, sizeof(reason)),
+	KUNIT_EXPECT_EQ(test, irq_liveupdate_was_refused(segment, devid, reason, sizeof(reason)),
 			!!expected);
 	KUNIT_EXPECT_STREQ(test, reason, expected ?: "");
 }
