@@ -428,11 +428,12 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 	return PTR_ERR_OR_ZERO(out->ser);
 }
 
-static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
+static int irq_lu_add_device(struct irq_lu_out_dev *out)
 {
 	const char *reason;
 	int ret;
 
+	CLASS(irq_lu_descs, descs)(out->dev);
 	guard(mutex)(&irq_lu_out.lock);
 
 	if (irq_lu_find_out(out->dev)) {
@@ -457,7 +458,7 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out, bool has_descs)
 	if (ret)
 		goto unpreserve_unit;
 
-	ret = irq_lu_capture_device(out, has_descs, &reason);
+	ret = irq_lu_capture_device(out, descs, &reason);
 	if (ret)
 		goto free_record;
 
@@ -544,12 +545,7 @@ int irq_liveupdate_preserve(struct device *dev,
 	out->ops = ops;
 	out->unit = irq_lu_find_unit(dev_get_msi_domain(dev));
 
-	if (dev->msi.data) {
-		guard(msi_descs_lock)(dev);
-		ret = irq_lu_add_device(out, true);
-	} else {
-		ret = irq_lu_add_device(out, false);
-	}
+	ret = irq_lu_add_device(out);
 	if (ret)
 		return ret;
 
@@ -583,32 +579,6 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	irq_lu_put_root();
 }
 
-static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
-{
-	struct irq_lu_out_dev *out;
-	const char *reason;
-	int ret;
-
-	guard(mutex)(&irq_lu_out.lock);
-
-	out = irq_lu_find_out(dev);
-	if (WARN_ON_ONCE(!out))
-		return -EINVAL;
-
-	out->frozen = false;
-	ret = irq_lu_capture_device(out, has_descs, &reason);
-	if (ret) {
-		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_FREEZE, reason);
-		return ret;
-	}
-
-	irq_lu_ser_seal_device(out->ser);
-	out->frozen = true;
-	trace_irq_liveupdate_freeze(dev, out->ser->nr_vectors);
-	dev_info(dev, "irq_liveupdate: frozen: %u vectors\n", out->ser->nr_vectors);
-	return 0;
-}
-
 /**
  * irq_liveupdate_freeze - Record the interrupts of a preserved device
  * @dev:	Device
@@ -623,11 +593,29 @@ static int irq_lu_freeze_locked(struct device *dev, bool has_descs)
  */
 int irq_liveupdate_freeze(struct device *dev)
 {
-	if (!dev->msi.data)
-		return irq_lu_freeze_locked(dev, false);
+	struct irq_lu_out_dev *out;
+	const char *reason;
+	int ret;
 
-	guard(msi_descs_lock)(dev);
-	return irq_lu_freeze_locked(dev, true);
+	CLASS(irq_lu_descs, descs)(dev);
+	guard(mutex)(&irq_lu_out.lock);
+
+	out = irq_lu_find_out(dev);
+	if (WARN_ON_ONCE(!out))
+		return -EINVAL;
+
+	out->frozen = false;
+	ret = irq_lu_capture_device(out, descs, &reason);
+	if (ret) {
+		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_FREEZE, reason);
+		return ret;
+	}
+
+	irq_lu_ser_seal_device(out->ser);
+	out->frozen = true;
+	trace_irq_liveupdate_freeze(dev, out->ser->nr_vectors);
+	dev_info(dev, "irq_liveupdate: frozen: %u vectors\n", out->ser->nr_vectors);
+	return 0;
 }
 
 /**

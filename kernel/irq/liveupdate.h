@@ -7,8 +7,10 @@
 #ifndef _KERNEL_IRQ_LIVEUPDATE_H
 #define _KERNEL_IRQ_LIVEUPDATE_H
 
+#include <linux/cleanup.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
+#include <linux/msi.h>
 
 struct seq_file;
 
@@ -43,6 +45,28 @@ static inline struct irq_domain *irq_lu_find_unit(struct irq_domain *d)
 	}
 	return NULL;
 }
+
+static inline struct device *irq_lu_lock_descs(struct device *dev)
+{
+	if (!dev->msi.data)
+		return NULL;
+
+	__msi_lock_descs(dev);
+	return dev;
+}
+
+static inline void irq_lu_unlock_descs(struct device *dev)
+{
+	if (dev)
+		__msi_unlock_descs(dev);
+}
+
+/*
+ * While this is in scope, no vector of the device is allocated or freed. It is NULL
+ * if the device never had any, and has no MSI descriptors to lock.
+ */
+DEFINE_CLASS(irq_lu_descs, struct device *, irq_lu_unlock_descs(_T),
+	     irq_lu_lock_descs(dev), struct device *dev)
 
 /* How many vectors of a device have their table entries allocated at once. */
 static inline unsigned int irq_lu_nr_at_once(const struct irq_lu_device_ser *ser)

@@ -131,18 +131,19 @@ static void irq_lu_audit_incoming(struct device *dev)
 		irq_liveupdate_audit(dev, ops);
 }
 
-static void irq_lu_finish_locked(struct device *dev, bool has_descs)
+static void irq_lu_finish_device(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
 	unsigned int nr = 0;
 
+	CLASS(irq_lu_descs, descs)(dev);
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
 	if (!in || in->finished)
 		return;
 
-	if (has_descs)
+	if (descs)
 		nr = irq_lu_give_all(in, false);
 	in->finished = true;
 	trace_irq_liveupdate_finish(dev, nr);
@@ -177,11 +178,12 @@ static bool irq_lu_is_done(struct irq_lu_in_dev *in)
 	       bitmap_weight(in->given, IRQ_LU_MAX_VECTORS) == in->ser->nr_vectors;
 }
 
-static void irq_lu_release_locked(struct device *dev, bool has_descs, bool gone)
+static void irq_lu_release_device(struct device *dev, bool gone)
 {
 	struct irq_lu_in_dev *in;
 	unsigned int nr;
 
+	CLASS(irq_lu_descs, descs)(dev);
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
@@ -189,7 +191,7 @@ static void irq_lu_release_locked(struct device *dev, bool has_descs, bool gone)
 		return;
 
 	in->ops->disable(dev);
-	if (has_descs) {
+	if (descs) {
 		irq_lu_give_all(in, true);
 		irq_lu_release_used(in);
 	}
@@ -283,13 +285,7 @@ static void irq_lu_end(void)
 
 static void irq_lu_release(struct device *dev, bool gone)
 {
-	if (dev->msi.data) {
-		/* While locked, no vector is allocated or freed. */
-		guard(msi_descs_lock)(dev);
-		irq_lu_release_locked(dev, true, gone);
-	} else {
-		irq_lu_release_locked(dev, false, gone);
-	}
+	irq_lu_release_device(dev, gone);
 	irq_lu_end();
 }
 
@@ -315,12 +311,7 @@ void irq_liveupdate_finish(struct device *dev)
 	if (IS_ENABLED(CONFIG_IRQ_LIVEUPDATE_DEBUG))
 		irq_lu_audit_incoming(dev);
 
-	if (dev->msi.data) {
-		guard(msi_descs_lock)(dev);
-		irq_lu_finish_locked(dev, true);
-	} else {
-		irq_lu_finish_locked(dev, false);
-	}
+	irq_lu_finish_device(dev);
 	irq_lu_release(dev, false);
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_finish);
