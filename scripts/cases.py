@@ -20,7 +20,10 @@ import ktap
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = os.path.join(HERE, "cases.txt")
 TABLE = os.path.join(HERE, "..", "lab", "doc", "cases.csv")
-SUITES = {"core": "irq_liveupdate_core", "ser": "irq_liveupdate_ser",
+SUITES = {"core": "irq_liveupdate_core", "inject": "irq_liveupdate_inject",
+          "finish": "irq_liveupdate_finish", "preserve": "irq_liveupdate_preserve",
+          "failing": "irq_liveupdate_failing", "trace": "irq_liveupdate_trace",
+          "ser": "irq_liveupdate_ser",
           "vtd": "irq_liveupdate_vtd", "vtd_dma": "irq_liveupdate_vtd_dma",
           "units": "irq_liveupdate_vtd_units", "iommu": "irq_liveupdate_iommu",
           "iommu_in": "irq_liveupdate_iommu_in", "iommu_out": "irq_liveupdate_iommu_out",

@@ -42,7 +42,7 @@ ROOTS = ("arch", "Documentation", "drivers", "include", "kernel",
 # files: suites, headers beside them, headers of several suites, configurations.
 SUITES = "kunit/"
 SUITE = re.compile(r"(?!tools/)(?:include/kunit/.*|(?:.*/)?"
-                   r"(?:[^/]*_test\.[ch]|kunit_[^/]*\.h|\.kunitconfig))")
+                   r"(?:[^/]*_test\.[ch]|kunit_[^/]*\.[ch]|\.kunitconfig))")
 
 # What is different for other kernel series than the one that the overlay is written for.
 VERSIONS = "versions/"

@@ -8,6 +8,7 @@
 #define _KERNEL_IRQ_LIVEUPDATE_H
 
 #include <linux/cleanup.h>
+#include <linux/device.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>

@@ -58,7 +58,7 @@ def test_all_passed_is_shown():
 
 def test_one_that_did_not_pass_is_named():
     for status in ktap.FAIL, ktap.SKIP, None:
-        for name in "cold", "irq_liveupdate_core.msix_vectors_live_on":
+        for name in "cold", "irq_liveupdate_preserve.msix_vectors_live_on":
             assert list(cases.not_shown(*results_where(name, status)))
 
 

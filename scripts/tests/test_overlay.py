@@ -11,6 +11,7 @@ PLACES = {
     "kernel/irq/liveupdate.c": "kernel/irq/liveupdate.c",
     "kernel/irq/irq_liveupdate_core_test.c": "kunit/kernel/irq/irq_liveupdate_core_test.c",
     "kernel/irq/.kunitconfig": "kunit/kernel/irq/.kunitconfig",
+    "kernel/irq/kunit_fake_machine.c": "kunit/kernel/irq/kunit_fake_machine.c",
     "drivers/iommu/intel/kunit_fake_vtd.h": "kunit/drivers/iommu/intel/kunit_fake_vtd.h",
     "include/kunit/irq_liveupdate/watch.h": "kunit/include/kunit/irq_liveupdate/watch.h",
     "tools/testing/irq_liveupdate_ser/kunit/test.h":
