@@ -25,7 +25,7 @@ CALL = re.compile(r"\b(\w+)\s*\($")
 
 LOG = re.compile(r"(pr|dev|pci)_(emerg|alert|crit|err|warn|notice|info)(_once|_ratelimited)?$")
 # What has a reason as an argument
-REFUSAL = re.compile(r"\w*(refuse|stop|give_up|fail)\w*$")
+REFUSAL = re.compile(r"\w*(refus|stop|give_up|fail)\w*$")
 # What is written elsewhere than to the log
 OTHER = re.compile(r"(seq_\w+|\w*printf|MODULE_\w+|request_module|\w*_getfile\w*|WARN\w*)$")
 
