@@ -89,7 +89,8 @@
  * waits for that: whoever unbinds holds the lock of the device, so nothing here
  * takes it. An unbind that begins before freeze() makes freeze() fail. One that
  * begins later does not keep the kernel from going down, because
- * device_shutdown() skips a frozen device.
+ * device_shutdown() skips a frozen device. If it has virtual functions, these are
+ * not removed before unfreeze().
  */
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt
@@ -107,6 +108,7 @@
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/vfio_liveupdate.h>
+#include <linux/wait_bit.h>
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
@@ -387,7 +389,7 @@ static void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool froze
 	lockdep_assert_held(&vdev->igate);
 
 	scoped_guard(rwsem_write, &vdev->memory_lock)
-		WRITE_ONCE(vdev->frozen, frozen);
+		store_release_wake_up(&vdev->frozen, frozen);
 	dev_assign_skip_shutdown(&vdev->pdev->dev, frozen);
 }
 
@@ -507,12 +509,20 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
  *
  * It cannot be frozen before vfio_pci_liveupdate_end_sriov().
  *
+ * A driver that unregisters @vdev has to disable them. It waits here while @vdev
+ * is frozen: the next kernel expects them, and to remove one that is in use
+ * means to wait for its user with its lock held, which the shutdown of a virtual
+ * function that is not handed over needs.
+ *
  * Context: With the device locked. Sleeps.
  * Return: 0, or -EBUSY if @vdev is frozen. Always 0 while @vdev is being
- *         unregistered, because then its driver has to disable them.
+ *         unregistered.
  */
 int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev)
 {
+	if (vdev->unregistering && pci_num_vf(vdev->pdev))
+		wait_var_event(&vdev->frozen, !vfio_pci_frozen(vdev));
+
 	guard(mutex)(&vdev->igate);
 
 	if (vfio_pci_frozen(vdev) && !vdev->unregistering)
