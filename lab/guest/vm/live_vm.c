@@ -529,7 +529,7 @@ static void run_until_end(const char *bdf)
 
 static void refuse(const char *program)
 {
-	ksft_exit_fail_msg("usage: %s [-v -g GUEST -m MIB] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d|-l N BDF\n",
+	ksft_exit_fail_msg("usage: %s [OPTION...] -s|-c 1|2, -u|-b|-f 2, -r|-n|-d|-l N BDF\n",
 			   program);
 }
 

@@ -17,16 +17,12 @@
  * loaded: a freeze which does not fail as it should ends the test.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -38,6 +34,7 @@
 #include "luo.h"
 #include "signals.h"
 #include "test.h"
+#include "unbind.h"
 #include "vfio_dev.h"
 
 #define SESSION		"irq_liveupdate_unbind"
@@ -49,144 +46,12 @@
 #define WAIT_MS		5000
 #define POLL_MS		10
 
-#define DRIVER		"/sys/bus/pci/drivers/vfio-pci/"
-#define BLOCKED		"blocked until released by user"
-
 /* What the next kernel has to know; in a memfd which goes with the session. */
 struct record {
 	bool blocked;
 };
 
 static const char *bdf;
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return -errno;
-	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-
-	return ok ? 0 : -EIO;
-}
-
-static int write_device(const char *name, const char *text)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
-
-	return write_file(path, text);
-}
-
-static void bind_again(void)
-{
-	check(write_file(DRIVER "bind", bdf), "bind");
-}
-
-static void bring_back(void)
-{
-	check(write_file("/sys/bus/pci/rescan", "1"), "rescan");
-	check(write_device("driver_override", "vfio-pci"), "driver_override");
-	bind_again();
-}
-
-static void nothing(void) { }
-
-#define POWER_OFF	"bdf=%s; cd /sys/bus/pci/slots; " \
-			"echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power"
-
-/*
- * @locked: whoever does it holds the lock for removing PCI devices, of which there is one,
- *	until the user of the device closes it
- */
-struct way {
-	const char *name;
-	const char *command;
-	bool locked;
-	void (*back)(void);
-};
-
-static const struct way unbound = {
-	"unbound", "echo %s > " DRIVER "unbind", false, bind_again
-};
-
-static const struct way removed = {
-	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", true, bring_back
-};
-
-/* The address of a slot has no function. */
-static const struct way unplugged = {
-	"unplugged", POWER_OFF, true, nothing
-};
-
-/* Waits until the kernel logs a text about a device; false if it does not. */
-static bool wait_for_line(int kmsg, const char *device, const char *text)
-{
-	struct pollfd poll_fd = { .fd = kmsg, .events = POLLIN };
-	char line[512];
-	ssize_t n;
-
-	while (poll(&poll_fd, 1, WAIT_MS) > 0) {
-		n = read(kmsg, line, sizeof(line) - 1);
-		line[n > 0 ? n : 0] = '\0';
-		if (strstr(line, device) && strstr(line, text))
-			return true;
-	}
-
-	return false;
-}
-
-static pid_t run(const char *format, const char *device)
-{
-	char command[160];
-	pid_t child;
-
-	snprintf(command, sizeof(command), format, device);
-	child = fork();
-	if (child < 0)
-		ksft_exit_fail_perror("fork");
-	if (!child) {
-		freopen("/dev/null", "w", stdout);
-		execl("/bin/sh", "sh", "-c", command, NULL);
-		_exit(127);
-	}
-
-	return child;
-}
-
-/* Returns a process which goes on when a device is released; it has not got it itself. */
-static pid_t start_on(const struct way *way, const char *device)
-{
-	int kmsg = kmsg_from_now();
-	pid_t child = run(way->command, device);
-
-	if (!wait_for_line(kmsg, device, BLOCKED))
-		ksft_exit_fail_msg("nobody waits for the user of %s\n", device);
-	close(kmsg);
-
-	return child;
-}
-
-static pid_t start(const struct way *way)
-{
-	return start_on(way, bdf);
-}
-
-static bool ends(pid_t child)
-{
-	int status, waited;
-
-	for (waited = 0; waited < WAIT_MS; waited += POLL_MS) {
-		if (waitpid(child, &status, WNOHANG) == child)
-			return WIFEXITED(status) && !WEXITSTATUS(status);
-		usleep(POLL_MS * 1000);
-	}
-
-	return false;
-}
 
 static void bind_and_arm(struct vfio_dev *dev)
 {
@@ -239,25 +104,25 @@ static bool others_go_on(void)
 	return ok;
 }
 
-static void test_before_prepare(const struct way *way)
+static void test_before_prepare(const struct unbind_way *way)
 {
 	struct vfio_dev dev;
 	int session, kmsg;
 	pid_t child;
 
 	open_device(&dev);
-	child = start(way);
+	child = unbind_start(way, bdf);
 	session = open_session();
 	kmsg = kmsg_from_now();
 	ksft_test_result(refused(kmsg, -luo_preserve_fd(session, dev.fd, DEVICE_TOKEN)),
 			 "being %s, it is not preserved\n", way->name);
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(ends(child), "it is %s when its user closes it\n", way->name);
-	way->back();
+	ksft_test_result(unbind_ends(child), "it is %s when its user closes it\n", way->name);
+	way->back(bdf);
 }
 
-static void test_before_freeze(const struct way *way)
+static void test_before_freeze(const struct unbind_way *way)
 {
 	struct vfio_dev dev;
 	int session, kmsg;
@@ -266,7 +131,7 @@ static void test_before_freeze(const struct way *way)
 	open_device(&dev);
 	session = open_session();
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve");
-	child = start(way);
+	child = unbind_start(way, bdf);
 	kmsg = kmsg_from_now();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
 	ksft_test_result(refused(kmsg, errno), "preserved and being %s, it is not frozen\n",
@@ -274,9 +139,9 @@ static void test_before_freeze(const struct way *way)
 	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(ends(child), "it is %s when the session and its user are gone\n",
+	ksft_test_result(unbind_ends(child), "it is %s when the session and its user are gone\n",
 			 way->name);
-	way->back();
+	way->back(bdf);
 }
 
 static struct record *map_record(int memfd)
@@ -308,7 +173,7 @@ static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 {
 	check(vfio_dev_open_cdev(dev, later), "open the later device");
 	check(vfio_dev_bind_plain(dev), "bind the later device");
-	start_on(&unbound, later);
+	unbind_start(&unbind_unbound, later);
 }
 
 /* Threads of hot-plug that wait for what cannot be interrupted, such as a lock */
@@ -333,7 +198,7 @@ static void power_off(const char *later)
 {
 	unsigned int before = nr_waiting_threads(), waited;
 
-	run(POWER_OFF, later);
+	unbind_begin(&unbind_unplugged, later);
 	for (waited = 0; nr_waiting_threads() == before; waited += POLL_MS) {
 		if (waited >= WAIT_MS)
 			ksft_exit_fail_msg("no thread of hot-plug waits\n");
@@ -341,7 +206,7 @@ static void power_off(const char *later)
 	}
 }
 
-static void stage_1(const struct way *way, const char *later)
+static void stage_1(const struct unbind_way *way, const char *later)
 {
 	int memfd = memfd_create("record", 0), session;
 	struct vfio_dev dev, later_dev = { };
@@ -358,7 +223,7 @@ static void stage_1(const struct way *way, const char *later)
 	if (!stay())
 		ksft_exit_pass();
 	wait_until_frozen(&dev);
-	start(way);
+	unbind_start(way, bdf);
 	if (way->locked)
 		power_off(later);
 	record->blocked = true;
@@ -366,7 +231,7 @@ static void stage_1(const struct way *way, const char *later)
 	pause();
 }
 
-static void stage_2(const struct way *way)
+static void stage_2(const struct unbind_way *way)
 {
 	int session = luo_retrieve_session(SESSION), memfd;
 	struct vfio_dev dev = { };
@@ -384,19 +249,19 @@ static void stage_2(const struct way *way)
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
 	check(dev.fd, "retrieve device");
 	bind_and_arm(&dev);
-	child = start(way);
+	child = unbind_start(way, bdf);
 	ksft_test_result(!luo_finish(session), "FINISH while it is being %s\n", way->name);
 	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(ends(child), "it is %s when its user closes it\n", way->name);
-	way->back();
+	ksft_test_result(unbind_ends(child), "it is %s when its user closes it\n", way->name);
+	way->back(bdf);
 	ksft_finished();
 }
 
 static void before_the_jump(void)
 {
-	static const struct way *const ways[] = { &unbound, &removed };
+	static const struct unbind_way *const ways[] = { &unbind_unbound, &unbind_removed };
 	unsigned int i;
 
 	ksft_set_plan(5 * ARRAY_SIZE(ways));
@@ -407,28 +272,16 @@ static void before_the_jump(void)
 	ksft_finished();
 }
 
-static const struct way *find_way(const char *name)
-{
-	static const struct way *const ways[] = { &unbound, &removed, &unplugged };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (!strcmp(name, ways[i]->name))
-			return ways[i];
-	}
-	ksft_exit_fail_msg("no such way: %s\n", name);
-}
-
 int main(int argc, char *argv[])
 {
 	int stage = argc > 2 && !strcmp(argv[1], "-s") ? atoi(argv[2]) : 0;
-	const struct way *way;
+	const struct unbind_way *way;
 
 	ksft_print_header();
 	if (argc != (stage == 1 ? 6 : stage == 2 ? 5 : 2))
 		ksft_exit_fail_msg("usage: %s BDF | -s 1 WAY BDF LATER | -s 2 WAY BDF\n", argv[0]);
 	bdf = argv[stage ? 4 : 1];
-	way = stage ? find_way(argv[3]) : NULL;
+	way = stage ? unbind_way_of(argv[3]) : NULL;
 	require_liveupdate();
 	alarm(TIMEOUT_S);
 

@@ -37,6 +37,7 @@
 #include "pci_config.h"
 #include "signals.h"
 #include "test.h"
+#include "virtfn.h"
 
 #define SESSION		"irq_liveupdate_vf"
 #define MEMORY_TOKEN	1
@@ -58,42 +59,9 @@
 #define FIRST_ID(controller)	(0x4000 + 0x1000 * (controller))
 
 static struct nvme nvmes[NR_CONTROLLERS];
-static char vf_bdf[NR_VFS][16];
+static char vf_bdf[NR_VFS][VIRTFN_BDF_BYTES];
 static unsigned int completed[NR_CONTROLLERS][IOS], failed;
 static void *memory;
-
-static void find_vfs(const char *bdf)
-{
-	char path[64], target[128];
-	unsigned int i;
-	ssize_t n;
-
-	for (i = 0; i < NR_VFS; i++) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtfn%u", bdf, i);
-		n = readlink(path, target, sizeof(target) - 1);
-		if (n < 0)
-			ksft_exit_fail_perror(path);
-		target[n] = '\0';
-		snprintf(vf_bdf[i], sizeof(vf_bdf[i]), "%s", strrchr(target, '/') + 1);
-	}
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	if (!f || fputs(text, f) < 0 || fclose(f))
-		ksft_exit_fail_perror(path);
-}
-
-static void enable_vfs(const char *bdf)
-{
-	char path[80], number[16];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/sriov_numvfs", bdf);
-	snprintf(number, sizeof(number), "%u", NR_VFS);
-	write_file(path, number);
-}
 
 static __u64 word(unsigned int controller, unsigned int io, unsigned int i)
 {
@@ -218,8 +186,8 @@ static void start_physical(const char *bdf)
 	unsigned int i;
 
 	start(&nvmes[PF], bdf);
-	enable_vfs(bdf);
-	find_vfs(bdf);
+	virtfn_enable(bdf, NR_VFS);
+	virtfn_find(bdf, NR_VFS, vf_bdf);
 	for (i = 0; i < NR_USED; i++)
 		check(nvme_start_secondary(&nvmes[PF], i + 1), "secondary controller");
 }
@@ -468,7 +436,7 @@ static void stage_2(const char *bdf, bool again)
 
 	ksft_set_plan(again ? 7 : 8);
 	check(session, "session");
-	find_vfs(bdf);
+	virtfn_find(bdf, NR_VFS, vf_bdf);
 	memfd = luo_retrieve_fd(session, MEMORY_TOKEN);
 	map_memory(memfd);
 	retrieve(session, PF, bdf);

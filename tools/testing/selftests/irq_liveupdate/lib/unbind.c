@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+
+#include "kmsg.h"
+#include "test.h"
+#include "unbind.h"
+
+#define WAIT_MS		5000
+#define POLL_MS		10
+
+#define DRIVER		"/sys/bus/pci/drivers/vfio-pci/"
+#define BLOCKED		"blocked until released by user"
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return -errno;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+
+	return ok ? 0 : -EIO;
+}
+
+static int write_device(const char *bdf, const char *name, const char *text)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+
+	return write_file(path, text);
+}
+
+static void bind_again(const char *bdf)
+{
+	check(write_file(DRIVER "bind", bdf), "bind");
+}
+
+static void bring_back(const char *bdf)
+{
+	check(write_file("/sys/bus/pci/rescan", "1"), "rescan");
+	check(write_device(bdf, "driver_override", "vfio-pci"), "driver_override");
+	bind_again(bdf);
+}
+
+static void nothing(const char *bdf) { }
+
+const struct unbind_way unbind_unbound = {
+	"unbound", "echo %s > " DRIVER "unbind", false, bind_again
+};
+
+const struct unbind_way unbind_removed = {
+	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", true, bring_back
+};
+
+/* The address of a slot has no function. */
+const struct unbind_way unbind_unplugged = {
+	"unplugged",
+	"bdf=%s; cd /sys/bus/pci/slots; echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power",
+	true, nothing
+};
+
+/* The virtual functions of a device, which keeps its driver. They cannot be removed otherwise. */
+const struct unbind_way unbind_disabled = {
+	"disabled", "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", true, nothing
+};
+
+const struct unbind_way *unbind_way_of(const char *name)
+{
+	static const struct unbind_way *const ways[] = {
+		&unbind_unbound, &unbind_removed, &unbind_unplugged, &unbind_disabled
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (!strcmp(name, ways[i]->name))
+			return ways[i];
+	}
+	ksft_exit_fail_msg("no such way: %s\n", name);
+}
+
+/* Waits until the kernel logs a text about a device; false if it does not. */
+static bool wait_for_line(int kmsg, const char *bdf, const char *text)
+{
+	struct pollfd poll_fd = { .fd = kmsg, .events = POLLIN };
+	char line[512];
+	ssize_t n;
+
+	while (poll(&poll_fd, 1, WAIT_MS) > 0) {
+		n = read(kmsg, line, sizeof(line) - 1);
+		line[n > 0 ? n : 0] = '\0';
+		if (strstr(line, bdf) && strstr(line, text))
+			return true;
+	}
+
+	return false;
+}
+
+/* Returns the process, which may be at any point. */
+pid_t unbind_begin(const struct unbind_way *way, const char *bdf)
+{
+	char command[160];
+	pid_t child;
+
+	snprintf(command, sizeof(command), way->command, bdf);
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		ksft_exit_fail_perror("fork");
+	if (!child) {
+		freopen("/dev/null", "w", stdout);
+		execl("/bin/sh", "sh", "-c", command, NULL);
+		_exit(127);
+	}
+
+	return child;
+}
+
+/* The same, once it waits for the user of a device, which may be another one. */
+pid_t unbind_start_until(const struct unbind_way *way, const char *bdf, const char *user)
+{
+	int kmsg = kmsg_from_now();
+	pid_t child = unbind_begin(way, bdf);
+
+	if (!wait_for_line(kmsg, user, BLOCKED))
+		ksft_exit_fail_msg("nobody waits for the user of %s\n", user);
+	close(kmsg);
+
+	return child;
+}
+
+/* Returns a process which goes on when the device is released; it has not got it itself. */
+pid_t unbind_start(const struct unbind_way *way, const char *bdf)
+{
+	return unbind_start_until(way, bdf, bdf);
+}
+
+/* Returns its exit status; negative if it does not end. */
+static int wait_for_end(pid_t child)
+{
+	int status, waited;
+
+	for (waited = 0; waited < WAIT_MS; waited += POLL_MS) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+		usleep(POLL_MS * 1000);
+	}
+
+	return -1;
+}
+
+bool unbind_ends(pid_t child)
+{
+	return !wait_for_end(child);
+}
+
+bool unbind_fails(pid_t child)
+{
+	return wait_for_end(child) > 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unbinds a device from vfio-pci or removes it, in a process of its own, because
+ * that waits for the user of the device.
+ */
+#ifndef _IRQ_LIVEUPDATE_UNBIND_H
+#define _IRQ_LIVEUPDATE_UNBIND_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/**
+ * struct unbind_way - how to take a device from its driver
+ * @name: "it is being NAME"
+ * @command: of the shell, with the address of the device
+ * @locked: whoever does it holds the lock for removing PCI devices, of which there is one,
+ *	until the user of the device closes it
+ * @back: binds it to vfio-pci again
+ */
+struct unbind_way {
+	const char *name;
+	const char *command;
+	bool locked;
+	void (*back)(const char *bdf);
+};
+
+extern const struct unbind_way unbind_unbound, unbind_removed, unbind_unplugged, unbind_disabled;
+
+const struct unbind_way *unbind_way_of(const char *name);
+pid_t unbind_begin(const struct unbind_way *way, const char *bdf);
+pid_t unbind_start(const struct unbind_way *way, const char *bdf);
+pid_t unbind_start_until(const struct unbind_way *way, const char *bdf, const char *user);
+bool unbind_ends(pid_t child);
+bool unbind_fails(pid_t child);
+
+#endif /* _IRQ_LIVEUPDATE_UNBIND_H */
