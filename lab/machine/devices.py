@@ -79,6 +79,8 @@ DEVICES = {
                            stride=XHCI_INTERRUPTER_BYTES, set_up=tuple(_xhci_set_up()),
                            memory=(("writeq", LOW_MEMORY, RING),
                                    ("writeq", LOW_MEMORY + 8, RING_TRBS))),
+    "igb-sriov": Device(model="igb", options=",romfile=,netdev=cable", cable=True,
+                        virtual_functions=0x168),
     "e1000e": Device(options=",romfile=,netdev=cable", cable=True),
     "nvme": Device(options=",id=nvme0,serial=lab,max_ioqpairs=5,msix_qsize={vectors}"),
     "nvme-sriov": Device(model="nvme", before=("nvme-subsys,id=storage",),

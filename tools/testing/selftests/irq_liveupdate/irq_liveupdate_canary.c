@@ -25,6 +25,12 @@
  * stopped ("stopped"), because it does not translate or because nobody has retrieved the
  * device by FINISH, is not opened. A kernel whose translation was broken on purpose
  * ("written") is to be noticed: the memory is written.
+ *
+ *	irq_liveupdate_canary -v 1 BDF never|detached
+ *	irq_liveupdate_canary -v 2 BDF [stopped|written]
+ *
+ * is the same for the first virtual function of an igb (82576). BDF is its physical function,
+ * which is attached to nothing, and handed over before it.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,14 +42,17 @@
 
 #include "dma.h"
 #include "e1000e.h"
+#include "igb.h"
 #include "ioas.h"
 #include "luo.h"
 #include "test.h"
 #include "vfio_dev.h"
+#include "virtfn.h"
 
 #define SESSION		"irq_liveupdate_canary"
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
+#define PHYSICAL_TOKEN	3
 
 #define ENTRIES		256		/* of the ring, which then fills a page */
 #define RING_PAGE	1		/* behind the record; then a page for each entry */
@@ -61,8 +70,10 @@ struct record {
 	__u64 addresses[ENTRIES];
 };
 
-static struct vfio_dev dev;
-static void *registers, *memory;
+static struct vfio_dev dev, physical;
+static bool is_virtual;
+static char vf_bdf[1][VIRTFN_BDF_BYTES];
+static void *registers, *physical_registers, *memory;
 static size_t registers_size;
 static const char *bdf;
 static int session;
@@ -129,8 +140,15 @@ static unsigned int bytes_written(void)
 
 static void start_receiving(void)
 {
-	e1000e_reset(registers);
-	e1000e_start(registers, dma_address(page_of(RING_PAGE)), ENTRIES);
+	__u64 ring = dma_address(page_of(RING_PAGE));
+
+	if (is_virtual) {
+		igb_start(registers, ring, ENTRIES);
+		igb_let_receive(physical_registers, 0);
+	} else {
+		e1000e_reset(registers);
+		e1000e_start(registers, ring, ENTRIES);
+	}
 }
 
 /* As many entries as there can be for the frames that come. Returns the head. */
@@ -181,6 +199,27 @@ static bool control(void)
 	return came && bytes_written();
 }
 
+/* The canary is found by its physical function, which has been bound. */
+static void find_virtual(void)
+{
+	virtfn_find(bdf, 1, vf_bdf);
+	bdf = vf_bdf[0];
+	dev.token = VFIO_DEV_TOKEN;
+}
+
+static void open_physical(void)
+{
+	size_t size;
+
+	physical.token = VFIO_DEV_TOKEN;
+	check(vfio_dev_open_cdev(&physical, bdf), "open physical function");
+	check(vfio_dev_bind(&physical), "bind physical function");
+	check(vfio_dev_set_bus_master(&physical), "bus master");
+	check(vfio_dev_map_bar(&physical, 0, &physical_registers, &size), "map registers");
+	virtfn_enable(bdf, 1);
+	find_virtual();
+}
+
 static void open_device(void)
 {
 	check(vfio_dev_open_cdev(&dev, bdf), "open");
@@ -193,6 +232,8 @@ static void stage_1(bool detached)
 	unsigned int i;
 	int memfd;
 
+	if (is_virtual)
+		open_physical();
 	open_device();
 
 	session = luo_create_session(SESSION);
@@ -209,6 +250,8 @@ static void stage_1(bool detached)
 	if (detached && !control())
 		ksft_exit_fail_msg("no frames arrive while attached\n");
 	paint();
+	if (is_virtual)
+		check(luo_preserve_fd(session, physical.fd, PHYSICAL_TOKEN), "preserve");
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
 
 	if (!wait_frames(FRAMES))
@@ -249,8 +292,19 @@ static void get_device(void)
 	check(dev.fd, "retrieve device");
 }
 
+static void retrieve_physical(void)
+{
+	physical.token = VFIO_DEV_TOKEN;
+	physical.fd = luo_retrieve_fd(session, PHYSICAL_TOKEN);
+	check(physical.fd, "retrieve physical function");
+	check(vfio_dev_bind(&physical), "bind physical function");
+	find_virtual();
+}
+
 static void retrieve_and_bind(void)
 {
+	if (is_virtual)
+		retrieve_physical();
 	get_device();
 	check(vfio_dev_bind(&dev), "bind");
 }
@@ -315,8 +369,9 @@ int main(int argc, char *argv[])
 	const char *how = argc > 4 ? argv[4] : "";
 
 	ksft_print_header();
-	if (argc < 4 || strcmp(argv[1], "-s"))
-		ksft_exit_skip("usage: %s -s 1|2 BDF [HOW]\n", argv[0]);
+	is_virtual = argc > 1 && !strcmp(argv[1], "-v");
+	if (argc < 4 || (strcmp(argv[1], "-s") && !is_virtual))
+		ksft_exit_skip("usage: %s -s|-v 1|2 BDF [HOW]\n", argv[0]);
 	if (access("/dev/liveupdate", F_OK))
 		ksft_exit_skip("no /dev/liveupdate: boot with liveupdate=on\n");
 
