@@ -114,6 +114,9 @@ test-full: systemd image	## all tests on all machines, the kernel's own tests, 2
 		chain-amd '$(LAB) chain --length 100 --iommu amd --build $(BUILD)' \
 		attach-chain '$(LAB) chain attach-chain --length 100 --build $(BUILD)' \
 		vm-chain '$(LAB) chain vm-chain --length 100 --build $(BUILD)' \
+		vf-storm '$(LAB) storm vf-storm --seeds 1-50 --build $(BUILD)' \
+		vf-storm-amd '$(LAB) storm vf-storm --seeds 1-20 --iommu amd --build $(BUILD)' \
+		vf-chain '$(LAB) chain vf-chain --length 20 --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'

@@ -38,6 +38,8 @@ from report import unit_tests
 from scenarios import scenario
 
 DEBUG_LENGTH = 3    # of a chain
+STORMS = ("storm", "vf-storm")
+CHAINS = ("chain", "attach-chain", "vm-chain", "vf-chain")
 
 
 def _changes(arguments):
@@ -273,8 +275,9 @@ def _seeds(text):
 
 def _load_storm(seed, arguments):
     arguments.seed = seed
-    chosen = _load("storm", arguments)
-    return chosen.with_changes(name=scenario.name_of(f"storm-{seed}", "", chosen.iommu))
+    chosen = _load(arguments.scenario, arguments)
+    name = f"{arguments.scenario}-{seed}"
+    return chosen.with_changes(name=scenario.name_of(name, "", chosen.iommu))
 
 
 def _say_storm(number, chosen, result, checks):
@@ -283,7 +286,8 @@ def _say_storm(number, chosen, result, checks):
     if not ok:
         ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)
-        ktap.say(f"again: make storm SEED={chosen.seed} IOMMU={chosen.iommu}")
+        name = chosen.name.partition("@")[0].removesuffix(f"-{chosen.seed}")
+        ktap.say(f"again: lab/lab.py storm {name} --seed {chosen.seed} --iommu {chosen.iommu}")
     ktap.case(number, chosen.name, ok)
     return ok
 
@@ -380,7 +384,7 @@ def _parser():
 
     update = commands.add_parser("chain", parents=[common, machine],
                                  help="live updates in a row, one table")
-    update.add_argument("scenario", nargs="?", choices=("chain", "attach-chain", "vm-chain"),
+    update.add_argument("scenario", nargs="?", choices=CHAINS,
                         default="chain", help="through which devices go (default: chain)")
     update.add_argument("--length", type=int, help="how many (default: 10)")
     update.add_argument("--console", action="store_true", help="echo the guest's console")
@@ -388,6 +392,8 @@ def _parser():
 
     storms = commands.add_parser("storm", parents=[common],
                                  help="storms of interrupts, KTAP and totals")
+    storms.add_argument("scenario", nargs="?", choices=STORMS, default="storm",
+                        help="whose interrupts (default: storm)")
     storms.add_argument("--seeds", "--seed", type=_seeds, default="1", metavar="FIRST-LAST")
     storms.add_argument("--jobs", type=int, default=1, help="machines at a time (default: 1)")
     storms.add_argument("--iommu", choices=IOMMUS)

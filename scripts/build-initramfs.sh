@@ -101,7 +101,7 @@ initrd_list()
 	common_list "$ROOT/lab/guest/init" /sbin /etc /sys /root /lib /lib64 /kselftest
 
 	program "$KEXEC"
-	for name in vmm sabotage scatter poll_line silent_irte live_vm irqlu; do
+	for name in vmm sabotage scatter poll_line silent_irte igb_owner live_vm irqlu; do
 		program "$BUILD/guest/$name"
 	done
 	program "$ROOT/lab/guest/agent"

@@ -110,7 +110,7 @@ class Machine(qemu.Machine):
     def _traced(iommu):
         return TRACED
 
-    def _plugins(self, iommu, call_address):
+    def _plugins(self, iommu, device, call_address):
         watched = "".join(f",watch={name}:{start:#x}" for name in sorted(self.functions)
                           for start, _ in self._symbols.functions(name))
         entries = "".join(f",interrupt={address:#x}"

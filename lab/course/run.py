@@ -19,7 +19,7 @@ from machine import qemu
 from machine import qemulog
 from machine import symbols
 from machine import vmm
-from machine.devices import DEVICES, model
+from machine.devices import DEVICES, used
 from machine.iommu import IOMMUS
 
 TIMEOUT = {"boot": 60, "block": 40, "command": 40}
@@ -167,10 +167,12 @@ class Run:
         return archive
 
     def _further_parameters(self):
-        return " ".join([self.TRACED, *self.machine.clock_parameters()])
+        physical = [f"lab.physical={qemu.DEVICE}"] * bool(self.device.function)
+        return " ".join([self.TRACED, *self.machine.clock_parameters(), *physical])
 
     def _parameters(self, leg):
-        return kernels.of_leg(self.scenario, leg, self.devices, self._further_parameters())
+        devices = (qemu.function(self.scenario), *self.devices[1:])
+        return kernels.of_leg(self.scenario, leg, devices, self._further_parameters())
 
     def _boot(self):
         old, following = (self.build.kernel(flavour) for flavour in self.scenario.kernels)
@@ -245,7 +247,7 @@ class Run:
     def _jump(self):
         """Start the jump; returns when the old kernel has let go of the device."""
         tail = qemulog.Tail(self.machine.log_path)
-        release = qemulog.Release(model(self.scenario.device), self._msi_entry())
+        release = qemulog.Release(used(self.scenario.device), self._msi_entry())
         self._start_jump()
         deadline = time.monotonic() + self._timeout("block")
         vectors = itertools.cycle(self.numbers)

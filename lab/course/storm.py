@@ -14,6 +14,7 @@ from course import run
 from course import update
 from machine import gdbstub
 from machine import patching
+from machine.devices import DEVICES
 
 # CPUs of the old and the next kernel
 CPUS = ((1, 2), (2, 1), (2, 4), (4, 2), (1, 4), (4, 1), (2, 2), (4, 3))
@@ -46,6 +47,8 @@ def vary(scenario):
     """The scenario on the machine of its seed."""
     seed = scenario.seed
     vectors = random.Random(f"vectors {seed}").randint(*VECTORS)
+    if DEVICES[scenario.device].function:
+        vectors = scenario.vectors
     return scenario.with_changes(vectors=vectors, mode=MODES[seed % len(MODES)],
                                  cpus=CPUS[seed // len(MODES) % len(CPUS)])
 

@@ -150,7 +150,7 @@ class Update(run.Run):
         self._session = False
 
     def _look_for_late(self):
-        if self.device.ring:
+        if self.device.ring and not self.device.numbers:
             return
         seen = self._command("counts")["seen"]
         for vector in self.result.vectors:

@@ -24,6 +24,7 @@
 
 #include "counters.h"
 #include "hammer.h"
+#include "igb.h"
 #include "irqinfo.h"
 #include "luo.h"
 #include "msi_cap.h"
@@ -103,13 +104,32 @@ static int cmd_open(struct vmm *vmm, const char *arg, FILE *reply)
 	return vfio_dev_open_cdev(&vmm->selected->dev, vmm->selected->bdf);
 }
 
+/* The rings of an igbvf are numbered in its mailbox. */
+static const __u32 *map_mailbox(struct vfio_dev *dev)
+{
+	size_t size;
+	void *map;
+
+	return vfio_dev_map_bar(dev, 0, &map, &size) ? NULL : map + IGBVF_MAILBOX;
+}
+
 static void find_rings(struct vmm *vmm, struct device *device)
 {
-	const __u32 *rings = vfio_dev_map_rings(&device->dev);
+	struct vfio_dev *dev = &device->dev;
+	const __u32 *rings = dev->token ? map_mailbox(dev) : vfio_dev_map_rings(dev);
 	unsigned int i;
 
 	for (i = 0; rings && i < device->nr_vectors; i++)
 		vmm->counters.rung[device->counter + i] = &rings[i];
+}
+
+static bool is_virtual(const struct device *device)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/physfn", device->bdf);
+
+	return !access(path, F_OK);
 }
 
 static int bind_msix(struct vmm *vmm, struct device *device, FILE *reply)
@@ -118,6 +138,8 @@ static int bind_msix(struct vmm *vmm, struct device *device, FILE *reply)
 	__u64 bar;
 	int ret;
 
+	if (is_virtual(device))
+		dev->token = VFIO_DEV_TOKEN;
 	ret = vfio_dev_bind(dev);
 	if (ret)
 		return ret;
@@ -128,7 +150,8 @@ static int bind_msix(struct vmm *vmm, struct device *device, FILE *reply)
 
 	device->nr_vectors = dev->nr_msix < vmm->max_vectors ? dev->nr_msix : vmm->max_vectors;
 	find_rings(vmm, device);
-	fprintf(reply, ",\"table\":%llu", bar + dev->table_offset);
+	fprintf(reply, ",\"table\":%llu,\"registers\":%llu", bar + dev->table_offset,
+		pci_bar_address(device->bdf, 0));
 
 	return 0;
 }

@@ -93,7 +93,8 @@ def account_taken(result):
 
 def accounts_fit(result):
     """Of a device that numbers its rings, that is not registers which are written."""
-    if DEVICES[result.scenario.device].ring:
+    device = DEVICES[result.scenario.device]
+    if device.ring and not device.numbers:
         return []
     return [account_taken(result)] + [
         all_of(f"account: {name}", verdict.failure())

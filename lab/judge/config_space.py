@@ -80,6 +80,7 @@ def _virtual_functions(pos):
 # Where QEMU's models have their capabilities
 CAPABILITIES = {
     "igb": _msix(0x70) | _express(0xa0) | _virtual_functions(0x160),
+    "igbvf": _msix(0x70) | _express(0xa0),
     "ivshmem-doorbell": _msix(0x40),
     "nec-usb-xhci": _msix(0x90) | _express(0xa0),
     "pcie-root-port": _msix(0x48) | _express(0x54) | _error_reporting(0x100)

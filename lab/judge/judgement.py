@@ -17,7 +17,7 @@ from judge import verdict
 from judge import virtual_machine
 from machine import qemu
 from machine import qemulog
-from machine.devices import DEVICES, model
+from machine.devices import DEVICES, used
 from machine.iommu import IOMMUS
 
 FROZEN = "irq_liveupdate: frozen:"
@@ -28,7 +28,8 @@ def _observe(result, window, events):
     known = [v.old for v in result.vectors if v.old]
     return rules.Observation(
         events=events, start=window.start, rearm=window.rearm, end=window.end,
-        model=model(scenario.device), device=qemu.DEVICE[5:], bridges=[qemu.ROOT_PORT[5:]],
+        model=used(scenario.device), device=qemu.function(scenario)[5:],
+        bridges=[qemu.ROOT_PORT[5:]],
         table=bound.get("table", 0), msi=bound.get("msi", {}),
         numbers=[v.number for v in result.vectors if v.old],
         messages=[(old["address"], old["data"]) for old in known],
@@ -39,7 +40,8 @@ def _observe(result, window, events):
 
 def _can_account(result):
     """By the messages, if they are the same in both kernels."""
-    return (result.trace and not DEVICES[result.scenario.device].ring
+    device = DEVICES[result.scenario.device]
+    return (result.trace and (device.numbers or not device.ring)
             and not any(ring_accounts.changed(v) for v in result.vectors))
 
 

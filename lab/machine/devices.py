@@ -7,6 +7,11 @@ from dataclasses import dataclass
 IGB_ICR, IGB_ICS, IGB_IMS = 0xc0, 0xc8, 0xd0
 IGB_CAUSE = 1 << 2
 
+# igbvf: the same for each of its vectors, which are bits; the mailbox, memory for anything
+IGBVF_EICS, IGBVF_EIMS, IGBVF_EIAC = 0x1520, 0x1524, 0x152c
+IGBVF_VECTORS = 0b111
+IGBVF_MAILBOX = 0x800
+
 # xHCI 1.2 sec 5.4.1 and 5.5.2, where QEMU has them: a command register, and for each message
 # an interrupter, with an event ring. The interrupter is raised when its event handler is no
 # longer busy with an event while the dequeue pointer says that there is another one.
@@ -37,6 +42,8 @@ class Device:
     """A device under test.
 
     model: QEMU's name of it, where that is not its name here
+    function: address and QEMU's name of the virtual function that is used instead, and
+        whose physical function another program has
     before: what it needs, as QEMU's -device takes it
     options: further options, {vectors} stands for the number of vectors
     msi: it is used with MSI, not with MSI-X
@@ -44,6 +51,8 @@ class Device:
         test protocol, an offset and what is written; none: it is an ivshmem device,
         or not used by the VMM
     stride: bytes from these registers of one vector to those of the next
+    bits: whether what is written is the bit of the vector
+    numbers: memory of the device, a word for each vector, in which the rings are numbered
     set_up: accesses to its registers after a reset, before it can be rung
     memory: accesses to memory before that
     cable: it is a network card, see machine/frames.py for the other end
@@ -52,11 +61,14 @@ class Device:
     """
 
     model: str = ""
+    function: tuple = ()
     before: tuple = ()
     options: str = ""
     msi: bool = False
     ring: tuple = ()
     stride: int = 0
+    bits: bool = False
+    numbers: int = 0
     set_up: tuple = ()
     memory: tuple = ()
     cable: bool = False
@@ -79,6 +91,11 @@ DEVICES = {
                            stride=XHCI_INTERRUPTER_BYTES, set_up=tuple(_xhci_set_up()),
                            memory=(("writeq", LOW_MEMORY, RING),
                                    ("writeq", LOW_MEMORY + 8, RING_TRBS))),
+    "igbvf": Device(model="igb", function=("0000:01:10.0", "igbvf"), options=",romfile=",
+                    ring=(("writel", IGBVF_EICS),), bits=True, numbers=IGBVF_MAILBOX,
+                    set_up=(("writel", IGBVF_EIAC, IGBVF_VECTORS),
+                            ("writel", IGBVF_EIMS, IGBVF_VECTORS)),
+                    virtual_functions=0x168),
     "igb-sriov": Device(model="igb", options=",romfile=,netdev=cable", cable=True,
                         virtual_functions=0x168),
     "e1000e": Device(options=",romfile=,netdev=cable", cable=True),
@@ -93,3 +110,8 @@ DEVICES = {
 def model(name):
     """QEMU's name of a device."""
     return DEVICES[name].model or name
+
+
+def used(name):
+    """QEMU's name of the function that is used, in the trace."""
+    return DEVICES[name].function[1] if DEVICES[name].function else model(name)

@@ -99,6 +99,12 @@ def build_plugin(build_dir, name):
     return target
 
 
+def function(config):
+    """Address of the function that is used."""
+    virtual = DEVICES[config.device].function
+    return virtual[0] if virtual else DEVICE
+
+
 def _named_doorbells(config):
     """Further devices, each with the name of its doorbell if it has one."""
     return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
@@ -135,10 +141,10 @@ class Machine:
         """Of its kernels. Where instructions are time a kernel cannot measure anything else."""
         return [] if self.ACCELERATOR == COUNTING else clock.parameters()
 
-    def _plugins(self, iommu, call_address):
+    def _plugins(self, iommu, device, call_address):
         """call_address: of an instruction whose execution is logged, or None."""
         call = "" if call_address is None else f",call={call_address:#x}"
-        return [f"{self._plugin}{iommu.plugin_options(DEVICE[5:])}{call}"]
+        return [f"{self._plugin}{iommu.plugin_options(device[5:])}{call}"]
 
     @staticmethod
     def _devices(config):
@@ -198,7 +204,7 @@ class Machine:
         """Of the device under test, and of those ivshmem devices which it has with it."""
         device = DEVICES[config.device]
         if device.ring:
-            first = register_doorbell.Doorbell(self._socket("doorbell"), device)
+            first = register_doorbell.Doorbell(self._socket("doorbell"), device, config.vectors)
         else:
             first = ivshmem.Doorbell(self._socket("doorbell"), config.vectors)
         return [first] + [ivshmem.Doorbell(self._socket(name), config.vectors)
@@ -225,7 +231,7 @@ class Machine:
             "-D", self.log_path, "-msg", "timestamp=on",
             "-d", ",".join(["plugin", "cpu_reset"]
                            + [f"trace:{event}" for event in self._traced(iommu)]),
-            *[part for plugin in self._plugins(iommu, call_address)
+            *[part for plugin in self._plugins(iommu, function(config), call_address)
               for part in ("-plugin", plugin)],
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
             "-monitor", f"unix:{self._socket('monitor')},server=on,wait=off",

@@ -6,14 +6,20 @@ one a line, each answered by a line that begins with OK.
 """
 
 import socket
+import time
+
+NUMBER_BYTES = 4
+TRIES, RETRY = 1000, 0.002
 
 
 class Doorbell:
-    """The registers of one device; QEMU connects when it starts. Its rings have no numbers."""
+    """The registers of one device; QEMU connects when it starts.
 
-    rings = ()
+    rings: by vector, how often it was rung, where the rings have numbers
+    """
 
-    def __init__(self, path, device):
+    def __init__(self, path, device, vectors):
+        self.rings = [0] * vectors if device.numbers else ()
         self._device = device
         self._base = 0
         self._listener = socket.socket(socket.AF_UNIX)
@@ -40,8 +46,35 @@ class Doorbell:
             if not self._line.readline().startswith("OK"):
                 raise OSError(f"QEMU did not do {name} of {base + offset:#x}")
 
+    def _ring(self, vector):
+        base = self._base + vector * self._device.stride
+        for access in self._device.ring:
+            self._access([(*access, 1 << vector) if self._device.bits else access], base)
+
+    def _read(self, address):
+        self._line.write(f"readl {address:#x}\n")
+        self._line.flush()
+        return int(self._line.readline().split()[1], 0)
+
+    def _has_number(self, vector):
+        offset = self._device.numbers + NUMBER_BYTES * vector
+        self._access([("writel", offset, self.rings[vector])], self._base)
+        return self._read(self._base + offset) == self.rings[vector]
+
     def ring(self, vector):
-        self._access(self._device.ring, self._base + vector * self._device.stride)
+        """With numbers: the device has the number before and after it. For a moment the memory
+        of a device that is enumerated is off, and what is written there is lost."""
+        if not self._device.numbers:
+            self._ring(vector)
+            return
+        self.rings[vector] += 1
+        for _ in range(TRIES):
+            if self._has_number(vector):
+                self._ring(vector)
+                if self._has_number(vector):
+                    return
+            time.sleep(RETRY)
+        raise OSError("the device does not answer")
 
     def close(self):
         self._listener.close()

@@ -20,12 +20,15 @@
 #define   IGB_PHY_CONTROL	0x0		/* MII 22.2.4.1 */
 #define     IGB_PHY_NEGOTIATE	0x1200
 #define IGB_VFRE		0x0c8c		/* a bit for each virtual function */
+#define IGB_GPIE		0x1514
+#define   IGB_GPIE_MSIX		0x10
 #define IGB_MRQC		0x5818
 #define   IGB_MRQC_VIRTUAL	0x3
 #define IGB_VMOLR(vf)		(0x5ad0 + 4 * (vf))
 #define   IGB_VMOLR_BROADCAST	0x08000000
 
-/* Of a virtual function */
+/* Of a virtual function; the mailbox is memory for anything */
+#define IGBVF_MAILBOX		0x0800
 #define IGB_RXDCTL		0x2828
 #define   IGB_RXDCTL_ENABLE	0x02000000
 
