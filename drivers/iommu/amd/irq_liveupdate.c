@@ -898,7 +898,8 @@ void amd_ir_take_over(int *xt_mode)
  * The units cannot be set up. They are about to be disabled or, if interrupts
  * already depend on them, to let all DMA through and to remap interrupts only.
  *
- * Context: May sleep. The domain ids and the unity maps are still allocated.
+ * Context: May sleep. The domain ids and the unity maps are still allocated. The
+ * caller flushes all caches of units that remap interrupts.
  */
 void amd_ir_teardown(void)
 {
@@ -907,10 +908,13 @@ void amd_ir_teardown(void)
 	for_each_iommu(iommu) {
 		if (!(iommu->flags & AMD_IOMMU_FLAG_STAYS))
 			continue;
-		if (irq_remapping_enabled)
+		if (irq_remapping_enabled) {
 			amd_ir_stop_devices(iommu, "its IOMMU cannot be set up");
-		else
+			/* There will be no FINISH of the unit. */
+			amd_liveupdate_report_faults(iommu);
+		} else {
 			amd_ir_give_up(iommu, "the unit is disabled");
+		}
 	}
 }
 

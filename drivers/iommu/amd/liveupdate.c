@@ -126,6 +126,26 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
 	dte_report_faults(dte);
 }
 
+/**
+ * amd_liveupdate_report_faults - End the suppression of faults in device table
+ * entries
+ * @iommu:	Unit whose devices no longer continue to send. The entries are those
+ *		of its segment.
+ *
+ * The caller flushes all caches.
+ *
+ * Context: May sleep.
+ */
+void amd_liveupdate_report_faults(struct amd_iommu *iommu)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
+		report_faults(iommu, devid);
+		cond_resched();
+	}
+}
+
 /*
  * Entries that were not written since the take-over suppress faults, or lead to
  * tables of the previous kernel, which are freed now.
@@ -133,13 +153,9 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
 static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 {
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
-	u32 devid;
 
 	iommu_liveupdate_visit_left(iommu_dev, amd_liveupdate_drop_entry);
-	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
-		report_faults(iommu, devid);
-		cond_resched();
-	}
+	amd_liveupdate_report_faults(iommu);
 	amd_iommu_flush_all_caches(iommu);
 	/* Refused entries were closed before any unit was set up and flushed. */
 	amd_liveupdate_free_refused_ids();

@@ -898,6 +898,25 @@ static void devices_are_stopped_before_their_dma_is_not_translated(struct kunit 
 	KUNIT_EXPECT_STREQ(test, fake_core.refused ?: "", "the unit is disabled");
 }
 
+/* FINISH does not know the unit any more, and its devices were stopped. */
+static void faults_are_reported_if_dma_cannot_be_set_up(struct kunit *test)
+{
+	struct dev_table_entry *table = leave_device_table(test);
+	const u64 interrupts = table[SOURCE].data[2];
+	int enabled = irq_remapping_enabled;
+
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 2, DTE_IRQ_REMAP_ENABLE), 0);
+
+	irq_remapping_enabled = 1;
+	amd_ir_teardown();
+	irq_remapping_enabled = enabled;
+	KUNIT_EXPECT_NOT_NULL(test, the_unit->stopped);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[2], interrupts);
+}
+
 static bool fake_clear_master_early(u16 devid)
 {
 	return devid == SOURCE || devid == SOURCE + 1;
@@ -1729,6 +1748,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE_PARAM(devices_are_stopped_before_a_unit_is_disabled, table_change_gen_params),
 	KUNIT_CASE(unit_with_a_table_of_its_own_is_disabled),
 	KUNIT_CASE(devices_are_stopped_before_their_dma_is_not_translated),
+	KUNIT_CASE(faults_are_reported_if_dma_cannot_be_set_up),
 	KUNIT_CASE(endpoint_is_stopped_early_with_a_reason),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
 	KUNIT_CASE(faults_are_reported_after_finish),
