@@ -7,7 +7,8 @@
 			table is up to date
 
 The cases and their tests are in scripts/cases.txt. The results are those of "make ci" in
-$BUILD/results: the debug kernel runs what the lab kernel has to skip.
+$BUILD/results: the debug kernel runs what the lab kernel has to skip. A scenario that only
+"make test-full" runs has none there; the table marks it with an asterisk.
 """
 
 import csv
@@ -16,6 +17,10 @@ import os
 import sys
 
 import ktap
+
+sys.path.insert(0, os.path.join(ktap.ROOT, "lab"))
+# pylint: disable=wrong-import-position
+from scenarios import scenario
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CASES = os.path.join(HERE, "cases.txt")
@@ -83,11 +88,17 @@ def kunit_name(name):
     return f"{SUITES[suite]}.{case}"
 
 
+def only_in_test_full():
+    """The scenarios that "make test-full" runs, and "make test" does not."""
+    return set(scenario.names(full=True)) - set(scenario.names(full=False))
+
+
 def not_shown(kunit, lab):
     """What the results do not show, a line each: tests that are absent, failed or skipped."""
+    later = only_in_test_full() - set(lab)
     for case, suites, scenarios in rows():
         seen = {name: kunit.get(kunit_name(name)) for name in suites}
-        seen.update((name, lab.get(name)) for name in scenarios)
+        seen.update((name, lab.get(name)) for name in scenarios if name not in later)
         for name, status in seen.items():
             if status != ktap.PASS:
                 yield f"{case}: {name}: {status or 'no result'}"
@@ -97,8 +108,10 @@ def table():
     """The table of the documentation: which tests show which case."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
+    full = only_in_test_full()
     writer.writerow(["Case", "KUnit", "QEMU"])
-    writer.writerows([case, ", ".join(suites), ", ".join(scenarios)]
+    writer.writerows([case, ", ".join(suites),
+                      ", ".join(name + "*" * (name in full) for name in scenarios)]
                      for case, suites, scenarios in rows())
     return text.getvalue()
 
