@@ -179,8 +179,7 @@ static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 /* Threads of hot-plug that wait for what cannot be interrupted, such as a lock */
 static unsigned int nr_waiting_threads(void)
 {
-	FILE *list = popen("grep -l -- -pciehp /proc/[0-9]*/comm | while read comm; do "
-			   "grep '^State:.D' ${comm%comm}status; done", "r");
+	FILE *list = popen("grep -le '-pciehp) D' /proc/[0-9]*/stat", "r");
 	unsigned int nr = 0;
 	char line[64];
 
