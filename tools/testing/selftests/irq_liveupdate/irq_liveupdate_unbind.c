@@ -5,7 +5,7 @@
  *
  *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
  *
- *	irq_liveupdate_unbind -s 1 WAY BDF LATER	once the device is frozen
+ *	irq_liveupdate_unbind -s 1 WAY BDF LATER [PF]	once the device is frozen
  *	kexec -e
  *	irq_liveupdate_unbind -s 2 WAY BDF	that was so; the same again, and finishes
  *
@@ -13,7 +13,8 @@
  * device with that driver which was found later. WAY is "unbound", "removed" or
  * "unplugged". In the last case BDF is in a slot that the kernel can power off; then it is
  * gone afterwards. Except in the first case LATER is in such a slot, and is powered off
- * while the lock of all removals is held for BDF. In the first form a kexec kernel is
+ * while the lock of all removals is held for BDF, and PF is a function whose driver can
+ * enable virtual functions, which somebody tries then. In the first form a kexec kernel is
  * loaded: a freeze which does not fail as it should ends the test.
  */
 #include <errno.h>
@@ -176,36 +177,52 @@ static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
 	unbind_start(&unbind_unbound, later);
 }
 
-/* Threads of hot-plug that wait for what cannot be interrupted, such as a lock */
-static unsigned int nr_waiting_threads(void)
+/* How many tasks of this name wait for what cannot be interrupted, such as a lock */
+static unsigned int nr_waiting(const char *name)
 {
-	FILE *list = popen("grep -le '-pciehp) D' /proc/[0-9]*/stat", "r");
 	unsigned int nr = 0;
-	char line[64];
+	char command[64];
+	FILE *list;
 
+	snprintf(command, sizeof(command), "grep -lse '%s) D' /proc/[0-9]*/stat", name);
+	list = popen(command, "r");
 	if (!list)
-		ksft_exit_fail_perror("threads of hot-plug");
-	while (fgets(line, sizeof(line), list))
+		ksft_exit_fail_perror(name);
+	while (fgets(command, sizeof(command), list))
 		nr++;
 	pclose(list);
 
 	return nr;
 }
 
-/* The thread of its port waits for whoever removes BDF. The port is shut down later. */
-static void power_off(const char *later)
+/* Until one task more of this name waits for whoever removes BDF. */
+static void begin_until_waiting(const struct unbind_way *way, const char *device,
+				const char *name)
 {
-	unsigned int before = nr_waiting_threads(), waited;
+	unsigned int before = nr_waiting(name), waited;
 
-	unbind_begin(&unbind_unplugged, later);
-	for (waited = 0; nr_waiting_threads() == before; waited += POLL_MS) {
+	unbind_begin(way, device);
+	for (waited = 0; nr_waiting(name) == before; waited += POLL_MS) {
 		if (waited >= WAIT_MS)
-			ksft_exit_fail_msg("no thread of hot-plug waits\n");
+			ksft_exit_fail_msg("nobody waits: %s\n", name);
 		usleep(POLL_MS * 1000);
 	}
 }
 
-static void stage_1(const struct unbind_way *way, const char *later)
+/* Both ports and functions that are not handed over are shut down later. */
+static void need_the_lock(const char *later, const char *pf)
+{
+	static const struct unbind_way enabled = {
+		.name		= "given virtual functions",
+		.command	= "echo 1 > /sys/bus/pci/devices/%s/sriov_numvfs",
+	};
+
+	begin_until_waiting(&unbind_unplugged, later, "-pciehp");
+	if (pf)
+		begin_until_waiting(&enabled, pf, "sh");
+}
+
+static void stage_1(const struct unbind_way *way, const char *later, const char *pf)
 {
 	int memfd = memfd_create("record", 0), session;
 	struct vfio_dev dev, later_dev = { };
@@ -224,7 +241,7 @@ static void stage_1(const struct unbind_way *way, const char *later)
 	wait_until_frozen(&dev);
 	unbind_start(way, bdf);
 	if (way->locked)
-		power_off(later);
+		need_the_lock(later, pf);
 	record->blocked = true;
 	vfio_dev_close(&later_dev);
 	pause();
@@ -277,15 +294,16 @@ int main(int argc, char *argv[])
 	const struct unbind_way *way;
 
 	ksft_print_header();
-	if (argc != (stage == 1 ? 6 : stage == 2 ? 5 : 2))
-		ksft_exit_fail_msg("usage: %s BDF | -s 1 WAY BDF LATER | -s 2 WAY BDF\n", argv[0]);
+	if (argc != (stage == 1 ? 6 : stage == 2 ? 5 : 2) && !(stage == 1 && argc == 7))
+		ksft_exit_fail_msg("usage: %s BDF | -s 1 WAY BDF LATER [PF] | -s 2 WAY BDF\n",
+				   argv[0]);
 	bdf = argv[stage ? 4 : 1];
 	way = stage ? unbind_way_of(argv[3]) : NULL;
 	require_liveupdate();
 	alarm(TIMEOUT_S);
 
 	if (stage == 1)
-		stage_1(way, argv[5]);
+		stage_1(way, argv[5], argv[6]);
 	else if (stage == 2)
 		stage_2(way);
 	else
