@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """Build the kernel after each patch of the series, with the options on and off.
 
-The configuration is that of the lab's kernel, KUnit suites included. "on" has the options
-of the series; the drivers that select them come late in the series, so their part is played
-by lines at the end of init/Kconfig. "off" has none of them. After each patch, both
-build the folders that the series touches, and at the end of each part "on" links vmlinux,
-so that nothing is called before the part that brings it. The last patch is also built for
-other architectures, whose drivers do not implement the handover: 32 bit with the options
-off, and 64 bit with what is generic on.
+The configuration is that of the lab's kernel, KUnit suites included, and what else the series
+touches. "on" has the options of the series; the drivers that select them come late in the
+series, so their part is played by lines at the end of a copy of the kernel's Kconfig. "off"
+has none of them. After a patch, both build the folders of the files that it touches, and all
+folders of the series if it touches a header that they share, or an option; make compiles what
+depends on that. No patch may call what only a later one defines: the symbols that objects of
+"on" lack are compared with those which the series defines. At the end of each part, the same
+folders are built for other architectures, whose drivers do not implement the handover: 32 bit
+with the options off, and 64 bit with what is generic on.
 """
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -20,6 +23,14 @@ from overlay import REPO, OverlayError, say
 
 FOLDERS = ("drivers/base/", "drivers/iommu/", "drivers/pci/", "drivers/usb/host/",
            "drivers/vfio/", "kernel/irq/", "kernel/liveupdate/", "lib/kunit/", "mm/")
+X86_FOLDERS = FOLDERS + ("arch/x86/kernel/apic/",)
+# Of lib/ only what the series touches
+OBJECTS = {"lib/idr.c": "lib/idr.o", "lib/test_ida.c": "lib/test_ida.o"}
+# Nothing there is compiled for the kernel.
+NO_CODE = ("Documentation/", "MAINTAINERS", "tools/")
+# Folders with many files and headers of their own: they are not compiled for a header of
+# others, because only a patch that touches them makes them use what the series declares.
+ALONE = ("drivers/base/", "drivers/usb/host/", "lib/kunit/", "mm/")
 # What vfio-pci and a driver of interrupt remapping units select, for the patches before them
 # and for an architecture that has no such driver.
 SELECTS = """
@@ -29,11 +40,15 @@ config SERIES_BUILD
 	select IRQ_LIVEUPDATE
 	select PCI_LIVEUPDATE
 """
+# What the lab's kernel lacks of what the series touches
+MORE = "CONFIG_USB_SUPPORT=y\nCONFIG_USB=y\nCONFIG_USB_PCI=y\n"
 # What the objects of the lab's kernel are built with.
 ENVIRONMENT = {"KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "LC_ALL": "C",
                "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
                "CCACHE_NOHASHDIR": "1",
                "CCACHE_SLOPPINESS": "time_macros,include_file_mtime,include_file_ctime"}
+# Of Kconfig and of modpost as well as of the compiler
+WARNING = re.compile(r"\bwarning:", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +60,45 @@ class Variant:
     cross: str = ""
     fragment: str = ""
     selects: str = ""
-    folders: tuple = FOLDERS + ("arch/x86/kernel/apic/",)
+    folders: tuple = X86_FOLDERS
 
 
 OFF = "# CONFIG_VFIO_PCI_LIVEUPDATE is not set\n"
 EACH = (Variant("off", fragment=OFF), Variant("on", selects=SELECTS))
-LAST = (Variant("i386", arch="i386", fragment=OFF + "# CONFIG_64BIT is not set\n"),
-        Variant("arm64", arch="arm64", cross="aarch64-linux-gnu-", selects=SELECTS,
-                folders=FOLDERS))
+OTHERS = (Variant("i386", arch="i386", fragment=OFF + "# CONFIG_64BIT is not set\n"),
+          Variant("arm64", arch="arm64", cross="aarch64-linux-gnu-", selects=SELECTS,
+                  folders=FOLDERS))
+
+
+def targets(paths, variant):
+    """What to build after a patch that touches these files."""
+    code = [path for path in paths if not path.startswith(NO_CODE)]
+    shared = any(re.match(r"(arch/\w+/)?include/", path) or options_in(path) for path in code)
+    folders = [folder for folder in variant.folders
+               if any(path.startswith(folder) for path in code)
+               or shared and folder not in ALONE]
+    return folders + [OBJECTS[path] for path in code if path in OBJECTS]
+
+
+def options_in(path):
+    """Whether a file defines options."""
+    return os.path.basename(path).startswith("Kconfig")
+
+
+def symbols(folders):
+    """The symbols that the objects below some folders define, and those that they lack."""
+    objects = [os.path.join(where, name) for folder in folders
+               for where, _, names in os.walk(folder) for name in names
+               if name.endswith(".o") and not name.startswith(".")]
+    defined, lacking = set(), set()
+    if objects:
+        text = subprocess.run(["nm", "-P", "-g", *objects], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout
+        for line in text.splitlines():
+            name, *kind = line.split()
+            if kind:
+                (lacking if kind[0] == "U" else defined).add(name)
+    return defined, lacking - defined
 
 
 class Builder:
@@ -62,9 +108,11 @@ class Builder:
     cache knows what the lab's kernel has in common with them.
     """
 
-    def __init__(self, git_dir, folder):
+    def __init__(self, git_dir, folder, final):
+        """final is where the kernel with all patches is built, for the symbols there are."""
         self.git_dir = git_dir
         self.folder = folder
+        self.final = final
         self.tree = os.path.join(folder, "linux")
         os.makedirs(self.tree, exist_ok=True)
 
@@ -78,45 +126,76 @@ class Builder:
         subprocess.run(["git", f"--git-dir={self.git_dir}", f"--work-tree={self.tree}",
                         "checkout", "-q", "-f", "--detach", commit], env=env, check=True)
 
-    def make(self, variant, *targets):
-        """Run make for one variant; returns whether it went well."""
+    def kconfig(self, variant):
+        """The kernel's Kconfig file with what a variant selects: it cannot be sourced."""
+        name = self.out(variant) + ".Kconfig"
+        with open(os.path.join(self.tree, "Kconfig"), encoding="utf-8") as file:
+            text = file.read() + variant.selects
+        with open(name, "a+", encoding="utf-8") as file:
+            file.seek(0)
+            # Its time stamp is what make goes by.
+            if file.read() != text:
+                file.truncate(0)
+                file.write(text)
+        return name
+
+    def make(self, variant, *words):
+        """Run make for one variant; returns how many files it compiled, or None."""
+        out = self.out(variant)
+        kconfig = []
+        if variant.selects:
+            kconfig = [f"KBUILD_KCONFIG={self.kconfig(variant)}"]
         run = subprocess.run(
-            ["make", "-C", self.tree, f"O={self.out(variant)}", f"ARCH={variant.arch}", "-s", "-k",
+            ["make", "-C", self.tree, f"O={out}", f"ARCH={variant.arch}", "-k",
              "--no-print-directory", f"-j{os.environ.get('JOBS', os.cpu_count())}",
              f"CROSS_COMPILE={variant.cross}", f"CC=ccache {variant.cross}gcc",
-             "HOSTCC=ccache gcc", *targets],
+             "HOSTCC=ccache gcc", *kconfig, *words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             env=dict(os.environ, CCACHE_BASEDIR=self.folder, **ENVIRONMENT))
-        bad = run.returncode or " warning: " in run.stdout
-        if bad:
+        if run.returncode or WARNING.search(run.stdout):
             print(run.stdout, flush=True)
-        return not bad
+            return None
+        return len(re.findall(r"^  CC ", run.stdout, flags=re.M))
 
     def configure(self, variant):
         """The lab's configuration, with the options of the series on or off."""
         out = self.out(variant)
-        fragment = out + ".config"
-        with open(fragment, "w", encoding="utf-8") as file:
-            file.write(variant.fragment)
-        merge = ["scripts/kconfig/merge_config.sh", "-m", "-O", out,
-                 os.path.join(out, ".config"),
-                 os.path.join(REPO, "lab/configs/base.config"), fragment]
-        return (self.make(variant, "tinyconfig")
-                and subprocess.run(merge, cwd=self.tree, stdout=subprocess.DEVNULL,
-                                   check=False).returncode == 0
-                and self.make(variant, "olddefconfig"))
+        wanted = out + ".wanted"
+        if not os.path.exists(wanted):
+            with open(out + ".fragment", "w", encoding="utf-8") as file:
+                file.write(MORE + variant.fragment)
+            merge = ["scripts/kconfig/merge_config.sh", "-m", "-O", out,
+                     os.path.join(out, ".config"),
+                     os.path.join(REPO, "lab/configs/base.config"), out + ".fragment"]
+            if (self.make(variant, "tinyconfig") is None
+                    or subprocess.run(merge, cwd=self.tree, stdout=subprocess.DEVNULL,
+                                      check=False).returncode):
+                return False
+            shutil.copy(os.path.join(out, ".config"), wanted)
+        shutil.copy(wanted, os.path.join(out, ".config"))
+        return self.make(variant, "olddefconfig") is not None
 
-    def build(self, variant, options_change, link):
-        """Build one variant of what is checked out; returns whether it went well."""
+    def missing(self, variant):
+        """The symbols that only later patches define."""
+        later, _ = symbols(os.path.join(self.final, folder) for folder in variant.folders)
+        _, lacking = symbols(os.path.join(self.out(variant), folder)
+                             for folder in variant.folders)
+        return sorted(later & lacking)
+
+    def build(self, variant, options_change, words):
+        """Build one variant of what is checked out; returns what happened, and if it failed."""
         os.makedirs(self.out(variant), exist_ok=True)
-        with open(os.path.join(self.tree, "init/Kconfig"), "r+", encoding="utf-8") as file:
-            # The lines of another variant go.
-            text = file.read().partition("\nconfig SERIES_BUILD\n")[0]
-            file.seek(0)
-            file.write(text + variant.selects)
-            file.truncate()
-        return ((not options_change or self.configure(variant))
-                and self.make(variant, *(["vmlinux"] if link else variant.folders)))
+        if options_change and not self.configure(variant):
+            return f"{variant.name}: no configuration", True
+        if not words:
+            return f"{variant.name}: nothing to compile", False
+        compiled = self.make(variant, *words)
+        if compiled is None:
+            return f"{variant.name}: not built", True
+        missing = self.missing(variant) if variant.name == "on" else []
+        if missing:
+            return f"{variant.name}: not defined yet: {' '.join(missing)}", True
+        return f"{variant.name}: {compiled} files", False
 
 
 def commits_of(git_dir, patches):
@@ -126,18 +205,29 @@ def commits_of(git_dir, patches):
                           stdout=subprocess.PIPE, text=True).stdout.split()
 
 
-def build_patch(builder, plan, number, options_change):
-    """Build after one patch; returns the variants that fail."""
-    last = number == len(plan.patches)
-    ends_part = last or plan.patches[number].part != plan.patches[number - 1].part
-    bad = [variant.name for variant in EACH
-           if not builder.build(variant, options_change, ends_part and variant.name == "on")]
-    for variant in LAST if last else ():
+def build_patch(builder, plan, number, afresh):
+    """Build after one patch; returns what happened to each variant, and whether one fails.
+
+    Afresh, nothing is known of what the patches before it have left.
+    """
+    patch = plan.patches[number - 1]
+    ends_part = number == len(plan.patches) or plan.patches[number].part != patch.part
+    paths = [path for path, _, _ in plan.written(patch)]
+    options_change = afresh or any(options_in(path) for path in paths)
+    said, failed = [], False
+    for variant in EACH:
+        words = variant.folders if afresh else targets(paths, variant)
+        what, bad = builder.build(variant, options_change, words)
+        said.append(what)
+        failed |= bad
+    for variant in OTHERS if ends_part else ():
         if not shutil.which(variant.cross + "gcc"):
             say("NOTE", f"{variant.name} is not built: no {variant.cross}gcc")
-        elif not builder.build(variant, True, False):
-            bad.append(variant.name)
-    return bad
+            continue
+        what, bad = builder.build(variant, True, variant.folders)
+        said.append(what)
+        failed |= bad
+    return said, failed
 
 
 def build(plan, git_dir, folder, which="1-"):
@@ -145,18 +235,19 @@ def build(plan, git_dir, folder, which="1-"):
     first, _, last = which.partition("-")
     if not first.isdigit() or last and not last.isdigit():
         raise OverlayError(f"{which}: say which patches, as in 3-7")
+    final = os.path.join(folder, "kernel/lab")
+    if not os.path.exists(os.path.join(final, "vmlinux")):
+        raise OverlayError("the lab's kernel is not built, with which symbols are compared")
     commits = commits_of(git_dir, plan.patches)
-    builder = Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")))
+    builder = Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")), final)
     status, begin = 0, time.monotonic()
     for number in range(int(first), int(last or len(commits)) + 1):
-        patch, start = plan.patches[number - 1], time.monotonic()
-        options_change = number == int(first) or any(
-            os.path.basename(path).startswith("Kconfig")
-            for path, _, _ in plan.written(patch))
+        start = time.monotonic()
         builder.checkout(commits[number - 1])
-        bad = build_patch(builder, plan, number, options_change)
-        say("FAILED" if bad else "BUILT", f"{number:02} {patch.name} {' '.join(bad)} "
-            f"({time.monotonic() - start:.0f} s)")
-        status |= bool(bad)
+        said, failed = build_patch(builder, plan, number, number == int(first))
+        say("FAILED" if failed else "BUILT",
+            f"{number:02} {plan.patches[number - 1].name} ({', '.join(said)}; "
+            f"{time.monotonic() - start:.0f} s)")
+        status |= failed
     say("SERIES", f"built in {time.monotonic() - begin:.0f} s")
     return status
