@@ -161,7 +161,7 @@ docs: prepare	## build the documentation as HTML, with the kernel's Sphinx
 	@scripts/setup.sh check
 	@scripts/docs.sh
 
-check: prepare	## checkpatch, sparse, W=1, kernel-doc, documentation, shellcheck and pylint
+check: prepare	## checkpatch, of the series as well, sparse, W=1, kernel-doc, documentation, shellcheck and pylint
 	@scripts/setup.sh check
 	@scripts/fetch-sparse.sh
 	@scripts/check.sh $(FLAVOUR)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
-# through before the verdict: checkpatch --strict on every new file, every patch and
-# the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, what a module
-# would need exported, the documentation, shellcheck and pylint on the scripts.
+# through before the verdict: checkpatch --strict on every new file, every patch, the
+# programs of lab/guest and the series as it would be sent, kernel-doc, W=1 with sparse
+# on our C files, what a module would need exported, the documentation, shellcheck and
+# pylint on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
@@ -154,6 +155,8 @@ python_lint()
 }
 
 step checkpatch checkpatch
+# A patch has what no file shows: its message, and the files that are neither C nor rst.
+step series "$ROOT/scripts/series.py" checkpatch
 step kernel-doc kernel_doc
 step W=1+sparse w1_sparse
 step exports exports

@@ -14,6 +14,7 @@ made in a repository of their own, $BUILD/series.git, on the pristine commit of
 $BUILD/linux; their date is that of the last commit here.
 """
 
+import concurrent.futures
 import fcntl
 import glob
 import os
@@ -32,7 +33,7 @@ OUT = os.path.join(BUILD, "series")
 # The pristine tree has no history in which to look for a commit; MAINTAINERS has a section
 # for all new files; a compatible string of LUO is not one of a device tree.
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--quiet",
-              "--show-types", "--ignore", "UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES",
+              "--show-types", "--showfile", "--ignore", "UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES",
               "--ignore", "EMBEDDED_FILENAME,UNDOCUMENTED_DT_STRING"]
 
 
@@ -148,15 +149,20 @@ def apply_all(patches, pristine):
 
 def checkpatch(patches):
     """Run checkpatch on each patch; 1 when it says anything."""
-    status = 0
     # Its helpers want the Python modules that setup.sh installs.
     env = dict(os.environ, PATH="/usr/bin:/bin:" + os.environ["PATH"])
-    for path in patches:
+
+    def said(path):
         run = subprocess.run([*CHECKPATCH, path], cwd=LINUX, check=False, env=env,
                              stdout=subprocess.PIPE, text=True)
-        for line in run.stdout.splitlines():
-            print(f"{os.path.basename(path)}: {line}")
-            status = 1
+        return run.stdout.splitlines() or ["checkpatch failed"] * bool(run.returncode)
+
+    status = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, lines in zip(patches, pool.map(said, patches)):
+            for line in lines:
+                print(f"{os.path.basename(path)}: {line}")
+                status = 1
     return status
 
 
