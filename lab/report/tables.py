@@ -190,6 +190,8 @@ def _outcome(result):
         return f"handed over, {kept} of {len(result.vectors)} vectors"
     if result.said:
         return result.said[0]
+    if scenario.expect == "guest-handed-over":
+        return "handed over, with a guest"
     return "handed over" if scenario.expect == "programs" else "cold start"
 
 

@@ -37,6 +37,10 @@ def test_refusal_and_cold_start():
     assert row(expect="cold")[3:] == ["ok", "cold start"]
 
 
+def test_guest():
+    assert row(expect="guest-handed-over")[3:] == ["ok", "handed over, with a guest"]
+
+
 def test_sabotage():
     assert row(breaks=("flush",))[3:] == ["ok", "broken on purpose: flush"]
 
