@@ -18,6 +18,7 @@ import concurrent.futures
 import fcntl
 import glob
 import os
+import re
 import subprocess
 import sys
 
@@ -98,6 +99,12 @@ def overlay_files(entries, pristine):
             yield path, entry.data, entry.executable
 
 
+def says_who_maintains(maintainers):
+    """Whether the section of the series in MAINTAINERS has a person."""
+    section = re.search(r"^INTERRUPT LIVE UPDATE\n(.+\n)*", maintainers, re.M)
+    return bool(section and re.search(r"^M:\t", section[0], re.M))
+
+
 def make_plan():
     """The series by the plan, and its commits in a repository of its own."""
     tree = Tree(LINUX)
@@ -115,7 +122,10 @@ def make_plan():
         if not files:
             raise OverlayError(f"{patch.name}: the patch is empty")
         commits.commit("series", patch.message, files)
-    commits.commit("overlay", "overlay", overlay_files(entries, pristine))
+    overlay = list(overlay_files(entries, pristine))
+    if not says_who_maintains(dict(one[:2] for one in overlay)["MAINTAINERS"].decode()):
+        say("NOTE", "MAINTAINERS has no M: line for it, see series/README.md")
+    commits.commit("overlay", "overlay", overlay)
     commits.write()
     return plan, tree.pristine
 

@@ -7,6 +7,8 @@ import pytest
 import series_plan
 from overlay import Entry, OverlayError
 
+import series
+
 OLD = b"int a;\nint b;\nint c;\n"
 NEW = b"int a;\n#include <x.h>\nint fix;\nint b;\nint hook(void)\n{\n\treturn 1;\n}\n\nint c;\n"
 HOOK = "int hook(void)\n{\n\treturn 1;\n}\n"
@@ -136,3 +138,10 @@ def test_the_repository_has_one_message_for_each_patch():
     names = {patch.name for patch in series_plan.read_plan(folder)}
     files = {name.rsplit(".", 1)[0] for name in os.listdir(folder) if "." in name}
     assert files == names | {"cover", "README", "objections"}
+
+
+def test_person_has_to_stand_in_the_section_of_the_series():
+    other = "INTERSIL DRIVER\nM:\tA Person <a@b.c>\n"
+    section = "INTERRUPT LIVE UPDATE\n{}L:\tlist@b.c\nF:\tkernel/irq/\n\n"
+    assert not series.says_who_maintains(section.format("") + other)
+    assert series.says_who_maintains(section.format("M:\tA Person <a@b.c>\n") + other)
