@@ -159,7 +159,6 @@ class Reader:
         self._jumped = False
         self._finished = False
         self._inside = []
-        self._entered = {}
 
     def _step_of(self, function):
         """None of what the owners do with their vectors when all is over."""
@@ -170,18 +169,16 @@ class Reader:
                 return self.steps[name]
         return None
 
-    def _enter(self, function, numbers):
+    def _enter(self, function, _):
         self._finished |= function in STEPS["finish"]
-        self._entered[function] = numbers
         self._inside.append(function)
 
     def _leave(self, function, numbers):
-        entered = self._entered.pop(function)
         self._inside.remove(function)
         step = self._step_of(function)
         if step:
-            step.instructions += numbers["own"] - entered["own"]
-            step.machine += numbers["all"] - entered["all"]
+            step.instructions += numbers["own"]
+            step.machine += numbers["all"] - numbers["from"]
             step.calls += 1
         if function in STEPS["block"]:
             self._jumped = True

@@ -114,20 +114,20 @@ class Reader:
 
     def __init__(self):
         self._begin = None
-        self._counted = {}
-        self._inside = {}
+        self._counted = Counter()
+        self._replacing = False
         self._first = {}
         self._requests = Counter()
 
     def _enter(self, function, numbers):
         self._first.setdefault(function, numbers["all"])
-        self._inside[function] = numbers["own"]
+        self._replacing |= function == REPLACEMENT
 
     def _leave(self, function, numbers):
         """What was entered before the pause began does not count."""
-        if function in self._inside:
-            spent = numbers["own"] - self._inside.pop(function)
-            self._counted[function] = self._counted.get(function, 0) + spent
+        if numbers["from"] >= self._begin:
+            self._counted[function] += numbers["own"]
+        self._replacing &= function != REPLACEMENT
 
     def _count(self, event):
         """What the plugin has logged. True at the end of the pause."""
@@ -139,7 +139,7 @@ class Reader:
         return (event.name, function) == ("leave", END) and self._begin is not None
 
     def _note_request(self, event):
-        if (REPLACEMENT in self._inside and event.name != CONCERNED
+        if (self._replacing and event.name != CONCERNED
                 and event.name.startswith((*INVALIDATIONS, WAIT))):
             self._requests[event.name] += 1
 
@@ -152,7 +152,7 @@ class Reader:
         raise RunFailed("the pause has no end")
 
     def _steps(self, steps):
-        return {name: sum(self._counted.get(function, 0) for function in functions)
+        return {name: sum(self._counted[function] for function in functions)
                 for name, functions in steps.items()}
 
     def _between(self):

@@ -15,17 +15,18 @@ def log(path, *lines):
 
 
 COUNTED = (
-    "enter vfio_pci_set_irqs_ioctl own 0 all 10", "leave vfio_pci_set_irqs_ioctl own 9 all 19",
-    "enter liveupdate_reboot own 9 all 100",
-    "enter vfio_pci_liveupdate_freeze own 10 all 110",
-    "leave vfio_pci_liveupdate_freeze own 40 all 150",
-    "leave liveupdate_reboot own 50 all 160", "enter machine_kexec own 50 all 200",
-    "enter x86_64_start_kernel own 60 all 500", "enter run_init_process own 60 all 900",
-    "enter memfd_luo_retrieve own 60 all 1000", "leave memfd_luo_retrieve own 80 all 1020",
-    "enter vfio_pci_set_irqs_ioctl own 80 all 1030",
-    "leave vfio_pci_set_irqs_ioctl own 85 all 1040",
-    "enter vfio_pci_liveupdate_finish own 85 all 1050",
-    "leave vfio_pci_liveupdate_finish own 95 all 1100")
+    "enter vfio_pci_set_irqs_ioctl all 10", "leave vfio_pci_set_irqs_ioctl own 9 from 10 all 19",
+    "enter device_shutdown all 90", "enter liveupdate_reboot all 100",
+    "leave device_shutdown own 7 from 90 all 105",
+    "enter vfio_pci_liveupdate_freeze all 110",
+    "leave vfio_pci_liveupdate_freeze own 30 from 110 all 150",
+    "leave liveupdate_reboot own 50 from 100 all 160", "enter machine_kexec all 200",
+    "enter x86_64_start_kernel all 500", "enter run_init_process all 900",
+    "enter memfd_luo_retrieve all 1000", "leave memfd_luo_retrieve own 20 from 1000 all 1020",
+    "enter vfio_pci_set_irqs_ioctl all 1030",
+    "leave vfio_pci_set_irqs_ioctl own 5 from 1030 all 1040",
+    "enter vfio_pci_liveupdate_finish all 1050",
+    "leave vfio_pci_liveupdate_finish own 10 from 1050 all 1100")
 
 
 def test_instructions(tmp_path):
@@ -38,13 +39,27 @@ def test_instructions(tmp_path):
         "freeze"]
 
 
+def test_what_was_entered_before_the_pause_does_not_count(tmp_path):
+    found = pause.Reader().read(log(tmp_path / "log", *COUNTED))
+    assert found.others["devices are shut down"] == 0
+
+
+def test_two_cpus_in_the_same_function(tmp_path):
+    """What both of them do counts, whichever returns first."""
+    both = ("enter kvm_vcpu_ioctl all 1021", "enter kvm_vcpu_ioctl all 1022",
+            "leave kvm_vcpu_ioctl own 3 from 1022 all 1026",
+            "leave kvm_vcpu_ioctl own 2 from 1021 all 1027")
+    found = pause.Reader().read(log(tmp_path / "log", *COUNTED[:-4], *both, *COUNTED[-4:]))
+    assert found.others["virtual machine is restored"] == 5
+
+
 def test_requests_of_the_replacement(tmp_path):
     flush = "vtd_inv_desc_iotlb_domain iotlb invalidate domain 0x7"
     wait = "vtd_inv_desc_wait_sw wait invalidate status write addr 0x15d9fc data 0x2"
-    attach = ("enter vfio_df_ioctl_attach_pt own 85 all 1041",
+    attach = ("enter vfio_df_ioctl_attach_pt all 1041",
               "vtd_inv_desc_cc_devices context devices 0x100 mask 0x0",
               "vtd_inv_desc_cc_device context device 01:00.0", wait, flush, wait,
-              "leave vfio_df_ioctl_attach_pt own 86 all 1042")
+              "leave vfio_df_ioctl_attach_pt own 1 from 1041 all 1042")
     lines = (*COUNTED[:-2], wait, *attach, flush, wait, *COUNTED[-2:])
     found = pause.Reader().read(log(tmp_path / "log", *lines))
     assert (found.invalidations(), found.waits()) == (2, 2)

@@ -5,12 +5,13 @@
  *
  *	-plugin cost.so,watch=<name>:<address>[,...][,interrupt=<address>...] -d plugin
  *
- *	enter NAME own X all Y	before the first instruction
- *	leave NAME own X all Y	before the return
+ *	enter NAME all Y		before the first instruction
+ *	leave NAME own X from Z all Y	before the return
  *
- * Y instructions were executed so far, X of them on the stack of a task that is
- * in one of the functions. Other tasks and CPUs are not in there, and neither are
- * interrupts: they have a stack of their own, and what they do on that of the task
+ * Y instructions were executed so far, Z when the function was entered. X of those
+ * between were executed on the stack of the task that entered it. Other tasks and CPUs
+ * are not in there, even if they are in such a function at the same time, and neither
+ * are interrupts: they have a stack of their own, and what they do on that of the task
  * is left out from their entry points, which are given, to the IRET. A function
  * returns where a RET is executed with the stack pointer of its entry, which holds
  * for tail calls too.
@@ -45,11 +46,22 @@ struct watch {
 	uint64_t address;
 };
 
-/* A function that has not returned yet, and whether an interrupt is on its stack */
+/*
+ * A function that has not returned yet
+ * @watch:	what it is
+ * @stack:	stack pointer at its entry
+ * @from:	instructions executed by all until then
+ * @own:	those executed on its stack since, until @charged
+ * @interrupted: an interrupt is on its stack
+ * @running:	what is being executed is on its stack, and no interrupt
+ */
 struct frame {
 	const struct watch *watch;
 	uint64_t stack;
+	uint64_t from;
+	uint64_t own;
 	bool interrupted;
+	bool running;
 };
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
@@ -63,15 +75,34 @@ static unsigned int nr_entries;
 static struct qemu_plugin_register *stack_pointer;
 static GByteArray *buffer;
 static uint64_t executed;
-static uint64_t executed_inside;
-static bool inside;
+static uint64_t charged;
 
-static void log_count(const char *event, const struct watch *watch)
+/* What has been executed since the last time, to the functions on whose stack it was */
+static void charge(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_frames; i++) {
+		if (frames[i].running)
+			frames[i].own += executed - charged;
+	}
+	charged = executed;
+}
+
+static void log_entry(const struct watch *watch)
 {
 	char line[200];
 
-	snprintf(line, sizeof(line), "%s %s own %" PRIu64 " all %" PRIu64 "\n", event,
-		 watch->name, executed_inside, executed);
+	snprintf(line, sizeof(line), "enter %s all %" PRIu64 "\n", watch->name, executed);
+	qemu_plugin_outs(line);
+}
+
+static void log_return(const struct frame *frame)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line), "leave %s own %" PRIu64 " from %" PRIu64 " all %" PRIu64 "\n",
+		 frame->watch->name, frame->own, frame->from, executed);
 	qemu_plugin_outs(line);
 }
 
@@ -90,9 +121,14 @@ static void on_entry(unsigned int vcpu, void *userdata)
 {
 	if (nr_frames == MAX_FRAMES)
 		abort();
-	frames[nr_frames++] = (struct frame) { userdata, read_stack_pointer(), false };
-	inside = true;
-	log_count("enter", userdata);
+	charge();
+	frames[nr_frames++] = (struct frame) {
+		.watch = userdata,
+		.stack = read_stack_pointer(),
+		.from = executed,
+		.running = true,
+	};
+	log_entry(userdata);
 }
 
 static void on_ret(unsigned int vcpu, void *userdata)
@@ -103,11 +139,12 @@ static void on_ret(unsigned int vcpu, void *userdata)
 	if (!i)
 		return;
 
+	charge();
 	stack = read_stack_pointer();
 	while (i--) {
 		if (frames[i].stack != stack)
 			continue;
-		log_count("leave", frames[i].watch);
+		log_return(&frames[i]);
 		frames[i] = frames[--nr_frames];
 	}
 }
@@ -122,13 +159,13 @@ static void on_block(unsigned int vcpu, void *userdata)
 	unsigned int i;
 	uint64_t stack;
 
-	inside = false;
 	if (!nr_frames)
 		return;
 
+	charge();
 	stack = read_stack_pointer();
 	for (i = 0; i < nr_frames; i++)
-		inside |= same_stack(frames[i].stack, stack) && !frames[i].interrupted;
+		frames[i].running = same_stack(frames[i].stack, stack) && !frames[i].interrupted;
 }
 
 static void set_interrupted(bool interrupted)
@@ -139,17 +176,19 @@ static void set_interrupted(bool interrupted)
 	if (!nr_frames)
 		return;
 
+	charge();
 	stack = read_stack_pointer();
 	for (i = 0; i < nr_frames; i++) {
-		if (same_stack(frames[i].stack, stack))
-			frames[i].interrupted = interrupted;
+		if (!same_stack(frames[i].stack, stack))
+			continue;
+		frames[i].interrupted = interrupted;
+		frames[i].running &= !interrupted;
 	}
 }
 
 static void on_interrupt(unsigned int vcpu, void *userdata)
 {
 	set_interrupted(true);
-	inside = false;
 }
 
 /* Of whatever: an exception inside of an interrupt would end it too early. */
@@ -161,7 +200,6 @@ static void on_iret(unsigned int vcpu, void *userdata)
 static void on_instruction(unsigned int vcpu, void *userdata)
 {
 	executed++;
-	executed_inside += inside;
 }
 
 /* What is to be done first is registered first: a count is that before the instruction. */
