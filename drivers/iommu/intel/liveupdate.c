@@ -133,7 +133,8 @@ static void context_close(struct intel_iommu *iommu, struct context_entry *conte
 {
 	const struct context_entry closed = { .lo = CONTEXT_FPD };
 
-	context_write(iommu, context, &closed);
+	if (context_value(context) != context_value(&closed))
+		context_write(iommu, context, &closed);
 }
 
 VISIBLE_IF_KUNIT int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *desc,
@@ -422,11 +423,12 @@ static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
 	unsigned int i;
 
 	for (i = 0; i < NR_CONTEXTS; i += context_step(iommu)) {
+		bool present = context_present(&context[i]);
 		u16 id = requester_id(iommu, table, i);
 
-		if (iommu_liveupdate_entry_stays(iommu->segment, id))
+		if (present && iommu_liveupdate_entry_stays(iommu->segment, id))
 			continue;
-		if (context_present(&context[i]) && test_bit(id, lu->direct))
+		if (present && test_bit(id, lu->direct))
 			context_open_direct(iommu, &context[i]);
 		else
 			context_close(iommu, &context[i]);
