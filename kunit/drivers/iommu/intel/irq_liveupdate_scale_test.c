@@ -394,11 +394,14 @@ static void run_without_hooks(struct kunit *test, const char *name,
 	current->kunit_test = test;
 }
 
-static void run_memory(struct kunit *test, const char *name, void (*step)(struct kunit *test))
+/* @run: run_step() or run_without_hooks() */
+static void run_memory(struct kunit *test, const char *name, void (*step)(struct kunit *test),
+		       void (*run)(struct kunit *test, const char *name,
+				   void (*step)(struct kunit *test)))
 {
 	unsigned long before = free_bytes();
 
-	run_step(test, name, step);
+	run(test, name, step);
 	say_cost(test, "memory", name, before - free_bytes());
 }
 
@@ -489,7 +492,7 @@ static void disown(struct kunit *test, unsigned int dev)
 static void taking_over(struct kunit *test)
 {
 	run_step(test, "seal", seal);
-	run_memory(test, "load", load);
+	run_memory(test, "load", load, run_step);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish_rest, NULL));
 	run_step(test, "take-over", take_over);
 	KUNIT_EXPECT_EQ(test, nr_vectors(), nr_held());
@@ -510,7 +513,7 @@ static void taking_over(struct kunit *test)
 static void handing_over(struct kunit *test)
 {
 	behind_each_unit(test, own);
-	run_memory(test, "preserve", preserve);
+	run_memory(test, "preserve", preserve, run_without_hooks);
 	run_without_hooks(test, "freeze", freeze);
 	behind_each_unit(test, disown);
 
