@@ -49,6 +49,9 @@ void assigned_port_write(struct assigned *device, __u16 port, const void *data, 
 void assigned_memory_read(struct assigned *device, __u64 address, void *data, size_t size);
 void assigned_memory_write(struct assigned *device, __u64 address, const void *data, size_t size);
 
+/* firmware.c */
+int firmware_run(struct assigned *device);
+
 /* msix.c; "begin" and "end" are offsets in the BAR, of whole pages */
 int msix_create(struct assigned *device);
 size_t msix_begin(const struct assigned *device);

@@ -108,6 +108,7 @@ static void reset_guest(int memory)
 	vm_destroy(&vm);
 	check(vm_create(&vm, memory, first_tsc_khz), "create virtual machine again");
 	check(assigned_reset(&device, &vm), "reset device");
+	check(firmware_run(&device), "run firmware");
 	memset(vm.memory, 0, vm.memory_bytes);
 	check(guest->boot(&vm), "boot guest again");
 	check(vm_run(&vm), "start CPUs");
