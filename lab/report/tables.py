@@ -130,7 +130,11 @@ def pause_column(steps):
             column.setdefault(f"pause: {timeline.BOOT}", sum(inner.values()))
             name = f"{timeline.BOOT}: {name}"
         column[f"pause: {name}"] = ms
-    return {name: f"{ms:.1f} ms" for name, ms in column.items()}
+    column = {name: f"{ms:.1f} ms" for name, ms in column.items()}
+    ours = timeline.ours(steps)
+    if ours:
+        column["pause: " + ", ".join(timeline.OURS)] = f"{ours[1]:.1%}"
+    return column
 
 
 def _guest_column(result):
@@ -263,6 +267,7 @@ def as_data(result, checks):
         "guest": result.guest,
         "linux": result.linux,
         "timeline": result.timeline,
+        "timeline_ours": timeline.ours(result.timeline),
         "late_calls": result.late_calls,
         "error": result.error,
         "checks": [asdict(check) for check in checks],

@@ -49,6 +49,15 @@ def test_table_has_the_whole_boot_and_its_parts():
         ("pause: arm", "1.0 ms")]
 
 
+def test_share_of_our_steps():
+    steps = [("stop", 5.0), ("freeze", 1.0), ("block", 2.0), ("kernel", 84.0), ("retrieve", 1.0),
+             ("map", 2.0), ("arm", 3.0), ("finish", 2.0)]
+    assert timeline.ours(steps) == (9.0, 0.09)
+    assert list(tables.pause_column(steps).items())[-1] == (
+        "pause: freeze, block, retrieve, arm, finish", "9.0%")
+    assert timeline.ours([step for step in steps if step[0] != "freeze"]) is None
+
+
 def test_without_a_handover_it_is_not(tmp_path):
     path = written(tmp_path / "log", SAID[1:])
     steps = timeline.of(REPORT, path, seen(BLOCKED, ARMED))
