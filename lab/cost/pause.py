@@ -34,11 +34,14 @@ CONCERNED = "vtd_inv_desc_cc_device"
 OURS = {
     "freeze": ("vfio_pci_liveupdate_freeze",),
     "block": ("irq_lu_shutdown", "intel_liveupdate_close_all"),
+    "records are read": ("irq_lu_load_once",),
     "take-over": ("intel_ir_restore_table", "intel_ir_take_over", "intel_liveupdate_take_over"),
     "match": ("pci_liveupdate_setup_device", "irq_liveupdate_match"),
     "retrieve": ("vfio_pci_liveupdate_retrieve",),
     "adoption": ("vfio_pci_set_irqs_ioctl",),
     "replacement": (REPLACEMENT,),
+    # By a work item, on whichever CPU, if it comes to that before the end of FINISH
+    "old page tables are freed": ("free_left",),
     "FINISH": ("vfio_pci_liveupdate_finish",),
 }
 OTHERS = {
