@@ -180,16 +180,30 @@ int msix_set_flags(struct assigned *device, __u16 flags)
 	return ret ? ret : update(device);
 }
 
-/* The virtual machine is another one, to which no eventfd is bound. */
+static void clear_pending(struct assigned *device)
+{
+	eventfd_t count;
+	unsigned int i;
+
+	for (i = 0; i < device->dev.nr_msix; i++)
+		eventfd_read(device->eventfd[i], &count);
+}
+
+/*
+ * The virtual machine is another one, to which no eventfd is bound. What the device has
+ * signalled since they were bound to the former one is not for this one.
+ */
 int msix_reset(struct assigned *device)
 {
 	bool armed = device->state.msix_flags & PCI_MSIX_FLAGS_ENABLE;
+	int ret = armed ? vfio_dev_disarm(&device->dev) : 0;
 
 	memset(device->injects, 0, sizeof(device->injects));
 	memset(&device->state, 0, sizeof(device->state));
 	mask_all(device);
+	clear_pending(device);
 
-	return armed ? vfio_dev_disarm(&device->dev) : 0;
+	return ret;
 }
 
 /* KVM is ready for the first interrupt before there can be one. */
