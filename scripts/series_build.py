@@ -22,7 +22,8 @@ import time
 from overlay import REPO, OverlayError, say
 
 FOLDERS = ("drivers/base/", "drivers/iommu/", "drivers/pci/", "drivers/usb/host/",
-           "drivers/vfio/", "kernel/irq/", "kernel/liveupdate/", "lib/kunit/", "mm/")
+           "drivers/vfio/", "drivers/virtio/", "kernel/irq/", "kernel/liveupdate/", "lib/kunit/",
+           "mm/")
 X86_FOLDERS = FOLDERS + ("arch/x86/kernel/apic/",)
 # Of lib/ only what the series touches
 OBJECTS = {"lib/idr.c": "lib/idr.o", "lib/test_ida.c": "lib/test_ida.o"}

@@ -31,9 +31,12 @@
  * driver waits until the file of its user is closed, and LUO holds a reference
  * on that file.
  *
- * A virtual function is preserved after its physical function, which keeps all of its
- * virtual functions enabled through the kexec. Those that are not preserved lose bus
- * mastering, as any other device does.
+ * The physical function of a preserved virtual function keeps all of its virtual
+ * functions enabled through the kexec. Those that are not preserved lose bus mastering,
+ * as any other device does. The physical function either is preserved as well, before
+ * its virtual functions. Or its driver declares that virtual functions continue to run
+ * (pci_driver.sriov_keeps); then the physical function is only written to the list,
+ * loses bus mastering, and starts cold.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
@@ -61,14 +64,24 @@
 DEFINE_MUTEX(pci_lu_lock);
 
 /**
+ * struct pci_lu_use - Why there is an entry
+ * @nr_users:	Number of preserved devices that need it
+ * @driver:	Of the device, when it was added
+ */
+struct pci_lu_use {
+	u32				nr_users;
+	const struct device_driver	*driver;
+};
+
+/**
  * struct pci_lu_out - The outgoing list
  * @ser:	The list as the next kernel gets it
- * @nr_users:	For each entry, the number of preserved devices that need it
+ * @uses:	For each entry
  * @max:	Number of entries for which there is memory
  */
 struct pci_lu_out {
 	struct pci_lu_ser	*ser;
-	u32			*nr_users;
+	struct pci_lu_use	*uses;
 	u32			max;
 };
 
@@ -158,6 +171,8 @@ void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev)
 	} else if (pdev->is_virtfn) {
 		dev->flags = PCI_LU_DEV_VIRTFN;
 	} else {
+		if (pci_liveupdate_vfs_outgoing(pdev))
+			dev->flags = PCI_LU_DEV_KEEPS_VFS;
 		pci_lu_describe_sriov(pdev, dev);
 	}
 }
@@ -179,18 +194,29 @@ static u32 pci_lu_index(struct pci_dev *pdev)
 	return i;
 }
 
-static void pci_lu_get(struct pci_dev *pdev)
+static bool pci_lu_listed(struct pci_dev *pdev)
+{
+	return pci_liveupdate_outgoing(pdev) || pci_liveupdate_vfs_outgoing(pdev);
+}
+
+/* @vfs: whether the device is needed only because of its virtual functions */
+static void pci_lu_get(struct pci_dev *pdev, bool vfs)
 {
 	u32 i;
 
-	if (test_and_set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags)) {
-		pci_lu_out.nr_users[pci_lu_index(pdev)]++;
+	if (pci_lu_listed(pdev)) {
+		pci_lu_out.uses[pci_lu_index(pdev)].nr_users++;
 		return;
 	}
 
+	set_bit(vfs ? PCI_DEV_LIVEUPDATE_VFS_OUTGOING : PCI_DEV_LIVEUPDATE_OUTGOING,
+		&pdev->priv_flags);
 	i = pci_lu_out.ser->nr_devices++;
 	pci_lu_describe(pdev, &pci_lu_out.ser->devices[i]);
-	pci_lu_out.nr_users[i] = 1;
+	pci_lu_out.uses[i] = (struct pci_lu_use) {
+		.nr_users	= 1,
+		.driver		= READ_ONCE(pdev->dev.driver),
+	};
 }
 
 static void pci_lu_put(struct pci_dev *pdev)
@@ -198,13 +224,14 @@ static void pci_lu_put(struct pci_dev *pdev)
 	u32 i = pci_lu_index(pdev);
 	u32 last;
 
-	if (--pci_lu_out.nr_users[i])
+	if (--pci_lu_out.uses[i].nr_users)
 		return;
 
 	clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
+	clear_bit(PCI_DEV_LIVEUPDATE_VFS_OUTGOING, &pdev->priv_flags);
 	last = --pci_lu_out.ser->nr_devices;
 	pci_lu_out.ser->devices[i] = pci_lu_out.ser->devices[last];
-	pci_lu_out.nr_users[i] = pci_lu_out.nr_users[last];
+	pci_lu_out.uses[i] = pci_lu_out.uses[last];
 }
 
 /*
@@ -218,15 +245,59 @@ static bool pci_lu_root_is_pci_dev(struct pci_bus *bus)
 	return parent && dev_is_pci(parent);
 }
 
+static const char *pci_lu_refuse_driver(struct pci_dev *physfn)
+{
+	const struct pci_driver *drv = to_pci_driver(physfn->dev.driver);
+
+	device_lock_assert(&physfn->dev);
+
+	if (!drv)
+		return "its physical function has no driver";
+	/* The user of such a driver hands it over, or does not */
+	if (drv->takes_over)
+		return "its physical function is not preserved";
+	if (!drv->sriov_keeps)
+		return "the driver of its physical function does not keep virtual functions";
+	if (!drv->sriov_keeps(physfn))
+		return "its physical function does not keep virtual functions";
+
+	return NULL;
+}
+
+/* Whoever holds the lock of a physical function may be waiting for the user of @pdev. */
+static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
+{
+	struct pci_dev *physfn = pci_physfn(pdev);
+	const char *reason;
+
+	if (!pdev->is_virtfn || pci_liveupdate_outgoing(physfn))
+		return NULL;
+
+	*err = -EBUSY;
+	if (!device_trylock(&physfn->dev))
+		return "its physical function is being bound, unbound or configured";
+
+	*err = -EOPNOTSUPP;
+	reason = pci_lu_refuse_driver(physfn);
+	device_unlock(&physfn->dev);
+
+	return reason;
+}
+
 /* Returns why a device cannot be handed over, or NULL, and how many entries it needs. */
 static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 {
+	const char *reason = NULL;
 	struct pci_bus *bus;
 
 	*nr = 1;
-	if (pdev->is_virtfn)
-		return pci_liveupdate_outgoing(pci_physfn(pdev)) ? NULL :
-		       "its physical function is not preserved";
+	if (pdev->is_virtfn) {
+		if (!pci_lu_listed(pci_physfn(pdev))) {
+			reason = pci_lu_refuse_out(pci_physfn(pdev), nr);
+			*nr += 1;
+		}
+		return reason;
+	}
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return "not an endpoint";
 	if (pci_num_vf(pdev) && !pci_iov_alone(pdev))
@@ -248,6 +319,10 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 {
 	const char *reason;
 
+	reason = pci_lu_refuse_virtfn(pdev, err);
+	if (reason)
+		return reason;
+
 	*err = -EOPNOTSUPP;
 	reason = pci_lu_refuse_out(pdev, nr);
 	if (reason)
@@ -258,7 +333,7 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 		return "disconnected";
 
 	*err = -EBUSY;
-	if (pci_liveupdate_outgoing(pdev))
+	if (pci_lu_listed(pdev))
 		return "preserved already";
 
 	*err = -EOPNOTSUPP;
@@ -320,9 +395,9 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
  * Return: 0 on success
  *
  *         * -EOPNOTSUPP if @pdev is a device which cannot be handed over: a
- *           virtual function whose physical function is not preserved, a bridge, or
- *           behind something which does not keep its state; or if its administrator
- *           forbids it,
+ *           virtual function whose physical function neither is preserved nor
+ *           keeps its virtual functions, a bridge, or behind something which does not
+ *           keep its state; or if its administrator forbids it,
  *         * -ENODEV if it is disconnected,
  *         * -EBUSY if it is already preserved,
  *         * -ENOSPC if there are more devices than when the first one was
@@ -349,8 +424,9 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (nr > pci_lu_out.max - pci_lu_out.ser->nr_devices)
 		goto refuse;
 
-	for (; pdev; pdev = pci_lu_above(pdev))
-		pci_lu_get(pdev);
+	pci_lu_get(pdev, false);
+	while ((pdev = pci_lu_above(pdev)))
+		pci_lu_get(pdev, pdev->is_physfn);
 
 	return 0;
 
@@ -389,14 +465,24 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
  * Context: From the freeze() callback of a LUO file handler, when none of these
  *          can change any more. Process context, sleeps, does not allocate
  *          memory. There is nothing to undo in unfreeze().
- * Return: 0 on success, -ENODEV if @pdev is disconnected. That is logged.
+ * Return: 0 on success, -ENODEV if @pdev is disconnected, -EBUSY if its physical
+ *         function does not keep it running any more. That is logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
+	struct pci_dev *physfn = pci_physfn(pdev);
+
 	guard(mutex)(&pci_lu_lock);
 
 	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
 		return -EINVAL;
+
+	if (pci_liveupdate_vfs_outgoing(physfn) &&
+	    pci_lu_out.uses[pci_lu_index(physfn)].driver != READ_ONCE(physfn->dev.driver)) {
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE,
+					      "its physical function has another driver now");
+		return -EBUSY;
+	}
 
 	if (pci_dev_is_disconnected(pdev)) {
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
@@ -434,6 +520,19 @@ bool pci_liveupdate_kexec(void)
 	return kexec_in_progress && READ_ONCE(pci_lu_out.ser);
 }
 
+/**
+ * pci_liveupdate_vfs_outgoing() - Are only the virtual functions of a device handed over?
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: True if @pdev is the physical function of a preserved device, and is not
+ *         preserved itself.
+ */
+bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev)
+{
+	return test_bit(PCI_DEV_LIVEUPDATE_VFS_OUTGOING, &pdev->priv_flags);
+}
+
 /* Number of entries that fit into the memory for @nr of them, which is rounded up to pages. */
 static u32 pci_lu_capacity(u32 nr)
 {
@@ -445,7 +544,7 @@ static u32 pci_lu_capacity(u32 nr)
 
 static int pci_flb_preserve(struct liveupdate_flb_op_args *args)
 {
-	u32 *nr_users __free(kvfree) = NULL;
+	struct pci_lu_use *uses __free(kvfree) = NULL;
 	struct pci_dev *pdev = NULL;
 	struct pci_lu_ser *ser;
 	u32 nr = 0;
@@ -455,8 +554,8 @@ static int pci_flb_preserve(struct liveupdate_flb_op_args *args)
 		nr++;
 	nr = pci_lu_capacity(min_t(u32, nr, PCI_LU_MAX_DEVICES));
 
-	nr_users = kvcalloc(nr, sizeof(*nr_users), GFP_KERNEL);
-	if (!nr_users)
+	uses = kvcalloc(nr, sizeof(*uses), GFP_KERNEL);
+	if (!uses)
 		return -ENOMEM;
 
 	ser = kho_alloc_preserve(struct_size(ser, devices, nr));
@@ -466,7 +565,7 @@ static int pci_flb_preserve(struct liveupdate_flb_op_args *args)
 	guard(mutex)(&pci_lu_lock);
 	pci_lu_out = (struct pci_lu_out) {
 		.ser		= ser,
-		.nr_users	= no_free_ptr(nr_users),
+		.uses		= no_free_ptr(uses),
 		.max		= nr,
 	};
 
@@ -481,7 +580,7 @@ static void pci_flb_unpreserve(struct liveupdate_flb_op_args *args)
 
 	WARN_ON_ONCE(pci_lu_out.ser->nr_devices);
 	kho_unpreserve_free(pci_lu_out.ser);
-	kvfree(pci_lu_out.nr_users);
+	kvfree(pci_lu_out.uses);
 	pci_lu_out = (struct pci_lu_out) { };
 }
 

@@ -27,10 +27,13 @@
  *    cannot be reset, and only a driver that takes over running devices binds
  *    to it, see pci_liveupdate_may_bind().
  *
- *    A physical function that had virtual functions keeps them running. If its
- *    driver enables the same number, they are added as they are, see
- *    pci_iov_running(), and only these can be incoming. Otherwise they are
- *    stopped.
+ *    A physical function that had virtual functions keeps them running. After
+ *    the probe() of its driver they are added as they are, see
+ *    pci_iov_running(), and only these can be incoming. If this fails, they are
+ *    stopped. A physical function of which only the virtual functions were
+ *    handed over is not incoming itself, but has the same protection as long as
+ *    a virtual function of it runs and was not added, or is incoming. It binds
+ *    only to a driver with pci_driver.sriov_keeps.
  *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
  *    that is a bus master, but is not on the list at this address or does not
@@ -52,6 +55,8 @@
  *
  * - when the last file is finished and it was not retrieved;
  * - when it is removed before it was claimed;
+ * - as a virtual function, when its physical function gets no driver that adds it
+ *   before the last file is finished, or loses its driver;
  * - when LUO cannot restore its sessions, because a file handler or memory is
  *   missing. LUO then does not return any file;
  * - at late_initcall, when no file handler has attached itself to the list;
@@ -172,8 +177,10 @@ static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
 		return "bad bus numbers";
 	if (!bridge && (dev->flags & PCI_LU_DEV_ARI || dev->subordinate || dev->acs_ctrl))
 		return "device described as a bridge";
-	if (bridge && dev->flags & PCI_LU_DEV_VIRTFN)
+	if (bridge && dev->flags & (PCI_LU_DEV_VIRTFN | PCI_LU_DEV_KEEPS_VFS))
 		return "bridge described as a device";
+	if (dev->flags & PCI_LU_DEV_VIRTFN && dev->flags & PCI_LU_DEV_KEEPS_VFS)
+		return "virtual functions of a virtual function";
 
 	return pci_lu_refuse_sriov(dev);
 }
@@ -303,6 +310,12 @@ static void pci_lu_forget(struct pci_dev *pdev)
 	xa_erase(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
+/* Is a device incoming, or one whose virtual functions are? */
+static bool pci_lu_protected(struct pci_dev *pdev)
+{
+	return pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_incoming(pdev);
+}
+
 /**
  * pci_liveupdate_recorded() - Is a device handed over, or a bridge above such a
  * device?
@@ -312,12 +325,12 @@ static void pci_lu_forget(struct pci_dev *pdev)
  * Settings on which they depend must not be changed.
  *
  * Context: Process context, sleeps.
- * Return: True if @pdev is incoming, or a bridge above a recorded device, or
- *         will be compared with its record.
+ * Return: True if @pdev is incoming, or a bridge or the physical function above a
+ *         recorded device, or will be compared with its record.
  */
 bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
-	if (pci_liveupdate_incoming(pdev))
+	if (pci_lu_protected(pdev))
 		return true;
 
 	guard(mutex)(&pci_lu_lock);
@@ -396,6 +409,19 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 					      "not recorded at this address");
 }
 
+/* Only its virtual functions were handed over. */
+static void pci_lu_keep_vfs(struct pci_dev *pdev)
+{
+	irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	pci_clear_master(pdev);
+
+	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
+	pci_info(pdev, "live update: its virtual functions continue to run\n");
+
+	/* As below: they would lose their state as well. */
+	pm_runtime_get_noresume(&pdev->dev);
+}
+
 /* Disables virtual functions in a kernel without pci_iov_init(), which would do so. */
 static void pci_lu_end_vfs(struct pci_dev *pdev)
 {
@@ -435,7 +461,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	/* Without the list, it may be a device for which there is a record. */
 	if (!dev && !pci_lu_in_lost)
 		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-	if (!pci_lu_in && !pci_lu_in_lost)
+	if (!pci_lu_in && !pci_lu_in_lost && !pci_iov_running(pci_physfn(pdev)))
 		return;
 
 	if (dev && dev->flags & PCI_LU_DEV_BRIDGE)
@@ -453,7 +479,13 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 		return;
 	}
 
+	if (dev->flags & PCI_LU_DEV_KEEPS_VFS) {
+		pci_lu_keep_vfs(pdev);
+		return;
+	}
+
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	pci_iov_count_incoming(pdev, 1);
 	pci_info(pdev, "live update: taken over from the previous kernel\n");
 
 	/* D3 and the reset on the way back to D0 would lose its state. */
@@ -482,6 +514,20 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
 
 /**
+ * pci_liveupdate_vfs_incoming() - Have only the virtual functions of a device been taken
+ * over?
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: True if @pdev is the physical function of a device that was handed over, was not
+ *         handed over itself, and has to keep its virtual functions.
+ */
+bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev)
+{
+	return test_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
+}
+
+/**
  * pci_liveupdate_vfs_running() - Does a device have incoming virtual functions?
  * @pdev: The device
  *
@@ -493,40 +539,9 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
  */
 bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 {
-	struct pci_dev *virtfn = NULL;
-
-	if (!pdev->is_physfn)
-		return false;
-	if (pci_iov_running(pdev))
-		return true;
-
-	for_each_pci_dev(virtfn) {
-		if (virtfn->is_virtfn && pci_physfn(virtfn) == pdev &&
-		    pci_liveupdate_incoming(virtfn)) {
-			pci_dev_put(virtfn);
-			return true;
-		}
-	}
-
-	return false;
+	return pci_iov_running(pdev) || pci_iov_any_incoming(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
-
-/**
- * pci_liveupdate_stop_vfs() - Stop virtual functions that were not added yet
- * @pdev: The physical function, or any other device
- *
- * To be called before they could access memory that is not mapped for them. They
- * have no struct pci_dev yet that could be stopped. Does nothing if there are none.
- *
- * Context: Process context, sleeps.
- */
-void pci_liveupdate_stop_vfs(struct pci_dev *pdev)
-{
-	guard(mutex)(&pci_lu_lock);
-
-	pci_iov_stop(pdev);
-}
 
 static int pci_lu_note_incoming(struct pci_dev *pdev, void *running)
 {
@@ -567,7 +582,7 @@ VISIBLE_IF_KUNIT int pci_lu_sleep(struct notifier_block *nb, unsigned long actio
 		return NOTIFY_DONE;
 
 	for_each_pci_dev(pdev) {
-		if (pci_liveupdate_incoming(pdev)) {
+		if (pci_lu_protected(pdev)) {
 			pci_err(pdev, "live update: no system sleep before it is finished\n");
 			pci_dev_put(pdev);
 			return notifier_from_errno(-EBUSY);
@@ -606,20 +621,24 @@ VISIBLE_IF_KUNIT DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
  *
  * The probe() of an ordinary driver resets the device, or clears its bus
  * mastering if it does not support the device. So an incoming device binds only
- * to a driver that declares that it takes over running devices. Other drivers
- * are probed when the device is finished.
+ * to a driver that declares that it takes over running devices. A device of which
+ * only virtual functions were handed over binds only to a driver that declares that
+ * it keeps them: vfio-pci is not one, because its user decides about them and resets
+ * the device first. Other drivers are probed when the device is finished.
  *
  * Context: Any.
  * Return: False if @drv must not bind to @pdev.
  */
 bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv)
 {
-	if (!pci_liveupdate_incoming(pdev) || drv->takes_over)
+	if (!pci_lu_protected(pdev))
+		return true;
+	if (pci_liveupdate_incoming(pdev) ? drv->takes_over : !!drv->sriov_keeps)
 		return true;
 
 	set_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags);
 	/* The device may have been finished in the meantime by a task that did not see the bit. */
-	if (!pci_liveupdate_incoming(pdev))
+	if (!pci_lu_protected(pdev))
 		schedule_work(&pci_lu_probe_work);
 	return false;
 }
@@ -752,23 +771,52 @@ static void pci_lu_finish_iommus(void)
 	iommu_liveupdate_finish();
 }
 
-static void pci_lu_finish(struct pci_dev *pdev)
+/* The device is not incoming any more, nor are its virtual functions. */
+static void pci_lu_unprotect(struct pci_dev *pdev)
 {
-	if (!pci_liveupdate_incoming(pdev))
-		return;
-
-	pci_iov_stop(pdev);
-	/* Its virtual functions are compared with it when they are retrieved. */
-	if (!pci_liveupdate_vfs_running(pdev))
-		pci_lu_forget(pdev);
-	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
-	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-	iommu_liveupdate_release(&pdev->dev);
 	/* Paired with the second check in pci_liveupdate_may_bind() */
 	smp_mb__after_atomic();
 	if (test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
 		schedule_work(&pci_lu_probe_work);
 	pm_runtime_put(&pdev->dev);
+}
+
+/* A device has kept its virtual functions until the last of them was finished. */
+static void pci_lu_finish_vfs(struct pci_dev *pdev)
+{
+	lockdep_assert_held(&pci_lu_lock);
+
+	if (!pci_liveupdate_vfs_incoming(pdev) || pci_liveupdate_vfs_running(pdev))
+		return;
+
+	pci_lu_forget(pdev);
+	clear_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
+	pci_lu_unprotect(pdev);
+}
+
+/* pci_iov_settle() has to follow, without pci_lu_lock. */
+static void pci_lu_finish(struct pci_dev *pdev)
+{
+	lockdep_assert_held(&pci_lu_lock);
+
+	if (!pci_lu_protected(pdev))
+		return;
+
+	pci_iov_halt(pdev);
+	pci_lu_finish_vfs(pdev);
+	if (!pci_liveupdate_incoming(pdev))
+		return;
+
+	/* Its virtual functions are compared with it when they are retrieved. */
+	if (!pci_liveupdate_vfs_running(pdev))
+		pci_lu_forget(pdev);
+	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	pci_iov_count_incoming(pdev, -1);
+	iommu_liveupdate_release(&pdev->dev);
+	pci_lu_unprotect(pdev);
+	if (pdev->is_virtfn)
+		pci_lu_finish_vfs(pci_physfn(pdev));
 	pci_lu_finish_iommus();
 }
 
@@ -781,13 +829,23 @@ static void pci_lu_finish(struct pci_dev *pdev)
  */
 void pci_liveupdate_finish(struct pci_dev *pdev)
 {
-	guard(mutex)(&pci_lu_lock);
-
-	if (pci_liveupdate_incoming(pdev))
-		set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags);
-	pci_lu_finish(pdev);
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (pci_liveupdate_incoming(pdev))
+			set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags);
+		pci_lu_finish(pdev);
+	}
+	pci_iov_settle(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
+
+/* Those that were not added. The others are stopped one by one. */
+static void pci_lu_stop_vfs(struct pci_dev *pdev, const char *reason)
+{
+	if (!pci_iov_any_incoming(pdev))
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
+	pci_lu_forget(pdev);
+	pci_lu_finish(pdev);
+}
 
 /*
  * The device stays incoming until the end. Otherwise a driver could bind before
@@ -795,6 +853,11 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
  */
 static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
 {
+	if (!pci_liveupdate_incoming(pdev)) {
+		pci_lu_stop_vfs(pdev, reason);
+		return;
+	}
+
 	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
 	pci_msi_liveupdate_finish(pdev);
@@ -806,21 +869,68 @@ static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
  * @pdev:   The device, whether it is incoming or not
  * @reason: Why, for the log
  *
- * Bus mastering, MSI and MSI-X are disabled, its interrupts are revoked, and it
- * becomes an ordinary device. If it is removed, a device that is found at its
- * address later is a new one.
+ * If only virtual functions of the device were handed over, those that were not added yet
+ * are stopped. Otherwise bus mastering, MSI and MSI-X are disabled, and its interrupts
+ * are revoked. It becomes an ordinary device. If it is removed, a device that is found at
+ * its address later is a new one.
  *
  * Context: Process context, sleeps. Interrupts of @pdev are not set up at the
  *          same time, because it is not open, or has no driver any more.
  */
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 {
-	guard(mutex)(&pci_lu_lock);
-
-	if (pci_liveupdate_incoming(pdev))
-		pci_lu_stop(pdev, reason);
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (pci_lu_protected(pdev))
+			pci_lu_stop(pdev, reason);
+	}
+	pci_iov_settle(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_stop);
+
+/**
+ * pci_liveupdate_stop_vfs() - Stop virtual functions that were not added yet
+ * @pdev:   The physical function, or any other device
+ * @reason: Why, for the log
+ *
+ * To be called before they could access memory that is not mapped for them. They
+ * have no struct pci_dev yet that could be stopped. Does nothing if there are none.
+ *
+ * Context: Process context, sleeps.
+ */
+void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
+{
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (pci_liveupdate_vfs_incoming(pdev))
+			pci_lu_stop_vfs(pdev, reason);
+		else
+			pci_iov_halt(pdev);
+	}
+	pci_iov_settle(pdev);
+}
+
+/**
+ * pci_liveupdate_add_vfs() - Add the virtual functions that a device has kept
+ * @pdev: The device, to which a driver was just bound
+ *
+ * Does nothing if there are none. If they cannot be added, the device is stopped.
+ *
+ * Context: Process context, sleeps. With the device locked.
+ */
+void pci_liveupdate_add_vfs(struct pci_dev *pdev)
+{
+	const struct pci_driver *drv = pdev->driver;
+	int nr = pci_iov_running(pdev);
+
+	if (!nr)
+		return;
+
+	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev))
+		pci_liveupdate_stop(pdev, "its virtual functions cannot be enabled");
+
+	/* None of them may be one that was handed over. */
+	guard(mutex)(&pci_lu_lock);
+	pci_lu_finish_vfs(pdev);
+}
 
 /**
  * pci_liveupdate_use_intx() - The driver of a device is going to use INTx
@@ -853,10 +963,11 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_use_intx);
  */
 void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 {
-	guard(mutex)(&pci_lu_lock);
-
-	if (pci_liveupdate_incoming(pdev) && !pci_liveupdate_retrieved(pdev))
-		pci_lu_stop(pdev, reason);
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (pci_lu_protected(pdev) && !pci_liveupdate_retrieved(pdev))
+			pci_lu_stop(pdev, reason);
+	}
+	pci_iov_settle(pdev);
 }
 
 /* No device can be claimed any more. */

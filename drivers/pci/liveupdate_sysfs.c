@@ -38,6 +38,8 @@ static ssize_t outcome_show(struct device *dev, struct device_attribute *attr, c
 		return sysfs_emit(buf, "refused: %s\n", reason);
 	if (pci_liveupdate_incoming(pdev))
 		return sysfs_emit(buf, "incoming\n");
+	if (pci_liveupdate_vfs_incoming(pdev))
+		return sysfs_emit(buf, "keeping\n");
 	if (test_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags))
 		return sysfs_emit(buf, "adopted\n");
 	return sysfs_emit(buf, "cold\n");

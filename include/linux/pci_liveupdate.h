@@ -31,6 +31,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
 bool pci_liveupdate_kexec(void);
+bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev);
 
 bool pci_liveupdate_inherit_buses(void);
 bool pci_liveupdate_recorded(struct pci_dev *pdev);
@@ -38,8 +39,10 @@ int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_bus_running(struct pci_bus *bus);
+bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_vfs_running(struct pci_dev *pdev);
-void pci_liveupdate_stop_vfs(struct pci_dev *pdev);
+void pci_liveupdate_add_vfs(struct pci_dev *pdev);
+void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason);
 bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv);
 void pci_liveupdate_use_intx(struct pci_dev *pdev);
 int pci_liveupdate_retrieve(struct pci_dev *pdev);
@@ -80,6 +83,11 @@ static inline bool pci_liveupdate_kexec(void)
 	return false;
 }
 
+static inline bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev)
+{
+	return false;
+}
+
 static inline bool pci_liveupdate_inherit_buses(void)
 {
 	return false;
@@ -113,12 +121,21 @@ static inline bool pci_liveupdate_bus_running(struct pci_bus *bus)
 	return false;
 }
 
+static inline bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev)
+{
+	return false;
+}
+
 static inline bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 {
 	return false;
 }
 
-static inline void pci_liveupdate_stop_vfs(struct pci_dev *pdev)
+static inline void pci_liveupdate_add_vfs(struct pci_dev *pdev)
+{
+}
+
+static inline void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
 {
 }
 

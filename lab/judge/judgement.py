@@ -28,7 +28,8 @@ def _observe(result, window, events):
     known = [v.old for v in result.vectors if v.old]
     return rules.Observation(
         events=events, start=window.start, rearm=window.rearm, end=window.end,
-        model=used(scenario.device), device=qemu.function(scenario)[5:],
+        model=used(scenario.device), device=qemu.handed_over(scenario)[5:],
+        physical=qemu.DEVICE[5:] if DEVICES[scenario.device].virtual else "",
         bridges=[qemu.ROOT_PORT[5:]],
         table=bound.get("table", 0), msi=bound.get("msi", {}),
         numbers=[v.number for v in result.vectors if v.old],

@@ -70,14 +70,15 @@ def virtual_functions_stay(seen):
         return Verdict(not_judged="the device has no virtual functions")
     control, addresses = seen.sriov, range(seen.sriov + SRIOV_ADDRESSES, seen.sriov + SRIOV_END, 4)
     fixed = [seen.sriov + offset for offset in SRIOV_FIXED]
-    before = {offset: value for _, offset, value in seen.config_writes(seen.before())}
+    device = seen.physical or seen.device
+    before = {offset: value for _, offset, value in seen.config_writes(seen.before(), device)}
     wrong, after = [], {}
-    for _, offset, value in seen.config_writes(seen.window("pci_cfg_write")):
+    for _, offset, value in seen.config_writes(seen.window("pci_cfg_write"), device):
         if offset in fixed or offset == control and not value & SRIOV_ENABLE:
-            wrong.append(f"SR-IOV of {seen.device}: {offset - control:+#x} written {value:#x}")
+            wrong.append(f"SR-IOV of {device}: {offset - control:+#x} written {value:#x}")
         if offset in addresses or offset == control:
             after[offset] = value
-    wrong += [f"SR-IOV of {seen.device}: {offset - control:+#x} is {value:#x}, "
+    wrong += [f"SR-IOV of {device}: {offset - control:+#x} is {value:#x}, "
               f"was {before[offset]:#x}"
               for offset, value in after.items() if value != before.get(offset, value)]
     return Verdict(wrong, before.get(control, 0) & SRIOV_ENABLE)

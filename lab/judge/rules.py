@@ -41,6 +41,7 @@ class Observation:
     iommu: what the log says about interrupt remapping and DMA, see machine/iommu.py
     translated: whether DMA is translated
     sriov: where the control register of the SR-IOV capability is, 0 if it is not used
+    physical: address of the physical function, if the device is a virtual one
     """
 
     events: list
@@ -58,6 +59,7 @@ class Observation:
     iommu: object = IOMMUS["intel"]
     translated: bool = True
     sriov: int = 0
+    physical: str = ""
 
     def armed(self):
         """When the vectors were armed again, or until when they were not."""
@@ -68,13 +70,14 @@ class Observation:
         return [e for e in self.events
                 if (not names or e.name in names) and e.time < self.start]
 
-    def config_writes(self, events):
-        """(event, offset, value) of those which write to the device's configuration space."""
+    def config_writes(self, events, of=None):
+        """(event, offset, value) of those which write to the configuration space of the device,
+        or of another one."""
         for event in events:
             if event.name != "pci_cfg_write":
                 continue
             _, address, offset, value = event.config_write()
-            if address == self.device:
+            if address == (of or self.device):
                 yield event, offset, value
 
     def window(self, *names, until=None):

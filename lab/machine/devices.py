@@ -58,6 +58,8 @@ class Device:
     cable: it is a network card, see machine/frames.py for the other end
     virtual_functions: where the control register of its SR-IOV capability is, 0 if it has none
         that are used
+    virtual: QEMU's name of its first virtual function, if that is handed over and not the
+        device, and a program of the guest uses it
     """
 
     model: str = ""
@@ -73,11 +75,16 @@ class Device:
     memory: tuple = ()
     cable: bool = False
     virtual_functions: int = 0
+    virtual: str = ""
 
 
 # For itself and for two of four virtual functions as many queues and vectors as "nvme" has
 NVME_SRIOV = (",sriov_max_vfs=4,sriov_vq_flexible=12,sriov_vi_flexible=12"
               ",sriov_max_vq_per_vf=6,sriov_max_vi_per_vf=6")
+
+# The trace tells a virtual function from the physical one by another name of the same model
+VIRTIO_VF = "virtio-net-pci-non-transitional"
+VIRTIO_OPTIONS = "romfile=,iommu_platform=on"
 
 DEVICES = {
     "ivshmem-doorbell": Device(options=",vectors={vectors},chardev=doorbell"),
@@ -104,6 +111,13 @@ DEVICES = {
                          options=",id=nvme0,subsys=storage,serial=lab,max_ioqpairs=17"
                                  ",msix_qsize=18" + NVME_SRIOV,
                          virtual_functions=0x128),
+    "virtio-net-sriov": Device(model="virtio-net-pci",
+                               before=(f"{VIRTIO_VF},bus=path,addr=0.1,sriov-pf=pf,netdev=cable,"
+                                       + VIRTIO_OPTIONS,
+                                       f"{VIRTIO_VF},bus=path,addr=0.2,sriov-pf=pf,"
+                                       + VIRTIO_OPTIONS),
+                               options=",id=pf,addr=0.0," + VIRTIO_OPTIONS, cable=True,
+                               virtual_functions=0x108, virtual=VIRTIO_VF),
 }
 
 
@@ -114,4 +128,5 @@ def model(name):
 
 def used(name):
     """QEMU's name of the function that is used, in the trace."""
-    return DEVICES[name].function[1] if DEVICES[name].function else model(name)
+    device = DEVICES[name]
+    return device.function[1] if device.function else device.virtual or model(name)

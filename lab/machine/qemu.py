@@ -105,6 +105,11 @@ def function(config):
     return virtual[0] if virtual else DEVICE
 
 
+def handed_over(config):
+    """Address of the function that is handed over: the lab need not be the one that uses it."""
+    return SIBLING if DEVICES[config.device].virtual else function(config)
+
+
 def _named_doorbells(config):
     """Further devices, each with the name of its doorbell if it has one."""
     return [(each, f"doorbell{n}" if each.startswith("ivshmem-doorbell") else None)
@@ -231,7 +236,7 @@ class Machine:
             "-D", self.log_path, "-msg", "timestamp=on",
             "-d", ",".join(["plugin", "cpu_reset"]
                            + [f"trace:{event}" for event in self._traced(iommu)]),
-            *[part for plugin in self._plugins(iommu, function(config), call_address)
+            *[part for plugin in self._plugins(iommu, handed_over(config), call_address)
               for part in ("-plugin", plugin)],
             "-gdb", f"unix:{self._socket('gdb')},server=on,wait=off",
             "-monitor", f"unix:{self._socket('monitor')},server=on,wait=off",

@@ -2,6 +2,7 @@
 """What was in flight is found in a log, and whether the device was left alone."""
 
 import unittest
+from dataclasses import replace
 
 from judge import live_device
 from judge import rules
@@ -67,6 +68,13 @@ class VirtualFunctions(unittest.TestCase):
 
     def test_of_another_device(self):
         self.assertFalse(self.judged("00:08.0 @0x128 <- 0x0").broken())
+
+    def test_of_the_physical_function(self):
+        seen = replace(observe(SRIOV_LOG + "1@25.0:pci_cfg_write nvme 01:00.0 @0x128 <- 0x18",
+                               sriov=0x128), device="01:00.1", physical="01:00.0")
+        verdict = live_device.virtual_functions_stay(seen)
+        self.assertTrue(verdict.broken())
+        self.assertEqual(verdict.evidence, 1)
 
     def test_disabled_for_a_moment(self):
         self.assertTrue(self.judged("01:00.0 @0x128 <- 0x18", "01:00.0 @0x128 <- 0x19").broken())

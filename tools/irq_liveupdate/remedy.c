@@ -13,8 +13,12 @@ static const struct {
 	const char *remedy;
 } remedies[] = {
 	{ "forbidden by the administrator", "write 1 to liveupdate/allowed of the device" },
-	{ "its physical function is not bound to vfio-pci",
+	{ "the driver of its physical function does not keep",
 	  "bind the physical function to vfio-pci, with vfio_pci.enable_sriov=1" },
+	{ "its physical function has no driver", "bind the physical function to a driver" },
+	{ "its physical function is bound to a variant driver",
+	  "bind the physical function to vfio-pci" },
+	{ "its physical function is being bound, unbound or configured", "try again" },
 	{ "its physical function is not preserved", "hand the physical function over as well" },
 	{ "its virtual functions depend on another",
 	  "write 0 to sriov_numvfs of the device" },

@@ -255,12 +255,15 @@ void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason)
 	}
 
 	for_each_pci_dev(pdev) {
-		if (!iommu_liveupdate_incoming(&pdev->dev) ||
+		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
+
+		if (!(incoming || pci_liveupdate_vfs_incoming(pdev)) ||
 		    pci_domain_nr(pdev->bus) != pci_seg->id ||
 		    pci_seg->rlookup_table[pci_dev_id(pdev)] != iommu)
 			continue;
-		iommu_liveupdate_stop_device(pdev, reason);
-		pci_liveupdate_stop_vfs(pdev);
+		if (incoming)
+			iommu_liveupdate_stop_device(pdev, reason);
+		pci_liveupdate_stop_vfs(pdev, reason);
 	}
 }
 

@@ -728,11 +728,14 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 	struct pci_dev *pdev = NULL;
 
 	for_each_pci_dev(pdev) {
-		if (!translates || !iommu_liveupdate_incoming(&pdev->dev) ||
+		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
+
+		if (!translates || !(incoming || pci_liveupdate_vfs_incoming(pdev)) ||
 		    device_lookup_iommu(&pdev->dev, NULL, NULL) != iommu)
 			continue;
-		iommu_liveupdate_stop_device(pdev, reason);
-		pci_liveupdate_stop_vfs(pdev);
+		if (incoming)
+			iommu_liveupdate_stop_device(pdev, reason);
+		pci_liveupdate_stop_vfs(pdev, reason);
 	}
 
 	/* From here on, memory that the devices use may be freed. */

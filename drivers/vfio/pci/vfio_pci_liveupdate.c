@@ -20,8 +20,8 @@
  *    (drivers/iommu/iommufd/liveupdate.c). A device without an IOMMU is used at
  *    the user's own risk. preserve() also refuses INTx, a device that is
  *    asleep, and one that is being unbound from vfio-pci. A virtual function is
- *    preserved after its physical function, which has to be bound to vfio-pci
- *    as well. Then the device and its interrupts are preserved. From then on it
+ *    preserved after its physical function, if that is bound to vfio-pci as
+ *    well. Then the device and its interrupts are preserved. From then on it
  *    can neither be attached to a different address space nor be detached, and
  *    its mappings cannot be changed. Nothing else changes for the user.
  *
@@ -169,17 +169,18 @@ static bool vfio_pci_liveupdate_can_preserve(struct liveupdate_file_handler *han
 }
 
 /*
- * The user of the physical function decides with a token who may use the virtual ones,
- * and continues to do so in the next kernel.
+ * If the physical function is bound to a driver of VFIO, its user decides with a token who
+ * may use the virtual ones, and continues to do so in the next kernel.
  */
 static const char *vfio_pci_lu_find_obstacle_virtfn(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_core_device *physfn = vdev->sriov_pf_core_dev;
 
-	if (!vdev->pdev->is_virtfn)
+	/* Otherwise pci_liveupdate_preserve() checks the driver */
+	if (!physfn)
 		return NULL;
-	if (!physfn || physfn->vdev.dev->driver != &vfio_pci_lu_driver->driver)
-		return "its physical function is not bound to vfio-pci";
+	if (physfn->vdev.dev->driver != &vfio_pci_lu_driver->driver)
+		return "its physical function is bound to a variant driver";
 	/* A hint, see vfio_pci_lu_check_physfn() */
 	if (!data_race(physfn->vdev.preserved))
 		return "its physical function is not preserved";
@@ -305,7 +306,7 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
  */
 VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 {
-	if (!vdev->pdev->is_virtfn || vfio_pci_frozen(vdev->sriov_pf_core_dev))
+	if (!vdev->sriov_pf_core_dev || vfio_pci_frozen(vdev->sriov_pf_core_dev))
 		return 0;
 
 	irq_liveupdate_report_refusal(&vdev->pdev->dev, IRQ_LIVEUPDATE_FREEZE,
@@ -544,35 +545,6 @@ void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
 
 	vdev->sriov_changing = false;
 }
-
-/**
- * vfio_pci_liveupdate_keep_vfs() - Add the virtual functions of an incoming device
- * @vdev: The device, which is bound to vfio-pci and need not have any
- * @enable_sriov: Whether vfio-pci may have devices with virtual functions
- *
- * They are bound to vfio-pci, as those of every device that is bound to it. If they
- * cannot be added, the device is stopped.
- *
- * Context: From the probe function, after the device is registered. Sleeps.
- */
-void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev, bool enable_sriov)
-{
-	int nr = pci_iov_running(vdev->pdev);
-	int ret;
-
-	if (!nr)
-		return;
-
-	if (!enable_sriov) {
-		pci_liveupdate_stop(vdev->pdev, "vfio_pci.enable_sriov is off");
-		return;
-	}
-
-	ret = vfio_pci_core_sriov_configure(vdev, nr);
-	if (ret < 0)
-		pci_liveupdate_stop(vdev->pdev, "its virtual functions cannot be enabled");
-}
-EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_keep_vfs);
 
 /* The owner has retrieved and bound it, and LUO has finished it. */
 static void vfio_pci_lu_end(struct vfio_pci_core_device *vdev)

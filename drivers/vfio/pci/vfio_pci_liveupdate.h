@@ -69,7 +69,6 @@ static inline void vfio_pci_liveupdate_unregister(struct vfio_pci_core_device *v
 
 int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev);
-void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev, bool enable_sriov);
 
 int vfio_pci_liveupdate_may_open(struct vfio_device *device);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
@@ -115,11 +114,6 @@ static inline int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *v
 }
 
 static inline void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
-{
-}
-
-static inline void vfio_pci_liveupdate_keep_vfs(struct vfio_pci_core_device *vdev,
-						bool enable_sriov)
 {
 }
 

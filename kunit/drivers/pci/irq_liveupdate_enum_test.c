@@ -14,6 +14,7 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
+#include <linux/pm_runtime.h>
 #include <linux/xarray.h>
 
 #include "pci.h"
@@ -399,13 +400,150 @@ static void virtual_functions_without_a_driver_are_stopped(struct kunit *test)
 	struct fake_function *function = with_vfs(test);
 
 	init_incoming_iov(test, function);
-	pci_iov_stop(&function->pdev);
+	pci_iov_halt(&function->pdev);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	/* A reset restores them */
 	KUNIT_EXPECT_FALSE(test, pci_resource_n(&function->pdev, PCI_IOV_RESOURCES)->flags &
 				 IORESOURCE_PCI_FIXED);
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_running(&function->pdev));
+
+	/* They need a second */
+	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -EBUSY);
+	pci_iov_settle(&function->pdev);
+	KUNIT_EXPECT_TRUE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
+	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -ENOMEM);
+}
+
+/* FINISH comes while the driver of the physical function enables them. */
+static void virtual_functions_that_are_added_are_not_stopped(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	init_incoming_iov(test, function);
+	function->pdev.sriov->running = PCI_IOV_ADDING;
+	pci_iov_halt(&function->pdev);
+	pci_iov_settle(&function->pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
+}
+
+/* It is not incoming itself. */
+static void init_kept_iov(struct kunit *test, struct fake_function *function)
+{
+	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &function->pdev.priv_flags);
+	function->pdev.dev.bus = &pci_bus_type;
+	device_initialize(&function->pdev.dev);
+	pm_runtime_get_noresume(&function->pdev.dev);
+	init_iov(test, function);
+}
+
+static void function_that_starts_keeps_virtual_functions_that_were_handed_over(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+
+	init_kept_iov(test, function);
+	KUNIT_EXPECT_TRUE(test, function->kept & PCI_SRIOV_CTRL_VFE);
+	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
+
+	/* Their users do not come, or their physical function has gone. */
+	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
+}
+
+static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *virtfn = &fake->functions[1].pdev;
+
+	init_kept_iov(test, function);
+	/* They have been added, one of them was handed over. */
+	function->pdev.sriov->running = PCI_IOV_NONE;
+	virtfn->is_virtfn = 1;
+	virtfn->physfn = &function->pdev;
+	virtfn->dev.bus = &pci_bus_type;
+	device_initialize(&virtfn->dev);
+	pm_runtime_get_noresume(&virtfn->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &virtfn->priv_flags);
+	pci_iov_count_incoming(virtfn, 1);
+
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_running(&function->pdev));
+	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_incoming(&function->pdev));
+	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+
+	pci_liveupdate_finish(virtfn);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_running(&function->pdev));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
+	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+}
+
+static int sriov_fails(struct pci_dev *pdev, int nr)
+{
+	return -EBUSY;
+}
+
+static int sriov_is_ignored(struct pci_dev *pdev, int nr)
+{
+	return nr;
+}
+
+static int sriov_is_enabled(struct pci_dev *pdev, int nr)
+{
+	pdev->sriov->running = PCI_IOV_NONE;
+	return nr;
+}
+
+struct driver {
+	const char	*desc;
+	int		(*sriov_configure)(struct pci_dev *pdev, int nr);
+	u16		control;
+};
+
+static const struct driver drivers[] = {
+	{ "no callback",	NULL,			0 },
+	{ "fails",		sriov_fails,		0 },
+	{ "does nothing",	sriov_is_ignored,	0 },
+	{ "enables them",	sriov_is_enabled,	VFS_ENABLED },
+};
+
+KUNIT_ARRAY_PARAM_DESC(driver, drivers, desc);
+
+static void virtual_functions_are_enabled_by_the_driver_or_stopped(struct kunit *test)
+{
+	const struct driver *driver = test->param_value;
+	struct pci_driver drv = { .sriov_configure = driver->sriov_configure };
+	struct fake_function *function = with_vfs(test);
+
+	init_kept_iov(test, function);
+	function->pdev.driver = &drv;
+	pci_liveupdate_add_vfs(&function->pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), driver->control);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
+	/* None of those that were enabled is incoming. */
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
+}
+
+/* Not even its bus mastering is cleared before. */
+static void function_with_running_virtual_functions_is_not_reset(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+
+	init_kept_iov(test, function);
+	pdev->reset_methods[0] = 1;
+	memset(function->written, 0, sizeof(function->written));
+	KUNIT_EXPECT_EQ(test, pci_reset_function(pdev), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_function(pdev), -EBUSY);
+	scoped_guard(device, &pdev->dev) {
+		KUNIT_EXPECT_EQ(test, pci_reset_function_locked(pdev), -EBUSY);
+		KUNIT_EXPECT_EQ(test, __pci_reset_function_locked(pdev), -EBUSY);
+	}
+	KUNIT_EXPECT_NULL(test, memchr_inv(function->written, 0, sizeof(function->written)));
 }
 
 static void other_number_of_virtual_functions_than_run_is_refused(struct kunit *test)
@@ -478,6 +616,12 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE_SLOW(virtual_functions_without_a_driver_are_stopped),
 	KUNIT_CASE_SLOW(other_number_of_virtual_functions_than_run_is_refused),
 	KUNIT_CASE_SLOW(virtual_functions_without_memory_are_stopped),
+	KUNIT_CASE(virtual_functions_that_are_added_are_not_stopped),
+	KUNIT_CASE_SLOW(function_that_starts_keeps_virtual_functions_that_were_handed_over),
+	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
+	KUNIT_CASE_PARAM_ATTR(virtual_functions_are_enabled_by_the_driver_or_stopped,
+			      driver_gen_params, {.speed = KUNIT_SPEED_SLOW}),
+	KUNIT_CASE(function_with_running_virtual_functions_is_not_reset),
 	KUNIT_CASE_SLOW(function_that_starts_has_no_virtual_functions),
 #else
 	KUNIT_CASE(virtual_functions_of_another_function_are_stopped),

@@ -199,10 +199,10 @@ static void all_devices_are_found(struct kunit *test)
 }
 
 /*
- * "pci-liveupdate-v3": a bridge, a device below it and a virtual function of that, as that
+ * "pci-liveupdate-v4": a bridge, a device below it and a virtual function of that, as that
  * format lies in memory.
  */
-static const u8 image_of_v3[] = {
+static const u8 image_of_v4[] = {
 	0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	/* 0001:00:04.0 */
 	0x01, 0x00, 0x00, 0x00, 0x20, 0x00, 0x36, 0x1b, 0x0c, 0x00, 0x1d, 0x00,
@@ -215,7 +215,7 @@ static const u8 image_of_v3[] = {
 	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	/* 0001:01:1f.7 */
 	0x01, 0x00, 0x00, 0x00, 0xff, 0x01, 0xf4, 0x1a, 0x10, 0x11, 0x00, 0x00,
-	0x00, 0x08, 0x00, 0x00,
+	0x00, 0x18, 0x00, 0x00,
 	0x00, 0x00, 0x80, 0xfe, 0x00, 0x10, 0x80, 0xfe, 0x0c, 0x00, 0x00, 0x00,
 	0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	0x19, 0x00, 0x07, 0x00, 0x07, 0x00, 0x02, 0x00, 0x80, 0x00, 0x01, 0x00,
@@ -233,7 +233,7 @@ static const u8 image_of_v3[] = {
 	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 };
 
-static void format_v3_is_read(struct kunit *test)
+static void format_v4_is_read(struct kunit *test)
 {
 	static const struct pci_lu_dev_ser bridge = {
 		.segment	= 1,
@@ -252,7 +252,7 @@ static void format_v3_is_read(struct kunit *test)
 		.devid		= PCI_DEVID(1, PCI_DEVFN(31, 7)),
 		.vendor		= 0x1af4,
 		.device		= 0x1110,
-		.flags		= PCI_LU_DEV_SRIOV,
+		.flags		= PCI_LU_DEV_SRIOV | PCI_LU_DEV_KEEPS_VFS,
 		.addresses	= { 0xfe800000, 0xfe801000, 0x0000000c, 0x40, 0, 0 },
 		.sriov		= {
 			.ctrl		= 0x19,
@@ -275,8 +275,8 @@ static void format_v3_is_read(struct kunit *test)
 	};
 	struct lists *lists = test->priv;
 
-	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v3");
-	memcpy(lists->list, image_of_v3, sizeof(image_of_v3));
+	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v4");
+	memcpy(lists->list, image_of_v4, sizeof(image_of_v4));
 	KUNIT_EXPECT_STREQ(test, load(test) ?: "accepted", "accepted");
 	KUNIT_EXPECT_TRUE(test, is_found(&bridge));
 	KUNIT_EXPECT_TRUE(test, is_found(&device));
@@ -310,7 +310,7 @@ static const struct bad_field bad_fields[] = {
 	HEAD(nr_devices, U64_MAX, "too many devices"),
 	DEV(BELOW_LOWER, devid, PCI_DEVID(1, PCI_DEVFN(31, 7)), "duplicate device"),
 	DEV(ON_ROOT, segment, 0, "duplicate device"),
-	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(4), "unknown flags"),
+	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(5), "unknown flags"),
 	DEV(ON_ROOT, flags, BIT(7), "unknown flags"),
 	DEV(LOWER, flags, 0, "bad header type"),
 	DEV(BELOW_LOWER, flags, PCI_LU_DEV_BRIDGE, "bad header type"),
@@ -327,6 +327,10 @@ static const struct bad_field bad_fields[] = {
 	DEV(BELOW_LOWER, subordinate, 2, "device described as a bridge"),
 	DEV(BELOW_LOWER, acs_ctrl, BIT(0), "device described as a bridge"),
 	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_VIRTFN, "bridge described as a device"),
+	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_KEEPS_VFS, "bridge described as a device"),
+	DEV(VIRTUAL, flags, PCI_LU_DEV_VIRTFN | PCI_LU_DEV_KEEPS_VFS,
+	    "virtual functions of a virtual function"),
+	DEV(PHYSICAL, flags, PCI_LU_DEV_KEEPS_VFS, "virtual functions without SR-IOV"),
 	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_SRIOV,
 	    "SR-IOV of a device which has none"),
 	DEV(VIRTUAL, flags, PCI_LU_DEV_VIRTFN | PCI_LU_DEV_SRIOV,
@@ -426,17 +430,19 @@ static const char *broken_device(const struct pci_lu_dev_ser *dev)
 {
 	const struct pci_lu_sriov_ser *sriov = &dev->sriov;
 
-	if (dev->flags != 8 && memchr_inv(sriov, 0, sizeof(*sriov)))
+	if (!(dev->flags & 8) && memchr_inv(sriov, 0, sizeof(*sriov)))
 		return "SR-IOV without virtual functions";
-	if (dev->flags == 8 && (!(sriov->ctrl & 1) || sriov->reserved || !sriov->offset ||
-				!sriov->num_vfs || sriov->num_vfs > sriov->total_vfs ||
-				sriov->initial_vfs > sriov->total_vfs))
+	if (dev->flags & 8 && (!(sriov->ctrl & 1) || sriov->reserved || !sriov->offset ||
+			       !sriov->num_vfs || sriov->num_vfs > sriov->total_vfs ||
+			       sriov->initial_vfs > sriov->total_vfs))
 		return "virtual functions";
 
 	switch (dev->flags) {
 	case 0:
 	case 4:
 	case 8:
+	case 16:
+	case 16 + 8:
 		return dev->hdr_type == 0 && dev->secondary == 0 && dev->subordinate == 0 &&
 		       dev->acs_ctrl == 0 ? NULL : "device";
 	case 1:
@@ -546,6 +552,7 @@ static void fake_init_dev(struct pci_dev *pdev, struct pci_bus *bus, unsigned in
 	pdev->devfn = devfn;
 	pdev->dev.bus = &pci_bus_type;
 	pdev->dev.init_name = "fake";
+	mutex_init(&pdev->dev.mutex);
 	pdev->error_state = pci_channel_io_normal;
 }
 
@@ -601,6 +608,45 @@ static void is_virtual(struct fake_path *path)
 {
 	path->devs[0].is_virtfn = 1;
 	path->devs[0].physfn = &path->devs[1];
+}
+
+/* Its physical function has a driver. */
+static void has_driver(struct fake_path *path, struct pci_driver *drv)
+{
+	is_virtual(path);
+	path->devs[1].is_physfn = 1;
+	path->devs[1].sriov = &path->sriov;
+	path->devs[1].dev.driver = &drv->driver;
+}
+
+static bool keeps(struct pci_dev *pdev)
+{
+	return true;
+}
+
+static bool does_not_keep(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static struct pci_driver taking_driver = { .takes_over = true };
+static struct pci_driver ordinary_driver = { };
+static struct pci_driver losing_driver = { .sriov_keeps = does_not_keep };
+static struct pci_driver keeping_driver = { .sriov_keeps = keeps };
+
+static void has_a_driver_that_takes_over(struct fake_path *path)
+{
+	has_driver(path, &taking_driver);
+}
+
+static void has_an_ordinary_driver(struct fake_path *path)
+{
+	has_driver(path, &ordinary_driver);
+}
+
+static void has_a_driver_that_does_not_keep_it(struct fake_path *path)
+{
+	has_driver(path, &losing_driver);
 }
 
 /* Another function than its own is preserved. */
@@ -674,6 +720,9 @@ struct refusal {
 static const struct refusal refusals[] = {
 #ifdef CONFIG_PCI_IOV
 	{ "virtual function",		is_virtual,				-EOPNOTSUPP },
+	{ "driver that takes over",	has_a_driver_that_takes_over,		-EOPNOTSUPP },
+	{ "ordinary driver",		has_an_ordinary_driver,			-EOPNOTSUPP },
+	{ "driver that keeps others",	has_a_driver_that_does_not_keep_it,	-EOPNOTSUPP },
 	{ "of another function",	is_virtual_function_of_another,		-EOPNOTSUPP },
 	{ "not the lowest function",	is_not_the_lowest_physical_function,	-EOPNOTSUPP },
 	{ "linked function",		is_linked_with_another_physical_function, -EOPNOTSUPP },
@@ -745,6 +794,52 @@ static void virtual_function_keeps_its_physical_function_on_the_list(struct kuni
 	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->devs[1]));
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->bridge));
+}
+
+static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	const struct pci_lu_ser *list = path->flb.obj;
+	struct pci_dev *physfn = &path->devs[1];
+
+	has_driver(path, &keeping_driver);
+	path->devs[2].is_virtfn = 1;
+	path->devs[2].physfn = physfn;
+
+	/* Whoever has the lock may be waiting for the user who preserves it. */
+	scoped_guard(device, &physfn->dev)
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), -EBUSY);
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 4);
+	KUNIT_EXPECT_EQ(test, list->devices[0].flags, PCI_LU_DEV_VIRTFN);
+	KUNIT_EXPECT_EQ(test, list->devices[1].devid, pci_dev_id(physfn));
+	KUNIT_EXPECT_EQ(test, list->devices[1].flags, PCI_LU_DEV_KEEPS_VFS);
+
+	/* It is not handed over itself, and loses bus mastering. */
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(physfn));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_outgoing(physfn));
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(physfn), -EBUSY);
+
+	pci_liveupdate_unpreserve(&path->devs[0]);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_outgoing(physfn));
+	pci_liveupdate_unpreserve(&path->devs[2]);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_outgoing(physfn));
+	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
+}
+
+static void virtual_function_is_not_frozen_with_another_driver_of_its_device(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	has_driver(path, &keeping_driver);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	path->devs[1].dev.driver = &losing_driver.driver;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
+	path->devs[1].dev.driver = NULL;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
 }
 #endif /* CONFIG_PCI_IOV */
 
@@ -858,6 +953,31 @@ static void incoming_device_binds_to_what_takes_it_over(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &variant.driver));
 	/* It is probed when the device is finished. */
 	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
+}
+
+/* Its virtual functions were handed over, it was not. */
+static void device_that_keeps_virtual_functions_binds_to_what_does_so(struct kunit *test)
+{
+	struct pci_driver native = { .sriov_keeps = keeps }, other = { }, vfio_pci = { };
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	init_driver(&native, false);
+	init_driver(&other, false);
+	init_driver(&vfio_pci, true);
+	device_initialize(&pdev->dev);
+	pci_dev_allow_binding(pdev);
+
+	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_TRUE(test, pci_bus_type.match(&pdev->dev, &native.driver));
+	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
+	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &vfio_pci.driver));
+	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &other.driver));
+	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
+
+	/* A device that was handed over itself is used by somebody. */
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &native.driver));
 }
 
 /* The function number is on the list, the bus is not. */
@@ -1072,7 +1192,7 @@ static int pci_test_init(struct kunit *test)
 
 static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(all_devices_are_found),
-	KUNIT_CASE(format_v3_is_read),
+	KUNIT_CASE(format_v4_is_read),
 	KUNIT_CASE(empty_list_is_accepted),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
 	KUNIT_CASE(bad_address_is_refused),
@@ -1082,11 +1202,14 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
+	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
+	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
 #endif
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
+	KUNIT_CASE(device_that_keeps_virtual_functions_binds_to_what_does_so),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),

@@ -32,6 +32,7 @@
  * struct fake_driver - A driver of the device under test, and what was seen of it
  * @drv:	The driver
  * @ids:	Its ids, those of the device
+ * @err:	What its probe returns
  * @nr_probes:	How often it was probed
  * @task:	By whom
  * @unlocked:	Whether the lock of incoming devices could be taken then
@@ -42,6 +43,7 @@
 struct fake_driver {
 	struct pci_driver	drv;
 	struct pci_device_id	ids[2];
+	int			err;
 	unsigned int		nr_probes;
 	struct task_struct	*task;
 	bool			unlocked;
@@ -81,7 +83,7 @@ static int fake_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	fake->nr_probes++;
 	fake->task = current;
 	fake->unlocked = can_be_locked(&pci_lu_lock);
-	return 0;
+	return fake->err;
 }
 
 static void fake_remove(struct pci_dev *pdev)
@@ -115,6 +117,11 @@ static struct fake_driver *add_driver(struct kunit *test, const char *name, bool
 	KUNIT_ASSERT_EQ(test, pci_register_driver(&fake->drv), 0);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_driver, &fake->drv));
 	return fake;
+}
+
+static bool keeps_vfs(struct pci_dev *pdev)
+{
+	return true;
 }
 
 static const struct device_driver *driver_now(void)
@@ -204,6 +211,28 @@ static void device_which_has_a_driver_is_not_probed(struct kunit *test)
 	flush_work(&pci_lu_probe_work);
 	KUNIT_EXPECT_NULL(test, driver_now());
 	KUNIT_EXPECT_EQ(test, refused->nr_probes, 0);
+}
+
+/* Virtual functions of it were handed over, it was not. */
+static void failed_probe_leaves_virtual_functions_to_another_driver(struct kunit *test)
+{
+	struct fake_driver *fake;
+
+	pm_runtime_get_noresume(&the_dev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &the_dev->priv_flags);
+	fake = add_driver(test, "native", false);
+	KUNIT_ASSERT_EQ(test, fake->nr_probes, 0);
+
+	fake->drv.sriov_keeps = keeps_vfs;
+	fake->err = -EIO;
+	KUNIT_EXPECT_LT(test, device_attach(&the_dev->dev), 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_probes, 1);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_incoming(the_dev));
+
+	fake->err = 0;
+	KUNIT_EXPECT_EQ(test, device_attach(&the_dev->dev), 1);
+	KUNIT_EXPECT_PTR_EQ(test, driver_now(), &fake->drv.driver);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_incoming(the_dev));
 }
 
 static int unbind(void *unused)
@@ -326,6 +355,7 @@ static struct kunit_case probe_test_cases[] = {
 	KUNIT_CASE_PARAM(refused_driver_is_probed_at_the_end, last_step_gen_params),
 	KUNIT_CASE_PARAM(end_waits_for_nobody_who_holds_the_device, last_step_gen_params),
 	KUNIT_CASE(device_which_has_a_driver_is_not_probed),
+	KUNIT_CASE(failed_probe_leaves_virtual_functions_to_another_driver),
 	KUNIT_CASE(device_which_is_being_unbound_is_not_probed),
 	KUNIT_CASE(device_may_be_removed_before_it_is_probed),
 	KUNIT_CASE(system_does_not_sleep_before_finish),

@@ -15,7 +15,7 @@
  * a layout, or of the meaning of a field or a constant, requires a new name. A
  * kernel also reads the previous format, by registering an object of that name,
  * and a KUnit test keeps an image of every format that was ever released. v1
- * and v2 were never released.
+ * to v3 were never released.
  *
  * The data of the object is the physical address of a struct pci_lu_ser. The
  * structure and its entries are physically contiguous memory, preserved with
@@ -24,22 +24,25 @@
  * An entry stands either for a preserved device or for a bridge between such a
  * device and its root bus. There is at most one entry for each pair of segment
  * and devid, and each bridge above a device has an entry. So has the physical
- * function of each virtual function, and that one is preserved as well.
+ * function of each virtual function. That one is preserved as well, unless it has
+ * %PCI_LU_DEV_KEEPS_VFS.
  *
  * All fields are in the byte order of the machine and of fixed width. Nothing
  * here depends on the configuration of either kernel. There is no checksum,
  * because a device is compared with its entry, and an entry grants no access.
  */
 
-#define PCI_LU_FLB_COMPATIBLE	"pci-liveupdate-v3"
+#define PCI_LU_FLB_COMPATIBLE	"pci-liveupdate-v4"
 
 /* pci_lu_dev_ser::flags */
 #define PCI_LU_DEV_BRIDGE	0x01
 #define PCI_LU_DEV_ARI		0x02
 #define PCI_LU_DEV_VIRTFN	0x04
 #define PCI_LU_DEV_SRIOV	0x08
+#define PCI_LU_DEV_KEEPS_VFS	0x10
 #define PCI_LU_DEV_FLAGS	(PCI_LU_DEV_BRIDGE | PCI_LU_DEV_ARI | \
-				 PCI_LU_DEV_VIRTFN | PCI_LU_DEV_SRIOV)
+				 PCI_LU_DEV_VIRTFN | PCI_LU_DEV_SRIOV | \
+				 PCI_LU_DEV_KEEPS_VFS)
 
 /**
  * struct pci_lu_sriov_ser - The SR-IOV capability of a physical function
@@ -80,7 +83,9 @@ static_assert(sizeof(struct pci_lu_sriov_ser) == 44);
  * @flags:		PCI_LU_DEV_*. %PCI_LU_DEV_ARI: the bridge forwards to
  *			function numbers above 7. %PCI_LU_DEV_VIRTFN: a virtual
  *			function. %PCI_LU_DEV_SRIOV: a physical function whose
- *			virtual functions are enabled
+ *			virtual functions are enabled. %PCI_LU_DEV_KEEPS_VFS: as
+ *			well, and only they are preserved: the physical function
+ *			itself starts cold
  * @secondary:		Secondary bus number of a bridge, else zero
  * @subordinate:	Subordinate bus number of a bridge, else zero
  * @addresses:		The Base Address Registers of a device. Of a bridge, I/O

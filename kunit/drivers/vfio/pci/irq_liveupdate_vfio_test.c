@@ -20,6 +20,7 @@
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
+#include "../../pci/pci.h"
 
 /* As the first release has written them: what they mean never changes. */
 static const struct known_name {
@@ -347,16 +348,16 @@ static void function_whose_virtual_functions_change_is_refused(struct kunit *tes
 	expect_refused(test, physfn, 0, "none");
 }
 
-static void virtual_function_needs_vfio_pci_on_its_physical_function(struct kunit *test)
+static void virtual_function_of_a_variant_driver_is_refused(struct kunit *test)
 {
 	struct fake_set *set = fake_functions(test);
 
-	/* It has no driver */
+	/* Any driver of VFIO but vfio-pci itself */
 	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
-		       "its physical function is not bound to vfio-pci");
+		       "its physical function is bound to a variant driver");
+	/* What any other driver does is known to the PCI core. */
 	set->vdevs[1].sriov_pf_core_dev = NULL;
-	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
-		       "its physical function is not bound to vfio-pci");
+	expect_refused(test, &set->vdevs[1], 0, "none");
 }
 
 static void virtual_function_is_frozen_after_its_physical_function(struct kunit *test)
@@ -367,7 +368,27 @@ static void virtual_function_is_frozen_after_its_physical_function(struct kunit 
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[1]), -EBUSY);
 	set->vdevs[0].frozen = true;
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[1]), 0);
+
+	/* Its physical function has no user who could reset it. */
+	set->vdevs[1].sriov_pf_core_dev = NULL;
+	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_physfn(&set->vdevs[1]), 0);
 }
+
+#ifdef CONFIG_PCI_IOV
+/* The reset that comes with the first open would disable it. */
+static void function_of_an_incoming_virtual_function_is_not_opened(struct kunit *test)
+{
+	struct pci_sriov sriov = { .nr_incoming = 1 };
+	struct fake_set *set = fake_functions(test);
+
+	set->pdevs[0].is_physfn = 1;
+	set->pdevs[0].sriov = &sriov;
+	KUNIT_EXPECT_EQ(test, vfio_pci_initial_reset(&set->vdevs[0]), -EAGAIN);
+	/* It cannot be reset anyway. */
+	sriov.nr_incoming = 0;
+	KUNIT_EXPECT_EQ(test, vfio_pci_initial_reset(&set->vdevs[0]), -ENOTTY);
+}
+#endif /* CONFIG_PCI_IOV */
 
 static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
@@ -381,8 +402,11 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
-	KUNIT_CASE(virtual_function_needs_vfio_pci_on_its_physical_function),
+	KUNIT_CASE(virtual_function_of_a_variant_driver_is_refused),
 	KUNIT_CASE(virtual_function_is_frozen_after_its_physical_function),
+#ifdef CONFIG_PCI_IOV
+	KUNIT_CASE(function_of_an_incoming_virtual_function_is_not_opened),
+#endif
 	{}
 };
 

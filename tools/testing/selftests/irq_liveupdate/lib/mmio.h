@@ -7,6 +7,16 @@
 
 #include <linux/types.h>
 
+static inline __u8 mmio_read8(const void *address)
+{
+	return __atomic_load_n((const __u8 *)address, __ATOMIC_RELAXED);
+}
+
+static inline __u16 mmio_read16(const void *address)
+{
+	return __atomic_load_n((const __u16 *)address, __ATOMIC_RELAXED);
+}
+
 static inline __u32 mmio_read32(const void *address)
 {
 	return __atomic_load_n((const __u32 *)address, __ATOMIC_RELAXED);
@@ -15,6 +25,16 @@ static inline __u32 mmio_read32(const void *address)
 static inline __u64 mmio_read64(const void *address)
 {
 	return __atomic_load_n((const __u64 *)address, __ATOMIC_RELAXED);
+}
+
+static inline void mmio_write8(void *address, __u8 value)
+{
+	__atomic_store_n((__u8 *)address, value, __ATOMIC_RELAXED);
+}
+
+static inline void mmio_write16(void *address, __u16 value)
+{
+	__atomic_store_n((__u16 *)address, value, __ATOMIC_RELAXED);
 }
 
 static inline void mmio_write32(void *address, __u32 value)
