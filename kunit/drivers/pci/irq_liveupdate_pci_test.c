@@ -602,6 +602,11 @@ static struct fake_path *fake_path(struct kunit *test)
 	return path;
 }
 
+static bool keeps(struct pci_dev *pdev)
+{
+	return true;
+}
+
 #ifdef CONFIG_PCI_IOV
 /* Its physical function is not preserved. */
 static void is_virtual(struct fake_path *path)
@@ -617,11 +622,6 @@ static void has_driver(struct fake_path *path, struct pci_driver *drv)
 	path->devs[1].is_physfn = 1;
 	path->devs[1].sriov = &path->sriov;
 	path->devs[1].dev.driver = &drv->driver;
-}
-
-static bool keeps(struct pci_dev *pdev)
-{
-	return true;
 }
 
 static bool does_not_keep(struct pci_dev *pdev)
