@@ -10,6 +10,7 @@
 #include <kunit/test.h>
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
+#include <linux/mmzone.h>
 #include <linux/sched.h>
 
 #define MAX_ALLOCATIONS		2000
@@ -68,6 +69,18 @@ static inline void init_failing(struct kunit *test)
 	*min_order = 0;
 	*slab_verbose = 0;
 	*page_verbose = 0;
+}
+
+/*
+ * After init_failing(), let only objects of slabs fail. Whether one needs a page for
+ * its slab depends on what has been run before. Without that page, the allocations of
+ * the next try are fewer, and those at the end of it are skipped.
+ */
+static inline void spare_pages(void)
+{
+	u32 *min_order = fault_option("fail_page_alloc", "min-order");
+
+	*min_order = NR_PAGE_ORDERS;
 }
 
 #endif /* _KUNIT_FAIL_NTH_H */
