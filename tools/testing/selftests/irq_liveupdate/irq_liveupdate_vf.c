@@ -61,7 +61,6 @@
 static struct nvme nvmes[NR_CONTROLLERS];
 static char vf_bdf[NR_VFS][VIRTFN_BDF_BYTES];
 static unsigned int completed[NR_CONTROLLERS][IOS], failed;
-static void *memory;
 
 static __u64 word(unsigned int controller, unsigned int io, unsigned int i)
 {
@@ -142,19 +141,10 @@ static void submit_all(void)
 	}
 }
 
-/* Each controller has its part of the memory, and can reach all of it. */
 static void map_memory(int memfd)
 {
-	unsigned int i;
-
 	check(memfd, "memfd");
-	memory = dma_map(memfd, NR_CONTROLLERS * NVME_PAGES);
-	if (!memory)
-		ksft_exit_fail_perror("map memory");
-	for (i = 0; i < NR_CONTROLLERS; i++) {
-		nvmes[i].memory = memory + i * NVME_PAGES * DMA_PAGE_BYTES;
-		nvmes[i].record = nvmes[i].memory;
-	}
+	check(nvme_map_memories(nvmes, NR_CONTROLLERS, memfd), "map memory");
 }
 
 /* Its file is open. */
@@ -165,9 +155,10 @@ static void bind(struct nvme *nvme)
 	check(vfio_dev_bind(&nvme->dev), nvme->dev.bdf);
 }
 
+/* Each controller can reach the memory of all. */
 static void attach(struct nvme *nvme)
 {
-	check(dma_attach(&nvme->dev, memory, NR_CONTROLLERS * NVME_PAGES), "attach");
+	check(dma_attach(&nvme->dev, nvmes[0].memory, NR_CONTROLLERS * NVME_PAGES), "attach");
 	check(nvme_arm(nvme), "arm");
 }
 

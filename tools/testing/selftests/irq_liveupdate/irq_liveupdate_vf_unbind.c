@@ -101,17 +101,8 @@ static bool goes_on(unsigned int controller)
 
 static void map_memory(int memfd)
 {
-	void *memory;
-	int i;
-
 	check(memfd, "memfd");
-	memory = dma_map(memfd, NR_CONTROLLERS * NVME_PAGES);
-	if (!memory)
-		ksft_exit_fail_perror("map memory");
-	for (i = 0; i < NR_CONTROLLERS; i++) {
-		nvmes[i].memory = memory + i * NVME_PAGES * DMA_PAGE_BYTES;
-		nvmes[i].record = nvmes[i].memory;
-	}
+	check(nvme_map_memories(nvmes, NR_CONTROLLERS, memfd), "map memory");
 }
 
 static void attach(unsigned int controller)

@@ -34,10 +34,22 @@ int nvme_create_memory(void)
 
 int nvme_map_memory(struct nvme *nvme, int memfd)
 {
-	nvme->memory = dma_map(memfd, NVME_PAGES);
-	nvme->record = nvme->memory;
+	return nvme_map_memories(nvme, 1, memfd);
+}
 
-	return nvme->memory && dma_address(nvme->memory) ? 0 : -EPERM;
+int nvme_map_memories(struct nvme *nvmes, unsigned int nr, int memfd)
+{
+	void *memory = dma_map(memfd, nr * NVME_PAGES);
+	unsigned int i;
+
+	if (!memory || !dma_address(memory))
+		return -EPERM;
+
+	for (i = 0; i < nr; i++) {
+		nvmes[i].memory = memory + i * NVME_PAGES * DMA_PAGE_BYTES;
+		nvmes[i].record = nvmes[i].memory;
+	}
+	return 0;
 }
 
 int nvme_attach(struct nvme *nvme)

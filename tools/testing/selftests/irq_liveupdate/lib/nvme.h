@@ -44,6 +44,8 @@ struct nvme_io {
 
 int nvme_create_memory(void);
 int nvme_map_memory(struct nvme *nvme, int memfd);
+/* Each controller has its part of the memory. */
+int nvme_map_memories(struct nvme *nvmes, unsigned int nr, int memfd);
 int nvme_attach(struct nvme *nvme);
 void *nvme_data(const struct nvme *nvme, unsigned int page);
 __u64 nvme_data_address(const struct nvme *nvme, unsigned int page);
