@@ -72,9 +72,10 @@ static inline void init_failing(struct kunit *test)
 }
 
 /*
- * After init_failing(), let only objects of slabs fail. Whether one needs a page for
- * its slab depends on what has been run before. Without that page, the allocations of
- * the next try are fewer, and those at the end of it are skipped.
+ * After init_failing(), let only objects of slabs fail, for a test that counts failures.
+ * Whether an object needs a page for its slab depends on what has been run before. A try
+ * that has allocated one is followed by a try with one allocation less, and the series
+ * ends before the last allocation has failed.
  */
 static inline void spare_pages(void)
 {
