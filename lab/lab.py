@@ -16,6 +16,7 @@ import argparse
 import difflib
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import running
@@ -309,6 +310,16 @@ def command_storm(arguments):
     return passed == len(chosen)
 
 
+def _begin(pool, what, measure, *arguments):
+    """In the pool, and say when it is done: all of them take half an hour."""
+    began = time.monotonic()
+    future = pool.submit(measure, *arguments)
+    future.add_done_callback(
+        lambda it: ktap.say(f"{what}: {'failed' if it.exception() else 'done'} "
+                            f"after {time.monotonic() - began:.0f} s"))
+    return future
+
+
 def command_bench(arguments):
     build = builds.Build(arguments.build)
     _demand_ready(build, (*live_update.FLAVOURS, pause.FLAVOUR))
@@ -316,12 +327,14 @@ def command_bench(arguments):
     build.plugin("cost")
     # Instructions do not depend on what else the machine does. What takes longest begins.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        scaled = pool.submit(boot.measure_scale, build, live_update.FLAVOUR)
-        page = pool.submit(page_tables.measure, build, live_update.FLAVOUR)
-        updates = [pool.submit(live_update.measure, vectors, build, arguments.console)
+        scaled = _begin(pool, "emulated units", boot.measure_scale, build, live_update.FLAVOUR)
+        page = _begin(pool, "page tables", page_tables.measure, build, live_update.FLAVOUR)
+        updates = [_begin(pool, f"update of {vectors} vectors", live_update.measure, vectors,
+                          build, arguments.console)
                    for vectors in reversed(arguments.vectors or live_update.VECTORS)]
-        devices = pool.submit(live_update.measure_devices, build, arguments.console)
-        guest = pool.submit(pause.measure, build, arguments.console)
+        devices = _begin(pool, "update of several devices", live_update.measure_devices, build,
+                         arguments.console)
+        guest = _begin(pool, "pause of a guest", pause.measure, build, arguments.console)
     updates = [update.result() for update in reversed(updates)] + [devices.result()]
     scaled, profiles = scaled.result()
     own = boot.own_functions(build, live_update.FLAVOURS)
