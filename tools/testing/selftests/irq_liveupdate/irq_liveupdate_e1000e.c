@@ -13,6 +13,9 @@
  *	irq_liveupdate_e1000e -s 2 BDF refused
  *					receives nothing until the device is opened
  *					again: this kernel has stopped it
+ *	irq_liveupdate_e1000e -s 2 BDF intx
+ *					goes on with INTx instead of MSI-X, from
+ *					before FINISH
  *
  * The device is bound to vfio-pci, with or without an IOMMU. Somebody sends it numbered
  * frames all the time. Its interrupt disables itself: when one is lost there is
@@ -36,6 +39,7 @@
 #include "dma.h"
 #include "irqinfo.h"
 #include "luo.h"
+#include "pci_config.h"
 #include "receiver.h"
 #include "signals.h"
 #include "test.h"
@@ -258,6 +262,53 @@ static void stage_2_refused(void)
 	ksft_finished();
 }
 
+static bool msix_is_off(void)
+{
+	__u8 config[PCI_CFG_SPACE_EXP_SIZE];
+	unsigned int cap;
+
+	check(pci_config_read(bdf, config), "configuration space");
+	cap = pci_config_capability(config, PCI_CAP_ID_MSIX);
+	return !(pci_config_get(config, cap + PCI_MSIX_FLAGS, 2) &
+		 (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL));
+}
+
+static bool receives_by_intx(void)
+{
+	unsigned int wanted = card.record->received + FRAMES;
+
+	while (card.record->received < wanted) {
+		if (!signals_wait(event, 1))
+			return false;
+		receiver_acknowledge_intx(&card);
+		receiver_take_frames(&card);
+		check(vfio_dev_unmask_intx(&card.dev), "unmask INTx");
+	}
+
+	return !card.wrong_numbers;
+}
+
+/* With MSI-X enabled, as the old kernel has left it, the device would not use INTx. */
+static void stage_2_intx(void)
+{
+	ksft_set_plan(3);
+	bind_device();
+	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
+	check(dma_attach(&card.dev, card.memory, RECEIVER_PAGES), "attach");
+	receiver_map_registers(&card);
+	event = signals_create();
+	check(vfio_dev_arm_intx(&card.dev, event), "arm INTx");
+	ksft_test_result(msix_is_off(), "MSI-X is disabled when INTx is armed\n");
+
+	/* INTx tells of what arrives from now on, and the ring may be full. */
+	receiver_enable_intx(&card);
+	receiver_take_frames(&card);
+	ksft_test_result(receives_by_intx(), "frames arrive by INTx before FINISH\n");
+	check(luo_finish(session), "finish");
+	ksft_test_result(receives_by_intx(), "frames arrive by INTx after FINISH\n");
+	ksft_finished();
+}
+
 static void stage_2_of(const char *how)
 {
 	session = luo_retrieve_session(SESSION);
@@ -266,6 +317,8 @@ static void stage_2_of(const char *how)
 		stage_2();
 	else if (!strcmp(how, "refused"))
 		stage_2_refused();
+	else if (!strcmp(how, "intx"))
+		stage_2_intx();
 	else
 		stage_2_unattached(!strcmp(how, "killed"));
 }
@@ -274,7 +327,8 @@ int main(int argc, char *argv[])
 {
 	ksft_print_header();
 	if (argc < 4 || argc > 5 || strcmp(argv[1], "-s"))
-		ksft_exit_fail_msg("usage: %s -s 1|2 BDF [unattached|killed|refused]\n", argv[0]);
+		ksft_exit_fail_msg("usage: %s -s 1|2 BDF [unattached|killed|refused|intx]\n",
+				   argv[0]);
 	require_liveupdate();
 
 	bdf = argv[3];

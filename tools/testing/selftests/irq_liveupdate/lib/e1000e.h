@@ -14,7 +14,9 @@
 #define E1000E_CTRL		0x0000
 #define   E1000E_CTRL_LINK_UP	0x00000040
 #define   E1000E_CTRL_RESET	0x04000000
+#define E1000E_ICR		0x00c0	/* is cleared when it is read */
 #define E1000E_IMS		0x00d0
+#define   E1000E_CAUSE_FRAME	0x00000080	/* any frame; of INTx */
 #define E1000E_EIAC		0x00dc
 #define   E1000E_CAUSE_RX	0x00100000	/* receive queue 0; sent, it is disabled */
 #define E1000E_IVAR		0x00e4

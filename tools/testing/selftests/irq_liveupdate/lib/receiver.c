@@ -67,6 +67,18 @@ void receiver_enable_interrupt(struct receiver *receiver)
 	mmio_write32(receiver->registers + E1000E_IMS, E1000E_CAUSE_RX);
 }
 
+/* Without MSI-X */
+void receiver_enable_intx(struct receiver *receiver)
+{
+	mmio_write32(receiver->registers + E1000E_IMS, E1000E_CAUSE_FRAME);
+}
+
+/* The device takes INTx back. */
+void receiver_acknowledge_intx(struct receiver *receiver)
+{
+	mmio_read32(receiver->registers + E1000E_ICR);
+}
+
 void receiver_start(struct receiver *receiver)
 {
 	e1000e_start(receiver->registers,

@@ -38,6 +38,8 @@ void receiver_map_registers(struct receiver *receiver);
 void receiver_reset(struct receiver *receiver);
 void receiver_set_up_interrupt(struct receiver *receiver);
 void receiver_enable_interrupt(struct receiver *receiver);
+void receiver_enable_intx(struct receiver *receiver);
+void receiver_acknowledge_intx(struct receiver *receiver);
 void receiver_start(struct receiver *receiver);
 
 void *receiver_page(const struct receiver *receiver, unsigned int page);

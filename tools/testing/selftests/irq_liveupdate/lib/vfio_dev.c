@@ -289,6 +289,19 @@ static int disarm(struct vfio_dev *dev, unsigned int index)
 	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
+/* VFIO masks it each time that it signals. */
+int vfio_dev_unmask_intx(struct vfio_dev *dev)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+		.index = VFIO_PCI_INTX_IRQ_INDEX,
+		.count = 1,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+}
+
 int vfio_dev_disarm(struct vfio_dev *dev)
 {
 	return disarm(dev, dev->irq_index);

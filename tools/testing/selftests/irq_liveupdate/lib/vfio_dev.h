@@ -51,6 +51,7 @@ int vfio_dev_arm(struct vfio_dev *dev, unsigned int first, unsigned int count, c
 int vfio_dev_arm_intx(struct vfio_dev *dev, int eventfd);
 int vfio_dev_disarm(struct vfio_dev *dev);
 int vfio_dev_disarm_intx(struct vfio_dev *dev);
+int vfio_dev_unmask_intx(struct vfio_dev *dev);
 int vfio_dev_low_power(struct vfio_dev *dev, __u32 feature);
 int vfio_dev_alloc_ioas(struct vfio_dev *dev, __u32 *ioas);
 int vfio_dev_attach(struct vfio_dev *dev, __u32 ioas);
