@@ -50,6 +50,8 @@ struct fake_msi {
 	u8		config[CONFIG_SIZE];
 	unsigned int	nr_writes;
 	unsigned int	first_write;
+	unsigned int	nr_mask_reads;
+	unsigned int	nr_locked;	/* of these */
 	struct pci_bus	bus;
 	struct pci_dev	pdev;
 	struct msi_desc	desc;
@@ -58,6 +60,11 @@ struct fake_msi {
 static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
 {
 	struct fake_msi *fake = container_of(bus, struct fake_msi, bus);
+
+	if (where == fake->desc.pci.mask_pos) {
+		fake->nr_mask_reads++;
+		fake->nr_locked += raw_spin_is_locked(&fake->pdev.msi_lock);
+	}
 
 	*val = 0;
 	memcpy(val, &fake->config[where], size);
@@ -187,6 +194,20 @@ static void message_and_mask_are_compared(struct kunit *test)
 		expect_compared(test, layout->mask);
 }
 
+/* The mask bits are those of all messages, and the cached ones change under this lock. */
+static void mask_is_compared_under_its_lock(struct kunit *test)
+{
+	const struct layout *layout = test->param_value;
+	struct fake_msi *fake = test->priv;
+
+	if (!IS_ENABLED(CONFIG_SMP))
+		kunit_skip(test, "without SMP a lock does not know whether it is held");
+
+	KUNIT_EXPECT_EQ(test, capture(fake, &(struct irq_lu_vector_ser){ }), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_mask_reads, layout->mask ? 1 : 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_locked, fake->nr_mask_reads);
+}
+
 /* Also the messages which nobody uses: the device could send them. */
 static void all_messages_are_masked(struct kunit *test)
 {
@@ -293,6 +314,7 @@ static void intx_disables_msi_that_was_left_enabled(struct kunit *test)
 static struct kunit_case msi_test_cases[] = {
 	KUNIT_CASE_PARAM(message_is_recorded, layout_gen_params),
 	KUNIT_CASE_PARAM(message_and_mask_are_compared, layout_gen_params),
+	KUNIT_CASE_PARAM(mask_is_compared_under_its_lock, layout_gen_params),
 	KUNIT_CASE_PARAM(all_messages_are_masked, layout_gen_params),
 	KUNIT_CASE_PARAM(virtual_entry_is_refused, layout_gen_params),
 	KUNIT_CASE_PARAM(device_which_sleeps_or_is_gone_is_refused, layout_gen_params),
