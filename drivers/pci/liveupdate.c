@@ -21,6 +21,7 @@
  * 2. pci_liveupdate_freeze() from its freeze() callback. The entries of the
  *    device and the bridges are rewritten, because a user may have changed ACS
  *    since preserve(), or a driver may have changed a window.
+ *    pci_liveupdate_unfreeze() undoes that.
  *
  * 3. At shutdown pci_device_shutdown() leaves the bus mastering of all devices
  *    and bridges on the list as it is. See pci_liveupdate_outgoing().
@@ -36,13 +37,17 @@
  * as any other device does. The physical function either is preserved as well, before
  * its virtual functions. Or its driver declares that virtual functions continue to run
  * (pci_driver.sriov_keeps); then the physical function is only written to the list,
- * loses bus mastering, and starts cold.
+ * loses bus mastering, and starts cold. Such a driver may disable the virtual functions
+ * when it is unbound, which means to wait for their users with the physical function
+ * locked. So it is not unbound while one of them is frozen, because the user of that one
+ * waits for the next kernel, and device_shutdown() would wait for the lock.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
 
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
+#include <linux/device/unbinding.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
@@ -66,10 +71,12 @@ DEFINE_MUTEX(pci_lu_lock);
 /**
  * struct pci_lu_use - Why there is an entry
  * @nr_users:	Number of preserved devices that need it
+ * @nr_frozen:	Number of frozen virtual functions that it keeps, without being preserved
  * @driver:	Of the device, when it was added
  */
 struct pci_lu_use {
 	u32				nr_users;
+	u32				nr_frozen;
 	const struct device_driver	*driver;
 };
 
@@ -455,38 +462,69 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
+/* The physical function of a frozen device keeps its driver. Returns why it does not, or NULL. */
+static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
+{
+	const char *reason = NULL;
+	struct pci_lu_use *use;
+
+	if (!pci_liveupdate_vfs_outgoing(physfn))
+		return NULL;
+
+	/* As in pci_lu_refuse_virtfn() */
+	if (!device_trylock(&physfn->dev))
+		return "its physical function is being bound, unbound or configured";
+
+	use = &pci_lu_out.uses[pci_lu_index(physfn)];
+	if (use->driver != physfn->dev.driver)
+		reason = "its physical function has another driver now";
+	else if (!use->nr_frozen++)
+		device_block_unbinding(&physfn->dev);
+	device_unlock(&physfn->dev);
+
+	return reason;
+}
+
+static void pci_lu_release_physfn(struct pci_dev *physfn)
+{
+	if (pci_liveupdate_vfs_outgoing(physfn) &&
+	    !--pci_lu_out.uses[pci_lu_index(physfn)].nr_frozen)
+		device_unblock_unbinding(&physfn->dev);
+}
+
 /**
  * pci_liveupdate_freeze() - Describe a preserved device as it is at the jump
  * @pdev: The device
  *
  * ACS, ARI, bus numbers and addresses of the device and of the bridges above it
- * may have changed since pci_liveupdate_preserve().
+ * may have changed since pci_liveupdate_preserve(). A physical function that is
+ * not preserved itself keeps its driver from here on.
  *
  * Context: From the freeze() callback of a LUO file handler, when none of these
  *          can change any more. Process context, sleeps, does not allocate
- *          memory. There is nothing to undo in unfreeze().
+ *          memory.
  * Return: 0 on success, -ENODEV if @pdev is disconnected, -EBUSY if its physical
- *         function does not keep it running any more. That is logged.
+ *         function does not keep it running any more, or is about to. That is
+ *         logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
-	struct pci_dev *physfn = pci_physfn(pdev);
+	const char *reason;
 
 	guard(mutex)(&pci_lu_lock);
 
 	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
 		return -EINVAL;
 
-	if (pci_liveupdate_vfs_outgoing(physfn) &&
-	    pci_lu_out.uses[pci_lu_index(physfn)].driver != READ_ONCE(physfn->dev.driver)) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE,
-					      "its physical function has another driver now");
-		return -EBUSY;
-	}
-
 	if (pci_dev_is_disconnected(pdev)) {
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
 		return -ENODEV;
+	}
+
+	reason = pci_lu_hold_physfn(pci_physfn(pdev));
+	if (reason) {
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "%s", reason);
+		return -EBUSY;
 	}
 
 	for (; pdev; pdev = pci_lu_above(pdev))
@@ -495,6 +533,21 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_freeze);
+
+/**
+ * pci_liveupdate_unfreeze() - Undo pci_liveupdate_freeze()
+ * @pdev: The device
+ *
+ * Context: From the unfreeze() callback of a LUO file handler, or to unwind in
+ *          freeze(). Process context, sleeps.
+ */
+void pci_liveupdate_unfreeze(struct pci_dev *pdev)
+{
+	guard(mutex)(&pci_lu_lock);
+
+	pci_lu_release_physfn(pci_physfn(pdev));
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_unfreeze);
 
 /**
  * pci_liveupdate_outgoing() - Is a device handed over, or a bridge above such a

@@ -29,6 +29,7 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
+void pci_liveupdate_unfreeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
 bool pci_liveupdate_kexec(void);
 bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev);

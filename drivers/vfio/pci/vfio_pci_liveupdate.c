@@ -394,6 +394,21 @@ static void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool froze
 	dev_assign_skip_shutdown(&vdev->pdev->dev, frozen);
 }
 
+static int vfio_pci_lu_freeze_device(struct vfio_pci_core_device *vdev)
+{
+	int err;
+
+	err = pci_liveupdate_freeze(vdev->pdev);
+	if (err)
+		return err;
+
+	err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_freeze);
+	if (err)
+		pci_liveupdate_unfreeze(vdev->pdev);
+
+	return err;
+}
+
 static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(vfio_liveupdate_device(args->file));
@@ -410,9 +425,7 @@ static int vfio_pci_liveupdate_freeze(struct liveupdate_file_op_args *args)
 	if (!err)
 		err = vfio_pci_lu_check_set(vdev);
 	if (!err)
-		err = pci_liveupdate_freeze(vdev->pdev);
-	if (!err)
-		err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_freeze);
+		err = vfio_pci_lu_freeze_device(vdev);
 	if (err)
 		vfio_pci_lu_set_frozen(vdev, false);
 
@@ -426,6 +439,7 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 	guard(mutex)(&vdev->igate);
 
 	pci_msi_liveupdate_unfreeze(vdev->pdev);
+	pci_liveupdate_unfreeze(vdev->pdev);
 	vfio_pci_lu_set_frozen(vdev, false);
 }
 

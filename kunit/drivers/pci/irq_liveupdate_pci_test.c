@@ -16,11 +16,13 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pci_hotplug.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/sizes.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "liveupdate.h"
@@ -624,6 +626,28 @@ static void has_driver(struct fake_path *path, struct pci_driver *drv)
 	path->devs[1].dev.driver = &drv->driver;
 }
 
+static void fake_release(struct device *dev)
+{
+}
+
+static void fake_unregister(void *dev)
+{
+	device_unregister(dev);
+}
+
+/* The same, and the driver core knows the device, although not its bus. */
+static void has_driver_and_is_registered(struct kunit *test, struct fake_path *path,
+					 struct pci_driver *drv)
+{
+	struct device *dev = &path->devs[1].dev;
+
+	dev->bus = NULL;
+	dev->release = fake_release;
+	KUNIT_ASSERT_EQ(test, device_register(dev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, fake_unregister, dev), 0);
+	has_driver(path, drv);
+}
+
 static bool does_not_keep(struct pci_dev *pdev)
 {
 	return false;
@@ -833,13 +857,90 @@ static void virtual_function_is_not_frozen_with_another_driver_of_its_device(str
 {
 	struct fake_path *path = fake_path(test);
 
-	has_driver(path, &keeping_driver);
+	has_driver_and_is_registered(test, path, &keeping_driver);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+
+	/* Its driver may be waiting for the user of another virtual function. */
+	scoped_guard(device, &path->devs[1].dev)
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
+
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	pci_liveupdate_unfreeze(&path->devs[0]);
 	path->devs[1].dev.driver = &losing_driver.driver;
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
 	path->devs[1].dev.driver = NULL;
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
+}
+
+struct unbinder {
+	struct work_struct	work;
+	struct device		*dev;
+	bool			done;
+};
+
+static void unbind(struct work_struct *work)
+{
+	struct unbinder *unbinder = container_of(work, struct unbinder, work);
+
+	device_release_driver(unbinder->dev);
+	WRITE_ONCE(unbinder->done, true);
+}
+
+#define SETTLE_MS	100
+
+/* Whoever unbinds it does not have its lock, which the shutdown needs. */
+static void expect_waiting(struct kunit *test, struct unbinder *unbinder)
+{
+	bool locked;
+
+	msleep(SETTLE_MS);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(unbinder->done));
+	locked = device_trylock(unbinder->dev);
+	KUNIT_EXPECT_TRUE(test, locked);
+	if (locked)
+		device_unlock(unbinder->dev);
+}
+
+/* Two of them are. */
+static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *physfn = &path->devs[1];
+	struct unbinder unbinder = { .dev = &physfn->dev };
+
+	has_driver_and_is_registered(test, path, &keeping_driver);
+	path->devs[2].is_virtfn = 1;
+	path->devs[2].physfn = physfn;
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[2]), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[2]), 0);
+
+	/* The driver core does not know the device. */
+	physfn->dev.driver = NULL;
+	INIT_WORK_ONSTACK(&unbinder.work, unbind);
+	schedule_work(&unbinder.work);
+	expect_waiting(test, &unbinder);
+	pci_liveupdate_unfreeze(&path->devs[2]);
+	expect_waiting(test, &unbinder);
+	pci_liveupdate_unfreeze(&path->devs[0]);
+	flush_work(&unbinder.work);
+	KUNIT_EXPECT_TRUE(test, unbinder.done);
+	destroy_work_on_stack(&unbinder.work);
+}
+
+/* It is shut down by its user. */
+static void preserved_device_is_not_held_by_its_virtual_functions(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *physfn = &path->devs[1];
+
+	has_driver(path, &taking_driver);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(physfn), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	scoped_guard(device, &physfn->dev)
+		KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	pci_liveupdate_unfreeze(&path->devs[0]);
 }
 #endif /* CONFIG_PCI_IOV */
 
@@ -1204,6 +1305,8 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
 	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
+	KUNIT_CASE(device_is_not_unbound_while_a_virtual_function_is_frozen),
+	KUNIT_CASE(preserved_device_is_not_held_by_its_virtual_functions),
 #endif
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),

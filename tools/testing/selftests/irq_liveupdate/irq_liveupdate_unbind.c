@@ -26,7 +26,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/pci_regs.h>
 #include <linux/reboot.h>
 
 #include "kselftest.h"
@@ -155,28 +154,6 @@ static struct record *map_record(int memfd)
 	return map;
 }
 
-/* Writes to config space are refused as soon as it is frozen. */
-static void wait_until_frozen(struct vfio_dev *dev)
-{
-	__u16 command;
-
-	check(vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)), "command");
-	while (!vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command)))
-		usleep(POLL_MS * 1000);
-}
-
-/*
- * The kernel shuts devices down in the reverse order in which it found them, each under
- * its lock. Whoever unbinds one holds that until the user of the device closes it. So the
- * jump, on any kernel, waits here between freeze and the shutdown of all earlier devices.
- */
-static void hold_up_the_jump(struct vfio_dev *dev, const char *later)
-{
-	check(vfio_dev_open_cdev(dev, later), "open the later device");
-	check(vfio_dev_bind_plain(dev), "bind the later device");
-	unbind_start(&unbind_unbound, later);
-}
-
 /* How many tasks of this name wait for what cannot be interrupted, such as a lock */
 static unsigned int nr_waiting(const char *name)
 {
@@ -235,10 +212,10 @@ static void stage_1(const struct unbind_way *way, const char *later, const char 
 	session = open_session();
 	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
-	hold_up_the_jump(&later_dev, later);
+	unbind_hold_up_jump(&later_dev, later);
 	if (!stay())
 		ksft_exit_pass();
-	wait_until_frozen(&dev);
+	unbind_wait_until_frozen(&dev);
 	unbind_start(way, bdf);
 	if (way->locked)
 		need_the_lock(later, pf);

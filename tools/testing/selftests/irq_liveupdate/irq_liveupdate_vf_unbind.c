@@ -30,7 +30,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <linux/pci_regs.h>
 #include <linux/reboot.h>
 
 #include "kselftest.h"
@@ -49,7 +48,6 @@
 #define MEMORY_TOKEN	2
 #define DEVICE_TOKEN	3	/* and following */
 #define TIMEOUT_S	120
-#define POLL_MS		10
 #define SETTLE_SECONDS	1
 
 #define NR_VFS		4
@@ -310,17 +308,6 @@ static void open_plain(struct vfio_dev *dev, const char *bdf)
 	check(vfio_dev_bind_plain(dev), "bind");
 }
 
-/* Writes to config space are refused as soon as it is frozen. It is the last one. */
-static void wait_until_frozen(void)
-{
-	struct vfio_dev *dev = &nvmes[OTHER].dev;
-	__u16 command;
-
-	check(vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)), "command");
-	while (!vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command)))
-		usleep(POLL_MS * 1000);
-}
-
 /* The virtual functions of a frozen device stay, whether they have a user or not. */
 static bool taken_while_frozen(void)
 {
@@ -352,7 +339,8 @@ static void stage_1(void)
 	unbind_start(&unbind_unbound, vf_bdf[LAST_VF]);
 	if (!stay())
 		ksft_exit_pass();
-	wait_until_frozen();
+	/* It is the last one. */
+	unbind_wait_until_frozen(&nvmes[OTHER].dev);
 	record->taken = taken_while_frozen();
 	vfio_dev_close(&last);
 	for (;;)
@@ -414,7 +402,7 @@ static void test_waiting(int session)
 /* Nobody has a virtual function yet. They end, and the physical one has a user. */
 static void test_physical_retrieved(int session)
 {
-	pid_t child;
+	pid_t child = 0;
 
 	check(retrieve(session, PF, pf_bdf), "retrieve");
 	if (way == &unbind_disabled)

@@ -7,11 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
 #include "kselftest.h"
 
 #include "kmsg.h"
 #include "test.h"
 #include "unbind.h"
+#include "vfio_dev.h"
 
 #define WAIT_MS		5000
 #define POLL_MS		10
@@ -56,7 +59,14 @@ static void bring_back(const char *bdf)
 static void nothing(const char *bdf) { }
 
 const struct unbind_way unbind_unbound = {
-	"unbound", "echo %s > " DRIVER "unbind", false, bind_again
+	"unbound", "bdf=%s; echo $bdf > /sys/bus/pci/devices/$bdf/driver/unbind", false, bind_again
+};
+
+/* To another driver */
+const struct unbind_way unbind_rebound = {
+	"rebound",
+	"cd /sys/bus/pci/devices/%s && echo vfio-pci > driver_override && d=${PWD##*/} && echo $d > driver/unbind && echo $d > /sys/bus/pci/drivers_probe",
+	false, nothing
 };
 
 const struct unbind_way unbind_removed = {
@@ -78,7 +88,8 @@ const struct unbind_way unbind_disabled = {
 const struct unbind_way *unbind_way_of(const char *name)
 {
 	static const struct unbind_way *const ways[] = {
-		&unbind_unbound, &unbind_removed, &unbind_unplugged, &unbind_disabled
+		&unbind_unbound, &unbind_rebound, &unbind_removed, &unbind_unplugged,
+		&unbind_disabled
 	};
 	unsigned int i;
 
@@ -167,4 +178,26 @@ bool unbind_ends(pid_t child)
 bool unbind_fails(pid_t child)
 {
 	return wait_for_end(child) > 0;
+}
+
+/* Writes to config space are refused as soon as a device is frozen. */
+void unbind_wait_until_frozen(struct vfio_dev *dev)
+{
+	__u16 command;
+
+	check(vfio_dev_config_read(dev, PCI_COMMAND, &command, sizeof(command)), "command");
+	while (!vfio_dev_config_write(dev, PCI_COMMAND, &command, sizeof(command)))
+		usleep(POLL_MS * 1000);
+}
+
+/*
+ * The kernel shuts devices down in the reverse order in which it found them, each under
+ * its lock. Whoever unbinds one holds that until the user of the device closes it. So the
+ * jump, on any kernel, waits here between freeze and the shutdown of all earlier devices.
+ */
+void unbind_hold_up_jump(struct vfio_dev *dev, const char *later)
+{
+	check(vfio_dev_open_cdev(dev, later), "open the later device");
+	check(vfio_dev_bind_plain(dev), "bind the later device");
+	unbind_start(&unbind_unbound, later);
 }
