@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Fuzz the validators of the interrupt state and of the records of IOMMUs, built
-# for user space, under address and undefined-behaviour sanitizer, from the
+# Fuzz the validators of the interrupt state, of the records of IOMMUs and of the list
+# of PCI devices, built for user space, under address and undefined-behaviour sanitizer, from the
 # inputs in lab/corpus on. Say how much was run and how much of each validator
 # that reached.
 #
@@ -55,3 +55,4 @@ for kind in ("functions", "lines", "branches"):
 
 fuzz fuzz kernel/irq/liveupdate_ser.c irq
 fuzz fuzz-iommu drivers/iommu/iommu-liveupdate-ser.c iommu
+fuzz fuzz-pci drivers/pci/liveupdate_ser.c pci

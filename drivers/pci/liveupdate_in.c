@@ -100,6 +100,7 @@
 #include <linux/xarray.h>
 
 #include "liveupdate.h"
+#include "liveupdate_ser.h"
 #include "pci.h"
 
 /* A private copy of the incoming list, and its unmatched entries by address. */
@@ -121,76 +122,12 @@ static unsigned long pci_lu_address_of(struct pci_dev *pdev)
 	return pci_lu_address(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
-/* Returns why the list is refused, or NULL. Nothing is trusted until this check. */
-static const char *pci_lu_refuse(u64 pa)
-{
-	struct pci_lu_ser *ser;
-
-	if (!kho_is_preserved(pa, sizeof(*ser)))
-		return "bad address";
-
-	ser = phys_to_virt(pa);
-	if (ser->nr_devices > PCI_LU_MAX_DEVICES)
-		return "too many devices";
-	if (!kho_is_preserved(pa, struct_size(ser, devices, ser->nr_devices)))
-		return "bad address";
-
-	return NULL;
-}
-
-/* All that can be told without the device, which has to have the same */
-static const char *pci_lu_refuse_sriov(const struct pci_lu_dev_ser *dev)
-{
-	const struct pci_lu_sriov_ser *sriov = &dev->sriov;
-	u32 last;
-
-	if (!(dev->flags & PCI_LU_DEV_SRIOV))
-		return memchr_inv(sriov, 0, sizeof(*sriov)) ?
-		       "virtual functions without SR-IOV" : NULL;
-
-	if (dev->flags & (PCI_LU_DEV_BRIDGE | PCI_LU_DEV_VIRTFN))
-		return "SR-IOV of a device which has none";
-	if (!sriov->num_vfs || sriov->num_vfs > sriov->total_vfs ||
-	    sriov->initial_vfs > sriov->total_vfs)
-		return "bad number of virtual functions";
-	if (sriov->reserved)
-		return "reserved field of SR-IOV not zero";
-	if (!(sriov->ctrl & PCI_SRIOV_CTRL_VFE))
-		return "virtual functions not enabled";
-
-	last = dev->devid + sriov->offset + sriov->stride * (sriov->num_vfs - 1u);
-	if (!sriov->offset || (sriov->num_vfs > 1 && !sriov->stride) || last > U16_MAX)
-		return "bad requester ids of virtual functions";
-
-	return NULL;
-}
-
-static const char *pci_lu_refuse_device(const struct pci_lu_dev_ser *dev)
-{
-	bool bridge = dev->flags & PCI_LU_DEV_BRIDGE;
-
-	if (dev->flags & ~PCI_LU_DEV_FLAGS)
-		return "unknown flags";
-	if (dev->hdr_type != (bridge ? PCI_HEADER_TYPE_BRIDGE : PCI_HEADER_TYPE_NORMAL))
-		return "bad header type";
-	if (dev->secondary > dev->subordinate)
-		return "bad bus numbers";
-	if (!bridge && (dev->flags & PCI_LU_DEV_ARI || dev->subordinate || dev->acs_ctrl))
-		return "device described as a bridge";
-	if (bridge && dev->flags & (PCI_LU_DEV_VIRTFN | PCI_LU_DEV_KEEPS_VFS))
-		return "bridge described as a device";
-	if (dev->flags & PCI_LU_DEV_VIRTFN && dev->flags & PCI_LU_DEV_KEEPS_VFS)
-		return "virtual functions of a virtual function";
-
-	return pci_lu_refuse_sriov(dev);
-}
-
 VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 {
 	struct pci_lu_ser *ser;
 	const char *reason;
 
-	reason = pci_lu_refuse(pa);
+	reason = pci_lu_ser_refuse_list(pa);
 	if (reason)
 		return reason;
 
@@ -203,7 +140,7 @@ VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 		struct pci_lu_dev_ser *dev = &pci_lu_in->devices[i];
 		int err;
 
-		reason = pci_lu_refuse_device(dev);
+		reason = pci_lu_ser_refuse_device(dev);
 		if (reason)
 			return reason;
 

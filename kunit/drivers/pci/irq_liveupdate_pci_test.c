@@ -332,7 +332,8 @@ static const struct bad_field bad_fields[] = {
 	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_KEEPS_VFS, "bridge described as a device"),
 	DEV(VIRTUAL, flags, PCI_LU_DEV_VIRTFN | PCI_LU_DEV_KEEPS_VFS,
 	    "virtual functions of a virtual function"),
-	DEV(PHYSICAL, flags, PCI_LU_DEV_KEEPS_VFS, "virtual functions without SR-IOV"),
+	DEV(BELOW_LOWER, flags, PCI_LU_DEV_KEEPS_VFS, "no virtual functions that it keeps"),
+	DEV(PHYSICAL, flags, PCI_LU_DEV_KEEPS_VFS, "no virtual functions that it keeps"),
 	DEV(LOWER, flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_SRIOV,
 	    "SR-IOV of a device which has none"),
 	DEV(VIRTUAL, flags, PCI_LU_DEV_VIRTFN | PCI_LU_DEV_SRIOV,
@@ -443,7 +444,6 @@ static const char *broken_device(const struct pci_lu_dev_ser *dev)
 	case 0:
 	case 4:
 	case 8:
-	case 16:
 	case 16 + 8:
 		return dev->hdr_type == 0 && dev->secondary == 0 && dev->subordinate == 0 &&
 		       dev->acs_ctrl == 0 ? NULL : "device";
