@@ -17,6 +17,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/xarray.h>
 
+#include "liveupdate.h"
 #include "pci.h"
 
 #define CAP		0x40
@@ -439,6 +440,41 @@ static void init_kept_iov(struct kunit *test, struct fake_function *function)
 	init_iov(test, function);
 }
 
+static u16 command_of(struct fake_function *function)
+{
+	u16 value;
+
+	memcpy(&value, &function->config[PCI_COMMAND], sizeof(value));
+	return value;
+}
+
+static void function_which_only_keeps_virtual_functions_is_no_master(struct kunit *test)
+{
+	struct pci_lu_dev_ser *record = kunit_kzalloc(test, sizeof(*record), GFP_KERNEL);
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+	int usage;
+
+	KUNIT_ASSERT_NOT_NULL(test, record);
+	record_port(test);
+	pci_lu_describe(pdev, record);
+	record->flags |= PCI_LU_DEV_KEEPS_VFS;
+	KUNIT_ASSERT_EQ(test, 0, xa_insert(&pci_lu_in_devices, place(record), record, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, erase_record, record));
+	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	device_initialize(&pdev->dev);
+	usage = atomic_read(&pdev->dev.power.usage_count);
+
+	pci_lu_in_lost = true;
+	pci_liveupdate_setup_device(pdev);
+	pci_lu_in_lost = false;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_incoming(pdev));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MEMORY);
+	/* They would lose their state if it went to sleep. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&pdev->dev.power.usage_count), usage + 1);
+}
+
 static void function_that_starts_keeps_virtual_functions_that_were_handed_over(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
@@ -617,6 +653,7 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE_SLOW(other_number_of_virtual_functions_than_run_is_refused),
 	KUNIT_CASE_SLOW(virtual_functions_without_memory_are_stopped),
 	KUNIT_CASE(virtual_functions_that_are_added_are_not_stopped),
+	KUNIT_CASE(function_which_only_keeps_virtual_functions_is_no_master),
 	KUNIT_CASE_SLOW(function_that_starts_keeps_virtual_functions_that_were_handed_over),
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
 	KUNIT_CASE_PARAM_ATTR(virtual_functions_are_enabled_by_the_driver_or_stopped,
