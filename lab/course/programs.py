@@ -5,6 +5,7 @@ import time
 
 from course import run
 from machine import qemulog
+from machine.iommu import IOMMUS
 
 # A second, of a disk that is held; and how many have to be in flight then
 HELD_IOPS = 1
@@ -25,6 +26,20 @@ class Programs(run.Run):
             flying = qemulog.in_flight(tail.events(), flying)
         tail.close()
 
+    def _jump_without_frames(self):
+        """Returns when the old kernel has switched translation off."""
+        iommu = IOMMUS[self.scenario.iommu]
+        tail = qemulog.Tail(self.machine.log_path)
+        self.machine.hold_frames()
+        self._start_jump()
+        deadline = time.monotonic() + self._timeout("block")
+        while not any(map(iommu.switches_translation_off, tail.events())):
+            if time.monotonic() > deadline or not self.machine.alive():
+                raise run.RunFailed("the old kernel does not switch translation off")
+            time.sleep(0.001)
+        tail.close()
+        self.machine.send_frames()
+
     def _course(self):
         self._boot()
         self._programs("old", self.scenario.old_runs)
@@ -34,7 +49,10 @@ class Programs(run.Run):
             self.machine.scribble()
         if self.scenario.holds_disk:
             self._hold_disk()
-        self._start_jump()
+        if self.scenario.holds_frames:
+            self._jump_without_frames()
+        else:
+            self._start_jump()
         self._wait_for_vmm("next")
         if self.scenario.holds_disk:
             self.machine.limit_disk(self.scenario.iops)

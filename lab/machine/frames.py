@@ -30,6 +30,8 @@ class Sender:
         self._socket.bind(own_path)
         self._socket.settimeout(RETRY)
         self._ended = threading.Event()
+        self._may_send = threading.Event()
+        self._may_send.set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -44,11 +46,20 @@ class Sender:
 
     def _run(self):
         for number in itertools.count():
+            self._may_send.wait()
             self._send(number)
             if self._ended.wait(self._gap):
                 return
 
+    def hold(self):
+        """From now on nothing is sent, but for a frame that is on its way."""
+        self._may_send.clear()
+
+    def go_on(self):
+        self._may_send.set()
+
     def close(self):
         self._ended.set()
+        self._may_send.set()
         self._thread.join()
         self._socket.close()

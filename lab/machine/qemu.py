@@ -186,6 +186,14 @@ class Machine:
         if "Error" in answer:
             raise OSError(answer)
 
+    def hold_frames(self):
+        for sender in self.senders:
+            sender.hold()
+
+    def send_frames(self):
+        for sender in self.senders:
+            sender.go_on()
+
     @staticmethod
     def cables(config):
         """Names of those of the device under test, and of further devices."""

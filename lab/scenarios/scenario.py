@@ -42,6 +42,8 @@ class Scenario:
         so many I/Os a second, and what is in flight at the jump is looked at
     holds_disk: whether the slow disk stands almost still, from before the jump until the next
         kernel runs, so that something is in flight in between
+    holds_frames: whether no frame is sent from before the jump until the old kernel has
+        switched translation off
     handover: whether the VMM preserves the device as well as its counters
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device as any other
@@ -104,6 +106,7 @@ class Scenario:
     frame_gap: float = 0.02
     iops: int = 0
     holds_disk: bool = False
+    holds_frames: bool = False
     handover: bool = True
     claims: bool = True
     end: str = "finish"
