@@ -311,6 +311,12 @@ static void system_does_not_sleep_before_finish(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, pci_lu_sleep(NULL, PM_POST_SUSPEND, NULL), NOTIFY_DONE);
 		pci_liveupdate_finish(the_dev);
 		KUNIT_EXPECT_EQ(test, pci_lu_sleep(NULL, sleeps[i], NULL), NOTIFY_DONE);
+
+		/* Of this one, only virtual functions were handed over. */
+		set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &the_dev->priv_flags);
+		KUNIT_EXPECT_EQ(test, notifier_to_errno(pci_lu_sleep(NULL, sleeps[i], NULL)),
+				-EBUSY);
+		clear_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &the_dev->priv_flags);
 	}
 }
 
