@@ -106,7 +106,7 @@ test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
 test-full: systemd image	## all tests on all machines, the kernel's own tests, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov debug newer
+	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov debug newer liveupdate nolu-liveupdate
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(OLDER) $(TESTS) $(STORM_TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --same-as kunit' \
