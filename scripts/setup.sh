@@ -12,7 +12,7 @@ PACKAGES="
 	libelf-dev libjson-c-dev libssl-dev make patch perl pkg-config python3
 	python3-jinja2 python3-jsonschema python3-pyelftools python3-pytest rsync xz-utils
 "
-CHECK_PACKAGES="pylint python3-git python3-ply python3-sphinx shellcheck"
+CHECK_PACKAGES="graphviz pylint python3-git python3-ply python3-sphinx shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
 PACKAGE_PACKAGES="debhelper dpkg-dev kmod libdw-dev"
 
