@@ -1277,7 +1277,7 @@ static bool vtd_is_flushed(unsigned int i)
 static const struct translation_fmt vtd_translation = {
 	.ids		= { ID, ID + 1 },
 	.entry_size	= sizeof(struct context_entry),
-	.attach_allocations = 2,
+	.attach_allocations = 3,
 	.ops		= &intel_liveupdate_ops,
 	.iommu		= vtd_iommu,
 	.ser		= vtd_ser,

@@ -440,14 +440,18 @@ static unsigned int nr_refused;
 
 static const void *allocation_gen_params(struct kunit *test, const void *prev, char *desc)
 {
-	unsigned long nth = (unsigned long)prev + 1;
+	unsigned long param = (unsigned long)prev + 1;
 
 	if (!prev)
 		nr_refused = 0;
-	if (nth > MAX_ATTACH_ALLOCATIONS)
+	if (param > 2 * MAX_ATTACH_ALLOCATIONS)
 		return NULL;
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "allocation %lu", nth);
-	return (const void *)nth;
+	if (param > MAX_ATTACH_ALLOCATIONS)
+		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "allocation or page %lu",
+			 param - MAX_ATTACH_ALLOCATIONS);
+	else
+		snprintf(desc, KUNIT_PARAM_DESC_SIZE, "allocation %lu", param);
+	return (const void *)param;
 }
 
 static void expect_refused(struct kunit *test, const u8 *entry)
@@ -457,17 +461,23 @@ static void expect_refused(struct kunit *test, const u8 *entry)
 	KUNIT_EXPECT_MEMEQ(test, translation->entry(0), entry, translation->entry_size);
 }
 
-/* Whatever fails, the next attempt is as good as the first one. */
-static void attach_failing(struct kunit *test, struct device *dev, unsigned long nth)
+/*
+ * Whatever fails, the next attempt is as good as the first one. Refusals are counted where
+ * only objects of slabs fail.
+ */
+static void attach_failing(struct kunit *test, struct device *dev, unsigned long param)
 {
 	struct iommu_domain *domain = translation->alloc_domain(test, dev);
+	bool pages = param > MAX_ATTACH_ALLOCATIONS, hit;
+	unsigned long nth = pages ? param - MAX_ATTACH_ALLOCATIONS : param;
 	u8 entry[MAX_TRANSLATION_SIZE];
-	bool hit;
 	int ret;
 
 	watch_entry(test, 0, domain);
 	memcpy(entry, translation->entry(0), translation->entry_size);
 
+	if (!pages)
+		spare_pages();
 	fail_nth(nth);
 	ret = attach_domain(domain, dev, translation->ops->handed_over);
 	hit = stop_failing();
@@ -478,10 +488,10 @@ static void attach_failing(struct kunit *test, struct device *dev, unsigned long
 						       translation->ops->handed_over));
 	}
 	expect_replaced_at_once(test, 0, domain);
-	if (nth == MAX_ATTACH_ALLOCATIONS) {
+	if (nth == MAX_ATTACH_ALLOCATIONS)
 		KUNIT_EXPECT_FALSE(test, hit);
+	if (param == MAX_ATTACH_ALLOCATIONS)
 		KUNIT_EXPECT_GE(test, nr_refused, translation->attach_allocations);
-	}
 }
 
 static void failed_attach_leaves_the_entry(struct kunit *test)
