@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +33,7 @@
 #include "kselftest.h"
 
 #include "luo.h"
+#include "record.h"
 #include "signals.h"
 #include "test.h"
 #include "vfio_dev.h"
@@ -191,27 +191,13 @@ static void test_cancelled(const char *bdf)
 
 /* ---- Frozen ---- */
 
-static struct record *map_record(int memfd)
-{
-	struct record *record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_POPULATE, memfd, 0);
-
-	if (record == MAP_FAILED)
-		ksft_exit_fail_perror("mmap");
-
-	return record;
-}
-
 static struct record *preserve(void)
 {
 	int session = luo_create_session(SESSION);
-	int memfd = memfd_create("record", MFD_CLOEXEC);
-	struct record *record;
+	int memfd = record_create(sizeof(struct record));
+	struct record *record = record_map(memfd, sizeof(*record));
 
 	check(session, "session");
-	if (memfd < 0 || ftruncate(memfd, sizeof(*record)))
-		ksft_exit_fail_perror("memfd");
-	record = map_record(memfd);
 	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "PRESERVE_FD of the record");
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "PRESERVE_FD of the device");
 
@@ -280,7 +266,7 @@ static void stage_2(void)
 	check(session, "session");
 	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
 	check(memfd, "retrieve record");
-	record = map_record(memfd);
+	record = record_map(memfd, sizeof(*record));
 
 	for (i = 0; i < NR_OPERATIONS; i++)
 		ksft_test_result(record->ret[i] == -EBUSY, "%s: %s while the device was frozen\n",

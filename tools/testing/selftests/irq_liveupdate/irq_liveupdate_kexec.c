@@ -25,13 +25,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kselftest.h"
 
 #include "irqinfo.h"
 #include "luo.h"
+#include "record.h"
 #include "signals.h"
 #include "test.h"
 #include "vfio_dev.h"
@@ -129,17 +129,6 @@ static void take_record(struct vfio_dev *dev, struct record *record)
 	}
 }
 
-static struct record *map_record(int memfd)
-{
-	struct record *record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE,
-				     MAP_SHARED, memfd, 0);
-
-	if (record == MAP_FAILED)
-		ksft_exit_fail_perror("mmap");
-
-	return record;
-}
-
 static void hand_over(unsigned int index)
 {
 	struct device *device = &devices[index];
@@ -150,10 +139,8 @@ static void hand_over(unsigned int index)
 	check(vfio_dev_set_bus_master(&device->dev), "bus master");
 	arm(device);
 
-	memfd = memfd_create("record", 0);
-	if (memfd < 0 || ftruncate(memfd, sizeof(struct record)))
-		ksft_exit_fail_perror("memfd");
-	take_record(&device->dev, map_record(memfd));
+	memfd = record_create(sizeof(struct record));
+	take_record(&device->dev, record_map(memfd, sizeof(struct record)));
 
 	device->session = session_of(index, luo_create_session);
 	check(luo_preserve_fd(device->session, memfd, index * TOKENS + RECORD_TOKEN),
@@ -249,7 +236,7 @@ static void get_back(unsigned int index)
 	int memfd = luo_retrieve_fd(device->session, index * TOKENS + RECORD_TOKEN);
 
 	check(memfd, "retrieve record");
-	device->was = map_record(memfd);
+	device->was = record_map(memfd, sizeof(*device->was));
 	ksft_test_result(retrieve_device(index) >= 0, "%s is retrieved\n", device->bdf);
 	check(device->dev.fd, "retrieve device");
 }

@@ -23,6 +23,7 @@
 #include "luo.h"
 #include "signals.h"
 #include "state.h"
+#include "sysfs.h"
 #include "test.h"
 #include "vfio_dev.h"
 
@@ -38,18 +39,11 @@ static const char *bdf;
 
 static void expect(const char *attribute, const char *expected, const char *when)
 {
-	char path[PATH_MAX], text[256] = "";
-	FILE *f;
+	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), DEVICE "liveupdate/%s", bdf, attribute);
-	f = fopen(path, "r");
-	if (!f || !fgets(text, sizeof(text), f))
-		ksft_exit_fail_perror(path);
-	fclose(f);
-	text[strcspn(text, "\n")] = '\0';
-	if (strcmp(text, expected))
-		ksft_print_msg("%s\n", text);
-	ksft_test_result(!strcmp(text, expected), "%s: %s is \"%s\"\n", when, attribute, expected);
+	snprintf(path, sizeof(path), "liveupdate/%s", attribute);
+	ksft_test_result(sysfs_is(bdf, path, expected), "%s: %s is \"%s\"\n", when, attribute,
+			 expected);
 }
 
 static int allow(const char *value)

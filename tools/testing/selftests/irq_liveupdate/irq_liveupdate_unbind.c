@@ -32,6 +32,7 @@
 
 #include "kmsg.h"
 #include "luo.h"
+#include "record.h"
 #include "signals.h"
 #include "test.h"
 #include "unbind.h"
@@ -144,16 +145,6 @@ static void test_before_freeze(const struct unbind_way *way)
 	way->back(bdf);
 }
 
-static struct record *map_record(int memfd)
-{
-	void *map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-	if (map == MAP_FAILED)
-		ksft_exit_fail_perror("record");
-
-	return map;
-}
-
 /* How many tasks of this name wait for what cannot be interrupted, such as a lock */
 static unsigned int nr_waiting(const char *name)
 {
@@ -201,13 +192,10 @@ static void need_the_lock(const char *later, const char *pf)
 
 static void stage_1(const struct unbind_way *way, const char *later, const char *pf)
 {
-	int memfd = memfd_create("record", 0), session;
+	int memfd = record_create(sizeof(struct record)), session;
+	struct record *record = record_map(memfd, sizeof(*record));
 	struct vfio_dev dev, later_dev = { };
-	struct record *record;
 
-	if (memfd < 0 || ftruncate(memfd, PAGE_BYTES))
-		ksft_exit_fail_perror("memfd");
-	record = map_record(memfd);
 	open_device(&dev);
 	session = open_session();
 	check(luo_preserve_fd(session, memfd, RECORD_TOKEN), "preserve record");
@@ -227,6 +215,7 @@ static void stage_1(const struct unbind_way *way, const char *later, const char 
 static void stage_2(const struct unbind_way *way)
 {
 	int session = luo_retrieve_session(SESSION), memfd;
+	const struct record *record;
 	struct vfio_dev dev = { };
 	pid_t child;
 
@@ -234,7 +223,8 @@ static void stage_2(const struct unbind_way *way)
 	check(session, "session");
 	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
 	check(memfd, "retrieve record");
-	ksft_test_result(map_record(memfd)->blocked,
+	record = record_map(memfd, sizeof(*record));
+	ksft_test_result(record->blocked,
 			 "it was being %s when the old kernel went down\n", way->name);
 	ksft_test_result(vfio_dev_open_cdev(&dev, bdf) == -EBUSY,
 			 "its cdev cannot be opened\n");

@@ -26,6 +26,7 @@
 #include "dma.h"
 #include "luo.h"
 #include "signals.h"
+#include "sysfs.h"
 #include "test.h"
 #include "virtio_net.h"
 
@@ -68,25 +69,6 @@ static bool receive_until(__u32 received)
 	return !card.wrong_numbers;
 }
 
-/* The attribute of a device in sysfs has this value. */
-static bool is(const char *device, const char *attribute, const char *expected)
-{
-	char path[128], value[128] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", device, attribute);
-	f = fopen(path, "r");
-	if (!f)
-		ksft_exit_fail_perror(path);
-	if (fgets(value, sizeof(value), f))
-		value[strcspn(value, "\n")] = '\0';
-	fclose(f);
-	if (strcmp(value, expected))
-		ksft_print_msg("%s of %s: %s\n", attribute, device, value);
-
-	return !strcmp(value, expected);
-}
-
 /* Writing a value to the attribute of a device in sysfs fails so. */
 static bool is_refused(const char *device, const char *attribute, const char *value, int err)
 {
@@ -126,7 +108,7 @@ static void stage_1(void)
 	ksft_set_plan(3);
 	ksft_test_result(receive_until(FRAMES), "the virtual function receives\n");
 	check(luo_preserve_fd(session, card.dev.fd, DEVICE_TOKEN), "preserve device");
-	ksft_test_result(is(physical, "liveupdate/preservable", "no: preserved already"),
+	ksft_test_result(sysfs_is(physical, "liveupdate/preservable", "no: preserved already"),
 			 "the physical function is part of the live update\n");
 	ksft_test_result(is_refused(physical, "sriov_numvfs", "0", EBUSY),
 			 "the number of virtual functions stays\n");
@@ -155,8 +137,8 @@ static void stage_2(void)
 	virtio_net_map_registers(&card);
 
 	ksft_test_result(virtio_net_running(&card), "the virtual function is running\n");
-	ksft_test_result(is(bdf, "liveupdate/outcome", "incoming") &&
-			 is(physical, "liveupdate/outcome", "keeping"),
+	ksft_test_result(sysfs_is(bdf, "liveupdate/outcome", "incoming") &&
+			 sysfs_is(physical, "liveupdate/outcome", "keeping"),
 			 "the physical function keeps it\n");
 	ksft_test_result(is_refused(physical, "reset", "1", EBUSY),
 			 "the physical function is not reset\n");
@@ -167,8 +149,8 @@ static void stage_2(void)
 			 "no frame is lost since the old kernel looked\n");
 	check(luo_finish(session), "finish");
 	ksft_test_result(signals_wait(event, 1) >= 1, "FINISH gives the vector an interrupt\n");
-	ksft_test_result(is(bdf, "liveupdate/outcome", "adopted") &&
-			 is(physical, "liveupdate/outcome", "cold"),
+	ksft_test_result(sysfs_is(bdf, "liveupdate/outcome", "adopted") &&
+			 sysfs_is(physical, "liveupdate/outcome", "cold"),
 			 "the physical function is an ordinary one\n");
 	virtio_net_take_frames(&card);
 	ksft_test_result(receive_until(card.record->received + FRAMES), "the device goes on\n");

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,7 +31,9 @@
 
 #include "kmsg.h"
 #include "luo.h"
+#include "record.h"
 #include "signals.h"
+#include "sysfs.h"
 #include "test.h"
 #include "unbind.h"
 #include "vfio_dev.h"
@@ -42,7 +43,6 @@
 #define RECORD_TOKEN	1
 #define DEVICE_TOKEN	2
 #define VECTORS		2
-#define PAGE_BYTES	4096
 #define TIMEOUT_S	120
 
 #define NR_VFS		2
@@ -135,49 +135,61 @@ static bool refused(int kmsg, int error)
 	return error == EBUSY && lines == 1;
 }
 
-/* The first virtual function is not preserved, but whoever takes it away waits for its user. */
-static void test_before_prepare(const struct unbind_way *way)
+static void open_all(struct vfio_dev devs[NR_VFS])
 {
-	struct vfio_dev first, second;
-	int session, kmsg;
-	pid_t child;
+	unsigned int i;
 
 	enable_vfs();
-	open_device(&first, vf_bdf[0]);
-	open_device(&second, vf_bdf[1]);
-	child = take(way);
-	session = create_session();
-	kmsg = kmsg_from_now();
-	ksft_test_result(refused(kmsg, -luo_preserve_fd(session, second.fd, DEVICE_TOKEN)),
-			 "its physical function is being %s, it is not preserved\n", way->name);
+	for (i = 0; i < NR_VFS; i++)
+		open_device(&devs[i], vf_bdf[i]);
+}
+
+static void test_that_it_ends(const struct unbind_way *way, pid_t child, int session,
+			      struct vfio_dev devs[NR_VFS])
+{
+	unsigned int i;
+
 	close(session);
-	vfio_dev_close(&first);
-	vfio_dev_close(&second);
+	for (i = 0; i < NR_VFS; i++)
+		vfio_dev_close(&devs[i]);
 	ksft_test_result(unbind_ends(child), "that is %s when the users are gone\n", way->name);
 	bring_back();
 }
 
-static void test_before_freeze(const struct unbind_way *way)
+/*
+ * The first virtual function is not preserved, but whoever takes it away waits for its user.
+ * The second one is refused.
+ */
+static void test_before_prepare(const struct unbind_way *way)
 {
-	struct vfio_dev first, second;
+	struct vfio_dev devs[NR_VFS];
 	int session, kmsg;
 	pid_t child;
 
-	enable_vfs();
-	open_device(&first, vf_bdf[0]);
-	open_device(&second, vf_bdf[1]);
+	open_all(devs);
+	child = take(way);
 	session = create_session();
-	check(luo_preserve_fd(session, second.fd, DEVICE_TOKEN), "preserve");
+	kmsg = kmsg_from_now();
+	ksft_test_result(refused(kmsg, -luo_preserve_fd(session, devs[1].fd, DEVICE_TOKEN)),
+			 "its physical function is being %s, it is not preserved\n", way->name);
+	test_that_it_ends(way, child, session, devs);
+}
+
+static void test_before_freeze(const struct unbind_way *way)
+{
+	struct vfio_dev devs[NR_VFS];
+	int session, kmsg;
+	pid_t child;
+
+	open_all(devs);
+	session = create_session();
+	check(luo_preserve_fd(session, devs[1].fd, DEVICE_TOKEN), "preserve");
 	child = take(way);
 	kmsg = kmsg_from_now();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
 	ksft_test_result(refused(kmsg, errno),
 			 "its physical function is being %s, it is not frozen\n", way->name);
-	close(session);
-	vfio_dev_close(&first);
-	vfio_dev_close(&second);
-	ksft_test_result(unbind_ends(child), "that is %s when the users are gone\n", way->name);
-	bring_back();
+	test_that_it_ends(way, child, session, devs);
 }
 
 /* From preserve() on, the number of virtual functions does not change. */
@@ -190,16 +202,6 @@ static void before_the_jump(void)
 	test_before_freeze(&unbind_unbound);
 	test_before_freeze(&unbind_removed);
 	ksft_finished();
-}
-
-static struct record *map_record(int memfd)
-{
-	void *map = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-	if (map == MAP_FAILED)
-		ksft_exit_fail_perror("record");
-
-	return map;
 }
 
 static bool has_driver(const char *bdf)
@@ -228,13 +230,10 @@ static bool taken_while_frozen(const struct unbind_way *way)
 
 static void stage_1(const struct unbind_way *way, const char *later)
 {
-	int memfd = memfd_create("record", 0), session;
+	int memfd = record_create(sizeof(struct record)), session;
+	struct record *record = record_map(memfd, sizeof(*record));
 	struct vfio_dev dev, later_dev = { };
-	struct record *record;
 
-	if (memfd < 0 || ftruncate(memfd, PAGE_BYTES))
-		ksft_exit_fail_perror("memfd");
-	record = map_record(memfd);
 	enable_vfs();
 	open_device(&dev, vf_bdf[0]);
 	session = create_session();
@@ -250,21 +249,11 @@ static void stage_1(const struct unbind_way *way, const char *later)
 }
 
 /* As liveupdate/outcome says */
-static bool is(const char *bdf, const char *expected)
+
+static bool outcomes_are(const char *of_virtual, const char *of_physical)
 {
-	char path[80], value[128] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/liveupdate/outcome", bdf);
-	f = fopen(path, "r");
-	if (!f || !fgets(value, sizeof(value), f))
-		ksft_exit_fail_perror(path);
-	fclose(f);
-	value[strcspn(value, "\n")] = '\0';
-	if (strcmp(value, expected))
-		ksft_print_msg("%s: %s\n", bdf, value);
-
-	return !strcmp(value, expected);
+	return sysfs_is(vf_bdf[0], "liveupdate/outcome", of_virtual) &&
+	       sysfs_is(pf_bdf, "liveupdate/outcome", of_physical);
 }
 
 static bool interrupted(void)
@@ -280,6 +269,7 @@ static bool interrupted(void)
 static void stage_2(const struct unbind_way *way)
 {
 	int session = luo_retrieve_session(SESSION), memfd;
+	const struct record *record;
 	struct vfio_dev dev = { };
 
 	ksft_set_plan(5);
@@ -287,9 +277,10 @@ static void stage_2(const struct unbind_way *way)
 	virtfn_find(pf_bdf, NR_VFS, vf_bdf);
 	memfd = luo_retrieve_fd(session, RECORD_TOKEN);
 	check(memfd, "retrieve record");
-	ksft_test_result(map_record(memfd)->taken,
+	record = record_map(memfd, sizeof(*record));
+	ksft_test_result(record->taken,
 			 "%s was being %s when the old kernel went down\n", pf_bdf, way->name);
-	ksft_test_result(is(vf_bdf[0], "incoming") && is(pf_bdf, "keeping"),
+	ksft_test_result(outcomes_are("incoming", "keeping"),
 			 "it has kept the virtual function\n");
 	snprintf(dev.bdf, sizeof(dev.bdf), "%s", vf_bdf[0]);
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
@@ -297,7 +288,7 @@ static void stage_2(const struct unbind_way *way)
 	bind_and_arm(&dev);
 	ksft_test_result(!luo_finish(session), "FINISH\n");
 	ksft_test_result(interrupted(), "which gives each vector its interrupt\n");
-	ksft_test_result(is(vf_bdf[0], "adopted") && is(pf_bdf, "cold"),
+	ksft_test_result(outcomes_are("adopted", "cold"),
 			 "it is an ordinary one\n");
 	ksft_finished();
 }

@@ -26,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +37,7 @@
 #include "kmsg.h"
 #include "luo.h"
 #include "nvme.h"
+#include "record.h"
 #include "signals.h"
 #include "test.h"
 #include "unbind.h"
@@ -262,32 +262,13 @@ static void test_before_freeze(int record, int memory)
 	bring_back();
 }
 
-static int create_record(void)
-{
-	int memfd = memfd_create("record", MFD_CLOEXEC);
-
-	if (memfd < 0 || ftruncate(memfd, DMA_PAGE_BYTES))
-		ksft_exit_fail_perror("record");
-
-	return memfd;
-}
-
-static struct record *map_record(int memfd)
-{
-	void *map = mmap(NULL, DMA_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-
-	if (map == MAP_FAILED)
-		ksft_exit_fail_perror("map record");
-
-	return map;
-}
-
 static void before_the_jump(void)
 {
 	static const struct unbind_way *const ways[] = {
 		&unbind_unbound, &unbind_unbound, &unbind_removed, &unbind_disabled
 	};
-	int record = create_record(), memory = dma_create(NR_CONTROLLERS * NVME_PAGES);
+	int record = record_create(sizeof(struct record));
+	int memory = dma_create(NR_CONTROLLERS * NVME_PAGES);
 	unsigned int i;
 
 	ksft_set_plan(7 * ARRAY_SIZE(ways));
@@ -327,9 +308,10 @@ static bool taken_while_frozen(void)
 
 static void stage_1(void)
 {
-	int record_fd = create_record(), memory = dma_create(NR_CONTROLLERS * NVME_PAGES);
+	int record_fd = record_create(sizeof(struct record));
+	int memory = dma_create(NR_CONTROLLERS * NVME_PAGES);
 	struct vfio_dev cold = { }, last = { };
-	struct record *record = map_record(record_fd);
+	struct record *record = record_map(record_fd, sizeof(*record));
 
 	map_memory(memory);
 	start_all();
@@ -449,14 +431,16 @@ static void test_used(int session, bool is_bound)
 
 static void stage_2(const char *step)
 {
-	int session = luo_retrieve_session(SESSION), record;
+	int session = luo_retrieve_session(SESSION), record_fd;
+	const struct record *record;
 
 	ksft_set_plan(5);
 	check(session, "session");
 	find_vfs();
-	record = luo_retrieve_fd(session, RECORD_TOKEN);
-	check(record, "retrieve record");
-	ksft_test_result(map_record(record)->taken,
+	record_fd = luo_retrieve_fd(session, RECORD_TOKEN);
+	check(record_fd, "retrieve record");
+	record = record_map(record_fd, sizeof(*record));
+	ksft_test_result(record->taken,
 			 "%s was being %s when the old kernel went down\n", victim_bdf, way->name);
 	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
 	if (takes_pf && !strcmp(step, "waiting"))
