@@ -15,7 +15,6 @@
  */
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,14 +72,6 @@ void *phys_to_virt(phys_addr_t phys)
 	if (!is_page(phys & PAGE_MASK))
 		abort();
 	return pages[page_of(phys)] + phys % PAGE_SIZE;
-}
-
-static void promised(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "accepted, but the ABI does not hold: %s\n", what);
-	abort();
 }
 
 /*

@@ -10,7 +10,6 @@
  */
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,14 +39,6 @@ void *phys_to_virt(phys_addr_t phys)
 	if (phys != LIST_PHYS)
 		abort();
 	return list;
-}
-
-static void promised(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "accepted, but the ABI does not hold: %s\n", what);
-	abort();
 }
 
 /*
