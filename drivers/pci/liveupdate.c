@@ -47,7 +47,6 @@
 
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
-#include <linux/device/unbinding.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
