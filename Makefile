@@ -88,7 +88,6 @@ deb-pkg: prepare	## build an installable kernel from Debian's configuration, as 
 	@scripts/deb-pkg.sh
 
 demo: image	## a guest, then a device, across one kexec, handover off and on: tables and a page
-	@scripts/build-kernel.sh kvm
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
 
@@ -96,7 +95,7 @@ storm: image	## one storm of interrupts (SEED=n), to repeat one of make test
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
 test: image	## scripts, overlay, validator with sanitizers, KUnit, all scenarios, 13 storms
-	@scripts/build-kernel.sh nolu kvm
+	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) $(STORM_TESTS)
 
@@ -106,7 +105,7 @@ test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
 test-full: systemd image	## all tests on all machines, the kernel's own tests, 250 storms, 100 updates in a row of each kind, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu kvm kvm-systemd gcov debug newer liveupdate nolu-liveupdate
+	@scripts/build-kernel.sh nolu systemd gcov debug newer liveupdate nolu-liveupdate
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(OLDER) $(TESTS) $(STORM_TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --same-as kunit' \
@@ -128,7 +127,7 @@ ci:		## what .ci/run runs: check and test, and some tests on the debug kernel
 		kernel 'scripts/build-kernel.sh lab' \
 		image 'scripts/build-initramfs.sh && scripts/layouts.py' \
 		check 'make -s check' \
-		kernels 'scripts/build-kernel.sh nolu kvm' $(TESTS) $(DEBUG_TESTS) \
+		kernels 'scripts/build-kernel.sh nolu' $(TESTS) $(DEBUG_TESTS) \
 		cases 'scripts/cases.py --check'
 
 kunit: kernel	## the KUnit suites in the lab kernel under QEMU, with kunit.py
@@ -140,11 +139,11 @@ fuzz: prepare	## fuzz the validators in user space, under the sanitizers
 
 coverage: image	## line coverage of our files by KUnit and the scenarios (gcov)
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu kvm gcov
+	@scripts/build-kernel.sh nolu gcov
 	@$(LAB) coverage --build $(BUILD)
 
 bench: image	## cost of a live update, compared with a cold start, as one table
-	@scripts/build-kernel.sh cost nolu kvm
+	@scripts/build-kernel.sh cost nolu
 	@mkdir -p $(BUILD)/serializer
 	@$(SERIALIZER) cost
 	@$(LAB) bench --build $(BUILD)

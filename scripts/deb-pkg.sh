@@ -49,7 +49,7 @@ esac
 fragments()
 {
 	if [ -z "$config" ]; then
-		for name in base kvm systemd modules; do
+		for name in base systemd modules; do
 			echo "$CONFIGS/$name.config"
 		done
 	fi

@@ -18,7 +18,6 @@ from scenarios import scenario
 VECTORS = 64
 GUEST_MIB = 1024
 MEMORY = "3G"
-FLAVOUR = "kvm"
 LONGEST = 10
 
 BEGIN, END = "liveupdate_reboot", "vfio_pci_liveupdate_finish"
@@ -96,7 +95,6 @@ class Pause:
 
 
 class Machine(live_update.Machine):
-    flavour = FLAVOUR
     functions = {name for steps in (OURS, OTHERS, BETWEEN) for names in steps.values()
                  for name in names} | {BEGIN, END}
 
