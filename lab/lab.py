@@ -322,7 +322,7 @@ def _begin(pool, what, measure, *arguments):
 
 def command_bench(arguments):
     build = builds.Build(arguments.build)
-    _demand_ready(build, (*live_update.FLAVOURS, pause.FLAVOUR))
+    _demand_ready(build, live_update.FLAVOURS)
     serializer = live_update.measure_serializer(build)
     build.plugin("cost")
     # Instructions do not depend on what else the machine does. What takes longest begins.
