@@ -126,7 +126,7 @@ ci:		## what .ci/run runs: check and test, and some tests on the debug kernel
 		prepare 'make -s prepare' \
 		kernel 'scripts/build-kernel.sh lab' \
 		image 'scripts/build-initramfs.sh && scripts/layouts.py' \
-		check 'make -s check' \
+		'check&' 'make -s check' \
 		kernels 'scripts/build-kernel.sh nolu' $(TESTS) $(DEBUG_TESTS) \
 		cases 'scripts/cases.py --check'
 
