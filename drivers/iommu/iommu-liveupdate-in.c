@@ -334,8 +334,8 @@ static bool any_in_use(void)
  * these tables, the memory must not be used for anything else.
  *
  * Context: May sleep.
- * Return: True if so. &iommu_liveupdate_hold.release is then called once, when no
- * device uses such tables any more. False if none does.
+ * Return: True if the memory is held. &iommu_liveupdate_hold.release is then
+ * called once, when no device uses such tables any more. False if none does now.
  */
 bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
 {

@@ -32,10 +32,10 @@
  *    is refused, the driver sets new tables, in which no entry is present,
  *    while translation stays enabled. In both cases a device that had mappings
  *    is stopped when it is enumerated, because its DMA would fail. If the root
- *    of the records is refused, it is not known which devices had mappings.
- *    Then no device is stopped, and none can access memory. Before the driver
- *    disables translation for any reason, it calls
- *    iommu_liveupdate_stop_device().
+ *    of the records is refused, no device can access memory, and a driver that
+ *    sets new tables does not know which devices had mappings, so none of them
+ *    is stopped. Before the driver disables translation for any reason, it
+ *    calls iommu_liveupdate_stop_device().
  *
  * 4. The group of a device that was handed over starts on the domain
  *    &iommu_liveupdate_ops.handed_over of the driver instead of the default
@@ -235,9 +235,9 @@ static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step ste
  * If not, the reason is logged. A device without an IOMMU can be handed over.
  *
  * Context: May sleep.
- * Return: 0, -EOPNOTSUPP when its IOMMU cannot go on, when the device is attached
- * to something else than when it was preserved, or when it is attached and another
- * device of its group is not preserved.
+ * Return: 0, or -EOPNOTSUPP if its IOMMU cannot stay enabled, if the device is not
+ * attached to the same domain as when it was preserved, or if it is attached and
+ * another device of its group is not preserved.
  */
 int iommu_liveupdate_check(struct device *dev)
 {
@@ -286,7 +286,7 @@ static int iommu_lu_preserve(struct device *dev)
  *
  * Context: May sleep.
  * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, -EOPNOTSUPP when the
- * device cannot be handed over as it is attached, or what the IOMMU driver says.
+ * device cannot be handed over as it is attached, or the IOMMU driver's error.
  */
 int iommu_liveupdate_preserve(struct device *dev)
 {

@@ -14,9 +14,9 @@
  * handler of a driver that can preserve its devices attaches the object to
  * itself with pci_liveupdate_register_flb(), and then calls for each device:
  *
- * 1. pci_liveupdate_preserve() from its preserve() callback. The device and the
- *    bridges above it are written to the list. Everything that can fail, fails
- *    here. pci_liveupdate_unpreserve() undoes that.
+ * 1. pci_liveupdate_preserve() from its preserve() callback. The device is
+ *    checked, and written to the list together with the bridges above it.
+ *    pci_liveupdate_unpreserve() undoes that.
  *
  * 2. pci_liveupdate_freeze() from its freeze() callback. The entries of the
  *    device and the bridges are rewritten, because a user may have changed ACS
@@ -32,15 +32,17 @@
  * driver waits until the file of its user is closed, and LUO holds a reference
  * on that file.
  *
- * The physical function of a preserved virtual function keeps all of its virtual
- * functions enabled through the kexec. Those that are not preserved lose bus mastering,
- * as any other device does. The physical function either is preserved as well, before
- * its virtual functions. Or its driver declares that virtual functions continue to run
- * (pci_driver.sriov_keeps); then the physical function is only written to the list,
- * loses bus mastering, and starts cold. Such a driver may disable the virtual functions
- * when it is unbound, which means to wait for their users with the physical function
- * locked. So it is not unbound while one of them is frozen, because the user of that one
- * waits for the next kernel, and device_shutdown() would wait for the lock.
+ * The physical function of a preserved virtual function keeps all of its
+ * virtual functions enabled through the kexec. Those that are not preserved lose
+ * bus mastering, as any other device does. There are two cases. The physical
+ * function is preserved as well, before its virtual functions. Or its driver
+ * declares that virtual functions continue to run (pci_driver.sriov_keeps). In
+ * that case the physical function is only written to the list, loses bus
+ * mastering, and starts cold. When such a driver is unbound, it may disable the
+ * virtual functions, and wait for their users with the physical function locked.
+ * The user of a frozen virtual function waits for the next kernel, and
+ * device_shutdown() would wait for the lock. So the driver is not unbound while
+ * a virtual function is frozen.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
@@ -259,7 +261,7 @@ static const char *pci_lu_refuse_driver(struct pci_dev *physfn)
 
 	if (!drv)
 		return "its physical function has no driver";
-	/* The user of such a driver hands it over, or does not */
+	/* With such a driver, its user would have to hand it over */
 	if (drv->takes_over)
 		return "its physical function is not preserved";
 	if (!drv->sriov_keeps)
@@ -270,7 +272,7 @@ static const char *pci_lu_refuse_driver(struct pci_dev *physfn)
 	return NULL;
 }
 
-/* Whoever holds the lock of a physical function may be waiting for the user of @pdev. */
+/* A task that holds the lock of the physical function may wait for the user of @pdev. */
 static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
 {
 	struct pci_dev *physfn = pci_physfn(pdev);
@@ -503,8 +505,8 @@ static void pci_lu_release_physfn(struct pci_dev *physfn)
  *          can change any more. Process context, sleeps, does not allocate
  *          memory.
  * Return: 0 on success, -ENODEV if @pdev is disconnected, -EBUSY if its physical
- *         function does not keep it running any more, or is about to. That is
- *         logged.
+ *         function has another driver now, or is being bound, unbound or
+ *         configured. The reason is logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {

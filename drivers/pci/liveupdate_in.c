@@ -32,8 +32,8 @@
  *    pci_iov_running(), and only these can be incoming. If this fails, they are
  *    stopped. A physical function of which only the virtual functions were
  *    handed over is not incoming itself, but has the same protection as long as
- *    a virtual function of it runs and was not added, or is incoming. It binds
- *    only to a driver with pci_driver.sriov_keeps.
+ *    one of its virtual functions is incoming, or is running but not added yet.
+ *    Only a driver with pci_driver.sriov_keeps can bind to it.
  *
  *    After a kexec, only endpoints on the list are bus masters. So an endpoint
  *    that is a bus master, but is not on the list at this address or does not
@@ -226,12 +226,12 @@ static const char *pci_lu_mismatch(struct pci_dev *pdev,
 	if (is.secondary != was->secondary || is.subordinate != was->subordinate)
 		return "other bus numbers";
 	if ((is.flags ^ was->flags) & PCI_LU_DEV_VIRTFN)
-		return "virtual or physical function, was the other";
+		return "virtual function in only one of the two kernels";
 	/* A virtual function that was enabled later has the same address. */
 	if (pdev->is_virtfn && !pci_iov_running(pci_physfn(pdev)))
 		return "its physical function has not kept it running";
 	if (was->flags & PCI_LU_DEV_SRIOV && !IS_ENABLED(CONFIG_PCI_IOV))
-		return "this kernel knows no virtual functions";
+		return "this kernel does not support virtual functions";
 
 	return pci_lu_other_vfs(&is, was);
 }
@@ -355,7 +355,7 @@ static void pci_lu_keep_vfs(struct pci_dev *pdev)
 	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
 	pci_info(pdev, "live update: its virtual functions continue to run\n");
 
-	/* As below: they would lose their state as well. */
+	/* In D3 the virtual functions would lose their state. */
 	pm_runtime_get_noresume(&pdev->dev);
 }
 
@@ -617,8 +617,8 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
  * Context: From the retrieve() callback of a LUO file handler. Process context,
  *          sleeps.
  * Return: 0 on success, -EBUSY if it was retrieved already, -ENODEV if @pdev is not
- *         incoming, if it had a fatal error, or if it or the way to it is configured
- *         in another way than in the previous kernel. That is logged with its reason.
+ *         incoming, if it had a fatal error, or if its configuration, or that of a
+ *         bridge above it, differs from the record. The reason is logged.
  */
 int pci_liveupdate_retrieve(struct pci_dev *pdev)
 {
@@ -635,11 +635,12 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 
 	/* The previous kernel may have given its name to two files. The device is not refused. */
 	if (pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev, "live update: not retrieved: another file of it was\n");
+		pci_err(pdev,
+			"live update: not retrieved: already retrieved through another file\n");
 		return -EBUSY;
 	}
 
-	/* Its user would not be told. */
+	/* Its user would not learn about the error. */
 	if (pci_channel_offline(pdev)) {
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
 					      "a fatal error without recovery");
@@ -864,7 +865,7 @@ void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev))
 		pci_liveupdate_stop(pdev, "its virtual functions cannot be enabled");
 
-	/* None of them may be one that was handed over. */
+	/* Possibly none of them was handed over. */
 	guard(mutex)(&pci_lu_lock);
 	pci_lu_finish_vfs(pdev);
 }

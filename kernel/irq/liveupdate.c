@@ -28,9 +28,9 @@
  *
  * The kernel that hands over (this file):
  *
- * 1. irq_liveupdate_preserve(): everything that can fail, fails here. Memory
- *    for the maximum number of vectors is reserved, the remapping table is
- *    preserved, and all interrupts are captured once, as a test. Interrupts
+ * 1. irq_liveupdate_preserve(): checks and allocates in advance what it can.
+ *    Memory for the maximum number of vectors is reserved, the remapping table
+ *    is preserved, and all interrupts are captured once, as a test. Interrupts
  *    continue, and may be added, moved, masked and freed.
  *
  * 2. irq_liveupdate_freeze(): the records are captured, without allocating

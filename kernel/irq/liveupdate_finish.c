@@ -270,7 +270,7 @@ static void irq_lu_end(void)
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	/* What was just released suppresses faults still. */
+	/* Entries that were just released still suppress faults. */
 	if (irq_lu_in.stopped)
 		queue_work(system_dfl_wq, &irq_lu_report_work);
 

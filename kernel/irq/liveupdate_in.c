@@ -179,7 +179,7 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 
 	ser = irq_lu_map_device(state, ref, memory, &reason);
 	if (!ser) {
-		/* The memory at that address may be in use otherwise, so do not free it. */
+		/* That memory may be in use for something else, so do not free it. */
 		ref->blob = 0;
 		return reason;
 	}

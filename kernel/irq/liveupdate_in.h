@@ -99,9 +99,9 @@ struct irq_lu_state {
  * @units_lock:	Protects @units and @nr_units. @lock nests inside of it.
  * @units:	Remapping units whose free entries suppress faults
  * @nr_units:	How many there are
- * @stopped:	Devices which nobody has claimed are stopped: the faults of what is
- *		free are reported again
- * @counters:	Of all live updates since boot
+ * @stopped:	Devices that nobody has claimed are stopped, so entries that are
+ *		not reserved report faults again
+ * @counters:	Of the live update from which this kernel was started
  */
 struct irq_lu_in {
 	struct mutex			lock;	/* protects all but the units */

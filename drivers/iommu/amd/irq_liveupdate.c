@@ -674,7 +674,7 @@ static void amd_ir_release(struct irq_domain *d, const struct irq_lu_vector_ser 
 		irte_free(table, rec->handle + i);
 }
 
-/* Those which somebody has got meanwhile were written as a whole. */
+/* Entries that were allocated meanwhile were written as a whole. */
 static void amd_ir_report_faults(struct irq_remap_table *table)
 {
 	const struct irte_ga silent = { .lo.val = IRTE_CLOSED }, none = { };
@@ -689,7 +689,7 @@ static void amd_ir_report_faults(struct irq_remap_table *table)
 	}
 }
 
-/* Device table entries report faults again when their devices have, see liveupdate.c. */
+/* Device table entries report faults again later: amd_liveupdate_report_faults(). */
 static void amd_ir_finish(struct irq_domain *d)
 {
 	struct amd_iommu *iommu = d->host_data;

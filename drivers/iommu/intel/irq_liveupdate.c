@@ -523,7 +523,7 @@ bool intel_ir_take_over(struct intel_iommu *iommu)
 	return true;
 }
 
-/* Those which were activated meanwhile have been written as a whole. */
+/* Entries that were activated meanwhile were written as a whole. */
 static void intel_ir_report_faults_of(struct intel_iommu *iommu, unsigned int first)
 {
 	struct ir_table *table = iommu->ir_table;

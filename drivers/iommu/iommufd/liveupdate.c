@@ -11,8 +11,8 @@
  *
  * iommufd_device_preserve() takes care of both:
  *
- * 1. From then on, what the IOMMU group of the device is attached to, and what is
- *    mapped in the IOAS behind that, cannot be changed: attach, replace, map,
+ * 1. From then on, neither the attachment of the IOMMU group of the device nor
+ *    the mappings in the attached IOAS can be changed: attach, replace, map,
  *    copy into, unmap and dirty tracking fail with -EBUSY. They test a counter
  *    under the locks that they hold anyway. Everything else keeps working:
  *    other devices, IOASes and HWPTs, access to memory through the IOAS,

@@ -405,7 +405,7 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 {
 	irq_liveupdate_finish(&pdev->dev);
 	irq_liveupdate_release(&pdev->dev);
-	/* The core has no record of interrupts that were refused as a whole. */
+	/* The core may have had no memory to track the device. */
 	pci_msi_liveupdate_disable(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);

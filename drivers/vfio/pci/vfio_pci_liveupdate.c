@@ -80,14 +80,14 @@
  * user. If it fails to enable the device, the device is stopped, and the next
  * VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
  *
- * The last close resets the device as ever, and restores the configuration that the
- * device had at VFIO_DEVICE_BIND_IOMMUFD. Here that includes what its user had set
- * before the live update, in Device Control for instance: what the device had before
- * its first open in the old kernel is not handed over.
+ * The last close resets the device as usual, and restores the configuration that
+ * the device had at VFIO_DEVICE_BIND_IOMMUFD. Here that includes the settings that
+ * its user made before the live update, in Device Control for instance. The
+ * configuration before the first open in the old kernel is not handed over.
  *
- * Unbinding the device from its driver waits for its user, as always. Nobody else
- * waits for that: whoever unbinds holds the lock of the device, so nothing here
- * takes it. An unbind that begins before freeze() makes freeze() fail. One that
+ * Unbinding the device from its driver waits for its user, as always. No other
+ * task waits for that: the task that unbinds the device holds its lock, so
+ * nothing here takes it. freeze() fails if an unbind has begun. An unbind that
  * begins later does not keep the kernel from going down, because
  * device_shutdown() skips a frozen device. If it has virtual functions, these are
  * not removed before unfreeze().
@@ -525,9 +525,9 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
  * It cannot be frozen before vfio_pci_liveupdate_end_sriov().
  *
  * A driver that unregisters @vdev has to disable them. It waits here while @vdev
- * is frozen: the next kernel expects them, and to remove one that is in use
- * means to wait for its user with its lock held, which the shutdown of a virtual
- * function that is not handed over needs.
+ * is frozen, for two reasons. The next kernel expects the virtual functions. And
+ * removing a virtual function that is in use waits for its user with its lock
+ * held, but shutting down one that is not handed over needs that lock.
  *
  * Context: With the device locked. Sleeps.
  * Return: 0, or -EBUSY if @vdev is frozen. Always 0 while @vdev is being

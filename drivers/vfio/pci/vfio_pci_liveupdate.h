@@ -37,8 +37,8 @@ static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vd
 
 /*
  * Returns the result of probing for a reset method: -ENOTTY if there is none. A
- * physical function that is not reset because of its virtual functions is not
- * opened: whoever had it before has left it running.
+ * physical function that cannot be reset, because its virtual functions run, is
+ * not opened: it is still in the state in which its previous user left it.
  */
 static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
