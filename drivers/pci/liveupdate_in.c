@@ -480,20 +480,22 @@ bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
 
-static int pci_lu_note_incoming(struct pci_dev *pdev, void *running)
+static int pci_lu_note_running(struct pci_dev *pdev, void *running)
 {
-	*(bool *)running = pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_running(pdev);
+	*(bool *)running = dev_skip_shutdown(&pdev->dev) || pci_liveupdate_incoming(pdev) ||
+			   pci_liveupdate_vfs_running(pdev);
 	return *(bool *)running;
 }
 
 /**
- * pci_liveupdate_bus_running() - Is there an incoming device on or below a bus?
+ * pci_liveupdate_bus_running() - Is there a frozen or incoming device on or below a bus?
  * @bus: The bus
  *
- * A reset of such a bus loses the state of a device whose user may not have
- * retrieved it yet. Only the reset itself is refused, not probing whether a
- * reset is possible, because VFIO uses the answer to determine which devices
- * belong together.
+ * A reset of such a bus loses the state of a device whose user is paused, or may
+ * not have retrieved it yet. A frozen device may also be locked until the jump, so
+ * nobody must wait for its lock with a bridge locked. Only the reset itself is
+ * refused, not probing whether a reset is possible, because VFIO uses the answer to
+ * determine which devices belong together.
  *
  * Context: Process context, sleeps.
  * Return: True if so.
@@ -502,7 +504,7 @@ bool pci_liveupdate_bus_running(struct pci_bus *bus)
 {
 	bool running = false;
 
-	pci_walk_bus(bus, pci_lu_note_incoming, &running);
+	pci_walk_bus(bus, pci_lu_note_running, &running);
 	return running;
 }
 

@@ -985,6 +985,20 @@ static void bus_of_an_incoming_device_is_resettable_but_not_reset(struct kunit *
 	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
 }
 
+/* A task that resets it would wait for its lock with the bridge locked, which is shut down. */
+static void frozen_device_is_not_reset(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	path->devs[0].reset_methods[0] = 1;
+	dev_set_skip_shutdown(&path->devs[0].dev);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(&path->devs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_function(&path->devs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(&path->bus), 0);
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(&path->devs[0]), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
+}
+
 static int count_reset(struct hotplug_slot *hotplug, bool probe)
 {
 	struct fake_path *path = container_of(hotplug, struct fake_path, hotplug);
@@ -1310,6 +1324,7 @@ static struct kunit_case pci_test_cases[] = {
 #endif
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
+	KUNIT_CASE(frozen_device_is_not_reset),
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(device_that_keeps_virtual_functions_binds_to_what_does_so),
