@@ -479,7 +479,9 @@ static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
 	use = &pci_lu_out.uses[pci_lu_index(physfn)];
 	if (use->driver != physfn->dev.driver)
 		reason = "its physical function has another driver now";
-	else if (!use->nr_frozen++)
+	else
+		reason = pci_lu_refuse_driver(physfn);
+	if (!reason && !use->nr_frozen++)
 		device_block_unbinding(&physfn->dev);
 	device_unlock(&physfn->dev);
 
@@ -504,9 +506,10 @@ static void pci_lu_release_physfn(struct pci_dev *physfn)
  * Context: From the freeze() callback of a LUO file handler, when none of these
  *          can change any more. Process context, sleeps, does not allocate
  *          memory.
- * Return: 0 on success, -ENODEV if @pdev is disconnected, -EBUSY if its physical
- *         function has another driver now, or is being bound, unbound or
- *         configured. The reason is logged.
+ * Return: 0 on success, -ENODEV if @pdev is disconnected or had a fatal error
+ *         without recovery, -EBUSY if its physical function has another driver
+ *         now, or one that does not keep virtual functions any more, or is being
+ *         bound, unbound or configured. The reason is logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {

@@ -872,6 +872,19 @@ static void virtual_function_is_not_frozen_with_another_driver_of_its_device(str
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
 }
 
+/* As one does that was bound after preserve() had asked another one */
+static void virtual_function_is_not_frozen_if_the_driver_does_not_keep_it(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_driver drv = { .sriov_keeps = keeps };
+
+	has_driver_and_is_registered(test, path, &drv);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	drv.sriov_keeps = does_not_keep;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
+	path->devs[1].dev.driver = NULL;
+}
+
 struct unbinder {
 	struct work_struct	work;
 	struct device		*dev;
@@ -1319,6 +1332,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
 	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
+	KUNIT_CASE(virtual_function_is_not_frozen_if_the_driver_does_not_keep_it),
 	KUNIT_CASE(device_is_not_unbound_while_a_virtual_function_is_frozen),
 	KUNIT_CASE(preserved_device_is_not_held_by_its_virtual_functions),
 #endif
