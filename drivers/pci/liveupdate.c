@@ -322,6 +322,15 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 	return pci_lu_root_is_pci_dev(bus) ? "its host bridge is a PCI device" : NULL;
 }
 
+/* The next kernel would not know about the error. */
+static const char *pci_lu_refuse_state(struct pci_dev *pdev)
+{
+	if (pci_dev_is_disconnected(pdev))
+		return "disconnected";
+
+	return pci_channel_offline(pdev) ? "a fatal error without recovery" : NULL;
+}
+
 /* Returns why a device cannot be handed over now, or NULL, and the errno for that. */
 static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 {
@@ -337,8 +346,9 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 		return reason;
 
 	*err = -ENODEV;
-	if (pci_dev_is_disconnected(pdev))
-		return "disconnected";
+	reason = pci_lu_refuse_state(pdev);
+	if (reason)
+		return reason;
 
 	*err = -EBUSY;
 	if (pci_lu_listed(pdev))
@@ -406,7 +416,7 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
  *           virtual function whose physical function neither is preserved nor
  *           keeps its virtual functions, a bridge, or behind something which does not
  *           keep its state; or if its administrator forbids it,
- *         * -ENODEV if it is disconnected,
+ *         * -ENODEV if it is disconnected, or had a fatal error without recovery,
  *         * -EBUSY if it is already preserved,
  *         * -ENOSPC if there are more devices than when the first one was
  *           preserved,
@@ -520,8 +530,9 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
 		return -EINVAL;
 
-	if (pci_dev_is_disconnected(pdev)) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "disconnected");
+	reason = pci_lu_refuse_state(pdev);
+	if (reason) {
+		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "%s", reason);
 		return -ENODEV;
 	}
 

@@ -708,6 +708,11 @@ static void is_disconnected(struct fake_path *path)
 	path->devs[0].error_state = pci_channel_io_perm_failure;
 }
 
+static void had_a_fatal_error(struct fake_path *path)
+{
+	path->devs[0].error_state = pci_channel_io_frozen;
+}
+
 static void is_on_a_virtual_bus(struct fake_path *path)
 {
 	path->bus.self = NULL;
@@ -753,6 +758,7 @@ static const struct refusal refusals[] = {
 #endif
 	{ "not an endpoint",		is_bridge,				-EOPNOTSUPP },
 	{ "disconnected",		is_disconnected,			-ENODEV },
+	{ "fatal error",		had_a_fatal_error,			-ENODEV },
 	{ "no path to a root bus",	is_on_a_virtual_bus,			-EOPNOTSUPP },
 	{ "not a PCI-to-PCI bridge",	is_behind_cardbus,			-EOPNOTSUPP },
 	{ "host bridge",		has_a_pci_device_as_host_bridge,	-EOPNOTSUPP },
@@ -979,7 +985,9 @@ static void list_is_that_of_the_freeze(struct kunit *test)
 	/* Without Secondary Status, which is no address */
 	KUNIT_EXPECT_EQ(test, list->devices[1].addresses[0], 0x0302);
 
-	path->devs[0].error_state = pci_channel_io_perm_failure;
+	is_disconnected(path);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -ENODEV);
+	had_a_fatal_error(path);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -ENODEV);
 }
 
