@@ -401,7 +401,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	if (!pci_lu_in && !pci_lu_in_lost && !pci_iov_running(pci_physfn(pdev)))
 		return;
 
-	if (dev && dev->flags & PCI_LU_DEV_BRIDGE)
+	if (dev && dev->flags & PCI_LU_DEV_BRIDGE && pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
 		return;
 
 	if (!dev) {

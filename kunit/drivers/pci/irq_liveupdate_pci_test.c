@@ -1137,6 +1137,21 @@ static void stray_master_is_stopped_unless_it_is_a_bridge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MEMORY);
 }
 
+static void endpoint_at_the_address_of_a_bridge_is_stopped(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct lists *lists = test->priv;
+
+	memcpy(lists->kept, good_list(test), ROOM);
+	KUNIT_ASSERT_NULL(test, pci_lu_load(virt_to_phys(lists->kept)));
+
+	path->sysdata.domain = 0;
+	KUNIT_ASSERT_EQ(test, pci_dev_id(&path->devs[0]), good_devices[LOWER].devid);
+	fake_config = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	pci_liveupdate_setup_device(&path->devs[0]);
+	KUNIT_EXPECT_EQ(test, fake_config, PCI_COMMAND_MEMORY);
+}
+
 static void start_outcome_of(struct kunit *test, struct pci_dev *pdev)
 {
 	start_outcome(test, pci_domain_nr(pdev->bus), pci_dev_id(pdev));
@@ -1351,6 +1366,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(device_that_keeps_virtual_functions_binds_to_what_does_so),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
+	KUNIT_CASE(endpoint_at_the_address_of_a_bridge_is_stopped),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
 	KUNIT_CASE(device_is_retrieved_once),
