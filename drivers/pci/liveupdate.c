@@ -326,7 +326,7 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 static const char *pci_lu_refuse_state(struct pci_dev *pdev)
 {
 	if (pci_dev_is_disconnected(pdev))
-		return "disconnected";
+		return "the device is disconnected";
 
 	return pci_channel_offline(pdev) ? "a fatal error without recovery" : NULL;
 }
