@@ -39,7 +39,7 @@ TESTS	= scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  serializer '$(SERIALIZER) test' \
 	  irqlu '$(IRQLU) test' \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)' \
-	  lab '$(LAB) test --build $(BUILD) --jobs 3 $(DEBUG_FLAG) $(FULL_FLAG)'
+	  lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)'
 STORM_TESTS = storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)' \
 	  storm-amd '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)'
 
