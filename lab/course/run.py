@@ -88,7 +88,7 @@ class Run:
     # The guest
 
     def _timeout(self, what):
-        return TIMEOUT[what] * self.slowness
+        return TIMEOUT[what] * self.slowness * self.scenario.patience
 
     def _command(self, command):
         return self.machine.guest.command(command, self._timeout("command"))

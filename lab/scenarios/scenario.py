@@ -40,6 +40,8 @@ class Scenario:
     frame_gap: of a network card, seconds from one frame to the next that it is sent
     iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
         so many I/Os a second, and what is in flight at the jump is looked at
+    patience: how many times as long as usual the guest may take to answer, because its commands do
+        a lot
     holds_disk: whether the slow disk stands almost still, from before the jump until the next
         kernel runs, so that something is in flight in between
     holds_frames: whether no frame is sent from before the jump until the old kernel has
@@ -105,6 +107,7 @@ class Scenario:
     watch_device: bool = False
     frame_gap: float = 0.02
     iops: int = 0
+    patience: int = 1
     holds_disk: bool = False
     holds_frames: bool = False
     handover: bool = True

@@ -77,6 +77,12 @@ def test_answer_without_what_it_should_have_fails_the_run(answer):
         assert "Error" in one.execute().error
 
 
+def test_guest_which_does_a_lot():
+    for what, usual in run.TIMEOUT.items():
+        assert machineless()._timeout(what) == usual
+        assert machineless(patience=3)._timeout(what) == 3 * usual
+
+
 def test_counts_which_never_settle():
     one = machineless()
     counts = iter(range(10 ** 9))
