@@ -480,10 +480,25 @@ bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
 
+/**
+ * pci_liveupdate_keeps_running() - Is a device frozen, or are its virtual functions incoming?
+ * @pdev: The device
+ *
+ * Such a device must not be reset. The lock of a frozen device may be held until
+ * the jump, so no task must wait for it with a bridge locked: device_shutdown()
+ * locks the bridge as well.
+ *
+ * Context: Process context, sleeps.
+ * Return: True if so.
+ */
+bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
+{
+	return dev_skip_shutdown(&pdev->dev) || pci_liveupdate_vfs_running(pdev);
+}
+
 static int pci_lu_note_running(struct pci_dev *pdev, void *running)
 {
-	*(bool *)running = dev_skip_shutdown(&pdev->dev) || pci_liveupdate_incoming(pdev) ||
-			   pci_liveupdate_vfs_running(pdev);
+	*(bool *)running = pci_liveupdate_incoming(pdev) || pci_liveupdate_keeps_running(pdev);
 	return *(bool *)running;
 }
 
@@ -492,10 +507,9 @@ static int pci_lu_note_running(struct pci_dev *pdev, void *running)
  * @bus: The bus
  *
  * A reset of such a bus loses the state of a device whose user is paused, or may
- * not have retrieved it yet. A frozen device may also be locked until the jump, so
- * nobody must wait for its lock with a bridge locked. Only the reset itself is
- * refused, not probing whether a reset is possible, because VFIO uses the answer to
- * determine which devices belong together.
+ * not have retrieved it yet. Only the reset itself is refused, not probing whether a
+ * reset is possible, because VFIO uses the answer to determine which devices belong
+ * together.
  *
  * Context: Process context, sleeps.
  * Return: True if so.

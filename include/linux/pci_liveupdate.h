@@ -39,6 +39,7 @@ bool pci_liveupdate_recorded(struct pci_dev *pdev);
 int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
+bool pci_liveupdate_keeps_running(struct pci_dev *pdev);
 bool pci_liveupdate_bus_running(struct pci_bus *bus);
 bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_vfs_running(struct pci_dev *pdev);
@@ -113,6 +114,11 @@ static inline void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 }
 
 static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
 {
 	return false;
 }

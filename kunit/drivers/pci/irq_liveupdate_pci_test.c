@@ -1246,7 +1246,7 @@ static void device_with_a_fatal_error_is_not_retrieved(struct kunit *test)
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *pdev = fake_incoming(test, path);
 
-	pdev->error_state = pci_channel_io_frozen;
+	had_a_fatal_error(path);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
 }
