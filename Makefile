@@ -96,7 +96,7 @@ demo: image	## a guest, then a device, across one kexec, handover off and on: ta
 storm: image	## one storm of interrupts (SEED=n), to repeat one of make test
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
-test: image	## scripts, overlay, validator with sanitizers, KUnit, all scenarios on VT-d, those of the driver on AMD-Vi, 13 storms
+test: image	## scripts, overlay, validator with sanitizers, KUnit, the scenarios, 13 storms
 	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) $(STORM_TESTS)
