@@ -35,16 +35,23 @@ class Sender:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _send(self, number):
-        """Until the card takes it."""
+    def _until_done(self, step, argument):
         while not self._ended.is_set():
             try:
-                self._socket.sendto(frame(number), self._path)
+                step(argument)
                 return
+            except TimeoutError:
+                pass
             except OSError:
                 time.sleep(RETRY)
 
+    def _send(self, number):
+        """Until the card takes it."""
+        self._until_done(self._socket.send, frame(number))
+
     def _run(self):
+        # Only a connected socket is waited for: any other one is always ready for sending.
+        self._until_done(self._socket.connect, self._path)
         for number in itertools.count():
             self._may_send.wait()
             self._send(number)
