@@ -866,20 +866,28 @@ void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
  * pci_liveupdate_add_vfs() - Add the virtual functions that a device has kept
  * @pdev: The device, to which a driver was just bound
  *
- * Does nothing if there are none. If they cannot be added, the device is stopped.
+ * Does nothing if there are none. If they cannot be added, they are disabled. The
+ * device is stopped as well, unless it was retrieved: a driver registers a device with
+ * its users in probe(), so that a user may be setting up interrupts already.
  *
  * Context: Process context, sleeps. With the device locked.
  */
 void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 {
+	static const char reason[] = "its virtual functions cannot be enabled";
 	const struct pci_driver *drv = pdev->driver;
 	int nr = pci_iov_running(pdev);
 
 	if (!nr)
 		return;
 
-	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev))
-		pci_liveupdate_stop(pdev, "its virtual functions cannot be enabled");
+	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev)) {
+		pci_liveupdate_stop_unclaimed(pdev, reason);
+		if (pci_liveupdate_retrieved(pdev))
+			pci_err(pdev,
+				"live update: virtual functions disabled: the driver cannot enable them\n");
+		pci_liveupdate_stop_vfs(pdev, reason);
+	}
 
 	/* Possibly none of them was handed over. */
 	guard(mutex)(&pci_lu_lock);

@@ -430,13 +430,19 @@ static void virtual_functions_that_are_added_are_not_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
 }
 
+/* As it has to be to be finished */
+static void init_device(struct fake_function *function)
+{
+	function->pdev.dev.bus = &pci_bus_type;
+	device_initialize(&function->pdev.dev);
+	pm_runtime_get_noresume(&function->pdev.dev);
+}
+
 /* It is not incoming itself. */
 static void init_kept_iov(struct kunit *test, struct fake_function *function)
 {
 	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &function->pdev.priv_flags);
-	function->pdev.dev.bus = &pci_bus_type;
-	device_initialize(&function->pdev.dev);
-	pm_runtime_get_noresume(&function->pdev.dev);
+	init_device(function);
 	init_iov(test, function);
 }
 
@@ -560,6 +566,42 @@ static void virtual_functions_are_enabled_by_the_driver_or_stopped(struct kunit 
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
 
+/* Its user may retrieve it while its driver adds them. */
+static void retrieved_function_only_loses_its_virtual_functions(struct kunit *test)
+{
+	struct pci_driver drv = { .sriov_configure = sriov_fails };
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+
+	init_device(function);
+	init_incoming_iov(test, function);
+	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	pdev->driver = &drv;
+	set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+	pci_liveupdate_add_vfs(pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, pci_iov_running(pdev), 0);
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+	pci_liveupdate_finish(pdev);
+}
+
+static void function_is_stopped_with_its_virtual_functions(struct kunit *test)
+{
+	struct pci_driver drv = { .sriov_configure = sriov_fails };
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+
+	init_device(function);
+	init_incoming_iov(test, function);
+	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	pdev->driver = &drv;
+	pci_liveupdate_add_vfs(pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MEMORY);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+}
+
 /* Not even its bus mastering is cleared before. */
 static void function_with_running_virtual_functions_is_not_reset(struct kunit *test)
 {
@@ -654,6 +696,8 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
 	KUNIT_CASE_PARAM_ATTR(virtual_functions_are_enabled_by_the_driver_or_stopped,
 			      driver_gen_params, {.speed = KUNIT_SPEED_SLOW}),
+	KUNIT_CASE_SLOW(retrieved_function_only_loses_its_virtual_functions),
+	KUNIT_CASE_SLOW(function_is_stopped_with_its_virtual_functions),
 	KUNIT_CASE(function_with_running_virtual_functions_is_not_reset),
 	KUNIT_CASE_SLOW(function_that_starts_has_no_virtual_functions),
 #else
