@@ -72,12 +72,14 @@ DEFINE_MUTEX(pci_lu_lock);
 /**
  * struct pci_lu_use - Why there is an entry
  * @nr_users:	Number of preserved devices that need it
+ * @preserved:	The device is one of them
  * @nr_frozen:	Number of frozen virtual functions that it keeps, without being preserved
  * @driver:	Of the device, when it was added
  */
 struct pci_lu_use {
 	u32				nr_users;
 	u32				nr_frozen;
+	bool				preserved;
 	const struct device_driver	*driver;
 };
 
@@ -207,6 +209,14 @@ static bool pci_lu_listed(struct pci_dev *pdev)
 	return pci_liveupdate_outgoing(pdev) || pci_liveupdate_vfs_outgoing(pdev);
 }
 
+/* Not a bridge, nor a device which is on the list only because of its virtual functions. */
+static bool pci_lu_preserved(struct pci_dev *pdev)
+{
+	lockdep_assert_held(&pci_lu_lock);
+
+	return pci_lu_listed(pdev) && pci_lu_out.uses[pci_lu_index(pdev)].preserved;
+}
+
 /* @vfs: whether the device is needed only because of its virtual functions */
 static void pci_lu_get(struct pci_dev *pdev, bool vfs)
 {
@@ -278,7 +288,7 @@ static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
 	struct pci_dev *physfn = pci_physfn(pdev);
 	const char *reason;
 
-	if (!pdev->is_virtfn || pci_liveupdate_outgoing(physfn))
+	if (!pdev->is_virtfn || pci_lu_preserved(physfn))
 		return NULL;
 
 	*err = -EBUSY;
@@ -350,9 +360,14 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 	if (reason)
 		return reason;
 
+	/*
+	 * It would be frozen after its virtual functions, unless its session is older
+	 * than theirs, which is not known here.
+	 */
 	*err = -EBUSY;
 	if (pci_lu_listed(pdev))
-		return "preserved already";
+		return pci_lu_preserved(pdev) ? "preserved already" :
+		       "a virtual function of it is preserved";
 
 	*err = -EOPNOTSUPP;
 	return test_bit(PCI_DEV_LIVEUPDATE_FORBIDDEN, &pdev->priv_flags) ?
@@ -417,7 +432,7 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
  *           keeps its virtual functions, a bridge, or behind something which does not
  *           keep its state; or if its administrator forbids it,
  *         * -ENODEV if it is disconnected, or had a fatal error without recovery,
- *         * -EBUSY if it is already preserved,
+ *         * -EBUSY if it is already preserved, or a virtual function of it is,
  *         * -ENOSPC if there are more devices than when the first one was
  *           preserved,
  *         * -ENOENT if the FLB does not exist.
@@ -443,6 +458,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 		goto refuse;
 
 	pci_lu_get(pdev, false);
+	pci_lu_out.uses[pci_lu_index(pdev)].preserved = true;
 	while ((pdev = pci_lu_above(pdev)))
 		pci_lu_get(pdev, pdev->is_physfn);
 
@@ -465,9 +481,10 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	guard(mutex)(&pci_lu_lock);
 
-	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
+	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
 		return;
 
+	pci_lu_out.uses[pci_lu_index(pdev)].preserved = false;
 	for (; pdev; pdev = pci_lu_above(pdev))
 		pci_lu_put(pdev);
 }
@@ -527,7 +544,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 
 	guard(mutex)(&pci_lu_lock);
 
-	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_liveupdate_outgoing(pdev)))
+	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
 		return -EINVAL;
 
 	reason = pci_lu_refuse_state(pdev);

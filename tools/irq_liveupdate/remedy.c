@@ -24,6 +24,8 @@ static const struct {
 	  "write 0 to sriov_numvfs of the device" },
 	{ "not an endpoint", "only endpoints are handed over" },
 	{ "preserved already", "nothing to do, unless the session is to be given up: close it" },
+	{ "a virtual function of it is preserved",
+	  "nothing to do, unless it is to be handed over itself: close their sessions first" },
 	{ "the device is disconnected", "plug it in again" },
 	{ "a fatal error without recovery", "see what AER said, and reset the device" },
 	{ "neither MSI nor MSI-X", "the device cannot be handed over" },

@@ -826,6 +826,39 @@ static void virtual_function_keeps_its_physical_function_on_the_list(struct kuni
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(&path->bridge));
 }
 
+static void expect_obstacle(struct kunit *test, struct pci_dev *pdev, const char *expected)
+{
+	char reason[128];
+
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_find_obstacle(pdev, reason, sizeof(reason)));
+	KUNIT_EXPECT_STREQ(test, reason, expected);
+}
+
+/* It would be frozen after it. */
+static void device_is_not_preserved_while_a_virtual_function_is(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *physfn = &path->devs[1];
+
+	is_virtual(path);
+	path->devs[2].is_virtfn = 1;
+	path->devs[2].physfn = physfn;
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(physfn), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	expect_obstacle(test, physfn, "preserved already");
+
+	/* The session of the device is closed, that of the virtual function is not. */
+	pci_liveupdate_unpreserve(physfn);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(physfn), -EBUSY);
+	expect_obstacle(test, physfn, "a virtual function of it is preserved");
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[2]), -EOPNOTSUPP);
+
+	pci_liveupdate_unpreserve(&path->devs[0]);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(physfn), 0);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[2]), 0);
+	pci_liveupdate_unpreserve(&path->devs[2]);
+}
+
 static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -851,6 +884,7 @@ static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(physfn));
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_outgoing(physfn));
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(physfn), -EBUSY);
+	expect_obstacle(test, physfn, "a virtual function of it is preserved");
 
 	pci_liveupdate_unpreserve(&path->devs[0]);
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_outgoing(physfn));
@@ -1353,6 +1387,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
+	KUNIT_CASE(device_is_not_preserved_while_a_virtual_function_is),
 	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_if_the_driver_does_not_keep_it),

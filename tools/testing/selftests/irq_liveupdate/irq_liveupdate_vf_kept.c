@@ -108,7 +108,8 @@ static void stage_1(void)
 	ksft_set_plan(3);
 	ksft_test_result(receive_until(FRAMES), "the virtual function receives\n");
 	check(luo_preserve_fd(session, card.dev.fd, DEVICE_TOKEN), "preserve device");
-	ksft_test_result(sysfs_is(physical, "liveupdate/preservable", "no: preserved already"),
+	ksft_test_result(sysfs_is(physical, "liveupdate/preservable",
+				  "no: a virtual function of it is preserved"),
 			 "the physical function is part of the live update\n");
 	ksft_test_result(is_refused(physical, "sriov_numvfs", "0", EBUSY),
 			 "the number of virtual functions stays\n");
