@@ -49,6 +49,7 @@
 
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
+#include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
@@ -263,11 +264,10 @@ static bool pci_lu_root_is_pci_dev(struct pci_bus *bus)
 	return parent && dev_is_pci(parent);
 }
 
-static const char *pci_lu_refuse_driver(struct pci_dev *physfn)
+/* @driver: that of a physical function which is not preserved, or NULL */
+static const char *pci_lu_refuse_driver(const struct device_driver *driver)
 {
-	const struct pci_driver *drv = to_pci_driver(physfn->dev.driver);
-
-	device_lock_assert(&physfn->dev);
+	const struct pci_driver *drv = to_pci_driver(driver);
 
 	if (!drv)
 		return "its physical function has no driver";
@@ -276,10 +276,20 @@ static const char *pci_lu_refuse_driver(struct pci_dev *physfn)
 		return "its physical function is not preserved";
 	if (!drv->sriov_keeps)
 		return "the driver of its physical function does not keep virtual functions";
-	if (!drv->sriov_keeps(physfn))
-		return "its physical function does not keep virtual functions";
 
 	return NULL;
+}
+
+static const char *pci_lu_refuse_physfn(struct pci_dev *physfn)
+{
+	const char *reason = pci_lu_refuse_driver(physfn->dev.driver);
+
+	device_lock_assert(&physfn->dev);
+
+	if (!reason && !to_pci_driver(physfn->dev.driver)->sriov_keeps(physfn))
+		reason = "its physical function does not keep virtual functions";
+
+	return reason;
 }
 
 /* A task that holds the lock of the physical function may wait for the user of @pdev. */
@@ -296,10 +306,46 @@ static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
 		return "its physical function is being bound, unbound or configured";
 
 	*err = -EOPNOTSUPP;
-	reason = pci_lu_refuse_driver(physfn);
+	reason = pci_lu_refuse_physfn(physfn);
 	device_unlock(&physfn->dev);
 
 	return reason;
+}
+
+struct pci_lu_driver_of {
+	struct pci_dev	*physfn;
+	const char	*reason;
+};
+
+/* The iterator keeps @drv from being unregistered. */
+static int pci_lu_check_driver(struct device_driver *drv, void *data)
+{
+	struct pci_lu_driver_of *of = data;
+
+	if (drv != READ_ONCE(of->physfn->dev.driver))
+		return 0;
+
+	of->reason = pci_lu_refuse_driver(drv);
+	return 1;
+}
+
+/*
+ * As pci_lu_refuse_virtfn(), but without the lock of the physical function, and so
+ * without its sriov_keeps(). Anybody may read sysfs at any time, and a task that only
+ * tries to get the lock would fail: pci_try_reset_function(), for instance.
+ */
+static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
+{
+	struct pci_lu_driver_of of = {
+		.physfn	= pci_physfn(pdev),
+		.reason	= pci_lu_refuse_driver(NULL),
+	};
+
+	if (!pdev->is_virtfn || pci_lu_preserved(of.physfn))
+		return NULL;
+
+	bus_for_each_drv(&pci_bus_type, NULL, &of, pci_lu_check_driver);
+	return of.reason;
 }
 
 /* Returns why a device cannot be handed over, or NULL, and how many entries it needs. */
@@ -341,14 +387,13 @@ static const char *pci_lu_refuse_state(struct pci_dev *pdev)
 	return pci_channel_offline(pdev) ? "a fatal error without recovery" : NULL;
 }
 
-/* Returns why a device cannot be handed over now, or NULL, and the errno for that. */
+/*
+ * Returns why a device cannot be handed over now, or NULL, and the errno for that. For
+ * a virtual function, its physical function has been checked.
+ */
 static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 {
 	const char *reason;
-
-	reason = pci_lu_refuse_virtfn(pdev, err);
-	if (reason)
-		return reason;
 
 	*err = -EOPNOTSUPP;
 	reason = pci_lu_refuse_out(pdev, nr);
@@ -388,7 +433,8 @@ bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t 
  *
  * Checks everything that can be checked without preserving the device. It does
  * not check whether its DMA mappings are preserved, or whether each of its
- * interrupts can be captured. Changes nothing.
+ * interrupts can be captured, and it does not call sriov_keeps(). Changes nothing,
+ * and does not lock the physical function.
  *
  * Context: Process context, sleeps. @pdev and the devices above it are not removed
  *          meanwhile.
@@ -400,8 +446,11 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
 	int err;
 	u32 nr;
 
-	scoped_guard(mutex, &pci_lu_lock)
-		found = pci_lu_refuse_now(pdev, &nr, &err);
+	scoped_guard(mutex, &pci_lu_lock) {
+		found = pci_lu_find_obstacle_virtfn(pdev);
+		if (!found)
+			found = pci_lu_refuse_now(pdev, &nr, &err);
+	}
 
 	if (!found)
 		found = pci_msi_liveupdate_find_obstacle(pdev);
@@ -448,7 +497,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (!pci_lu_out.ser)
 		return -ENOENT;
 
-	reason = pci_lu_refuse_now(pdev, &nr, &err);
+	reason = pci_lu_refuse_virtfn(pdev, &err) ?: pci_lu_refuse_now(pdev, &nr, &err);
 	if (reason)
 		goto refuse;
 
@@ -490,26 +539,54 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
-/* The physical function of a frozen device keeps its driver. Returns why it does not, or NULL. */
-static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
+/*
+ * As in pci_lu_refuse_virtfn(), the lock must not be waited for. But a task that only
+ * reads sriov_numvfs, which anybody may do, holds it for less than the first pause.
+ */
+#define PCI_LU_LOCK_TRIES	20
+#define PCI_LU_LOCK_PAUSE_US	500
+
+static bool pci_lu_lock_physfn(struct pci_dev *physfn)
 {
-	const char *reason = NULL;
+	for (unsigned int i = 1; !device_trylock(&physfn->dev); i++) {
+		if (i == PCI_LU_LOCK_TRIES)
+			return false;
+		usleep_range(PCI_LU_LOCK_PAUSE_US, 2 * PCI_LU_LOCK_PAUSE_US);
+	}
+
+	return true;
+}
+
+/* The driver is the one that preserve() has asked, and still keeps its virtual functions. */
+static const char *pci_lu_block_unbinding(struct pci_dev *physfn)
+{
 	struct pci_lu_use *use;
+	const char *reason;
 
-	if (!pci_liveupdate_vfs_outgoing(physfn))
-		return NULL;
-
-	/* As in pci_lu_refuse_virtfn() */
-	if (!device_trylock(&physfn->dev))
-		return "its physical function is being bound, unbound or configured";
+	guard(mutex)(&pci_lu_lock);
 
 	use = &pci_lu_out.uses[pci_lu_index(physfn)];
 	if (use->driver != physfn->dev.driver)
-		reason = "its physical function has another driver now";
-	else
-		reason = pci_lu_refuse_driver(physfn);
+		return "its physical function has another driver now";
+
+	reason = pci_lu_refuse_physfn(physfn);
 	if (!reason && !use->nr_frozen++)
 		device_block_unbinding(&physfn->dev);
+
+	return reason;
+}
+
+/* The physical function of a frozen device keeps its driver. Returns why it does not, or NULL. */
+static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
+{
+	const char *reason;
+
+	if (!pci_liveupdate_vfs_outgoing(physfn))
+		return NULL;
+	if (!pci_lu_lock_physfn(physfn))
+		return "its physical function is being bound, unbound or configured";
+
+	reason = pci_lu_block_unbinding(physfn);
 	device_unlock(&physfn->dev);
 
 	return reason;
@@ -532,7 +609,8 @@ static void pci_lu_release_physfn(struct pci_dev *physfn)
  *
  * Context: From the freeze() callback of a LUO file handler, when none of these
  *          can change any more. Process context, sleeps, does not allocate
- *          memory.
+ *          memory. Waits at most 20 ms for a task that has locked the physical
+ *          function.
  * Return: 0 on success, -ENODEV if @pdev is disconnected or had a fatal error
  *         without recovery, -EBUSY if its physical function has another driver
  *         now, or one that does not keep virtual functions any more, or is being
@@ -542,10 +620,10 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
 	const char *reason;
 
-	guard(mutex)(&pci_lu_lock);
-
-	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
-		return -EINVAL;
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
+			return -EINVAL;
+	}
 
 	reason = pci_lu_refuse_state(pdev);
 	if (reason) {
@@ -559,6 +637,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 		return -EBUSY;
 	}
 
+	guard(mutex)(&pci_lu_lock);
 	for (; pdev; pdev = pci_lu_above(pdev))
 		pci_lu_describe(pdev, &pci_lu_out.ser->devices[pci_lu_index(pdev)]);
 

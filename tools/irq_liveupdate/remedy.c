@@ -18,7 +18,6 @@ static const struct {
 	{ "its physical function has no driver", "bind the physical function to a driver" },
 	{ "its physical function is bound to a variant driver",
 	  "bind the physical function to vfio-pci" },
-	{ "its physical function is being bound, unbound or configured", "try again" },
 	{ "its physical function is not preserved", "hand the physical function over as well" },
 	{ "its virtual functions depend on another",
 	  "write 0 to sriov_numvfs of the device" },

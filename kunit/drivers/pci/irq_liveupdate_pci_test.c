@@ -12,6 +12,7 @@
 #include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -925,6 +926,79 @@ static void virtual_function_is_not_frozen_if_the_driver_does_not_keep_it(struct
 	path->devs[1].dev.driver = NULL;
 }
 
+struct reader {
+	struct work_struct	work;
+	struct device		*dev;
+	struct completion	locked;
+};
+
+/* Is done before the pause of one who cannot get the lock ends. */
+#define READ_US	100
+
+static void read_locked(struct work_struct *work)
+{
+	struct reader *reader = container_of(work, struct reader, work);
+
+	guard(device)(reader->dev);
+	complete(&reader->locked);
+	fsleep(READ_US);
+}
+
+/* On the CPU of the test, so that both are held up if that CPU is. */
+static void virtual_function_is_frozen_while_sriov_numvfs_is_read(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct reader reader = { .dev = &path->devs[1].dev };
+
+	has_driver_and_is_registered(test, path, &keeping_driver);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+
+	init_completion(&reader.locked);
+	INIT_WORK_ONSTACK(&reader.work, read_locked);
+	migrate_disable();
+	schedule_work_on(smp_processor_id(), &reader.work);
+	wait_for_completion(&reader.locked);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	migrate_enable();
+	flush_work(&reader.work);
+	destroy_work_on_stack(&reader.work);
+
+	pci_liveupdate_unfreeze(&path->devs[0]);
+	/* The driver core does not know it. */
+	path->devs[1].dev.driver = NULL;
+}
+
+static void unregister_driver(void *drv)
+{
+	pci_unregister_driver(drv);
+}
+
+/* Anybody can read sysfs while another task wants to have the lock. */
+static void obstacle_is_found_without_the_lock(struct kunit *test)
+{
+	static const struct pci_device_id none[] = { { } };
+	struct fake_path *path = fake_path(test);
+	struct pci_driver *drv = kunit_kzalloc(test, sizeof(*drv), GFP_KERNEL);
+	struct pci_dev *physfn = &path->devs[1];
+
+	KUNIT_ASSERT_NOT_NULL(test, drv);
+	drv->name = "kunit_physfn";
+	drv->id_table = none;
+	KUNIT_ASSERT_EQ(test, pci_register_driver(drv), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_driver, drv), 0);
+	has_driver(path, drv);
+
+	guard(device)(&physfn->dev);
+	expect_obstacle(test, &path->devs[0],
+			"the driver of its physical function does not keep virtual functions");
+	drv->sriov_keeps = keeps;
+	expect_obstacle(test, &path->devs[0], "neither MSI nor MSI-X");
+	drv->takes_over = true;
+	expect_obstacle(test, &path->devs[0], "its physical function is not preserved");
+	physfn->dev.driver = NULL;
+	expect_obstacle(test, &path->devs[0], "its physical function has no driver");
+}
+
 struct unbinder {
 	struct work_struct	work;
 	struct device		*dev;
@@ -1391,6 +1465,8 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
 	KUNIT_CASE(virtual_function_is_not_frozen_if_the_driver_does_not_keep_it),
+	KUNIT_CASE(virtual_function_is_frozen_while_sriov_numvfs_is_read),
+	KUNIT_CASE(obstacle_is_found_without_the_lock),
 	KUNIT_CASE(device_is_not_unbound_while_a_virtual_function_is_frozen),
 	KUNIT_CASE(preserved_device_is_not_held_by_its_virtual_functions),
 #endif
