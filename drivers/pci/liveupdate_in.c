@@ -870,7 +870,10 @@ void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
  * device is stopped as well, unless it was retrieved: a driver registers a device with
  * its users in probe(), so that a user may be setting up interrupts already.
  *
- * Context: Process context, sleeps. With the device locked.
+ * Context: From the probe of a driver, sleeps. With the device locked.
+ *          pci_rescan_remove_lock is held if the device is being added, and not if it
+ *          is bound through sysfs. It cannot be taken here, nor by drivers that enable
+ *          virtual functions in probe().
  */
 void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 {
