@@ -132,10 +132,15 @@ static const struct device_driver *driver_now(void)
 }
 
 /* As it was found in the previous kernel: see pci_liveupdate_setup_device() */
+static void take_over_device(struct pci_dev *pdev)
+{
+	pm_runtime_get_noresume(&pdev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+}
+
 static void take_over(void)
 {
-	pm_runtime_get_noresume(&the_dev->dev);
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &the_dev->priv_flags);
+	take_over_device(the_dev);
 }
 
 static void give_up(struct pci_dev *pdev)
@@ -296,6 +301,28 @@ static void device_may_be_removed_before_it_is_probed(struct kunit *test)
 	pci_dev_put(again);
 }
 
+/* As is a virtual function if there is no memory for its links in sysfs. */
+static void device_may_be_removed_before_it_is_added(struct kunit *test)
+{
+	struct pci_bus *bus = the_dev->bus;
+	unsigned int devfn = the_dev->devfn;
+	struct pci_dev *found;
+
+	pci_lock_rescan_remove();
+	pci_stop_and_remove_bus_device(the_dev);
+	found = pci_dev_get(pci_scan_single_device(bus, devfn));
+	if (found) {
+		take_over_device(found);
+		pci_stop_and_remove_bus_device(found);
+	}
+	pci_rescan_bus(bus);
+	pci_unlock_rescan_remove();
+
+	KUNIT_ASSERT_NOT_NULL(test, found);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(found));
+	pci_dev_put(found);
+}
+
 static void system_does_not_sleep_before_finish(struct kunit *test)
 {
 	static const unsigned long sleeps[] = {
@@ -364,6 +391,7 @@ static struct kunit_case probe_test_cases[] = {
 	KUNIT_CASE(failed_probe_leaves_virtual_functions_to_another_driver),
 	KUNIT_CASE(device_which_is_being_unbound_is_not_probed),
 	KUNIT_CASE(device_may_be_removed_before_it_is_probed),
+	KUNIT_CASE(device_may_be_removed_before_it_is_added),
 	KUNIT_CASE(system_does_not_sleep_before_finish),
 	{}
 };
