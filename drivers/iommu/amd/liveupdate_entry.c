@@ -208,7 +208,7 @@ static const char *check_dte(const struct dev_table_entry *dte,
 	if (dte->data[0] & ~DTE_V1_DATA0 || dte->data[1] & ~DTE_V1_DATA1 || ser->pasid_dir)
 		return "entry is not one of version 1 tables alone";
 	if (mode < PAGE_MODE_1_LEVEL || mode > PAGE_MODE_6_LEVEL)
-		return "entry has no level of tables";
+		return "entry has no valid number of table levels";
 	if (!ser->domain_id || FIELD_GET(DTE_DOMID_MASK, dte->data[1]) != ser->domain_id)
 		return "domain id differs from its record";
 	if (__sme_clr(root) != iommu_lu_pages_first(&ser->tables))

@@ -2,10 +2,10 @@
 
 /*
  * Tests of interrupt live update on AMD-Vi: the suite for interrupt remapping
- * drivers in both formats of an entry, and what is special of AMD-Vi. The unit
- * is a page of memory, in which a hardware breakpoint processes the commands. For
- * the take over, which asks the core for the records of the previous kernel, the
- * core is replaced by static stubs.
+ * drivers in both formats of an entry, and features that are specific to AMD-Vi.
+ * The unit is a page of memory, in which a hardware breakpoint processes the
+ * commands. For the take-over, which asks the core for the records of the
+ * previous kernel, the core is replaced by static stubs.
  */
 
 #include <kunit/irq_liveupdate/fail_nth.h>
@@ -47,24 +47,24 @@
  * @domain:	Its irq domain, as far as the methods use it
  * @table:	Interrupt table of the device
  * @fresh:	Device table of a cold boot
- * @sysdata:	Of the bus below
+ * @sysdata:	Data of the bus below
  * @bus:	Where the devices are
  * @devs:	The device, and another one
  * @stopped:	Why the devices behind it were stopped
  * @flushes:	Number of invalidations of interrupt tables
- * @waits:	Number of commands which tell when all before are done
+ * @waits:	Number of commands which signal that all earlier ones are done
  * @dte_stores:	Number of stores to the lower half of the DTE of the device
  * @dte_values:	Number of values which it had there after the old one
- * @last:	The last one of those
- * @writer:	Whose lock those hold who write the DTE. NULL: there is no such device yet
+ * @last:	The last of these values
+ * @writer:	Device whose lock writers of the DTE hold. NULL: there is none yet
  * @unlocked:	Number of stores without it, or without the lock to add a device
  * @cached:	The DTE when it was last invalidated
- * @flushed_domid: Domain id which was flushed last
- * @flush_is_late: That was after the DTE was invalidated
- * @flushed_in_order: And it was waited for
+ * @flushed_domid: Domain id that was flushed last
+ * @flush_is_late: It was flushed after the DTE was invalidated
+ * @flushed_in_order: And the driver has waited for that
  * @flushed_all: All caches were invalidated
- * @dev_datas:	What the driver has of the devices
- * @dev_iommus:	What the core has of the devices
+ * @dev_datas:	The driver's data of the devices
+ * @dev_iommus:	The core's data of the devices
  */
 struct fake_unit {
 	struct amd_iommu		iommu;
@@ -99,7 +99,7 @@ static void fake_stop(struct amd_iommu *iommu, const char *reason)
 	the_unit->stopped = reason;
 }
 
-/* What the old kernel has left: a record, and the list of tables to which it leads */
+/* What the old kernel has left: a record, and the list of tables that it refers to */
 static struct {
 	struct iommu_lu_device_ser	ser;
 	struct kho_block_header_ser	*block;
@@ -293,7 +293,7 @@ static void init_device(struct fake_unit *unit, unsigned int i)
 	unit->devs[i].bus = &unit->bus;
 	unit->devs[i].devfn = (SOURCE & 0xff) + i;
 	unit->devs[i].dev.bus = &pci_bus_type;
-	/* Only ever looked at as a sign that the device has an IOMMU */
+	/* Only its presence matters: it shows that the device has an IOMMU */
 	unit->devs[i].dev.iommu_group = (struct iommu_group *)unit;
 }
 
@@ -361,7 +361,7 @@ static void *amd_entry(struct kunit *test, u32 handle)
 	return (void *)the_unit->table.table + handle * entry_size();
 }
 
-/* As the driver leaves an entry which it blocks */
+/* As the driver leaves an entry that it blocks */
 static void close_entry(void *entries, u32 handle)
 {
 	const struct irte_ga closed = { .lo.val = 2, .hi.val = 0xff };
@@ -491,7 +491,7 @@ static int amd_legacy_init(struct kunit *test)
 }
 
 /*
- * What is special
+ * Specific to AMD-Vi
  */
 
 static void snp_is_refused(struct kunit *test)
@@ -577,7 +577,7 @@ static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 					 DTE_IRQ_REMAP_ENABLE), LAST_BDF);
 }
 
-/* As the firmware says */
+/* The firmware demands it. */
 static void device_with_a_unity_map_goes_on(struct kunit *test)
 {
 	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
@@ -610,7 +610,7 @@ static const struct dte_change {
 	  .handle = HANDLE, .ret = -EINVAL },
 	{ "aborted",		.clear = DTE_IRQ_REMAP_INTCTL_MASK, .handle = HANDLE,
 	  .ret = -EINVAL },
-	{ "of no known size",	.clear = DTE_INTTABLEN_MASK, .set = 10 << 1, .handle = HANDLE,
+	{ "of unknown size",	.clear = DTE_INTTABLEN_MASK, .set = 10 << 1, .handle = HANDLE,
 	  .ret = -EINVAL },
 	{ "no table",		.clear = DTE_IRQ_PHYS_ADDR_MASK, .handle = HANDLE,
 	  .ret = -EINVAL },
@@ -620,7 +620,7 @@ static const struct dte_change {
 
 KUNIT_ARRAY_PARAM_DESC(dte_change, dte_changes, name);
 
-/* The device has its table in memory which KHO kept for this kernel. */
+/* The table of the device is in memory that KHO has kept for this kernel. */
 static void *leave_table(struct kunit *test)
 {
 	void *entries = alloc_kept(get_order(TABLE_SIZE));
@@ -662,7 +662,7 @@ static void free_pages_of_table(void *pages)
 	free_pages_exact(pages, TABLE_SIZE);
 }
 
-/* Devices which share a table, of which one claims that it is longer than it is */
+/* Devices that share a table, one of which claims that it is longer than it is */
 static void table_ends_where_its_memory_ends(struct kunit *test)
 {
 	unsigned int nr_entries = PAGE_SIZE / entry_size();
@@ -721,7 +721,7 @@ static void find_enabled(struct kunit *test, void *table, u64 mode)
 	writeq(virt_to_phys(table) + (the_unit->pci_seg.dev_table_size >> PAGE_SHIFT) - 1,
 	       iommu->mmio_base + MMIO_DEV_TABLE_OFFSET);
 
-	/* That of a cold boot: the driver frees it when it has got the other one. */
+	/* The table of a cold boot, which the driver frees when it has the other one */
 	the_unit->fresh = iommu_alloc_pages_sz(GFP_KERNEL, the_unit->pci_seg.dev_table_size);
 	KUNIT_ASSERT_NOT_NULL(test, the_unit->fresh);
 	for (u32 devid = 0; devid <= LAST_BDF; devid++)
@@ -742,7 +742,7 @@ static void take_over_as(struct kunit *test, u64 mode)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
 }
 
-/* In memory which KHO has kept, and with a DTE which names a table that KHO has kept, too */
+/* In memory that KHO has kept, with a DTE that names an interrupt table kept as well */
 static struct dev_table_entry *leave_device_table(struct kunit *test)
 {
 	struct dev_table_entry *table = alloc_kept(get_order(the_unit->pci_seg.dev_table_size));
@@ -785,7 +785,7 @@ static const struct unit_change {
 
 KUNIT_ARRAY_PARAM_DESC(unit_change, unit_changes, name);
 
-/* Whatever its record says: what the unit reads is known, and is in memory which is ours. */
+/* Whatever its record says: the table that the unit reads is known, and its memory is ours. */
 static void device_table_stays_where_it_is(struct kunit *test)
 {
 	const struct unit_change *c = test->param_value;
@@ -847,7 +847,7 @@ static void devices_are_stopped_before_a_unit_is_disabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_dtes(the_unit->fresh, 2, DTE_IRQ_REMAP_ENABLE), LAST_BDF + 1);
 }
 
-/* Two units, of which one has got the table of the segment and the other had another one */
+/* Two units: one has the table of the segment, the other one had a different table */
 static void unit_with_a_table_of_its_own_is_disabled(struct kunit *test)
 {
 	struct dev_table_entry *table = leave_device_table(test);
@@ -872,8 +872,8 @@ static void unit_with_a_table_of_its_own_is_disabled(struct kunit *test)
 }
 
 /*
- * The driver cannot set the unit up, early, or after the interrupts of other devices
- * depend on it.
+ * The driver cannot set the unit up: early, or when the interrupts of other devices
+ * already depend on it.
  */
 static void devices_are_stopped_before_their_dma_is_not_translated(struct kunit *test)
 {
@@ -898,7 +898,7 @@ static void devices_are_stopped_before_their_dma_is_not_translated(struct kunit 
 	KUNIT_EXPECT_STREQ(test, fake_core.refused ?: "", "the unit is disabled");
 }
 
-/* FINISH does not know the unit any more, and its devices were stopped. */
+/* FINISH no longer knows the unit, and its devices were stopped. */
 static void faults_are_reported_if_dma_cannot_be_set_up(struct kunit *test)
 {
 	struct dev_table_entry *table = leave_device_table(test);
@@ -922,7 +922,7 @@ static bool fake_clear_master_early(u16 devid)
 	return devid == SOURCE || devid == SOURCE + 1;
 }
 
-/* Also for who reads what became of it, long after that */
+/* The reason can still be read long afterwards. */
 static void endpoint_is_stopped_early_with_a_reason(struct kunit *test)
 {
 	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
@@ -1018,7 +1018,7 @@ static bool check_device(struct kunit *test)
 	return fmt->ops->check(fmt->domain(test), fmt->device(test, false), &rec);
 }
 
-/* Where a neighbour without a record was faster */
+/* A neighbour without a record was faster. */
 static void device_with_another_table_is_refused(struct kunit *test)
 {
 	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
@@ -1199,18 +1199,18 @@ static const struct entry_change {
 	{ "PASIDs",	.pasid_dir = SZ_1M,
 	  .refused = "entry is not one of version 1 tables alone" },
 	{ "no levels",	.data0 = OLD_MODE,
-	  .refused = "entry has no level of tables" },
+	  .refused = "entry has no valid number of table levels" },
 	{ "too many levels", .data0 = MODE(4),
-	  .refused = "entry has no level of tables" },
+	  .refused = "entry has no valid number of table levels" },
 	{ "other id",	.domain_id = 1, .refused = "domain id differs from its record" },
-	{ "id of nobody", .data1 = OLD_DOMAIN_ID, .domain_id = OLD_DOMAIN_ID,
+	{ "unused id", .data1 = OLD_DOMAIN_ID, .domain_id = OLD_DOMAIN_ID,
 	  .refused = "domain id differs from its record" },
 	{ "other tables", .tables = SZ_4K, .refused = "entry leads to other tables" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(entry_change, entry_changes, name);
 
-/* What is cached under it is nobody's. */
+/* No other domain gets it: caches may still have entries under it. */
 static void expect_domain_id_is_taken(struct kunit *test, u32 id)
 {
 	KUNIT_EXPECT_EQ(test, amd_iommu_pdom_id_reserve(id, GFP_KERNEL), -ENOSPC);
@@ -1273,7 +1273,7 @@ static void domain_id_is_that_of_all_units(struct kunit *test)
 	amd_iommu_pdom_id_free(OLD_DOMAIN_ID);
 }
 
-/* The device has all that the driver needs to attach it. */
+/* The device has everything that the driver needs to attach it. */
 static struct device *probe_device(unsigned int i)
 {
 	struct iommu_dev_data *dev_data = &the_unit->dev_datas[i];
@@ -1340,7 +1340,7 @@ static void watch_dte(struct kunit *test)
 	watch(test, &dte->data[1], HW_BREAKPOINT_LEN_8, note_dte, the_unit);
 }
 
-/* One other value was ever seen, and no cache has anything of the old one after that. */
+/* Exactly one other value was seen, and after that no cache has anything of the old one. */
 static void expect_replaced(struct kunit *test, u64 data0, u64 data1)
 {
 	KUNIT_EXPECT_GT(test, the_unit->dte_stores, 0);
@@ -1392,7 +1392,10 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 	expect_replaced(test, DTE_FLAG_V, 0);
 }
 
-/* The device leaves its mappings. Its alias, with that entry or @before, gets no memory. */
+/*
+ * The device leaves its mappings. For its alias, with that entry or @before, there is no
+ * memory.
+ */
 static const struct dev_table_entry *leave_without_memory(struct kunit *test,
 							  const struct dev_table_entry *before)
 {
@@ -1412,7 +1415,7 @@ static const struct dev_table_entry *leave_without_memory(struct kunit *test,
 	return &table[SOURCE + 1];
 }
 
-/* It was left with its owner, and what it leads to is freed then. */
+/* The alias leaves with its device, and what its entry leads to is freed then. */
 static void alias_without_memory_is_closed(struct kunit *test)
 {
 	const struct dev_table_entry *alias = leave_without_memory(test, NULL);
@@ -1422,7 +1425,7 @@ static void alias_without_memory_is_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, alias->data[2], dte_of_table(&the_unit->table));
 }
 
-/* As when the device is found: what both lead to is not freed. */
+/* As when the device is found: what both entries lead to is not freed. */
 static void alias_without_memory_stays_with_its_device(struct kunit *test)
 {
 	struct dev_table_entry before = the_unit->pci_seg.dev_table[SOURCE + 1];
@@ -1496,14 +1499,14 @@ static void expect_writer_is_excluded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[1], 0);
 }
 
-/* The device may come back at the same time, and be attached. */
+/* The device may come back and be attached at the same time. */
 static void finish_excludes_the_writer_of_an_entry(struct kunit *test)
 {
 	the_unit->writer = dev_iommu_priv_get(probe_device(0));
 	expect_writer_is_excluded(test);
 }
 
-/* A device may be found at the same time whose entry nobody has written yet. */
+/* At the same time a device may be found whose entry nobody has written yet. */
 static void finish_excludes_the_first_writer_of_an_entry(struct kunit *test)
 {
 	expect_writer_is_excluded(test);
@@ -1516,7 +1519,7 @@ static void note_device(struct perf_event *bp, struct perf_sample_data *data,
 	note_lock(bp->overflow_handler_context, &amd_iommu_dev_data_lock);
 }
 
-/* Here the alias of one which is there already */
+/* Here the alias of a device that exists already */
 static void device_is_added_under_the_lock_of_finish(struct kunit *test)
 {
 	struct llist_head *list = &the_unit->pci_seg.dev_data_list;
@@ -1533,16 +1536,16 @@ static void device_is_added_under_the_lock_of_finish(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, added);
 	llist_del_first(list);
 	kfree(added);
-	/* It is watched indeed. */
+	/* The positive control: the list is being watched. */
 	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 1);
 }
 
-/* A unit which knows no command that invalidates everything */
+/* A unit without a command that invalidates everything */
 static void finish_flushes_any_domain_id(struct kunit *test)
 {
 	struct iommu_device *iommu = &the_unit->iommu.iommu;
 
-	/* Far from the ids in front of it, and not the first one above those of devices */
+	/* Far from the ids below it, and not the first one above those of devices */
 	static_assert(FIRST_DOMAIN_ID > LAST_BDF);
 	static_assert(OLD_DOMAIN_ID / IDA_BITMAP_BITS > FIRST_DOMAIN_ID / IDA_BITMAP_BITS);
 	amd_iommu_efr = 0;
@@ -1613,7 +1616,7 @@ static struct iommu_device *amd_iommu_of(void)
 	return &the_unit->iommu.iommu;
 }
 
-/* The unit has no record but that of its interrupts. */
+/* The unit has no record except that of its interrupts. */
 static struct iommu_lu_unit_ser *amd_ser(void)
 {
 	return NULL;
