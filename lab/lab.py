@@ -4,12 +4,12 @@
 
   lab.py list                     the scenarios
   lab.py run handover --console   one scenario, the guest's console echoed
-  lab.py demo --vectors 64        handover off and on, of a guest and of a device
-  lab.py test                     every scenario, KTAP
+  lab.py demo --vectors 64        without and with handover, for a guest and a device
+  lab.py test                     the scenarios of make test, KTAP
   lab.py chain --length 100       live updates in a row, one table
   lab.py storm --seeds 1-10       seeded storms of interrupts, KTAP and totals
-  lab.py bench                    what a live update costs, beside a cold start
-  lab.py coverage                 which lines of ours are run
+  lab.py bench                    what a live update costs, compared with a cold start
+  lab.py coverage                 which lines of our files run
 """
 
 import argparse
@@ -149,8 +149,8 @@ DEMO_GUEST = {"guest_off": "vm-cold", "guest_on": "vm"}
 
 
 def _demo_runs(arguments):
-    """Name to scenario. A guest's controller has the vectors that it has, and cannot be handed
-    over on every machine."""
+    """Map from name to scenario. A guest's controller has a fixed number of vectors, and cannot be
+    handed over on every machine."""
     iommu = arguments.iommu or scenario.DEFAULT_IOMMU
     runs = {}
     if scenario.name_of(DEMO_GUEST["guest_on"], "", iommu) in scenario.names():
@@ -213,7 +213,7 @@ def _say_scenario(number, chosen, outcome):
 
 
 def _say_kernels(chosen, outcomes, build):
-    """The table of old and next kernels, if there are any of it."""
+    """Print the table of old and next kernels, if any scenario belongs to it."""
     rows = []
     for one, outcome in zip(chosen, outcomes):
         if one.across:
@@ -238,7 +238,7 @@ def _all_scenarios(arguments):
 
 
 def _repeated(chosen, times):
-    """Each run leaves its results in a place of its own: two of them may go on at once."""
+    """Each run has a directory of its own for its results: two of them may run at once."""
     if times == 1:
         return chosen
     return [one.with_changes(name=f"{one.name}-{number}")
@@ -311,7 +311,7 @@ def command_storm(arguments):
 
 
 def _begin(pool, what, measure, *arguments):
-    """In the pool, and say when it is done: all of them take half an hour."""
+    """Measure in the pool, and report the end: all measurements take half an hour."""
     began = time.monotonic()
     future = pool.submit(measure, *arguments)
     future.add_done_callback(
@@ -325,7 +325,7 @@ def command_bench(arguments):
     _demand_ready(build, live_update.FLAVOURS)
     serializer = live_update.measure_serializer(build)
     build.plugin("cost")
-    # Instructions do not depend on what else the machine does. What takes longest begins.
+    # Instructions do not depend on what else the machine does. What takes longest is started first.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         scaled = _begin(pool, "emulated units", boot.measure_scale, build, live_update.FLAVOUR)
         page = _begin(pool, "page tables", page_tables.measure, build, live_update.FLAVOUR)
@@ -392,7 +392,7 @@ def _parser():
     one.set_defaults(act=command_run)
 
     demo = commands.add_parser("demo", parents=[common, machine],
-                               help="handover off and on, of a guest and of a device")
+                               help="without and with handover, for a guest and a device")
     demo.set_defaults(act=command_demo)
 
     update = commands.add_parser("chain", parents=[common, machine],
@@ -427,7 +427,7 @@ def _parser():
     cost.add_argument("vectors", type=int, nargs="*", help="of one device (default: six sizes)")
     cost.set_defaults(act=command_bench)
 
-    lines = commands.add_parser("coverage", help="which lines of ours are run (gcov)")
+    lines = commands.add_parser("coverage", help="which lines of our files run (gcov)")
     lines.add_argument("--build", default="build", help="build directory (default: build)")
     lines.add_argument("scenarios", type=_scenario, nargs="*",
                        help="default: those of make test")
@@ -442,7 +442,7 @@ def main():
         ok = arguments.act(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads on, as behind "| head". Python flushes once more at its end.
+        # The reader has gone, as with "| head". Python flushes once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         ok = False
     sys.exit(0 if ok else 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Takes a scenario all the way: a machine is built, a course is run on it, judges look at what it
-has left, and what was expected is held against that."""
+"""Takes a scenario through all steps: a machine is built, a course is run on it, judges look at
+what it has left, and the result is compared with what was expected."""
 
 import time
 import traceback
@@ -18,11 +18,11 @@ COURSES = {"update": update.Update, "crash": crash.Crash, "storm": storm.Storm,
            "chain": chain.Chain, "program-chain": chain.ProgramChain,
            "programs": programs.Programs, "guest-chain": chain.ProgramChain}
 
-ATTEMPTS = 8               # to hit a race
+ATTEMPTS = 8               # attempts to hit a race
 
 
 def judged(result):
-    """Its checks. What the guest has answered may be of a kind which no judge expects."""
+    """The checks of a result. The guest's answers may be of a kind that no judge expects."""
     try:
         judgement.judge(result)
         return expectation.check(result)
@@ -40,8 +40,8 @@ def execute_once(scenario, build, echo=False):
 
 
 def execute(scenario, build, echo=False):
-    """A scenario which wants to hit a race is run again as long as that is all it has missed:
-    every attempt is held against what is expected."""
+    """A scenario that has to hit a race is run again as long as the race is all it has missed.
+    Every attempt is compared with what is expected."""
     began = time.monotonic()
     for attempt in range(1, ATTEMPTS + 1):
         result, checks = execute_once(scenario, build, echo)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Single boots whose time is the number of instructions executed.
 
-How the steps go with the number of vectors, beyond the emulated machine: the
-suite irq_liveupdate_scale of the kernel. And what a boot without a handover
-costs, beside a kernel without interrupt live update, and in which functions.
+How the steps scale with the number of vectors, beyond the emulated machine: the suite
+irq_liveupdate_scale of the kernel. And what a boot without a handover costs, compared with a kernel
+without interrupt live update, and in which functions.
 """
 
 import math
@@ -20,7 +20,7 @@ COMMON = ("console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on no_time
           "tsc=reliable lpj=4000000 hpet=disable clocksource=tsc")
 SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale " \
         "irq_liveupdate_scale_test.full=1 kunit_shutdown=poweroff loglevel=6"
-# The same suites are in neither kernel then.
+# So neither kernel runs any suite
 NO_TESTS = "kunit.enable=0 quiet intel_iommu=on rdinit=/bin/true"
 
 SCALED = re.compile(r"(scale|memory): (\S+) (\d+) (\d+) (\d+) (\d+)")
@@ -28,21 +28,21 @@ SUITE_FAILED = " FAILED at "
 SUITE_OVER = re.compile(r"\] reboot: Power down\s*$", re.MULTILINE)
 SCALE_MEMORY = "3G"
 
-# Of the suite: entered where a step begins, and where it is over
+# Functions of the suite: entered where a step begins, and where it ends
 STEP, STEP_OVER = "run_step", "say_cost"
 
-# Entered once each. Before the first of them the image is unpacked.
+# Entered once each. Before the first one, the kernel image is decompressed.
 KERNEL, USERSPACE = "start_kernel", "run_init_process"
 
-# What differs from boot to boot are random numbers: with the same seed, and a clock which
-# begins at the same time, the machine executes the same instructions again.
+# What differs from boot to boot is random numbers: with the same seed, and a clock which starts at
+# the same time, the machine executes the same instructions again.
 SEEDS = (1, 2, 3, 4, 5)
 CLOCK = "base=2026-01-01,clock=vm"
 
-# Of the functions which differ most
+# Number of functions shown, of those which differ most
 NR_FUNCTIONS = 16
 
-# Of those which grow most
+# Number of functions shown, of those which grow most
 NR_GROWING = 12
 
 # The sizes of the suite
@@ -53,7 +53,7 @@ TIMEOUT = 3600
 
 @dataclass(frozen=True)
 class Scaled:
-    """What a step took.
+    """The cost of a step.
 
     what: "scale": time, where a nanosecond is an instruction; "memory": bytes
     """
@@ -76,8 +76,8 @@ def run(build, flavour, append, *options, memory="1G"):
 
 
 def _profiles(lines):
-    """A Counter of the instructions of each function, for each time that one was made. Copies
-    which the compiler has made count as one."""
+    """A Counter of the instructions of each function, for each time that the plugin printed one.
+    Copies made by the compiler count as one."""
     found, counts = [], Counter()
     for match in map(qemulog.LINE.match, lines):
         if match["name"] == "end":
@@ -94,14 +94,14 @@ def _profile_option(build, flavour, start, end):
 
 
 def suite_passed(console):
-    """Whether no case has failed, and the suite has come to its end. Its results themselves are
-    below the level of the console, as is all that the code under test says."""
+    """Whether no case has failed, and the suite has finished. Its results themselves are below the
+    log level of the console, as are all messages of the code under test."""
     return SUITE_FAILED not in console and bool(SUITE_OVER.search(console))
 
 
 def _scaled(console):
-    """What the suite says of its steps, if it passes. Where it has not come to its end, or a step
-    has failed, costs are missing, or are not those of a step."""
+    """The cost of each step, which the suite prints, if it passes. If it has not finished, or a
+    step has failed, costs are missing, or are not those of a step."""
     found = [Scaled(what, step, *map(int, numbers))
              for what, step, *numbers in SCALED.findall(console)]
     if not found or not suite_passed(console):
@@ -110,7 +110,7 @@ def _scaled(console):
 
 
 def measure_scale(build, flavour):
-    """What each step took, and Scaled to its profile."""
+    """The cost of each step, and a map from each Scaled to its profile."""
     symbols = build.symbols(flavour)
     log = os.path.join(build.results("bench-scale"), "qemu.log")
     console = run(build, flavour, SCALE, "-D", log, "-d", "plugin", "-plugin",
@@ -124,7 +124,7 @@ def measure_scale(build, flavour):
 
 
 def _defined(*paths):
-    """Names of the functions in object files. Copies which the compiler has made count as one."""
+    """Names of the functions in object files. Copies made by the compiler count as one."""
     text = subprocess.run(["nm", "--defined-only", *paths], check=True, stdout=subprocess.PIPE,
                           text=True).stdout
     symbols = (line.split() for line in text.splitlines())
@@ -132,7 +132,7 @@ def _defined(*paths):
 
 
 def own_functions(build, flavours):
-    """Names of functions of our files, which a kernel without them does not have."""
+    """Names of the functions of our files that a kernel without these files does not have."""
     ours, without = flavours
     return _defined(*build.own_objects(ours)) - _defined(build.vmlinux(without))
 
@@ -150,8 +150,9 @@ def _per_vector(profiles, step, own):
 
 
 def growth(profiles, step, beside, own):
-    """(function, instructions per vector of @step at each size, those of @beside) of the
-    functions which grow most in @step; @own ones; the rest; the sum, and without the first."""
+    """(function, instructions per vector of @step at each size, those of @beside) for the functions
+    which grow most in @step; then for the @own ones, for all others, and two sums: of all, and of
+    all but the first one."""
     columns = [_per_vector(profiles, name, own) for name in (step, beside)]
     least, most = columns[0][0], columns[0][-1]
     names = sorted((least.keys() | most.keys()) - {"ours"},
@@ -168,7 +169,7 @@ def growth(profiles, step, beside, own):
 
 
 def exponent(points):
-    """Of the power law through (n, value), by least squares of the logarithms."""
+    """The exponent of the power law through (n, value), by least squares of the logarithms."""
     logs = [(math.log(n), math.log(value)) for n, value in points]
     mean_x, mean_y = (sum(part) / len(logs) for part in zip(*logs))
     return (sum((x - mean_x) * (y - mean_y) for x, y in logs)
@@ -176,8 +177,8 @@ def exponent(points):
 
 
 def ratios(scaled, step, other):
-    """Vectors to how much @step takes of what @other does, over the sizes of a single unit at
-    which both were measured."""
+    """Map from the number of vectors to the ratio of @step to @other, for the sizes of a single
+    unit at which both were measured."""
     values = {name: {one.vectors: one.value for one in scaled
                      if (one.what, one.step, one.units) == ("scale", name, 1)}
               for name in (step, other)}
@@ -185,7 +186,7 @@ def ratios(scaled, step, other):
 
 
 def exponents(scaled, what="scale"):
-    """Step to exponent, over the sizes of a single unit."""
+    """Map from step to exponent, over the sizes of a single unit."""
     chosen = [one for one in scaled if one.what == what and one.units == 1]
     steps = dict.fromkeys(one.step for one in chosen)
     return {step: exponent([(one.vectors, one.value) for one in chosen if one.step == step])
@@ -193,7 +194,7 @@ def exponents(scaled, what="scale"):
 
 
 def _boot(build, flavour, seed, plugin):
-    """What a plugin says of a boot."""
+    """The lines that a plugin logs during a boot."""
     log = os.path.join(build.results(f"bench-boot-{flavour}"), "qemu.log")
     run(build, flavour, NO_TESTS, "-device", "intel-iommu,intremap=on,eim=off",
         "-initrd", build.initrd, "-seed", str(seed), "-rtc", CLOCK, "-D", log, "-d", "plugin",
@@ -203,7 +204,7 @@ def _boot(build, flavour, seed, plugin):
 
 
 def _instructions(build, flavour, seed):
-    """From the start of the kernel until it starts its init."""
+    """Instructions from the start of the kernel until it starts init."""
     symbols = build.symbols(flavour)
     watched = "".join(f",watch={name}:{symbols.address(name):#x}"
                       for name in (KERNEL, USERSPACE))
@@ -215,13 +216,13 @@ def _instructions(build, flavour, seed):
 
 
 def measure_boot(build, flavours):
-    """Flavour to the instructions of boots with different random numbers."""
+    """Map from flavour to the instructions of boots with different random numbers."""
     return {flavour: [_instructions(build, flavour, seed) for seed in SEEDS]
             for flavour in flavours}
 
 
 def _functions(build, flavour):
-    """Function to its instructions."""
+    """Map from function to its instructions."""
     symbols = build.symbols(flavour)
     profiles = _profiles(_boot(build, flavour, SEEDS[0], _profile_option(
         build, flavour, symbols.address(KERNEL), symbols.address(USERSPACE))))
@@ -229,14 +230,16 @@ def _functions(build, flavour):
 
 
 def measure_functions(build, flavours, own):
-    """Where boots differ, see different_functions(); instructions in functions of our @own"""
+    """Where the boots differ, see different_functions(), and the instructions in our @own
+    functions."""
     ours, without = (_functions(build, flavour) for flavour in flavours)
     return different_functions(ours, without), sum(
         count for name, count in ours.items() if name in own)
 
 
 def different_functions(ours, without):
-    """(function, instructions, those without) of the functions which differ most.
+    """(function, instructions in our kernel, instructions in the other) for those which differ
+    most.
 
     The first is the sum of those functions which only one of the kernels runs.
     """
@@ -251,7 +254,7 @@ def different_functions(ours, without):
     return rows
 
 
-# Functions that ask for a number or an entry: a load and a test of the list of what is incoming
+# Functions that ask for a number or an entry: a load, and a test of the list of incoming devices
 KEY = "irq_liveupdate_incoming"
 SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "__setup_irq",
          "intel_irq_remapping_alloc",
@@ -268,6 +271,6 @@ def _seam(vmlinux, function):
 
 
 def seams(build, flavour):
-    """What is run at each seam while nothing is handed over."""
+    """The instructions that run at each seam while nothing is handed over."""
     return [f"  {function:<27} {line}" for function in SEAMS
             for line in _seam(build.vmlinux(flavour), function)]

@@ -23,8 +23,8 @@ class Findings:
     page_tables: a page_tables.Tables for each step and size
     growth: functions with which adoption grows, see boot.growth()
     boots: instructions of some boots, by flavour
-    functions: (function, instructions, those without) where the boots differ
-    boot_of_ours: of a boot, the instructions in functions of ours
+    functions: (function, instructions in our kernel, in the other) where the boots differ
+    boot_of_ours: the instructions of a boot in functions of ours
     seams: lines of disassembly
     pause: of a guest, see cost/pause.py
     """

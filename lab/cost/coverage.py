@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which lines of our files are run, by the KUnit suites and the scenarios together.
+"""Which lines of our files run, in the KUnit suites and the scenarios together.
 
-Runs them on the kernel that counts (flavour "gcov"), takes the counters from outside
-both before the jump and at the end, and has gcovr say what they mean. Fails when too few
-lines are run.
+Runs them on the kernel that counts (flavour "gcov"), reads the counters from outside both before
+the jump and at the end, and has gcovr evaluate them. Fails if too few lines run.
 """
 
 import csv
@@ -28,12 +27,13 @@ SUITES = scenario.Scenario(
 
 
 class Counting(run.Run):  # pylint: disable=abstract-method
-    """In front of a course: it has its kernels' counters taken."""
+    """Mixed into a course: reads the counters of its kernels."""
 
     counters = None
 
     def _start_kexec(self):
-        # The gdb stub has one client, and the old kernel's part is always the same.
+        # The gdb stub serves one client, and a corruption needs it. The old kernel's part is the
+        # same anyway.
         if self.scenario.corrupt or self.scenario.kernels[0] != FLAVOUR:
             super()._start_kexec()
             return
@@ -103,7 +103,7 @@ def _report(rows):
 
 
 def measure(build, names):
-    """Run the suites and these scenarios; whether all came to their end, and ran enough."""
+    """Run the suites and these scenarios. Whether all of them finished, and ran enough lines."""
     counters = gcov.Counters()
     chosen = [_counting(scenario.load(name)) for name in names]
     failed = []
@@ -116,5 +116,5 @@ def measure(build, names):
     counters.write()
     enough = _report(_gcovr(build))
     if failed:
-        print("did not come to their end: " + ", ".join(failed))
+        print("did not finish: " + ", ".join(failed))
     return enough and not failed

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Takes gcov's counters out of a kernel from outside.
+"""Reads gcov's counters out of a kernel, from outside.
 
-A kernel that jumps into the next one takes its counters with it, and what it does
-last is of interest here. So they are read from its memory while it stands still.
+A kernel that jumps into the next one loses its counters, and what it does last is of interest here.
+So they are read from its memory while the machine is stopped.
 """
 
 import struct
@@ -23,7 +23,7 @@ VALUE = 8
 
 
 class UnknownCompiler(Exception):
-    """The kernel was built by a compiler whose counters look different."""
+    """The kernel was built by a compiler whose counters have a different format."""
 
 
 def _string(stub, address):
@@ -75,13 +75,13 @@ class Object:
 
 
 class Counters:
-    """Of all object files, by the names of their .gcda files."""
+    """The counters of all object files, by the names of their .gcda files."""
 
     def __init__(self):
         self.objects = {}
 
     def add(self, stub, symbols):
-        """Add what the kernel that stands still has counted up to now."""
+        """Add what the stopped kernel has counted so far."""
         info = _values(stub, symbols.address("gcov_info_head"), 1)[0]
         while info:
             info = self._add_object(stub, info)
@@ -99,7 +99,7 @@ class Counters:
         return following
 
     def write(self):
-        """Put them where gcov looks for them: beside the object files."""
+        """Write the counters where gcov looks for them: beside the object files."""
         for name, one in self.objects.items():
             with open(name, "wb") as f:
                 f.write(one.gcda())

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a live update may cost: limits which were set before anything was measured."""
+"""What a live update may cost: limits which, unless a comment says otherwise, were set before
+anything was measured."""
 
 import ctypes
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ TARGETS = (
     ("take-over, invalidation waits", "take_over_waits", 1, 1),
 )
 
-# Of serializing and of validating, each
+# For serializing and for validating, each
 SERIALIZER_LIMIT = 2
 
 # IRQ_LU_ROOT_SIZE, which holds all units
@@ -31,28 +32,28 @@ ROOT_SIZE = 4096
 
 EXPONENT_LIMIT = 1.05
 
-# Instructions per table of what a device reaches
+# Instructions per page table of a device
 TABLE_LIMITS = {"preserve": 2000, "cancel": 2000, "restore": 1000, "free": 2000}
 
-# Of what takes the same time for any number of tables: 0.00
+# Exponent of steps that take the same time for any number of tables: 0.00
 CONSTANT_LIMIT = 0.005
 CONSTANT = ("freeze", "block")
 
 # Bytes of the record of a requester id with mappings
 TRANSLATION_LIMIT = 64
 
-# Of a boot which nothing was handed over to, in functions of ours
+# Instructions in functions of ours, in a boot to which nothing was handed over
 BOOT_LIMIT = 1000
 
-# Of the pause of a guest: our share, and instructions of ours
+# The pause of a guest: our share, and our instructions
 PAUSE_SHARE_LIMIT = 0.02
 PAUSE_LIMIT = 5_000_000
 
-# Of the replacement of a page table: the entry and the IOTLB are flushed once each. The limit of
-# its instructions was set when 13,364 had been measured.
+# The replacement of a page table: the entry and the IOTLB are flushed once each. The limit for its
+# instructions was set after 13,364 had been measured.
 REPLACEMENT_LIMITS = {"instructions": 20_000, "invalidations": 2, "invalidation waits": 2}
 
-# Limits which are known to be missed: up to which value, and why
+# Limits that are known to be missed: up to which value, and why
 KNOWN = {
     "whole handover / cold path":
         (1.14, "200,000 instructions are the same for any number of vectors; 1.02 at 256"),
@@ -71,7 +72,7 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class Limit:
-    """where: at which size, or of what, the value is the worst"""
+    """where: the size, or the part, at which the value is worst"""
 
     what: str
     limit: float
@@ -89,7 +90,7 @@ class Limit:
 
 
 def figures(measurement):
-    """What is held against a target."""
+    """The figures of a measurement that are compared with a target."""
     steps, vectors = measurement.steps, measurement.vectors
     cold, freeze, block = (steps[name] for name in ("cold", "freeze", "block"))
 
@@ -118,7 +119,7 @@ def _targets(measurements):
 
 
 def sizes():
-    """Bytes of what is handed over."""
+    """Sizes of what is handed over, in bytes."""
     found = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
     return {"vector": found["irq_lu_vector_ser"],
             "device": found["irq_lu_device_ser"] + found["irq_lu_device_ref_ser"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a live update of interrupts costs, beside what every boot pays anyway.
+"""What a live update of interrupts costs, compared with what every boot costs anyway.
 
 One QEMU whose time is the number of instructions executed (-icount), with a
 plugin that counts those of each step from outside. Hardware operations are those
@@ -19,8 +19,8 @@ from machine import qemu
 from machine import qemulog
 from scenarios import scenario
 
-# QEMU cannot tell several CPUs the same time otherwise. Lines on a slow console
-# are no part of what is measured.
+# Otherwise QEMU cannot give several CPUs the same time. Output on a slow console is not part of
+# what is measured.
 PARAMETERS = "hpet=disable clocksource=tsc quiet"
 
 # With -icount QEMU 10.0 stops at the first write to a register of an x2APIC's timer.
@@ -28,13 +28,13 @@ MODE = "xapic"
 
 SLOWNESS = 40
 
-# What is measured, and what a boot is held against: CONFIG_IRQ_LIVEUPDATE=n
+# The kernel that is measured, and the one with which its boot is compared: CONFIG_IRQ_LIVEUPDATE=n
 FLAVOUR = "cost"
 FLAVOURS = (FLAVOUR, "nolu")
 
 VECTORS = (1, 16, 64, 256, 1024, 2048)
 
-# Of each size: random numbers differ, and with them where the slab needs a page
+# Runs of each size: random numbers differ, and with them the points at which the slab needs a page
 RUNS = 3
 DEVICES = 4
 DEVICE_VECTORS = 64
@@ -58,7 +58,7 @@ HANDOVER_STEPS = ("preserve", "freeze", "block", "take-over", "match", "adopt", 
 # Where an interrupt enters the kernel
 INTERRUPTS = ("asm_common_interrupt", "asm_spurious_", "asm_sysvec_")
 
-# Hardware operation: (name of the event, what its text has to contain)
+# Hardware operation: (name of the event, what its text must contain)
 MSIX = "name 'msix-"
 REMAPPING_UNIT = "name 'intel_iommu'"
 OPERATIONS = {
@@ -82,9 +82,9 @@ TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
 class Step:
     """What the functions of a step have done.
 
-    instructions: of the task which ran them; no interrupt is in there, so that the owner's
-        handler of the synthetic interrupts is not
-    machine: of all that the machine has done meanwhile
+    instructions: executed by the task which ran them, without interrupts, and so without the
+        owner's handler of the synthetic interrupts
+    machine: all instructions that the machine executed meanwhile
     """
 
     instructions: int = 0
@@ -94,7 +94,7 @@ class Step:
 
 
 class Machine(qemu.Machine):
-    """flavour: of its kernels; functions: those which are watched"""
+    """flavour: that of its kernels; functions: those which are watched"""
 
     ACCELERATOR = qemu.COUNTING
 
@@ -119,7 +119,7 @@ class Machine(qemu.Machine):
 
 
 class _Undisturbed:
-    """Of a course: with time to be counted, and nothing in the kernel that counts as well."""
+    """Mixed into a course that is measured: it gets more time, and its kernels trace nothing."""
 
     TRACED = ""
 
@@ -161,7 +161,8 @@ class Reader:
         self._inside = []
 
     def _step_of(self, function):
-        """None of what the owners do with their vectors when all is over."""
+        """The step that a function belongs to. None for what owners do with their vectors after
+        FINISH."""
         if self._finished and function not in STEPS["finish"]:
             return None
         for name, functions in STEPS.items():
@@ -216,7 +217,7 @@ class Measurement:
 
 
 def _cpus_for(vectors):
-    """Each CPU has about 200 vectors to give away."""
+    """Each CPU has about 200 vectors to assign."""
     return min(MAX_CPUS, 2 + vectors // VECTORS_PER_CPU)
 
 
@@ -253,7 +254,7 @@ def run_once(chosen, build, echo, machine_of=Machine, course_of=Course, reader_o
 
 
 def median(runs):
-    """Of each number of each step, over steps of some runs."""
+    """The median of each number of each step, over some runs."""
     def middle(name, part):
         return statistics.median_low(part(steps[name]) for steps in runs)
 

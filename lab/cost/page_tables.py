@@ -17,18 +17,19 @@ MEMORY = "4G"
 
 STEP = re.compile(r"tables: (\S+) (\d+) (\d+) (\d+) (\d+)")
 
-# Once per table; "map" is what a VMM pays anyway. The next kernel restores while the guest is
-# paused, and frees later.
+# Steps that are done for each table; "map" is the cost that a VMM has anyway. The next kernel
+# restores tables while the guest is paused, and frees them later.
 GROWING = ("map", "preserve", "cancel", "restore", "free")
 
-# Of these the exponent is that of guests in small pages: a table which maps large pages has other
-# costs.
+# The exponents of these steps are fitted over guests in small pages: a table that maps large pages
+# has other costs.
 SMALL_PAGE = 4096
 
-# While the guest is paused, whatever its size: "leave" is the core's part of the replacement
+# Steps done while the guest is paused, whatever its size: "leave" is the core's part of the
+# replacement
 CONSTANT = ("freeze", "block", "adopt", "leave")
 
-# With fewer of them, what does not depend on their number is more.
+# With fewer tables, the part that does not depend on their number dominates.
 MANY_TABLES = 500
 
 SIZES = "1 GiB to 1 TiB"
@@ -36,7 +37,7 @@ SIZES = "1 GiB to 1 TiB"
 
 @dataclass(frozen=True)
 class Tables:
-    """Instructions of a step, for a guest of so many GiB in pages of so many bytes"""
+    """Instructions of a step, for a guest of a number of GiB in pages of a number of bytes"""
 
     step: str
     gib: int
@@ -49,7 +50,7 @@ class Tables:
 
 
 def parse(console):
-    """What the suite says of its steps, if it passes."""
+    """The cost of each step, which the suite prints, if it passes."""
     found = [Tables(step, *map(int, numbers)) for step, *numbers in STEP.findall(console)]
     if not found or not boot.suite_passed(console):
         raise RuntimeError(f"{SUITE} has failed:\n{console[-2000:]}")
@@ -68,6 +69,6 @@ def per_table(found, step):
 
 
 def exponent(found, step):
-    """How the instructions of a step go with the number of tables."""
+    """How the instructions of a step grow with the number of tables."""
     return boot.exponent([(one.tables, one.instructions) for one in found if one.step == step
                           and (one.page == SMALL_PAGE or step not in GROWING)])

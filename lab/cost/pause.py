@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which part of a guest's pause is ours, in instructions: of one device with all of its vectors
+"""Which part of a guest's pause is ours, in instructions, for one device with all of its vectors
 armed, which reaches all of the guest's memory.
 
 The machine is that of cost/live_update.py, where time is the number of instructions. The pause
-begins where the VMM has called reboot(2), and ends with FINISH; before and after, it stops,
-saves and starts the guest, which it would for any update.
+begins where the VMM has called reboot(2), and ends with FINISH. Before and after that the VMM
+stops, saves and starts the guest, as it would for any update.
 """
 
 from collections import Counter
@@ -22,11 +22,11 @@ LONGEST = 10
 
 BEGIN, END = "liveupdate_reboot", "vfio_pci_liveupdate_finish"
 
-# Requests to the unit while the page table is replaced: names of the events begin like that
+# Requests to the unit while the page table is replaced, as the beginnings of event names
 REPLACEMENT = "vfio_df_ioctl_attach_pt"
 WAIT = "vtd_inv_desc_wait_sw"
 INVALIDATIONS = ("vtd_inv_desc_cc_", "vtd_inv_desc_pasid_cache_", "vtd_inv_desc_iotlb_")
-# Which QEMU logs for each device that a request concerns
+# QEMU logs this one for each device that a request concerns
 CONCERNED = "vtd_inv_desc_cc_device"
 
 # Step: functions of the kernel. What the VMM maps is its own business.
@@ -39,7 +39,7 @@ OURS = {
     "retrieve": ("vfio_pci_liveupdate_retrieve",),
     "adoption": ("vfio_pci_set_irqs_ioctl",),
     "replacement": (REPLACEMENT,),
-    # By a work item, on whichever CPU, if it comes to that before the end of FINISH
+    # By a work item, on any CPU, if it runs before the end of FINISH
     "old page tables are freed": ("free_left",),
     "FINISH": ("vfio_pci_liveupdate_finish",),
 }
@@ -55,7 +55,7 @@ OTHERS = {
     "virtual machine is restored": ("kvm_dev_ioctl", "kvm_vm_ioctl", "kvm_vcpu_ioctl"),
 }
 
-# From where the first is entered to where the second is, by whatever is run
+# All instructions between the entries of these two functions, whatever executes them
 BETWEEN = {
     "jump: purgatory and decompression": ("machine_kexec", "x86_64_start_kernel"),
     "first process, until the VMM has the session": ("run_init_process", "memfd_luo_retrieve"),
@@ -68,7 +68,7 @@ class Pause:
 
     whole: of all CPUs, from the first to the last
     ours, others: by step, those of the tasks that were in its functions
-    requests: of the replacement to the unit: how many of which
+    requests: how many requests of each kind the replacement makes to the unit
     """
 
     whole: int
@@ -125,13 +125,13 @@ class Reader:
         self._replacing |= function == REPLACEMENT
 
     def _leave(self, function, numbers):
-        """What was entered before the pause began does not count."""
+        """Functions entered before the pause began do not count."""
         if numbers["from"] >= self._begin:
             self._counted[function] += numbers["own"]
         self._replacing &= function != REPLACEMENT
 
     def _count(self, event):
-        """What the plugin has logged. True at the end of the pause."""
+        """Count an event that the plugin has logged. True at the end of the pause."""
         function, numbers = event.text.split()[0], event.numbers()
         if function == BEGIN and event.name == "enter":
             self._begin = numbers["all"]

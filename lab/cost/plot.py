@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plots how the cost of a vector goes with their number, with gnuplot."""
+"""Plots how the cost per vector depends on the number of vectors, with gnuplot."""
 
 import subprocess
 

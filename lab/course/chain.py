@@ -2,7 +2,7 @@
 """Live updates in a row: kernel after kernel takes the same devices over, in one machine.
 
 Before each, every vector is rung and counted; in the blackout every vector is rung;
-FINISH gives each one more. What is measured at every kernel may not drift.
+FINISH gives each one more. What is measured in every kernel must not drift.
 """
 
 import ctypes
@@ -19,23 +19,23 @@ from machine import qemu
 DEVICES = (qemu.DEVICE, "0000:02:00.0", "0000:03:00.0")
 SIGNALS_PER_UPDATE = 3
 
-# Its arguments are the root of the interrupt state and the table of devices, at the end
+# Its arguments are the root of the interrupt state and the device table, both complete
 SEAL = "irq_lu_ser_seal_root"
 
-# What lies in the lists of each CPU is free as well. After much was freed that is tens of MiB, of
-# which some MiB go back to the zone each second. The kernel holds the lock of the zone while it
-# prints both of them, so that none of that is missed.
+# Pages in the per-CPU lists are free as well. After much was freed they amount to tens of MiB, some
+# of which go back to the zone each second. The kernel holds the lock of the zone while it prints
+# both numbers, so that no page is missed.
 READ_MEMORY = """echo 3 > /proc/sys/vm/drop_caches; cat /proc/meminfo; \
 awk '$1 == "pages" && $2 == "free" { n += $3 } $1 == "count:" { n += $2 } \
 END { print "AllFree:", 4 * n }' /proc/zoneinfo; \
 awk '$1 == "nr_iommu_pages" { print "IommuPages:", $2 }' /proc/vmstat"""
 
-# What runs beside this needs more or less memory
+# Other tasks need more or less memory meanwhile
 READINGS = 5
 
 
 def memory(shell):
-    """Of a kernel, by name; shell: runs a line there."""
+    """Values that are measured in a kernel, by name; shell: runs a line there."""
     readings = [dict(line.split()[:2] for line in shell(READ_MEMORY).splitlines())
                 for _ in range(READINGS)]
     total = int(readings[0]["MemTotal:"])
@@ -58,18 +58,18 @@ class Chain(update.Update):
         self._row = {}
 
     def _each(self):
-        """(index, doorbell) of each device, which is selected in the VMM."""
+        """(index, doorbell) of each device, while the VMM has that device selected."""
         for index, doorbell in enumerate(self.machine.doorbells):
             self._command(f"select {index}")
             yield index, doorbell
 
     def _all_counts(self):
-        """Of all vectors of all devices."""
+        """The counts of all vectors of all devices."""
         return [count for _ in self._each()
                 for count in self._command("counts")["counts"][:self.scenario.vectors]]
 
     def _expect_counts(self, expected, when):
-        """All vectors alike, and they stay so."""
+        """Fail unless all vectors have this count, and keep it."""
         deadline = time.monotonic() + update.ROUND_TIMEOUT * self.slowness
         while min(self._all_counts()) < expected and time.monotonic() < deadline:
             pass
@@ -87,7 +87,7 @@ class Chain(update.Update):
             time.sleep(update.RING_GAP)
 
     def _identities(self):
-        """Of all vectors of all devices: irq number, message, IRTE."""
+        """Irq number, message and IRTE of all vectors of all devices."""
         return [(v["irq"], (v["address"], v["data"]), v["irte"]) for _ in self._each()
                 for v in self._command("snapshot")["vectors"][:self.scenario.vectors]]
 
@@ -133,7 +133,7 @@ class Chain(update.Update):
             self._patch(self.scenario.next_patch)
 
     def _update(self):
-        """One live update; the counts before it are those of the ones before."""
+        """One live update. Counts include those of the updates before."""
         before = SIGNALS_PER_UPDATE * self._updates
         self._ring_all()
         self._expect_counts(before + 1, "rung")
@@ -164,9 +164,9 @@ class Chain(update.Update):
 
 
 class ProgramChain(Chain):
-    """A program does in each kernel what the VMM does otherwise: takes its device over from the
-    kernel before, and preserves it for the next one. In the last kernel others may follow, which
-    tell what has become of it."""
+    """In each kernel a program does what the VMM does otherwise: it takes its device over from the
+    kernel before, and preserves it for the next one. In the last kernel other programs may follow,
+    which report the result."""
 
     devices = (qemu.DEVICE,)
 

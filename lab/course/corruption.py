@@ -2,8 +2,8 @@
 """Alters what the old kernel hands over, at the end of its jump.
 
 A scenario's "corrupt" is a list of alterations, "structure.field = value", with the
-fields of include/linux/kho/abi. The value is a number or another field. Of an
-array the first element is altered. Structures:
+fields of include/linux/kho/abi. The value is a number or another field. If the field is an array,
+its first element is altered. Structures:
 
     root, unit0, ref0, device0, device0.vector0     irq.h
     device0.vector0.entry                           its remapping table entry: low, high
@@ -14,10 +14,10 @@ array the first element is altered. Structures:
     flb0                                            LUO's entry of the list of PCI devices
     iommu, iommu.unit0, iommu.device0               iommu.h; the units of VT-d alone
 
-"lose structure.field" is an alteration, too: KHO forgets the memory whose physical address is in
+"lose structure.field" is an alteration as well: KHO forgets the memory whose physical address is in
 the field.
 
-Checksums are made right again, unless they are what is altered. The list of PCI
+Checksums are recomputed, unless they are what is altered. The list of PCI
 devices has none.
 """
 
@@ -27,8 +27,8 @@ import ctypes
 from machine import abi, kho
 from machine.gdbstub import DIRECT_MAP
 
-# Functions of the old kernel in the order of its jump. The first gets the arguments of a
-# LUO file, the second the root, at the third nothing is written to the state any more.
+# Functions that the old kernel runs on its way to the jump, in order. The first gets the arguments
+# of a LUO file, the second the root; from the third on, nothing writes to the state.
 FREEZE = "vfio_pci_liveupdate_freeze"
 SEAL = "irq_lu_ser_seal_root"
 JUMP = "machine_kexec"
@@ -36,13 +36,13 @@ JUMP = "machine_kexec"
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
 
-# The variable which begins with the pointer to the state of DMA translation
+# The variable whose first member points to the state of DMA translation
 TRANSLATION = "iommu_lu_out"
 
 # LUO's file-lifecycle-bound objects
 FLB_GLOBAL = "luo_flb_global"
 
-# Of a unit: its backend, and of a device table entry the address of the interrupt table
+# The backend of a unit, and the address of the interrupt table in a device table entry
 AMDVI = 2
 AMDVI_TABLE = 0xfffffffffffc0
 
@@ -57,21 +57,21 @@ class TableEntry(ctypes.LittleEndianStructure):
 
 
 class DeviceTableEntry(ctypes.LittleEndianStructure):
-    """AMD-Vi; word 2 is about interrupts."""
+    """A device table entry of AMD-Vi; word 2 describes interrupts."""
 
     _fields_ = [("dma", ctypes.c_uint64 * 2), ("interrupts", ctypes.c_uint64),
                 ("reserved", ctypes.c_uint64)]
 
 
 def alter_file(stub, arguments, alteration):
-    """LUO goes on with what freeze() leaves in its arguments."""
+    """LUO continues with what freeze() leaves in its arguments."""
     field, value = alteration.removeprefix("file.").split(" = ")
     member = getattr(abi.structures()["liveupdate_file_op_args"], field)
     stub.write(arguments + member.offset, int(value, 0).to_bytes(member.size, "little"))
 
 
 def flb_entries(global_state):
-    """Address of the pointer to the list of what LUO hands over."""
+    """Address of the pointer to the list of objects that LUO hands over."""
     layouts = abi.structures()
     return (global_state + layouts["luo_flb_global"].outgoing.offset
             + layouts["luo_flb_header"].ser.offset)
@@ -127,7 +127,7 @@ class State:
             self._name(f"pci.device{n}.sriov", "pci_lu_sriov_ser", address + layout.sriov.offset)
 
     def _find_translation(self, root):
-        """Of the devices those in the first block."""
+        """The state of DMA translation; of the devices only those in the first block."""
         self._name("iommu", "iommu_lu_root_ser", root)
         self._array("iommu.unit", "iommu_lu_unit_ser", self._end("iommu"),
                     self.get("iommu.nr_units"))
@@ -157,7 +157,7 @@ class State:
         return self.get(f"{dte}.interrupts") & AMDVI_TABLE
 
     def _field(self, name):
-        """Address and size."""
+        """Address and size of a field."""
         structure, _, field = name.rpartition(".")
         layout, address = self._found[structure]
         kind = dict(layout._fields_)[field]
@@ -190,7 +190,7 @@ class State:
                    + self.get(f"{name}.{count}") * self._size(structure))
 
     def seal(self):
-        """Make all checksums right that were not altered; inner ones first."""
+        """Recompute all checksums that were not altered; inner ones first."""
         nr_devices = self.get("root.nr_devices")
         for n in range(nr_devices):
             self._seal_with_array(f"device{n}", "irq_lu_vector_ser", "nr_vectors")
@@ -208,7 +208,7 @@ class State:
 
 
 class Visit:
-    """Waits on the way of the old kernel's jump; the machine is started by the constructor."""
+    """Stops the old kernel on its way to the jump. The constructor starts the machine."""
 
     def __init__(self, stub, symbols, timeout):
         self._stub = stub

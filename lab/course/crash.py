@@ -12,7 +12,7 @@ CRASH_FUNCTION = "sysrq_handle_crash"
 
 
 class Crashed(Exception):
-    """The machine crashes, as the scenario wants it."""
+    """The machine has crashed, as the scenario wants."""
 
 
 class Crash(update.Update):
@@ -37,7 +37,7 @@ class Crash(update.Update):
             raise Crashed
 
     def _start_kexec(self):
-        """The way of a function of the kernel from its begin on is that of a panic."""
+        """Make the kernel panic when it enters a function."""
         if self.scenario.crashes in HOOKS:
             super()._start_kexec()
             return
@@ -51,7 +51,8 @@ class Crash(update.Update):
         raise Crashed
 
     def _after_crash(self):
-        """Whatever boots next knows nothing of the live update, and starts the device cold."""
+        """Whichever kernel boots next knows nothing of the live update, and starts the device
+        cold."""
         self._ring_in_blackout()
         hello = self.machine.guest.reply(self._timeout("boot"))
         self.result.role = hello.get("role")

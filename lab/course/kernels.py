@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kernels of a run are told on their command lines, and how slow they are."""
+"""The command lines of the kernels of a run, and how slow these kernels are."""
 
 from machine.iommu import IOMMUS
 
 COMMON_PARAMETERS = (
-    # earlycon: what a kernel says that panics before there is a console
+    # earlycon: shows the messages of a kernel that panics before there is a console
     "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 oops=panic panic=-1 "
     # On a busy host an emulated machine's clocks cannot be calibrated against each other, and
     # ticks of its timer come too late for the kernel's check of the IO-APIC: with QEMU 11.1,
     # 4 of 45 boots end with "IO-APIC + timer doesn't work" there, on VT-d and AMD-Vi
     "no_timer_check tsc=reliable lpj=4000000 "
-    # TCG may let a CPU go on behind HLT for a broadcast that its local APIC drops. One
-    # which the next kernel leaves out is in memory of somebody else then, see README.md
+    # TCG may let a CPU continue after HLT for a broadcast that its local APIC drops. A CPU that the
+    # next kernel does not use then executes memory that was reused, see README.md
     "no_ipi_broadcast=1 "
-    # Else the CPUs that wait for their turn spin, and slow the one down that starts them
+    # Otherwise the CPUs that wait for their turn spin, and slow down the one that starts them
     "cpuhp.parallel=0"
 )
 
@@ -38,20 +38,20 @@ def slowness(scenario):
 
 
 def has_crash_kernel(scenario, leg):
-    """Not without need: the next kernel would take its memory out of the scratch memory."""
+    """Only where it is needed: the next kernel would take its memory out of the scratch memory."""
     crashes = scenario.crashes
     return crashes and scenario.crash_kernel and leg == crashes.startswith("next_")
 
 
 def _crash_parameters(scenario, leg):
-    slow = slowness(scenario) > 1    # such kernels have their scratch memory said already
+    slow = slowness(scenario) > 1    # such kernels have it set already
     memory = SLOW_CRASH_KERNEL if slow else CRASH_KERNEL
     return " ".join(([memory] if has_crash_kernel(scenario, leg) else []) +
                     ([CRASH_SCRATCH] if scenario.crashes and not slow else []))
 
 
 def of_role(scenario, role, devices, further):
-    """further: parameters that the course has, and the machine"""
+    """further: parameters of the course and of the machine"""
     return (f"{COMMON_PARAMETERS} {further} {IOMMUS[scenario.iommu].parameters} "
             f"lab.device={','.join(devices)} lab.role={role}")
 

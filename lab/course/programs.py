@@ -7,14 +7,14 @@ from course import run
 from machine import qemulog
 from machine.iommu import IOMMUS
 
-# A second, of a disk that is held; and how many have to be in flight then
+# I/Os per second of a disk that is held, and how many have to be in flight then
 HELD_IOPS = 1
 HELD_IOS = 4
 
 
 class Programs(run.Run):
     def _hold_disk(self):
-        """Returns when more is in flight than the disk ends until the jump."""
+        """Returns when more is in flight than the disk completes before the jump."""
         tail = qemulog.Tail(self.machine.log_path)
         self.machine.limit_disk(HELD_IOPS)
         deadline = time.monotonic() + self._timeout("command")

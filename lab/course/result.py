@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run has shown. A course fills in what happened, judge/ what that means."""
+"""The result of a run. A course fills in what happened, judge/ what that means."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 class Vector:
     """What happened to one vector; identities as the VMM reports them.
 
-    late: before FINISH, rings after the last one that was there when its owner looked
-    counted, seen: in the end, how often its owner was signalled in all, and the last
-        ring that was there when it looked
+    late: before FINISH, rings after the last one that its owner had found when it looked
+    counted, seen: at the end, how often its owner was signalled in total, and the last ring that it
+        had found when it looked
     """
 
     number: int
@@ -28,7 +28,7 @@ class Vector:
     seen: int = 0
 
     def lost(self):
-        """Whether nobody was told of its ring in the blackout, by whatever interrupt."""
+        """Whether no interrupt at all told the owner of its ring in the blackout."""
         return self.rung > 0 and not self.delivered and not self.synthetic
 
 
@@ -36,9 +36,9 @@ class Vector:
 class Window:
     """One live update in time.
 
-    start: of the old kernel's shutdown
+    start: when the old kernel began to shut down
     rearm: when the next kernel's VMM armed the vectors; none: it never did
-    end: of the last thing that counts
+    end: when the last thing that counts happened
     """
 
     start: float
@@ -50,37 +50,37 @@ class Window:
 class Result:
     """What happened:
 
-    release: of the kernel
+    release: that of the kernel
     online: how many CPUs the last kernel has online
     log, stderr: what QEMU has written: the path of its trace, and its warnings
     answered: the log was written up to this instant, at least
     windows: of the live updates
-    bound: what the VMM says of the device
+    bound: what the VMM reports of the device
     rings: by vector, how often the lab has rung it
     trace: of the next kernel
     chain: per live update what was measured, name to number
-    quiet: of a storm, by vector which was not rung any more how often it was signalled
-        across FINISH; never: how often in all of those which were never rung
+    quiet: in a storm, for each vector which was no longer rung, how often it was signalled across
+        FINISH; never: for each vector which was never rung, how often it was signalled in total
     extras: answers to the scenario's own commands
     retrieved: whether the device was given back
     role: which kernel has booted after a crash
     error: why the run ended early
-    cpu_seconds: of the host, that QEMU took
+    cpu_seconds: CPU time of the host that QEMU took
 
     What it means:
 
-    judged: per rule its Verdict, see judge/verdict.py
-    accounts: per vector what became of its rings, if it has kept its identity
+    judged: for each rule its Verdict, see judge/verdict.py
+    accounts: for each vector what became of its rings, if it has kept its identity
     complaints: lines of the console that must not be there
-    said: lines of the console in which the kernel says what it refuses, or which are errors
-    blind: why the log is no evidence
+    said: lines of the console in which the kernel reports what it refuses, or other errors
+    blind: why the log cannot serve as evidence
     flight: the I/Os in flight at the jump, if the scenario is about them
     guest: what the guest of a virtual machine reports, see judge/virtual_machine.py
     linux: the same of a guest with Linux, see judge/linux_guest.py
     timeline: (step, milliseconds) of the last pause of a guest, see judge/timeline.py
     late_calls: calls of the watched function after the block
     attempts: how often the scenario was run, to hit a race
-    seconds: in all of them, and to judge them
+    seconds: how long all attempts took, including the judging
     """
 
     scenario: object

@@ -25,20 +25,20 @@ from machine.iommu import IOMMUS
 TIMEOUT = {"boot": 60, "block": 40, "command": 40}
 LEGS = ("old", "next")
 SETTLE = 0.2
-SETTLE_TIMEOUT = 10        # for counts to stop rising
+SETTLE_TIMEOUT = 10        # time for counts to stop rising
 
 
 class RunFailed(Exception):
     """The run could not go on."""
 
 
-# Whose message says all there is to say
+# Failures whose message says all there is to say
 FAILURES = (vmm.GuestHung, vmm.CommandFailed, vmm.NotUnderstood, gdbstub.StubError,
             patching.NothingToPatch, symbols.SymbolError, RunFailed, OSError)
 
 
 class Run:
-    # What became of the synthetic interrupts
+    # Shows what became of the synthetic interrupts
     TRACED = "trace_event=irq_liveupdate"
 
     next_initrd = "/next/initrd.img"
@@ -64,7 +64,7 @@ class Run:
         except FAILURES as error:
             self._fail(str(error))
         except Exception as error:  # pylint: disable=broad-exception-caught
-            # Whatever the guest has answered, it is this run which fails.
+            # Whatever the guest has answered, only this run fails.
             self._fail(f"{error!r}\n{traceback.format_exc()}")
         self._take_down()
         return self.result
@@ -74,7 +74,7 @@ class Run:
                                        + self.machine.console_tail(), self.machine.stderr()))
 
     def _take_down(self):
-        """What judges need of the machine, which will be gone."""
+        """Note what judges need of the machine before it is gone."""
         result, machine = self.result, self.machine
         for window in result.windows:
             window.end = window.end or time.time()
@@ -97,7 +97,7 @@ class Run:
         return self.machine.guest.try_command(command, self._timeout("command"))
 
     def _allowed(self, command, *refusals):
-        """Whether the guest could do it. It may be refused with these errno values only."""
+        """Whether the command succeeded. It may be refused only with one of these errno values."""
         answer = self._try_command(command)
         if not answer["ok"] and answer["errno"] not in refusals:
             raise RunFailed(answer["error"])
@@ -107,7 +107,7 @@ class Run:
         return self.machine.guest.shell(line, self._timeout("command"))
 
     def _names(self):
-        """What a scenario's commands can name."""
+        """The names that a scenario's commands can use."""
         names = {"device": qemu.DEVICE, "sibling": qemu.SIBLING, "port": qemu.ROOT_PORT,
                  "decoy": qemu.DECOY}
         if self.result.vectors[0].old:
@@ -154,7 +154,8 @@ class Run:
     # The kernels
 
     def _initrd(self, following):
-        """One for the old kernel, with the next one in it, and with the crash kernel in both."""
+        """An initrd for the old kernel, with the next kernel in it, and with the crash kernel in
+        both."""
         archive = os.path.join(self.machine.scratch, "initrd.img")
         image = self.build.image(self.scenario.image)
         inner = image if self.next_initrd.startswith("/next") else None
@@ -196,7 +197,7 @@ class Run:
             self._look_at_kernel(LEGS.index(role))
 
     def _look_at_kernel(self, leg):
-        """It is the one that the scenario wants."""
+        """Check that the kernel is the one that the scenario wants."""
         wanted = self.build.release(self.scenario.kernels[leg])
         if self.result.release != wanted:
             raise RunFailed(f"the kernel is {self.result.release}, not {wanted}")
@@ -204,7 +205,8 @@ class Run:
             self._shell(self.scenario.proof[leg])
 
     def _check_patches(self):
-        """Both, in the old kernel: who applies one later may not be able to end the run."""
+        """Check both patches in the old kernel: what applies one later may not be able to end the
+        run."""
         wanted = [what for what in (self.scenario.patch, self.scenario.next_patch) if what]
         if not wanted:
             return
@@ -245,7 +247,7 @@ class Run:
         self._start_kexec()
 
     def _jump(self):
-        """Start the jump; returns when the old kernel has let go of the device."""
+        """Start the jump. Returns when the old kernel has let go of the device."""
         tail = qemulog.Tail(self.machine.log_path)
         release = qemulog.Release(used(self.scenario.device), self._msi_entry())
         self._start_jump()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A live update in a storm: rings at any time, at any pace, from before the device is
-preserved until after FINISH, with the machine held up at every step.
+preserved until after FINISH, while the machine is held up at every step.
 
-The seed decides about the machine, when which vector is rung, and how long each
+The seed determines the machine, when each vector is rung, and how long each
 step takes.
 """
 
@@ -25,14 +25,14 @@ VECTORS = (4, 16)
 ARMED, PRESERVED, JUMPING, DOWN, ADOPTING, ADOPTED, FINISHED = range(7)
 SILENT = ARMED - 1
 
-# What one thing a storm does next is, and how likely
+# What a storm may do next, and how likely that is
 PACED, BURST, ALL, LULL = range(4)
 WEIGHTS = (80, 4, 8, 8)
 PACE = 0.004
 BURST_RINGS = 60
 LULL_MAX = 0.03
 
-# Where the machine is held up, functions of the kernels in the order in which they run
+# Where the machine is held up: functions of the kernels, in the order in which they run
 STEPS = ("irq_liveupdate_freeze", "irq_lu_shutdown", "irq_lu_ser_seal_root", "machine_kexec",
          "irq_liveupdate_take_over", "irq_liveupdate_match", "__irq_liveupdate_irq",
          "irq_liveupdate_finish")
@@ -54,8 +54,8 @@ def vary(scenario):
 
 
 class Ringer(threading.Thread):
-    """Rings until it is told to stop. Once a phase was entered, there is no ring of those vectors
-    any more whose last phase was before it."""
+    """Rings until it is told to stop. Once a phase has begun, vectors whose last phase was before
+    it are no longer rung."""
 
     def __init__(self, doorbell, seed, vectors):
         super().__init__(daemon=True)
@@ -67,8 +67,8 @@ class Ringer(threading.Thread):
         self._phase = ARMED
 
     def _last_phases(self, vectors):
-        """By vector the last phase in which it is rung: one never is, one always, and of
-        one the last ring is in the blackout."""
+        """For each vector the last phase in which it is rung: one never is, one always, and the
+        last ring of another one is in the blackout."""
         order = self._random.sample(vectors, len(vectors))
         last = {vector: self._random.randint(SILENT, FINISHED) for vector in order}
         return last | {order[0]: SILENT, order[1]: FINISHED, order[2]: DOWN}
@@ -81,7 +81,7 @@ class Ringer(threading.Thread):
             self._phase = phase
 
     def _act(self, vectors):
-        """How long to pause then."""
+        """Do one thing. Returns how long to pause after it."""
         what = self._random.choices((PACED, BURST, ALL, LULL), WEIGHTS)[0]
         if what == LULL:
             return self._random.uniform(0, LULL_MAX)
@@ -103,7 +103,7 @@ class Ringer(threading.Thread):
 
 
 class HoldUps(threading.Thread):
-    """Lets the machine stand still for a while at every step; the rings go on.
+    """Stops the machine for a while at every step, while the rings continue.
 
     At the last one the scenario's patch of the next kernel is applied.
     """
@@ -136,7 +136,7 @@ class HoldUps(threading.Thread):
         patching.apply_all(stub, self._symbols, self._patch)
 
     def end(self):
-        """After the last step."""
+        """Wait until the last step is over."""
         self.join(self._timeout)
         if self._error or self.is_alive():
             raise run.RunFailed(f"a step was not reached: {self._error}")
@@ -161,7 +161,7 @@ class Storm(update.Update):
         self._pause()
 
     def _arm_at_random(self):
-        """In any order, one or some at a time."""
+        """Arm the vectors in any order, one or some at a time."""
         start, ranges = 0, []
         while start < len(self.numbers):
             count = self._random.randint(1, len(self.numbers) - start)
@@ -218,7 +218,7 @@ class Storm(update.Update):
         return {vector: counts[vector] for vector in vectors}
 
     def _wait_for_rings(self, vectors):
-        """Until the owner was signalled after the last ring of each, or never will be."""
+        """Wait until the owner was signalled after the last ring of each, or never will be."""
         deadline = time.monotonic() + update.ROUND_TIMEOUT * self.slowness
         rings = self.machine.doorbell.rings
         while time.monotonic() < deadline:
@@ -227,12 +227,12 @@ class Storm(update.Update):
                 return
 
     def _wait_for_quiet(self, vectors):
-        """The counts of vectors which are not rung any more."""
+        """The counts of the vectors that are no longer rung, once they have stopped rising."""
         self._wait_for_rings(vectors)
         return self._until_settled(lambda: self._counts_of(vectors), QUIET)
 
     def _finish_in_storm(self):
-        """Those which are quiet by now get the synthetic interrupt and nothing else."""
+        """Vectors that are quiet by now get the synthetic interrupt and nothing else."""
         self._ringer.enter(FINISHED)
         quiet = self._ringer.last_rung_in(*range(FINISHED))
         self._before_finish = self._wait_for_quiet(quiet)

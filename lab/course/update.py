@@ -16,9 +16,9 @@ from machine import gdbstub
 from machine import qemulog
 from machine.iommu import IOMMUS
 
-RING_GAP = 0.002           # between rings of different vectors
-ROUND_TIMEOUT = 2          # for the guest to see one ring of each vector
-BLACKOUT_SPREAD = 1.0      # rings of the blackout lie between the block and this
+RING_GAP = 0.002           # pause between rings of different vectors
+ROUND_TIMEOUT = 2          # time for the guest to see one ring of each vector
+BLACKOUT_SPREAD = 1.0      # rings of the blackout are spread over this time
 NO_SESSION = (errno.ENOENT, errno.EIO)    # none was handed over; none can be read
 
 
@@ -36,7 +36,7 @@ class Update(run.Run):
     # The doorbell
 
     def _add_counts(self, phase, since):
-        """Credit what was counted since to a phase; the new counts."""
+        """Credit what was counted since then to a phase. Returns the new counts."""
         counts = self._settled_counts()
         for vector, old, new in zip(self.result.vectors, since, counts):
             setattr(vector, phase, new - old)
@@ -44,7 +44,7 @@ class Update(run.Run):
 
     def _ring_each(self):
         """Ring in rounds. Two rings of a vector make one interrupt when the guest is
-        busy, so a round begins when the guest has seen the one before, or never will."""
+        busy, so a round begins only when the guest has seen the one before, or never will."""
         expected = self._counts()
         for _ in range(self.scenario.rings):
             for number in self.numbers:
@@ -83,7 +83,7 @@ class Update(run.Run):
             self._command(f"arm {first} {count}")
 
     def _take_entries(self):
-        """See to it that the next kernel has not the same table entries by accident."""
+        """Make sure that the next kernel does not get the same table entries by accident."""
         iommu = IOMMUS[self.scenario.iommu]
         if not iommu.table_per_device:
             return
@@ -94,7 +94,7 @@ class Update(run.Run):
             stub.write(gdbstub.DIRECT_MAP + address, entries)
 
     def _look(self, when):
-        """Take down the identity of the vectors."""
+        """Note the identity of the vectors."""
         seen = self._command("snapshot")["vectors"]
         for vector in self.result.vectors:
             setattr(vector, when, seen[vector.number])
@@ -118,7 +118,7 @@ class Update(run.Run):
     # The next kernel
 
     def _retrieve(self):
-        """The session and what is in it; a kernel that cannot give it back starts cold."""
+        """Retrieve the session and its contents. A kernel that cannot give it back starts cold."""
         self._session = self._allowed("session", *NO_SESSION)
         if not self._session:
             self._command("counters")
@@ -129,7 +129,7 @@ class Update(run.Run):
             self._command("open")
 
     def _give_up(self):
-        """The session is finished, if there is one, and the device is opened as any other."""
+        """Finish the session, if there is one, and open the device like any other."""
         if self._allowed("session", *NO_SESSION):
             self._hook("next_session")
             self._finish()
@@ -139,7 +139,8 @@ class Update(run.Run):
         self._command("open")
 
     def _retrieve_device(self):
-        """A device which is not given back can be opened when the session is finished."""
+        """Retrieve the device. If it is not given back, it can be opened when the session is
+        finished."""
         self.result.retrieved = self._allowed("retrieve", errno.ENODEV)
         if not self.result.retrieved:
             self._finish()

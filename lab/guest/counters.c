@@ -12,7 +12,7 @@
 
 #define EVENTS_AT_ONCE	16
 
-/* Of counters, and of whatever else the program has open */
+/* File descriptors of the counters, and of everything else that the program has open */
 #define MAX_FILES	(MAX_VECTORS + 256)
 
 static void count_event(struct counters *c, unsigned int vector)
@@ -82,11 +82,12 @@ static int counters_start(struct counters *c)
 }
 
 /*
- * Everything is mapped from the beginning. To be preserved, a page which lies in
- * KHO's scratch memory is migrated; a thread that touches it for the first time just
- * then waits for the lock of the folio with a reference on it, which no migration
- * survives: memfd_pin_folios() fails with -ENOMEM after ten tries. A page which is
- * mapped already leaves a migration entry behind, on which one waits without.
+ * Everything is mapped from the beginning. To be preserved, a page that lies in
+ * KHO's scratch memory is migrated. A thread that touches it for the first time just
+ * then holds a reference on the folio while it waits for its lock, which makes the
+ * migration fail: memfd_pin_folios() gives up with -ENOMEM after ten tries. A page
+ * that is mapped already leaves a migration entry behind, and a thread waits on that
+ * without a reference.
  */
 int counters_from_memfd(struct counters *c, int memfd)
 {

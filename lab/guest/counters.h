@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One counter per vector, fed from its eventfd by a thread. The counters live
- * in a memfd, so that they survive a kexec when the memfd is preserved; and so
- * does what the hammer did until the old kernel was gone.
+ * in a memfd, so that they survive a kexec if the memfd is preserved, and so
+ * does the record of what the hammer did until the old kernel was gone.
  */
 #ifndef _IRQ_LIVEUPDATE_COUNTERS_H
 #define _IRQ_LIVEUPDATE_COUNTERS_H
@@ -21,8 +21,8 @@ struct hammer_stats {
 
 /*
  * count: signals of each vector's eventfd
- * seen: of a device which numbers its rings, the last one that was there when the
- *	owner looked, which it does after a signal and at no other time
+ * seen: if the rings of the device are numbered, the last one that the owner has
+ *	found; it looks after a signal and at no other time
  */
 struct counter_page {
 	__u64 count[MAX_VECTORS];

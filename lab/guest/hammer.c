@@ -38,9 +38,9 @@ static void move(struct hammer *h, int irq, unsigned int cpu)
 }
 
 /*
- * A move that comes before the last one's old vector is cleaned up stays
- * pending, as does every later one, until the next interrupt carries it out.
- * Hence the pace; it helps when interrupts arrive as well.
+ * A move that comes before the old vector of the last one is cleaned up stays
+ * pending, as does every later one, until the next interrupt completes it.
+ * Hence the pace. It also helps that interrupts arrive.
  */
 static void *hammer_move(void *arg)
 {
@@ -59,8 +59,8 @@ static void *hammer_move(void *arg)
 }
 
 /*
- * At the gate it moves vectors, too: the time from the block to the end of the
- * other CPUs is short, and a debug kernel takes long for each move.
+ * It moves vectors at the gate as well: the time from the block until the other
+ * CPUs are stopped is short, and a debug kernel takes long for each move.
  */
 static void *hammer_arm(void *arg)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The owner of the physical function of an igb, whose first virtual function somebody else
- * uses.
+ * The owner of the physical function of an igb, whose first virtual function is used by
+ * another program.
  *
  *	igb_owner old BDF	enables the virtual function, and preserves the physical one
- *	igb_owner next BDF	has it again; it is never finished
+ *	igb_owner next BDF	retrieves it; it is never finished
  */
 #include <string.h>
 #include <unistd.h>

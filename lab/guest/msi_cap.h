@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The MSI capability of a device as the device itself has it: vfio-pci shows its
- * user another one.
+ * user a different one.
  */
 #ifndef _IRQ_LIVEUPDATE_MSI_CAP_H
 #define _IRQ_LIVEUPDATE_MSI_CAP_H

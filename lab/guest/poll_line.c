@@ -3,8 +3,8 @@
 /*
  *	poll_line TTY
  *
- * Has the kernel poll a serial line, which then works without its interrupt. Nobody may
- * have opened it yet.
+ * Has the kernel poll a serial line, which then works without its interrupt. The line
+ * must not be open yet.
  */
 
 #include <err.h>

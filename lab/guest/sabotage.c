@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Breaks one rule of interrupt live update on purpose, from user space, so
- * that whoever watches that rule can be shown to notice. What can be put back
- * is put back at once.
+ * Breaks one rule of interrupt live update on purpose, from user space, to show
+ * that the judge of that rule notices. What can be restored is restored at
+ * once.
  *
  *	sabotage enable BDF		clear MSI-X Enable
  *	sabotage msi-enable BDF		clear MSI Enable
@@ -11,7 +11,7 @@
  *					change a message's data word, while a command runs
  *	sabotage remapping		switch interrupt remapping off
  *	sabotage translation		switch DMA translation off
- *	sabotage dma BDF		let a device do DMA which may not
+ *	sabotage dma BDF		let a device do DMA that must not
  *	sabotage base			double the device table of AMD-Vi
  *	sabotage open BDF INDEX		make a remapping entry present
  *	sabotage source BDF INDEX	make it present for another requester
@@ -59,7 +59,7 @@
 
 #define DTE_VALID		_BITULL(0)
 
-/* Of a message: VT-d specification 5.1.5.2. With AMD-Vi it is in the data. */
+/* The handle in a message: VT-d specification 5.1.5.2. With AMD-Vi it is in the data. */
 #define VTD_INDEX_SHIFT		5
 #define VTD_INDEX_LOW		0x7fffU
 #define VTD_INDEX_HIGH_SHIFT	2
@@ -204,7 +204,7 @@ static void write_message(void *entry, __u32 address, __u32 data)
 	mmio_write32(entry + PCI_MSIX_ENTRY_DATA, data);
 }
 
-/* Without sub-handle, so that the index alone counts */
+/* Without a sub-handle, so that only the index counts */
 static void name_irte(void *entry, unsigned int index)
 {
 	if (irte_is_amdvi())
@@ -214,7 +214,7 @@ static void name_irte(void *entry, unsigned int index)
 			      (index > VTD_INDEX_LOW) << VTD_INDEX_HIGH_SHIFT, 0);
 }
 
-/* In a table of the device which has one entry of @size bytes for each vector */
+/* The entry of a vector in a table of the device, with entries of @size bytes */
 static void *map_of_vector(const char *bdf, int fd, unsigned int pos, unsigned int vector,
 			   unsigned int size)
 {
@@ -224,7 +224,7 @@ static void *map_of_vector(const char *bdf, int fd, unsigned int pos, unsigned i
 		       (table & PCI_MSIX_TABLE_OFFSET) + vector * size);
 }
 
-/* The ring takes its time. The entry is masked until it is pending, and sends at once then. */
+/* The ring takes time. The entry is masked until it is pending, and sends at once then. */
 static void send_message(const char *bdf, unsigned int vector, unsigned int index)
 {
 	int fd = open_config(bdf);
@@ -284,7 +284,10 @@ static void flicker_unit(__u32 vtd_command)
 		flicker_vtd(vtd_command);
 }
 
-/* By write(), not by a mapping: the store is then the kernel's, as any other. */
+/*
+ * By write(), not through a mapping, so that the store is made by the kernel
+ * like any other.
+ */
 static void store(int mem, off_t position, __u64 value)
 {
 	if (pwrite(mem, &value, sizeof(value), position) != sizeof(value))
@@ -320,8 +323,8 @@ static void change_irte(const char *bdf, unsigned int index, __u64 set, __u64 cl
 }
 
 /*
- * No CPU takes vector 0, which a closed entry of VT-d has. AMD-Vi's has 0xff: nobody
- * acknowledges it, and the CPU which gets it would be deaf to everything else.
+ * A closed entry of VT-d has vector 0, which no CPU accepts. One of AMD-Vi has 0xff:
+ * nobody acknowledges it, and the CPU that gets it would receive nothing else.
  */
 static void open_entry(const char *bdf, unsigned int index)
 {
@@ -333,7 +336,10 @@ static void open_entry(const char *bdf, unsigned int index)
 	change_irte(bdf, index, IRTE_PRESENT, 0);
 }
 
-/* VT-d has the requester in the entry. With AMD-Vi whoever's DTE names the table is one. */
+/*
+ * VT-d has the requester in the entry. With AMD-Vi it is any device whose DTE names the
+ * table.
+ */
 static void open_for_another(const char *bdf, unsigned int index)
 {
 	unsigned int devid = irte_requester_id(bdf);
@@ -360,7 +366,7 @@ static off_t context_position(int mem, unsigned int devid)
 	return contexts + (devid & 0xff) * CONTEXT_ENTRY_BYTES;
 }
 
-/* A DTE which is not valid lets all DMA pass. */
+/* A DTE that is not valid lets all DMA pass. */
 static void let_out(const char *bdf)
 {
 	unsigned int devid = irte_requester_id(bdf);
@@ -375,7 +381,7 @@ static void let_out(const char *bdf)
 
 static int refuse(void)
 {
-	fputs("sabotage: a rule to break, and on what\n", stderr);
+	fputs("usage: sabotage RULE [BDF ...], see sabotage.c\n", stderr);
 	return 2;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Preserves a file of so many pages which lie apart from each other: those of a
+ * Preserves a file of a number of pages that are not adjacent: those of a
  * second file, which is not preserved, lie in between. So the next kernel has as
  * many regions of reserved memory. Stays in the background, with its session.
  */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints the index of the first entry in the remapping table of a device which lets
- * no message through, is nobody's, and reports no fault; fails if there is none.
+ * Prints the index of the first entry in the remapping table of a device that lets
+ * no message through, belongs to nobody, and reports no fault. Fails if there is
+ * none.
  *
  *	silent_irte BDF
  */
@@ -17,7 +18,7 @@
 #define VTD_ENTRIES	65536
 #define AMDVI_ENTRIES	512
 
-/* VT-d: vectors which are reserved have their requester in a closed entry. */
+/* VT-d: the closed entry of a reserved vector contains its requester. */
 static bool is_silent(const struct irte *irte)
 {
 	return !(irte->low & IRTE_PRESENT) && irte->low & IRTE_NO_FAULT && !irte->high;

@@ -6,8 +6,8 @@
  *
  *	vmm ROLE TTY BDF...
  *
- * ROLE is only reported back, so that the driver knows which kernel answers.
- * Commands are about the first device, or the one which was selected last.
+ * ROLE is only reported back, so that the lab knows which kernel answers.
+ * Commands act on the first device, or on the one that was selected last.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ struct device {
 	unsigned int counter;
 };
 
-/* max_vectors: what each of the devices can have of the counters */
+/* max_vectors: how many of the counters each device can have */
 struct vmm {
 	const char *role;
 	struct device devices[MAX_DEVICES];
@@ -269,7 +269,7 @@ static int cmd_pending(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
-/* What the device sends for a vector, and whether it is masked */
+/* The message that the device sends for a vector, and whether it is masked */
 static struct msix_entry message_of(struct device *device, unsigned int index)
 {
 	struct msi_cap cap;
@@ -313,7 +313,7 @@ static int cmd_snapshot(struct vmm *vmm, const char *arg, FILE *reply)
 	return 0;
 }
 
-/* "preserve": the counters; "preserve device": all devices which are open, too */
+/* "preserve": the counters; "preserve device": also all devices that are open */
 static int cmd_preserve(struct vmm *vmm, const char *arg, FILE *reply)
 {
 	unsigned int i;
@@ -416,7 +416,7 @@ static int cmd_shell(struct vmm *vmm, const char *arg, FILE *reply)
 
 static int run_command(struct vmm *vmm, const char *name, const char *arg, FILE *reply);
 
-/* "refused ENODEV retrieve": succeeds if the command fails with this very error */
+/* "refused ENODEV retrieve": succeeds if the command fails with exactly this error */
 static int cmd_refused(struct vmm *vmm, const char *arg, FILE *reply)
 {
 	char expected[32], name[32];

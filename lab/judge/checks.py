@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a result can be held against, one thing at a time."""
+"""Checks of a result, each of one thing."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from machine.devices import DEVICES
 
 @dataclass(frozen=True)
 class Check:
-    """race: whether it fails when a race was not hit, and nothing else is wrong."""
+    """race: whether it fails if a race was missed although nothing else is wrong."""
 
     name: str
     ok: bool
@@ -20,7 +20,7 @@ class Check:
 
 
 def all_of(name, wrong, race=False):
-    """A check that lists what is wrong, in short."""
+    """A check that lists what is wrong, abbreviated."""
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     return Check(name, not wrong, "; ".join(map(str, wrong[:3])) + more, race)
 
@@ -42,7 +42,7 @@ def synthetic(result, expected):
 
 
 def rule_held(result, name):
-    """Whether a rule which applies has held."""
+    """Whether a rule that applies has held."""
     verdict = result.judged.get(name, Verdict())
     return all_of(f"seen from outside: {name}",
                 verdict.failure() or [verdict.not_judged] * bool(verdict.not_judged))
@@ -53,7 +53,7 @@ def rules_held(result, names):
 
 
 def all_rules_held(result):
-    """All that apply, of which there are some."""
+    """Whether all rules that apply have held, and at least one applies."""
     names = [name for name, verdict in result.judged.items() if not verdict.not_judged]
     return rules_held(result, names) or [Check("seen from outside", False, "nothing was judged")]
 
@@ -64,7 +64,8 @@ def same_identity(result):
 
 
 def cpu_is_right(vector, online):
-    """The recorded CPU if it is online in the next kernel, else any that is."""
+    """Whether the CPU is the recorded one, or any online one if that is not online in the next
+    kernel."""
     old, new = vector.old["cpu"], vector.new["cpu"]
     return new == old if old < online else 0 <= new < online
 
@@ -92,7 +93,8 @@ def account_taken(result):
 
 
 def accounts_fit(result):
-    """Of a device that numbers its rings, that is not registers which are written."""
+    """Check the accounts of a device whose rings are numbered. Rings that are mere register writes
+    have no accounts."""
     device = DEVICES[result.scenario.device]
     if device.ring and not device.numbers:
         return []

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the next kernel may write to the configuration space of a device that is running.
 
-From the freeze until its owner arms its vectors again, the device may have requests on their way.
-Every register of it and of the bridges above it that is written meanwhile has a check here, which
-says what may change; a register without a check must not be written. The reasons are in the
+From the freeze until its owner arms its vectors again, the device may have requests under way.
+Every register of the device and of the bridges above it that is written meanwhile has a check here,
+which says what may change. A register without a check must not be written. The reasons are in the
 documentation, "What does the next kernel write to a device that is running?". Bus mastering, MSI
 and MSI-X have judges of their own.
 """
@@ -12,12 +12,13 @@ from judge.verdict import Verdict
 
 
 def _anything(_value, _before):
-    """Status bits that are cleared by writing ones, and what is only about the port itself."""
+    """For status bits that are cleared by writing ones, and for what concerns only the port
+    itself."""
     return True
 
 
 def _same_but(mask):
-    """Only these bits may change. What was never written before is not known."""
+    """Only these bits may change. A value that was never written before is not known."""
     return lambda value, before: before is None or not (value ^ before) & ~mask
 
 
@@ -32,7 +33,7 @@ HEADER = {0x04: _same_but(0x407), 0x06: _anything, 0x3c: _anything}
 BRIDGE = HEADER | {0x18: _same_but(0), 0x19: _same_but(0), 0x1a: _same_but(0), 0x1e: _anything,
                    0x3e: _without(0x40)}
 
-# These are sized, or disabled, and written again. What counts is the end.
+# These are sized, or disabled, and written again. Only the final value counts.
 DEVICE_ADDRESSES = (0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x30)
 BRIDGE_ADDRESSES = (0x10, 0x14, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x38)
 
@@ -70,8 +71,8 @@ def _access_control(pos):
 
 
 def _virtual_functions(pos):
-    """A function that has some is not handed over: VF Enable stays clear, and without it the
-    number of functions, their page size and their addresses mean nothing."""
+    """The functions that this rule judges have no virtual functions enabled: VF Enable stays clear,
+    and without it their number, their page size and their addresses mean nothing."""
     return {pos + 0x08: _without(0x1),
             pos + 0x10: _anything,
             pos + 0x20: _anything} | {pos + address: _anything for address in range(0x24, 0x3c, 4)}
@@ -122,8 +123,8 @@ def _judge_device(seen, address, header, addresses):
 
 
 def only_known_writes(seen):
-    """Nothing is written to the running device, or on its path, that its requests depend on.
-    Evidence are the writes that enumeration cannot do without."""
+    """Nothing that the requests of the running device depend on is written, in the device or on its
+    path. The evidence is the writes that enumeration cannot do without."""
     device = HEADER | (_msi(seen.msi["pos"]) if seen.msi else {})
     wrong = _judge_device(seen, seen.device, device, DEVICE_ADDRESSES)
     for bridge in seen.bridges:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What must not be on any console, of scenarios and of KUnit alike."""
+"""What must not appear on any console, of scenarios and KUnit alike."""
 
 import re
 
@@ -30,7 +30,7 @@ COMPLAINTS = re.compile("|".join((
     r"kmemleak: \d+ new",
 )))
 
-# What comes with a warning, and is no complaint of its own
+# Lines that come with a warning, and are not complaints of their own
 PART_OF_A_WARNING = r"Tainted: .*=WARN|Call Trace"
 
 
@@ -41,7 +41,7 @@ def _expected(line, warns, tolerates):
 
 
 def complaints(text, warns=(), tolerates=()):
-    """Lines of a console that fail a run. The functions in warns may have a WARNING, lines
-    with one of the texts in tolerates are right."""
+    """Lines of a console that fail a run. The functions in warns may cause a WARNING; lines with
+    one of the texts in tolerates are accepted."""
     return [line.strip() for line in text.splitlines()
             if COMPLAINTS.search(line) and not _expected(line, warns, tolerates)]

@@ -3,12 +3,12 @@
 
 from judge.verdict import Verdict
 
-# Memory in use is not the same twice: page cache, per-CPU lists. In KiB.
+# Memory in use is never the same twice: page cache, per-CPU lists. In KiB.
 MEMORY_DRIFT = 512
 
 
 def judge(rows):
-    """What is not the same at every kernel, but for memory in use within limits."""
+    """What is not the same in every kernel. Memory in use may vary within a limit."""
     wrong = []
     for name in rows[0] if rows else ():
         values = [row[name] for row in rows]

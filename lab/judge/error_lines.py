@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Lines of a console which our own code prints at level err, or worse.
+"""Lines of a console that our own code prints at level err, or worse.
 
 A serial console does not show the level of a line. The sources do: a line is an error if it
 fits the format of one of our error messages better than any other message of ours.
@@ -20,7 +20,7 @@ CALL = re.compile(r"\b(pr|dev|pci)_(emerg|alert|crit|err|warn|notice|info)(?:_\w
 STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"")
 CONVERSION = re.compile(r"%p[a-zA-Z]*|%[-#0 ]*[\d.*]*(?:hh|h|ll|l|z)?[a-zA-Z]")
 ERRORS = ("emerg", "alert", "crit", "err")
-LITERAL = 8    # characters of a format, at least; one with fewer would fit anything
+LITERAL = 8    # minimum of characters of a format; one with fewer would fit anything
 
 PRINTK = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 
@@ -63,13 +63,13 @@ def our_formats():
 
 
 def is_error(line, known):
-    """Whether the message which it fits best is an error."""
+    """Whether the message that the line fits best is an error."""
     best = max(((literal, error) for pattern, literal, error in known if pattern.search(line)),
                default=(0, False))
     return best[1]
 
 
 def error_lines(console, known=None):
-    """Without their time."""
+    """The error lines of a console, without their time stamps."""
     lines = [PRINTK.sub("", line) for line in console.splitlines() if PRINTK.match(line)]
     return [line for line in lines if is_error(line, known or our_formats())]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Holds a run's result against what its scenario expects: an outcome, or that judges notice what
-it breaks, and what goes for every run."""
+"""Compares a run's result with what its scenario expects, which is an outcome, or that judges
+notice what it breaks, and with what holds for every run."""
 
 import re
 
@@ -11,7 +11,7 @@ from judge.outcomes import EXPECTED
 
 
 def _sabotaged(result):
-    """The judges of the broken rules noticed, and they alone; all others have seen something."""
+    """The judges of the broken rules noticed, and no others; all others had evidence."""
     noticed = {name for name, verdict in result.judged.items() if verdict.broken()}
     blind = {name for name, verdict in result.judged.items() if verdict.blind()}
     broken = set(result.scenario.breaks)
@@ -21,7 +21,7 @@ def _sabotaged(result):
             all_of("sabotage: no other judge is blind", sorted(blind - broken))]
 
 
-# Of whatever outcome
+# For any outcome
 
 def _log(result):
     return all_of("the log is whole, and QEMU knows all events", result.blind)
@@ -32,8 +32,8 @@ def _console(result):
 
 
 def _said(result):
-    """Errors of ours, which are what is refused and why: those of the scenario and no other. What
-    a race leads to is not said when it was missed."""
+    """Our error lines, which say what is refused and why: those of the scenario and no others. If a
+    race was missed, its consequences are not logged."""
     patterns = [re.compile(pattern) for pattern in result.scenario.errors]
     wanted = list(result.scenario.says)
     said = [line for line in result.said if not any(p.search(line) for p in patterns)]
@@ -47,8 +47,8 @@ def _said(result):
 
 
 def _selftests(result):
-    """Skipped is what the scenario says, all of it and nothing else. Sabotage ends a run before
-    the stage which has results."""
+    """The programs skip what the scenario says, all of it and nothing else. Sabotage ends a run
+    before the stage that has results."""
     found = selftests.of(result.extras)
     if not found:
         return []
@@ -65,13 +65,13 @@ def _selftests(result):
 
 def check(result):
     if result.error:
-        return [Check("run came to its end", False, result.error.splitlines()[0])]
+        return [Check("the run finished", False, result.error.splitlines()[0])]
     outcome = _sabotaged if result.scenario.breaks else EXPECTED[result.scenario.expect]
     return [*outcome(result), _log(result), _console(result), _said(result), *_selftests(result),
             *irqlu.check(result.extras)]
 
 
 def race_was_missed(checks):
-    """Whether that is all that is wrong."""
+    """Whether a missed race is all that is wrong."""
     failed = [one for one in checks if not one.ok]
     return bool(failed) and all(one.race for one in failed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether the JSON that irqlu has printed in the guest is what its schema says."""
+"""Checks the JSON that irqlu has printed in the guest against its schema."""
 
 import functools
 import json
@@ -21,7 +21,7 @@ def _validator():
 
 
 def _json_of(output):
-    """What is between the first brace and the last: messages may come before and after."""
+    """The text from the first brace to the last: messages may come before and after."""
     return json.loads(output[output.index("{"):output.rindex("}") + 1])
 
 
@@ -35,9 +35,9 @@ def _faults(extra):
 
 
 def check(extras):
-    """A Check if any command was one of irqlu that prints JSON."""
+    """A Check, if any command was one of irqlu that prints JSON."""
     printed = [extra for extra in extras if COMMAND in extra["command"]]
     if not printed:
         return []
-    return [all_of("irqlu: JSON is what its schema says",
+    return [all_of("irqlu: JSON matches its schema",
                    [fault for extra in printed for fault in _faults(extra)])]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Completes a Result: what the logs of the run say of the rules."""
+"""Completes a Result with what the logs of the run say about the rules."""
 
 from bisect import bisect
 
@@ -40,7 +40,7 @@ def _observe(result, window, events):
 
 
 def _can_account(result):
-    """By the messages, if they are the same in both kernels."""
+    """Accounts go by the messages, so these have to be the same in both kernels."""
     device = DEVICES[result.scenario.device]
     return (result.trace and (device.numbers or not device.ring)
             and not any(ring_accounts.changed(v) for v in result.vectors))
@@ -48,7 +48,7 @@ def _can_account(result):
 
 def _judge_update(result, log):
     window = result.windows[0]
-    # Up to FREEZE the owner of the device may do with its vectors what it likes.
+    # Up to FREEZE the owner of the device may do what it likes with its vectors.
     start = qemulog.console_time(result.log, FROZEN, window.start) or window.start
     seen = _observe(result, Window(start, window.rearm, window.end), log.events)
     result.judged = rules.judge(seen)
@@ -66,8 +66,8 @@ def _judge_storm(result, log):
 
 
 def _judge_chain(result, log, judge_one=rules.judge):
-    """Of the first device each update by itself, with what was before it since the last one, and
-    with the table which it has from then."""
+    """Judge each update of the first device by itself, with the events since the one before, and
+    with the table that the device has had since then."""
     times = [event.time for event in log.events]
     found, since, table = {}, 0, []
     for window in result.windows:
@@ -81,7 +81,7 @@ def _judge_chain(result, log, judge_one=rules.judge):
 
 
 def _judge_programs(result, log):
-    """Little is known of the vectors of a device which a program of the guest drives."""
+    """Little is known of the vectors of a device that a program of the guest drives."""
     if not result.scenario.watch_device:
         return
     seen = _observe(result, result.windows[0], log.events)
@@ -94,7 +94,8 @@ def _judge_programs(result, log):
 
 
 def _judge_guest_chain(result, log):
-    """What is done to the device in any update; the programs tell what the guest has seen."""
+    """Judge what is done to the device in all updates; the programs report what the guest has
+    seen."""
     result.judged["drift"] = drift.judge(result.chain)
     if not result.scenario.watch_device:
         return
@@ -103,7 +104,7 @@ def _judge_guest_chain(result, log):
 
 
 def _judge_program_chain(result, log):
-    """The device was reset when it was set up, and not once in all updates."""
+    """The device was reset when it was set up, and never during the updates."""
     _judge_chain(result, log, live_device.judge_rules)
     whole = Window(result.windows[0].start, None, result.windows[-1].end)
     seen = _observe(result, whole, log.events)
@@ -117,8 +118,8 @@ JUDGES = {"update": _judge_update, "crash": _judge_update, "storm": _judge_storm
 
 
 def blind(log, stderr, answered):
-    """Why a log is no evidence: QEMU does not know an event and has only warned, lines are
-    damaged, or they end before the guest's last answer, the writing of which is in the log."""
+    """Why a log cannot serve as evidence: QEMU does not know an event and has only warned, lines
+    are damaged, or the log ends before the guest's last answer, which it should contain."""
     found = [line for line in stderr.splitlines() if not qemu.HARMLESS.search(line)]
     found += [f"not a line of the log: {line}" for line in log.broken]
     if not log.until:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is on the console of a guest with Linux, which the VMM prints in the end: see
+"""Judges the console of a guest with Linux, which the VMM prints at the end: see
 lab/guest/vm/linux_guest.c and lab/guest/guest_init.
 
-Its kernel must not have noticed that an update was there. Its NVMe driver would complain of an
-interrupt that was lost after half a minute, for which nobody waits: the loop of that CPU has no
-further round then.
+Its kernel must not have noticed the update. Half a minute after an interrupt was lost, its NVMe
+driver would complain. Nobody waits that long: the loop of that CPU completes no further round.
 """
 
 import json
@@ -20,7 +19,7 @@ CPUS = 2
 ROUND = re.compile(r"guest: CPU (\d+) verified round")
 WRONG = re.compile(r"guest: (CPU \d+ read something else|no file system)")
 
-# What the drivers of disk, file system and clocks say of what has gone wrong
+# How the drivers of disk, file system and clocks report what has gone wrong
 COMPLAINTS = re.compile(r"time[d-]?\s?out|\breset\b|\bpolled\b|\babort|I/O error|EXT2-fs.*error|"
                         r"\bunstable\b|\blockup\b|\bstall", re.IGNORECASE)
 
@@ -37,14 +36,14 @@ def of(extras):
 
 
 def rounds(report):
-    """By CPU: how often it has verified a file after the pause, or at all if there was none."""
+    """For each CPU, how often it has verified a file since the pause, or ever if there was none."""
     found = [ROUND.search(line) for line in report["console"][report.get("paused", 0):]]
     cpus = [int(match[1]) for match in found if match]
     return {cpu: cpus.count(cpu) for cpu in range(CPUS)}
 
 
 def io(report):
-    """All files have what was written there, and each CPU goes on."""
+    """All files contain what was written to them, and each CPU continues."""
     wrong = [line for line in report["console"] if WRONG.search(line)]
     wrong += [f"CPU {cpu} has verified nothing more" for cpu, n in rounds(report).items() if not n]
     return Verdict(wrong, len(report["console"]))

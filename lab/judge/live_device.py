@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What becomes of a device which works through a live update, by QEMU's trace.
+"""Judges what becomes of a device that keeps working through a live update, by QEMU's trace.
 
-There are no decoys in the machine, because the events do not say whose they are.
+There are no decoys in the machine, because the events do not name their device.
 """
 
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from judge import rules
 from judge.verdict import Verdict
 from machine import qemulog
 
-# Those of judge/rules.py for which it is enough to know the device
+# Rules of judge/rules.py which need to know nothing but the device
 RULES = ("remapping", "enable", "bus-master", "faults", "translation", "dma-entry")
 
-# Those of which it does not matter how many updates there were
+# Rules for which the number of updates does not matter
 CHAIN_RULES = ("remapping", "enable", "bus-master", "faults", "translation")
 
 # PCIe r6.0 sec 9.3.3, from the control register on: VF Enable, NumVFs and System Page Size, the
@@ -29,7 +29,7 @@ RESETS = ("pci_nvme_mmio_cfg", "pci_nvme_mmio_start_success", "pci_nvme_mmio_sto
 
 @dataclass
 class Flight:
-    """The I/O which was in flight when the old kernel let go of an NVMe controller.
+    """The I/O that was in flight when the old kernel let go of an NVMe controller.
 
     queues: number of I/Os by queue
     landed: how many of them were completed, or aborted, before the vectors were armed again
@@ -64,8 +64,9 @@ def not_reset(seen):
 
 
 def virtual_functions_stay(seen):
-    """VF Enable is never cleared, and what it depends on is not written. Their addresses are sized
-    while their memory is off, and are the same again."""
+    """VF Enable is never cleared, and what it depends on is not written. The addresses of the
+    virtual functions are sized while their memory is disabled, and are the same again
+    afterwards."""
     if not seen.sriov:
         return Verdict(not_judged="the device has no virtual functions")
     control, addresses = seen.sriov, range(seen.sriov + SRIOV_ADDRESSES, seen.sriov + SRIOV_END, 4)

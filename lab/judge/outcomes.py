@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The outcomes which a scenario can expect, each a function from a result to checks."""
+"""The outcomes that a scenario can expect, each a function from a result to checks."""
 
 from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
     blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
@@ -15,22 +15,22 @@ from machine.iommu import IOMMUS
 RULES_OF_A_REFUSAL = ("remapping", "flush", "blocked", "stray", "faults")
 RULES_OF_A_LOSS = ("remapping", "flush", "faults")
 
-# And these too if it gives the device back: it is not reset either.
+# And these as well if it gives the device back, which is not reset either.
 RULES_OF_A_RETRIEVAL = ("enable", "bus-master")
 
 # I/O in flight at the jump
 MIN_IOS, MIN_QUEUES = 64, 4
 
-# That a guest moves between preserve() and freeze()
+# Vectors that a guest moves between preserve() and freeze(), at least
 MIN_MOVED = 2
 
-# Seen broken where nothing is handed over, or a handover would be no achievement
+# These must be broken where nothing is handed over, or a handover would prove nothing
 RULES_OF_A_COLD_START = ("remapping", "enable", "bus-master")
 
 
 def _held(result, names):
-    """Those of DMA as well, where it is translated, and the base of the tables, where the unit
-    wants that to stay."""
+    """Whether these rules have held, with those of DMA where it is translated, and that of the base
+    of the tables where the unit needs it to stay."""
     scenario = result.scenario
     names += tuple(translation.RULES) * translation.applies_to(scenario)
     names += ("base",) * IOMMUS[scenario.iommu].base_is_fixed
@@ -55,7 +55,7 @@ def _blackout_dropped(result):
 
 
 def _dropped(result):
-    """Without mask bits the synthetic interrupt is all there is, and it is there."""
+    """Without mask bits the synthetic interrupt is the only one, and it arrives."""
     return _handed_over(result, _blackout_dropped(result))
 
 
@@ -85,12 +85,12 @@ def _chain(result):
 
 
 def _moved(result):
-    """The owner's choice of CPUs goes before the recorded ones."""
+    """The owner's choice of CPUs takes precedence over the recorded ones."""
     return [c for c in _handover(result) if not c.name.startswith("CPU")]
 
 
 def _faults_again(result):
-    """After FINISH the device sends what names an entry that nobody owns."""
+    """After FINISH the device sends a message that names an entry which nobody owns."""
     faults = result.judged.get("faults", Verdict())
     return [Check("after FINISH: what names an entry which nobody owns is reported",
                   bool(faults.wrong), faults.not_judged or "no fault was reported"),
@@ -99,8 +99,8 @@ def _faults_again(result):
 
 
 def _requested_late(result):
-    """A vector which nobody has at FINISH gets its interrupt when it is requested. Its
-    message is cleared by its owner meanwhile."""
+    """A vector that nobody has requested at FINISH gets its interrupt when it is requested. Until
+    then its owner has cleared its message."""
     rings = result.scenario.rings
     wrong = [f"vector {n}: {v.synthetic} at FINISH, {v.after} of {rings} after it"
              for n, v in numbered(result) if v.synthetic + v.after != rings + 1]
@@ -130,11 +130,11 @@ def _blackout_lost(result):
 
 
 def _broken(result, names):
-    """What is known of a cold start, and has been seen."""
+    """These rules are known to break in a cold start, and must be seen broken."""
     names += ("translation",) * translation.applies_to(result.scenario)
     wrong = [f"{name} {result.judged.get(name, Verdict()).word()}" for name in names
              if not result.judged.get(name, Verdict()).broken()]
-    return all_of("negative control: what a handover keeps on went off", wrong)
+    return all_of("negative control: what a handover keeps enabled was switched off", wrong)
 
 
 def _cold(result):
@@ -148,7 +148,8 @@ def _cold_start_works(result, injected=0):
 
 
 def _refused_start_works(result):
-    """What the device raised since the block was dropped, so its new vectors get one each."""
+    """What the device has raised since the block was dropped, so each of its new vectors gets an
+    interrupt."""
     return _cold_start_works(result, injected=1)
 
 
@@ -163,17 +164,18 @@ def _refused(result):
 
 
 def _unremapped(result):
-    """A unit of AMD-Vi which does not remap is switched off."""
+    """A unit of AMD-Vi that does not remap is switched off."""
     return [c for c in _refused(result) if c.name != "seen from outside: remapping"]
 
 
 def _disabled(result):
-    """MSI which cannot be masked must not send what is no message without the unit."""
+    """MSI that cannot be masked must be disabled: without the unit, what it sends is not a valid
+    message."""
     return [c for c in _unremapped(result) if c.name != "seen from outside: enable"]
 
 
 def _rearmed(result):
-    """The owner itself disables MSI, and comes back with messages of its own."""
+    """The owner itself disables MSI, and enables it again with new messages."""
     return [_blackout_dropped(result),
             *(c for c in _refused(result) if c.name != "seen from outside: enable")]
 
@@ -190,16 +192,17 @@ def _not_retrieved(result):
 
 
 def _unread(result):
-    """Nobody knows its mappings. That it is stopped before translation goes off is what a scenario
-    with a canary shows."""
+    """Nobody knows the device's mappings. A scenario with a canary shows that it is stopped before
+    translation goes off."""
     return [_retrieved(result, False), *_cold_start_works(result),
             *rules_held(result, RULES_OF_A_REFUSAL)]
 
 
 def _given_up_early(result):
-    """What nobody can claim starts cold, its bus mastering went off, that of the path did not.
+    """A device that nobody can claim starts cold. Its bus mastering went off, that of the path did
+    not.
 
-    Others get its remapping entries before it is armed, so no rule about those can be judged.
+    Others get its remapping entries before it is armed, so no rule about them can be judged.
     """
     lines = result.judged["bus-master"].wrong
     off = [line for line in lines if qemu.DEVICE[5:] in line]
@@ -210,12 +213,12 @@ def _given_up_early(result):
 
 
 def _given_up(result):
-    """The same at FINISH, until which nobody else gets its entries."""
+    """The same at FINISH; nobody else gets the entries before that."""
     return _given_up_early(result) + rules_held(result, ("blocked", "stray"))
 
 
 def _crashed(result, role):
-    """Nothing of the live update is left, and what boots starts the device cold."""
+    """Nothing of the live update is left, and the kernel that boots starts the device cold."""
     return [Check(f"the {role} kernel has booted", result.role == role, result.role),
             counted(result, "before"), counted(result, "after")]
 
@@ -229,13 +232,13 @@ def _reset(result):
 
 
 def _programs(result):
-    """The run ends at the first that fails, so all have to be there."""
+    """A run ends at the first program that fails, so all of them must be there."""
     wanted = len(result.scenario.old_runs) + len(result.scenario.next_runs)
     return [Check("programs in the guest: all were run", len(result.extras) == wanted)]
 
 
 def _took_off(result):
-    """Of the I/O there is much in flight, over several queues."""
+    """Much I/O is in flight, over several queues."""
     flight = result.flight
     detail = f"{flight.total()} over {len(flight.queues)} queues"
     return Check(f"at least {MIN_IOS} I/Os over {MIN_QUEUES} queues in flight at the jump",
@@ -251,20 +254,20 @@ def _left_alone(result):
 
 
 def _kept(result):
-    """The trace does not tell a reset of the physical function from one of a virtual one: the
-    program does."""
+    """The trace cannot tell a reset of the physical function from one of a virtual function: the
+    program can."""
     names = [name for name in result.judged if name != "reset"]
     return [*_programs(result), *rules_held(result, names)]
 
 
 def _gap(result):
-    """Not judged: how long it is depends on the host."""
+    """The longest gap, which is not judged: it depends on the host."""
     gap = virtual_machine.longest_gap_ms(result.guest) if result.guest else 0
     return Check("guest: its longest gap is known", bool(gap), f"{gap:.0f} ms")
 
 
 def _guest_moves(result):
-    """The guest itself, and it is not told when it had better not."""
+    """The guest itself moves vectors, at any time: it does not know of the update."""
     moved = virtual_machine.moved_when_prepared(result.guest) if result.guest else {}
     detail = ", ".join(f"vector {n}: {times}" for n, times in moved.items())
     return Check(f"guest: at least {MIN_MOVED} vectors go to another CPU while preserved",
@@ -276,15 +279,16 @@ def _guest_handed_over(result):
 
 
 def _guest_restarted(result):
-    """Both guests have another clock, and the device, which has no virtual functions, is reset
-    when it starts cold."""
+    """The guest that is booted again has a different clock, and the device, which has no virtual
+    functions, is reset when it starts cold."""
     cold = ("guest-clock", "reset", "enable", "bus-master", "virtual-functions")
     names = [name for name in result.judged if name not in cold]
     return [*_programs(result), _took_off(result), *rules_held(result, names)]
 
 
 def _guest_beside(result):
-    """The other device has faults on purpose, and the trace does not say whose it is."""
+    """The other device causes faults on purpose, and the trace does not say which device caused
+    them."""
     return [*_programs(result), _gap(result), *rules_held(result, virtual_machine.RULES)]
 
 
@@ -303,7 +307,7 @@ def _linux_handed_over(result):
 
 
 def _guest_hung(result):
-    """It goes on without its device."""
+    """The guest continues without its device."""
     lost = result.judged.get("guest-lost", Verdict())
     return [*_hung(result), _gap(result),
             Check("negative control: I/O of the guest hangs", lost.broken()),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What became of the rings of each vector, by the log, the owner's counts and the kernel.
+"""What became of the rings of each vector, according to the log, the owner's counts and the kernel.
 
-Of a burst of rings the device may make one interrupt. Hence a ring counts as
-delivered when the owner was signalled at it or after it: the lab numbers its
-rings in the device's memory, and the owner looks there when it is signalled.
+The device may make one interrupt of a burst of rings. Hence a ring counts as delivered if the owner
+was signalled at it or after it: the lab numbers its rings in the device's memory, and the owner
+looks there when it is signalled.
 """
 
 import re
@@ -22,7 +22,7 @@ INJECTED = re.compile(r"irq_liveupdate_inject: irq=(\d+) arrivals=(\d+) was_pend
 
 IDENTITY = ("irq", "address", "data", "irte")
 
-# Of an account, what can be summed up, in the order of tables
+# The fields of an account that can be summed up, in the order of the columns
 COLUMNS = ("rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent", "pending",
            "late", "lost", "doubled", "invented")
 
@@ -34,9 +34,9 @@ def changed(vector):
 
 @dataclass
 class Account:
-    """Of one vector.
+    """The account of one vector.
 
-    rings: of the lab
+    rings: how often the lab has rung it
     sent: messages of the device; dropped: those that the remapping unit did not let pass
     latched: the device's pending bit, when the next kernel armed the vector
     delivered: signals that the owner has counted
@@ -45,9 +45,9 @@ class Account:
     arrivals: interrupts that the next kernel has had by FINISH
     pending: whether it was pending at FINISH already
     lost: rings after the last one at or after which the owner was signalled
-    late: rings at or after which the owner was not signalled until FINISH, so that the
-        synthetic interrupt stands in
-    strayed: signals which are those that other vectors miss, see _share_strays()
+    late: rings at or after which the owner was not signalled before FINISH, so that the synthetic
+        interrupt makes up for them
+    strayed: signals that other vectors are missing, see _share_strays()
     """
 
     number: int
@@ -81,7 +81,7 @@ class Account:
 
 
 def injections(trace):
-    """By irq number, from the kernel's trace: (arrivals, was pending, how) of each."""
+    """From the kernel's trace, by irq number: (arrivals, was pending, how) of each injection."""
     found = {}
     for irq, arrivals, pending, how in INJECTED.findall(trace):
         found.setdefault(int(irq), []).append((int(arrivals), int(pending), how))
@@ -89,7 +89,7 @@ def injections(trace):
 
 
 def _count(seen, events):
-    """By message of the device, how many of these (event, message) have it."""
+    """For each message of the device, how many of these (event, message) have it."""
     counts = {message: 0 for message in seen.messages}
     for _, message in events(seen.events, seen.device):
         if message in counts:
@@ -101,7 +101,7 @@ class _Targets:
     """Follows where entries send to, CPU and vector.
 
     resends: by index, how often software has sent there since the vectors were armed again
-    donors: by index those of other entries which have sent last to a target that this one was
+    donors: by index, the other entries that had last sent to a target which this one was
         given, see _share_strays()
     """
 
@@ -123,7 +123,7 @@ class _Targets:
 
     def _follow(self, event, is_armed):
         if is_armed and not self._is_armed:
-            # Nothing that was pending in the old kernel still is.
+            # Nothing that was pending in the old kernel is still pending.
             self._last.clear()
         self._is_armed = is_armed
         if event.name == "irte_write":
@@ -175,8 +175,8 @@ class _Targets:
 
 
 def _share_strays(found, donors):
-    """A CPU has one bit for what is pending at a vector. Where a vector is freed with the bit
-    set, the interrupt reaches whoever is given it next, and is missed by whom it was for.
+    """A CPU has one pending bit for each vector. If a vector is freed while the bit is set, its
+    next user gets the interrupt, and the user it was meant for misses it.
 
     found: by index; donors: of _Targets
     """
@@ -189,7 +189,7 @@ def _share_strays(found, donors):
 
 
 def accounts(seen, x2apic, rings, vectors, trace):
-    """One for each vector.
+    """One account for each vector.
 
     x2apic: whether the remapping unit is in that mode, and the CPUs of the next kernel
     rings: by vector how often it was rung
@@ -214,7 +214,7 @@ def accounts(seen, x2apic, rings, vectors, trace):
 
 
 def totals(found):
-    """Column to its sum over accounts."""
+    """Map from column to its sum over accounts."""
     return {name: sum(getattr(account, name) for account in found) for name in COLUMNS}
 
 
@@ -244,8 +244,9 @@ def judge(found):
 
 
 def foreign(never, across_finish):
-    """What is quiet hears nothing of the storm around it: by vector how often it was signalled,
-    of those which are never rung, and across FINISH of those which are not rung any more."""
+    """A quiet vector gets nothing from the storm around it. The arguments say, by vector, how often
+    those that are never rung were signalled, and how often those that are no longer rung were
+    signalled across FINISH."""
     wrong = [f"vector {n}: {count} signals, although never rung"
              for n, count in never.items() if count != 1]
     wrong += [f"vector {n}: {count} signals across FINISH"

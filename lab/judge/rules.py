@@ -2,8 +2,8 @@
 """Judges a run from outside the guest, by QEMU's trace.
 
 Every rule is a function of an Observation and returns a Verdict: what was found wrong, as
-sentences, and how much was seen of what the rule is about. That remapping was never disabled
-means little in a log in which it was not enabled before.
+sentences, and how much evidence the rule had. "Remapping was never disabled" means little if the
+log does not show that it was enabled before.
 """
 
 from dataclasses import dataclass, field
@@ -28,8 +28,8 @@ class Observation:
     """A log, and what the lab knows about the run that wrote it.
 
     events: all events, from power-on
-    start, rearm, end: times of the old kernel's shutdown, of the next kernel's
-        VMM arming its vectors (none: it did not), and of the last thing that counts
+    start, rearm, end: when the old kernel began to shut down, when the next kernel's VMM armed its
+        vectors (none: it did not), and when the last thing that counts happened
     model, device, bridges: QEMU's name of the device, its address, the
         addresses of the bridges on its path (bus:slot.function)
     table: physical address of the MSI-X table
@@ -62,7 +62,7 @@ class Observation:
     physical: str = ""
 
     def armed(self):
-        """When the vectors were armed again, or until when they were not."""
+        """When the vectors were armed again, or the end if they were not."""
         return self.rearm or self.end
 
     def before(self, *names):
@@ -71,8 +71,8 @@ class Observation:
                 if (not names or e.name in names) and e.time < self.start]
 
     def config_writes(self, events, of=None):
-        """(event, offset, value) of those which write to the configuration space of the device,
-        or of another one."""
+        """(event, offset, value) of each event that writes to the configuration space of the
+        device, or of another one."""
         for event in events:
             if event.name != "pci_cfg_write":
                 continue
@@ -119,7 +119,7 @@ def msi_stays_enabled(seen):
 
 
 def one_type_at_a_time(seen):
-    """MSI-X is never enabled and unmasked while MSI is enabled, as it is at first."""
+    """MSI-X is never enabled and unmasked while MSI is enabled. At first MSI is enabled."""
     if not seen.msi:
         return Verdict(not_judged="the device is used with MSI-X alone")
     wrong, msi = [], True
@@ -200,11 +200,11 @@ class _Block:
 
     An entry is closed by the first write, from the shutdown on, that leaves it
     not present with fault reporting suppressed; one that is merely freed has
-    both bits clear. The old kernel is gone when the unit's queue of commands is
-    switched off, by itself or by the next kernel.
+    both bits clear. The old kernel is gone when the unit's command queue is switched off, by the
+    old kernel or by the next one.
 
-    until: when that was
-    masked: when the device was last masked before, or None
+    until: when that happened
+    masked: when the device was last masked before that, or None
     closing: per closed index the position of the closing write in the log
     """
 
@@ -231,7 +231,7 @@ class _Block:
 
 
 def _of_this_table(seen):
-    """Position and event, up to when another remapping table replaces the old kernel's."""
+    """(position, event) of all events until another remapping table replaces the old kernel's."""
     table = None
     for position, event in enumerate(seen.events):
         if event.name == "irta_write":
@@ -242,7 +242,7 @@ def _of_this_table(seen):
 
 
 def table_stays(seen):
-    """The remapping table of the device is never another one."""
+    """The remapping table of the device never changes."""
     tables = [(event, event.numbers()["table"]) for event in seen.events
               if event.name == "irta_write" and event.time <= seen.end]
     old = [table for event, table in tables if event.time < seen.start]
@@ -252,10 +252,10 @@ def table_stays(seen):
 
 
 def base_stays(seen):
-    """The device table of a unit is never another one while the unit is enabled."""
+    """The device table of a unit never changes while the unit is enabled."""
     if not seen.iommu.base_is_fixed:
         return Verdict(not_judged="the base of the tables may change while the unit is enabled")
-    # A kernel which has taken the table over itself never writes the base.
+    # A kernel that has itself taken over the table never writes the base.
     return Verdict([f"device table base of the enabled unit changed: {event.text}"
                     for event, changed in seen.iommu.base_writes(seen.events)
                     if changed and event.time >= seen.start],
@@ -273,7 +273,7 @@ def _entry_writes(seen, until):
 
 
 def block_is_flushed(seen):
-    """After an entry was closed its cache is invalidated, and that is waited for."""
+    """After an entry was closed, the cache is invalidated, and the kernel waits for that."""
     block = _Block(seen)
     wrong = [f"IRTE {index}: not closed before the jump"
              for index in seen.irtes if index not in block.closing]
@@ -288,7 +288,7 @@ def block_is_flushed(seen):
 
 
 def blocked_stays_blocked(seen):
-    """The device is masked first, if it can be; a closed entry stays so until it is armed."""
+    """The device is masked first, if it can be. A closed entry stays closed until it is armed."""
     block = _Block(seen)
     can_mask = not seen.msi or seen.msi["mask"]
     if can_mask and block.masked is None:
@@ -303,7 +303,7 @@ def blocked_stays_blocked(seen):
 
 
 def entries_are_whole(seen):
-    """Once closed, no entry is ever present with another source-id than its device's."""
+    """Once closed, no entry is ever present with a source-id other than its device's."""
     block = _Block(seen)
     opened = [(index, high) for position, index, low, high in _entry_writes(seen, seen.end)
               if low & IRTE_PRESENT and position > block.closing.get(index, 0)]
@@ -316,8 +316,8 @@ def entries_are_whole(seen):
 def nothing_stray(seen):
     """From the block until the vectors are armed again no interrupt of the device arrives.
 
-    Where all devices share a table, a next kernel with another one gives the same message to
-    other devices. Evidence are those which arrived before.
+    Where all devices share a table, a next kernel with another table gives the same message to
+    other devices. The evidence is the interrupts that arrived before.
     """
     block = _Block(seen)
     if not block.closing:
@@ -333,7 +333,7 @@ def nothing_stray(seen):
 
 
 def no_faults(seen):
-    """The remapping unit reports no fault of all the messages which it gets."""
+    """The remapping unit reports no fault for any message that it gets."""
     return Verdict([f"{event.name} {event.text}"
                     for event in seen.iommu.faults(seen.window(), seen.device)],
                    sum(1 for _ in seen.iommu.requests(seen.events, seen.device)))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the kselftests which a run has started in the guest say of themselves."""
+"""The results of the kselftests that a run has started in the guest."""
 
 import re
 from dataclasses import dataclass
 
 from report import ktap
 
-# Those of the kernel are named after their folder, and ours is started with an option, other
-# than where it gets a signal; the plan; the last line
+# Names of programs: the selftests are named after their folder, and live_vm counts only where it is
+# started with an option, not where it gets a signal; the plan; the last line
 NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm(?= -))\b")
 PLAN = re.compile(r"1\.\.(\d+)")
 ENDED = "# Totals: "
@@ -15,7 +15,8 @@ ENDED = "# Totals: "
 
 @dataclass
 class Outcome:
-    """Of one program: what is wrong with its results, why it has skipped, how many there are."""
+    """Of one program: what is wrong with its results, why it skipped cases, and the number of
+    results."""
 
     wrong: list
     skipped: list
@@ -26,7 +27,7 @@ def _outcome(name, output):
     lines = output.splitlines()
     results = ktap.parse(lines)
     wrong = [f"{name}: {one.name} {one.why}" for one in results if one.status == ktap.FAIL]
-    # A stage which only prepares for the next kernel has no plan.
+    # A stage that only prepares for the next kernel has no plan.
     planned = sum(int(match[1]) for match in map(PLAN.match, lines) if match)
     if planned != len(results) or not any(line.startswith(ENDED) for line in lines):
         wrong.append(f"{name}: {len(results)} results, plan {planned}")
@@ -35,6 +36,6 @@ def _outcome(name, output):
 
 
 def of(extras):
-    """An Outcome for each command which starts a selftest. Its exit status is no result."""
+    """An Outcome for each command that starts a selftest. The exit status is not a result."""
     return [_outcome(name[0], extra["output"]) for extra in extras
             if (name := NAME.search(extra["command"]))]

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the time of a guest's pause goes. The VMM measures its own steps. What is between two of
-them, "boot", is divided by what the two kernels have said meanwhile, which QEMU's trace has with
-its time."""
+"""Where the time of a guest's pause goes. The VMM measures its own steps. The step between two of
+them, "boot", is divided by messages that the two kernels print meanwhile: QEMU's trace has them
+with their times."""
 
 from judge import virtual_machine
 from machine import qemulog
 
 BOOT, ARM = "boot", "arm"
 
-# What a step of the kernels ends with
+# The message that ends each step of the kernels
 ENDS = {"freeze": "irq_liveupdate: frozen:", "jump": "Linux version",
         "early boot": "interrupt remapping entries", "kernel": "Run /init"}
 BLOCK, LAST = "block", "first process"
 # The steps that divide the boot
 WITHIN_BOOT = {*ENDS, BLOCK, LAST}
-# Where the code of interrupt live update is most of what runs. The rest of it is in "kernel":
-# take-over and match, which "make bench" measures apart.
+# Steps in which most of what runs is the code of interrupt live update. Its other steps, take-over
+# and match, are part of "kernel"; "make bench" measures them separately.
 OURS = ("freeze", BLOCK, "retrieve", ARM, "finish")
 
 
@@ -32,7 +32,7 @@ def _blocked(seen):
 
 
 def kernels_steps(path, seen):
-    """(name, when it was over) of the steps of the kernels; none if one of them is not there."""
+    """(name, end) of the steps of the kernels; none if one of them is missing."""
     steps = list(zip(ENDS, qemulog.console_times(path, ENDS.values(), seen.start)))
     steps.insert(1, (BLOCK, _blocked(seen)))
     return steps if all(time for _, time in steps) else []
@@ -47,13 +47,13 @@ def ours(steps):
 
 
 def of(report, path, seen):
-    """(step, milliseconds) of the pause, in order. A guest that was booted again has had none."""
+    """(step, milliseconds) of the pause, in order. None if the guest was booted again."""
     pause, armed = report.get("pause", []), _armed(seen)
     ends = dict(pause)
     if not armed or ARM not in ends:
         return virtual_machine.steps_ms(report)
     steps = [(name, end / report["tsc_khz"]) for name, end in pause]
-    # The same moment on the guest's clock and on that of the trace
+    # The same moment on the guest's clock and on the clock of the trace
     offset = ends[ARM] / report["tsc_khz"] - armed * 1000
     between = [(name, time * 1000 + offset) for name, time in kernels_steps(path, seen)]
     at = next(n for n, (name, _) in enumerate(steps) if name == BOOT)

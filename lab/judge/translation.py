@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Judges what a device can reach by DMA, by QEMU's trace and by every store to the tables which
-tell it.
+"""Judges what a device can reach by DMA, from QEMU's trace and from every store to the tables that
+determine it.
 
-A device which is mapped when the old kernel goes down keeps its entry until its owner replaces
-it, and each value that the unit can read is the old entry or the new one, whole. One which is
-not reaches no memory until its owner has come. A device which is stopped, its bus mastering
-off, may get any entry.
+A device with mappings keeps its entry when the old kernel goes down, until its owner replaces it,
+and each value that the unit can read is the complete old entry or the complete new one. A device
+without mappings reaches no memory until its owner has come. A device that is stopped, with bus
+mastering off, may get any entry.
 """
 
 from judge.verdict import Verdict
@@ -21,7 +21,7 @@ def applies_to(scenario):
 
 
 def stays_enabled(seen):
-    """DMA translation is never disabled, and begins at the same table."""
+    """DMA translation is never disabled, and starts from the same table."""
     if not seen.translated:
         return NOT_TRANSLATED
     wrong = [f"DMA translation off: {event.name} {event.text}" for event in seen.window()
@@ -30,7 +30,7 @@ def stays_enabled(seen):
     wrong += [f"another table: {event.text}, was {roots[-1]}"
               for event in seen.window("root_write") if roots and event.text != roots[-1]]
     enabled = sum(map(seen.iommu.switches_translation_on, seen.before()))
-    # A kernel which has taken the table over itself need not write its address.
+    # A kernel that has itself taken over the table need not write its address.
     return Verdict(wrong, enabled if seen.iommu.base_is_fixed else min(enabled, len(roots)))
 
 
@@ -40,7 +40,7 @@ def _words(event):
 
 
 def _is_mixed(words, before, after):
-    """Whether some words are of the entry before, and the others of the one after."""
+    """Whether some words are those of the entry before, and the others those of the entry after."""
     return (words not in (before, after)
             and all(word in pair for word, pair in zip(words, zip(before, after))))
 
@@ -50,7 +50,7 @@ def _shown(words):
 
 
 def _not_flushed(seen, position):
-    """What is missing after the entry was replaced, in the order in which it has to come."""
+    """Which flushes are missing after the entry was replaced, in the required order."""
     rest = iter(seen.events[position + 1:])
     for what, flushes in (("entries", seen.iommu.flushes_entries),
                           ("mappings", seen.iommu.flushes_mappings), ("a wait", seen.iommu.waits)):
@@ -59,7 +59,7 @@ def _not_flushed(seen, position):
 
 
 def _replaced(seen, old, writes):
-    """What is wrong with the entries of a device which is mapped."""
+    """What is wrong with the entries of a device with mappings."""
     values = [old, *(words for _, words in writes)]
     for position, (at, words) in enumerate(writes, 1):
         if not seen.iommu.reaches_memory(words):
@@ -73,13 +73,13 @@ def _replaced(seen, old, writes):
 
 
 def _kept_out(seen, writes):
-    """What is wrong with the entries of a device which is not, until its vectors are armed."""
+    """What is wrong with the entries of a device without mappings, until its vectors are armed."""
     return [f"reaches memory: {_shown(words)}" for at, words in writes
             if seen.iommu.reaches_memory(words) and seen.events[at].time <= seen.armed()]
 
 
 def _stopped(seen):
-    """When the device was, or the end."""
+    """When the device was stopped, or the end."""
     return min((event.time for event, offset, value
                 in seen.config_writes(seen.window("pci_cfg_write"))
                 if offset == COMMAND and not value & COMMAND_BUS_MASTER), default=seen.end)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a rule has come to."""
+"""The result of a rule."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 @dataclass
 class Verdict:
     """wrong: what was found against the rule, in sentences
-    evidence: how much of what the rule is about was seen at all; without any, nothing has held
+    evidence: how much of what the rule is about was seen at all; without any, the rule has not held
     not_judged: why the rule does not apply
     """
 
@@ -19,7 +19,7 @@ class Verdict:
         return bool(self.wrong)
 
     def blind(self):
-        """Whether nothing is known, although the rule applies."""
+        """Whether there is no evidence, although the rule applies."""
         return not self.wrong and not self.evidence and not self.not_judged
 
     def word(self):
@@ -35,7 +35,8 @@ class Verdict:
 
 
 def merge(verdicts):
-    """Of one rule over several live updates, each of which needs evidence of its own."""
+    """The verdict of one rule over several live updates, each of which needs evidence of its
+    own."""
     judged = [verdict for verdict in verdicts if not verdict.not_judged]
     return Verdict(wrong=[line for verdict in judged for line in verdict.wrong],
                    evidence=min((verdict.evidence for verdict in judged), default=0),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest of a virtual machine says of itself, which the VMM prints in the end: see
+"""Judges the report of the guest of a virtual machine, which the VMM prints at the end: see
 lab/guest/vm/report.h.
 
-Nobody tells it of a live update. In the end it has been told to submit no more, and has had
-time, so that whatever is outstanding waits in vain.
+Nobody tells the guest of a live update. By the end it has been told to submit no more, and has had
+time, so whatever is outstanding then will never complete.
 """
 
 import json
@@ -12,7 +12,7 @@ from judge.verdict import Verdict
 
 LINE = "# guest: "
 
-UPDATE_INTERRUPTS = 1      # which each update itself gives to each vector
+UPDATE_INTERRUPTS = 1      # interrupts that each update itself gives to each vector
 STOPPED = 1                # the step of the pause after which no CPU runs
 
 
@@ -24,19 +24,19 @@ def of(extras):
 
 
 def _numbered_io(report):
-    """Without the admin queue"""
+    """The I/O queues with their numbers, without the admin queue"""
     return list(enumerate(report["queues"]))[1:]
 
 
 def data(report):
-    """Each page that was written is read back, the same."""
+    """Each page that was written is read back unchanged."""
     wrong = [f"queue {n}: {queue['wrong']} completions or pages are wrong"
              for n, queue in _numbered_io(report) if queue["wrong"]]
     return Verdict(wrong, verified(report))
 
 
 def lost(report):
-    """Nothing is outstanding in the end."""
+    """Nothing is outstanding at the end."""
     wrong = [f"queue {n}: {queue['outstanding']} I/Os hang"
              for n, queue in _numbered_io(report) if queue["outstanding"]]
     return Verdict(wrong, min(queue["interrupts"] for queue in report["queues"]))
@@ -52,14 +52,14 @@ def invented(report):
 
 
 def registers(report):
-    """At each tick they have the values which the guest has given them."""
+    """At each tick the registers have the values that the guest has given them."""
     wrong = [f"CPU {n}: other values at {cpu['altered']} ticks"
              for n, cpu in enumerate(report["cpus"]) if cpu["altered"]]
     return Verdict(wrong, min(cpu["ticks"] for cpu in report["cpus"]))
 
 
 def _is_of(gap, pause):
-    """Whether it lasts from where all CPUs are stopped to the pause's last step."""
+    """Whether the gap lasts from where all CPUs are stopped to the last step of the pause."""
     return gap[0] <= pause[STOPPED][1] and pause[-1][1] <= gap[1]
 
 
@@ -71,7 +71,7 @@ def _wrong_gaps(cpu, pause):
 
 
 def clock(report):
-    """It does not go back, and goes on during the pause."""
+    """The clock does not go back, and continues during the pause."""
     if "pause" not in report:
         return Verdict(not_judged="there was no pause")
     wrong = [f"CPU {n}: {what}" for n, cpu in enumerate(report["cpus"])
@@ -93,13 +93,13 @@ def verified(report):
 
 
 def longest_gap_ms(report):
-    """In which the guest has not run."""
+    """The longest time during which the guest has not run."""
     gaps = [gap[1] - gap[0] for cpu in report["cpus"] for gap in cpu["gaps"]]
     return max(gaps, default=0) / report["tsc_khz"]
 
 
 def hanging(report):
-    """I/Os in the end"""
+    """I/Os outstanding at the end"""
     return sum(queue["outstanding"] for _, queue in _numbered_io(report))
 
 
@@ -111,12 +111,12 @@ def steps_ms(report):
 
 
 def in_flight(report):
-    """I/Os when the guest was paused"""
+    """I/Os in flight when the guest was paused"""
     return sum(queue["paused"]["outstanding"] for _, queue in _numbered_io(report)
                if "paused" in queue)
 
 
 def moved_when_prepared(report):
-    """How often each vector has been moved from when all was preserved to the pause"""
+    """How often each vector was moved between the end of preserving and the pause"""
     return {n: queue["paused"]["moved"] for n, queue in _numbered_io(report)
             if queue.get("paused", {}).get("moved")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The structures of what is handed over, as the compiler lays them out: scripts/layouts.py."""
+"""The structures that are handed over, as the compiler lays them out: scripts/layouts.py."""
 
 import ctypes
 import functools
@@ -14,7 +14,7 @@ WORDS = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_
 
 
 def _kind(size, count):
-    """What is no number is bytes."""
+    """The type of a field: what is not a number is bytes."""
     kind = WORDS.get(size, ctypes.c_uint8 * size)
     return kind * count if count else kind
 
@@ -36,6 +36,6 @@ def _layout(name, size, members):
 
 @functools.cache
 def structures():
-    """Name to layout of each structure."""
+    """Map from name to layout of each structure."""
     with open(LAYOUTS, encoding="utf-8") as file:
         return {name: _layout(name, **found) for name, found in json.load(file).items()}

@@ -10,22 +10,22 @@ from machine import symbols
 
 LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# What scripts/build-initramfs.sh makes the image of, except for what was fetched or installed
+# What scripts/build-initramfs.sh builds the image from, except for what was fetched or installed
 IMAGE_SOURCES = ("tools/testing/selftests/irq_liveupdate", "tools/irq_liveupdate", "lab/guest",
                  "scripts/build-initramfs.sh")
 
-# Of a bzImage, see Documentation/arch/x86/boot.rst: kernel_version
+# Offset in a bzImage, see Documentation/arch/x86/boot.rst: kernel_version
 RELEASE_POINTER = 0x20e
 SETUP_BYTES = 0x200
 RELEASE_BYTES = 65
 
 
-# Flavours of kernels that come out of packages, see scripts/deb-pkg.sh
+# Flavours of kernels that come from packages, see scripts/deb-pkg.sh
 PACKAGE = "package-"
 
 
 def _newest(paths):
-    """Of the files which these are or have in them."""
+    """The newest of these files, and of the files in these folders."""
     files = [os.path.join(directory, name) for path in paths
              for directory, _, names in os.walk(path) for name in names]
     return max(files + [path for path in paths if os.path.isfile(path)], key=os.path.getmtime)
@@ -46,7 +46,8 @@ class Build:
         return self._path(f"{name}.img")
 
     def _of_kernel(self, flavour, *parts):
-        """That of another series, "7.2:lab", is in the build directory of that series."""
+        """A path of a kernel. That of another series, "7.2:lab", is in the build directory of that
+        series."""
         series, _, name = flavour.rpartition(":")
         directory = f"{self.directory}-{series}" if series else self.directory
         return os.path.join(directory, "kernel", name, *parts)
@@ -55,7 +56,7 @@ class Build:
         return self._of_kernel(flavour, "arch", "x86", "boot", "bzImage")
 
     def release(self, flavour):
-        """What uname -r says in it, by the header of its image; None if it is not built."""
+        """The release of a kernel, from the header of its image; None if it is not built."""
         if not os.path.exists(self.kernel(flavour)):
             return None
         with open(self.kernel(flavour), "rb") as image:
@@ -77,8 +78,8 @@ class Build:
             return f"CONFIG_{option}=y\n" in config
 
     def unbuilt_package(self, flavours):
-        """What builds the first of these kernels that is a package and was not built, or the first
-        kernel of another series that is not there, or None."""
+        """The command that builds the first of these kernels that is a package and was not built,
+        or the path of the first one of another series that is missing, or None."""
         for flavour in flavours:
             if ":" in flavour and not os.path.exists(self.kernel(flavour)):
                 return os.path.relpath(self.kernel(flavour), os.path.dirname(self.directory))
@@ -106,14 +107,14 @@ class Build:
                 f"{', '.join(missing)}: name a function that is not inlined")
 
     def own_files(self):
-        """The overlay's own C files of the kernel, but for its suites."""
+        """The overlay's own kernel C files, without its suites."""
         listed = subprocess.run([os.path.join(self.source, "scripts", "overlay.py"), "list"],
                                 check=True, capture_output=True, text=True).stdout.split()
         return [name for name in listed if name.endswith(".c")
                 and not name.endswith("_test.c") and not name.startswith("tools/")]
 
     def own_objects(self, flavour):
-        """What a kernel has of them."""
+        """Their object files in a kernel."""
         paths = [self._of_kernel(flavour, name[:-1] + "o") for name in self.own_files()]
         return [path for path in paths if os.path.exists(path)]
 
@@ -133,11 +134,11 @@ class Build:
         return directory
 
     def drop_results(self, name):
-        """Of many runs only the logs of those are worth their space which went wrong."""
+        """In many runs, only the logs of failed ones are worth their space."""
         shutil.rmtree(self._path("results", name))
 
     def not_ready(self, flavours, images=("initrd",)):
-        """Why there can be no run with these kernels and images, or None."""
+        """Why these kernels and images cannot be used for a run, or None."""
         images = [self.image(name) for name in images]
         needed = [self.qemu, *images] + [self.kernel(flavour) for flavour in flavours]
         missing = [path for path in needed if not os.path.exists(path)]

@@ -2,9 +2,9 @@
 """The frequency of the TSC of an emulated machine, which is the TSC of its host.
 
 A kernel measures it when it boots, against timers that QEMU emulates, and again a second later. On
-a busy host the first of them is wrong by as much as a factor of 13, and with it are all clocks of
-the kernel; as a rule it is wrong by 0.1 %, which is more than KVM tolerates when a virtual machine
-is created in that second. So the kernels are told.
+a busy host the first measurement is wrong by as much as a factor of 13, and so are all clocks of
+the kernel. As a rule it is wrong by 0.1 %, which is more than KVM tolerates when a virtual machine
+is created in that second. So the kernels are given the frequency.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ NSEC_PER_MSEC = 1000000
 
 
 def _sample(read_tsc):
-    """(nanoseconds, cycles) at one instant, as near as it can be had."""
+    """(nanoseconds, cycles) at one instant, as exact as possible."""
     def try_once():
         before = time.monotonic_ns()
         cycles = read_tsc()
@@ -51,5 +51,5 @@ def tsc_khz():
 
 
 def parameters():
-    """What a kernel is told."""
+    """The parameters for a kernel."""
     return [f"tsc_early_khz={tsc_khz()}"] if tsc_khz() else []

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 IGB_ICR, IGB_ICS, IGB_IMS = 0xc0, 0xc8, 0xd0
 IGB_CAUSE = 1 << 2
 
-# igbvf: the same for each of its vectors, which are bits; the mailbox, memory for anything
+# igbvf: the same, with a bit for each of its vectors; the mailbox, which is general-purpose memory
 IGBVF_EICS, IGBVF_EIMS, IGBVF_EIAC = 0x1520, 0x1524, 0x152c
 IGBVF_VECTORS = 0b111
 IGBVF_MAILBOX = 0x800
 
-# xHCI 1.2 sec 5.4.1 and 5.5.2, where QEMU has them: a command register, and for each message
-# an interrupter, with an event ring. The interrupter is raised when its event handler is no
+# xHCI 1.2 sec 5.4.1 and 5.5.2, at QEMU's offsets: a command register, and for each message an
+# interrupter, with an event ring. An interrupter raises its message when its event handler is no
 # longer busy with an event while the dequeue pointer says that there is another one.
 XHCI_COMMAND, XHCI_COMMAND_INTE = 0x40, 1 << 2
 XHCI_INTERRUPTERS, XHCI_INTERRUPTER_BYTES = 0x1020, 0x20
@@ -21,7 +21,7 @@ XHCI_IMAN, XHCI_IMAN_IE = 0x00, 1 << 1
 XHCI_ERSTSZ, XHCI_ERSTBA, XHCI_ERDP, XHCI_ERDP_EHB = 0x08, 0x10, 0x18, 1 << 3
 XHCI_TRB_BYTES, XHCI_MESSAGES = 16, 16
 
-# Linux leaves the first 64 KiB alone. The table of segments of a ring, and the ring.
+# Linux does not use the first 64 KiB. Here: the segment table of a ring, and the ring.
 LOW_MEMORY, RING, RING_TRBS = 0x2000, 0x3000, 16
 
 
@@ -41,20 +41,20 @@ def _xhci_set_up():
 class Device:
     """A device under test.
 
-    model: QEMU's name of it, where that is not its name here
+    model: QEMU's name of it, if that differs from its name here
     function: address and QEMU's name of the virtual function that is used instead, and
-        whose physical function another program has
-    before: what it needs, as QEMU's -device takes it
+        whose physical function another program owns
+    before: devices that it needs, as QEMU's -device takes them
     options: further options, {vectors} stands for the number of vectors
     msi: it is used with MSI, not with MSI-X
     ring: accesses to its registers that raise an interrupt, each a command of QEMU's
-        test protocol, an offset and what is written; none: it is an ivshmem device,
+        test protocol, an offset and the value to write; none: it is an ivshmem device,
         or not used by the VMM
-    stride: bytes from these registers of one vector to those of the next
-    bits: whether what is written is the bit of the vector
+    stride: bytes from these registers of one vector to those of the next one
+    bits: whether the value to write is the bit of the vector
     numbers: memory of the device, a word for each vector, in which the rings are numbered
     set_up: accesses to its registers after a reset, before it can be rung
-    memory: accesses to memory before that
+    memory: accesses to memory that are made before those
     cable: it is a network card, see machine/frames.py for the other end
     virtual_functions: where the control register of its SR-IOV capability is, 0 if it has none
         that are used
@@ -78,11 +78,12 @@ class Device:
     virtual: str = ""
 
 
-# For itself and for two of four virtual functions as many queues and vectors as "nvme" has
+# The physical function and two of four virtual functions each have as many queues and vectors as
+# "nvme"
 NVME_SRIOV = (",sriov_max_vfs=4,sriov_vq_flexible=12,sriov_vi_flexible=12"
               ",sriov_max_vq_per_vf=6,sriov_max_vi_per_vf=6")
 
-# The trace tells a virtual function from the physical one by another name of the same model
+# Another name of the same model, by which the trace tells a virtual function from the physical one
 VIRTIO_VF = "virtio-net-pci-non-transitional"
 VIRTIO_OPTIONS = "romfile=,iommu_platform=on"
 

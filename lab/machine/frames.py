@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 
-# To everybody, from nobody; an EtherType for experiments. The number follows.
+# Broadcast, from an address that no card has; an EtherType for experiments. The number follows.
 HEADER = b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x88\xb5"
 FRAME_BYTES = 60
 RETRY = 0.02
@@ -46,7 +46,7 @@ class Sender:
                 time.sleep(RETRY)
 
     def _send(self, number):
-        """Until the card takes it."""
+        """Send a frame, again and again until the card takes it."""
         self._until_done(self._socket.send, frame(number))
 
     def _run(self):
@@ -59,7 +59,7 @@ class Sender:
                 return
 
     def hold(self):
-        """From now on nothing is sent, but for a frame that is on its way."""
+        """From now on nothing is sent, except a frame that is on its way."""
         self._may_send.clear()
 
     def go_on(self):

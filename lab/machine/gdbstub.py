@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A client of QEMU's gdb stub, as small as the lab needs it.
+"""A client of QEMU's gdb stub, with just what the lab needs.
 
-The machine stands still while a client is connected, unless it runs to a
+The machine is stopped while a client is connected, unless it runs to a
 breakpoint. Addresses are virtual ones of the kernel.
 """
 
@@ -11,14 +11,14 @@ import time
 # Linux maps all memory here, without KASLR and 5-level page tables.
 DIRECT_MAP = 0xffff888000000000
 
-# The registers of x86-64 which come first in the answer to "g"
+# The registers of x86-64 that come first in the answer to "g"
 REGISTERS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi")
 REGISTER_DIGITS = 16
 
 # The number of rip
 PROGRAM_COUNTER = 16
 
-# What it calls CPUs are threads, from 1 on
+# The stub presents CPUs as threads, numbered from 1
 MAX_CPUS = 64
 
 CHUNK = 1024
@@ -26,11 +26,11 @@ ANSWER_TIMEOUT = 20
 
 
 class StubError(Exception):
-    """QEMU's gdb stub does not do what it is asked for."""
+    """QEMU's gdb stub does not do what it is asked to do."""
 
 
 class Stub:
-    """Use as a context manager: the machine stops at its begin and runs at its end."""
+    """Use as a context manager: the machine stops at the beginning and runs at the end."""
 
     def __init__(self, path):
         self._received = b""
@@ -81,8 +81,8 @@ class Stub:
         return data
 
     def select(self, address):
-        """See memory as a CPU sees it which has this address mapped. One that runs a virtual
-        machine has not those of the kernel."""
+        """See memory as a CPU sees it that has this address mapped. A CPU that runs a virtual
+        machine does not have the kernel's addresses mapped."""
         for cpu in range(1, MAX_CPUS + 1):
             self._expect_ok(f"Hg{cpu:x}")
             try:
@@ -98,7 +98,7 @@ class Stub:
             self._expect_ok(f"M{address + start:x},{len(part):x}:{part.hex()}")
 
     def registers(self):
-        """Of the CPU which has stopped the machine."""
+        """The registers of the CPU that has stopped the machine."""
         digits = self._ask("g")
         words = (digits[n * REGISTER_DIGITS:(n + 1) * REGISTER_DIGITS]
                  for n in range(len(REGISTERS)))
@@ -106,16 +106,17 @@ class Stub:
                 for name, word in zip(REGISTERS, words)}
 
     def divert(self, address):
-        """Let the CPU which has stopped the machine go on at another function's begin."""
+        """Let the CPU that has stopped the machine continue at the beginning of another
+        function."""
         self._expect_ok(f"P{PROGRAM_COUNTER:x}={address.to_bytes(8, 'little').hex()}")
 
     def start_until(self, address):
-        """Let the machine run, up to an instruction."""
+        """Let the machine run up to an instruction."""
         self._expect_ok(f"Z1,{address:x},1")
         self._send("c")
 
     def wait(self, address, timeout):
-        """Until the machine has come to the instruction it was started for."""
+        """Wait until the machine has reached the instruction up to which it was started."""
         stop = self._receive(timeout)
         if not stop.startswith("T05"):
             raise StubError(f"no breakpoint: {stop}")

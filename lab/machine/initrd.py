@@ -3,9 +3,9 @@
 
 Linux unpacks concatenated archives one after the other, so an archive with
 those two files is appended to the common initrd. An archive cannot contain
-itself: one which is used by kernel after kernel has the kernel alone, and is
-given on as /sys/firmware/initrd. Whoever runs a guest with Linux gets its kernel
-and initrd as well.
+itself: one that is used by kernel after kernel contains only the kernel, and is passed on as
+/sys/firmware/initrd. A kernel that runs a guest with Linux gets the guest's kernel and initrd as
+well.
 """
 
 TRAILER = "TRAILER!!!"
@@ -31,7 +31,7 @@ def _contents(path):
 
 
 def _system(name, kernel, initrd):
-    """A folder with what is needed to boot it."""
+    """A folder with the kernel and initrd of a system."""
     yield _entry(name, DIRECTORY_MODE)
     yield _entry(f"{name}/kernel", FILE_MODE, _contents(kernel))
     if initrd:
@@ -39,8 +39,8 @@ def _system(name, kernel, initrd):
 
 
 def build(path, base, next_kernel, next_initrd=None, guest=None):
-    """Write base plus /next/kernel, and /next/initrd.img if there is one, to path; and
-    /guest/kernel and /guest/initrd.img, if guest is the pair of their paths."""
+    """Write base plus /next/kernel, and /next/initrd.img if there is one, to path, and
+    /guest/kernel and /guest/initrd.img if guest is the pair of their paths."""
     with open(path, "wb") as out:
         out.write(_pad(_contents(base)))
         out.writelines(_system("next", next_kernel, next_initrd))

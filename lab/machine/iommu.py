@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The IOMMUs a machine can have, and what of QEMU's trace is about their interrupt remapping."""
+"""The IOMMUs a machine can have, and the events of QEMU's trace about their interrupt remapping."""
 
 import re
 
@@ -26,11 +26,11 @@ class Vtd:
 
     _REMAPPING = 1 << 25
     _TRANSLATION = 1 << 31
-    _PRESENT = 1 << 0  # of a context entry or PASID table entry, in the lowest word
+    _PRESENT = 1 << 0  # bits of a context entry or PASID table entry, in the lowest word
     _VECTOR_SHIFT = 16
     _DESTINATION_SHIFT = 32
     _XAPIC_DESTINATION_SHIFT = 40
-    _SOURCE = (1 << 20) - 1  # of the upper half of an entry: SID, SQ, SVT
+    _SOURCE = (1 << 20) - 1  # bits of the upper half of an entry: SID, SQ, SVT
 
     parameters = "intel_iommu=on"
     table_per_device = False
@@ -77,7 +77,7 @@ class Vtd:
         return self._switches_on(event, self._TRANSLATION)
 
     def reaches_memory(self, words):
-        """Whether a device with this DMA entry does."""
+        """Whether a device with this DMA entry reaches memory."""
         return bool(words[0] & self._PRESENT
                     and (not self._is_scalable or words[1] & self._PRESENT))
 
@@ -113,15 +113,15 @@ class Vtd:
 
     @staticmethod
     def requests(events, device):
-        """(event, message) of each message which came to the unit, of whatever device: here
-        a message is the device's own."""
+        """(event, message) of each message that arrived at the unit, from any device: here no two
+        devices have the same message."""
         for event in events:
             if event.name == "vtd_ir_remap_msi_req":
                 yield event, event.message()
 
     @staticmethod
     def arrivals(events, device):
-        """The same of each which was let through."""
+        """The same for each message that the unit let through."""
         for event in events:
             if event.name == "vtd_ir_remap_msi":
                 yield event, event.message()
@@ -131,7 +131,7 @@ class Vtd:
         return [event for event in events if event.name in ("vtd_dmar_fault", "vtd_frr_new")]
 
     def wrong_sources(self, seen, closed):
-        """What is present for another device: entries with another source-id than before."""
+        """What is present for another device: entries with a different source-id than before."""
         source = {}
         for event in seen.events:
             if event.name == "irte_write" and event.time < seen.start:
@@ -154,8 +154,8 @@ class Amdvi:
     base_is_fixed = True
     changes_entry = "irte_ga_set_affinity"
 
-    # The southbridge that Linux wants at 00:14.0, where the IO-APIC says it is. No driver of
-    # the guest wants this one.
+    # The southbridge that Linux expects at 00:14.0, the address of the IO-APIC. No driver in the
+    # guest binds to this device.
     _SOUTHBRIDGE = ("-blockdev", "null-co,node-name=southbridge,read-zeroes=on",
                     "-device", "virtio-blk-pci,drive=southbridge,class=0x0601,addr=14.0")
 
@@ -163,14 +163,14 @@ class Amdvi:
     _CONTROL = 0xfed80018
     _CONTROL_ENABLE = 1 << 0
     _CONTROL_COMMANDS = 1 << 12
-    _VALID = 1 << 0  # of a DTE, the lowest word: what is not valid does not translate
-    _TRANSLATED = 1 << 1  # the rest of it is about that; if not, DMA is refused
+    _VALID = 1 << 0  # bits of a DTE, in the lowest word: a DTE that is not valid does not translate
+    _TRANSLATED = 1 << 1  # translation information is valid; if not, DMA is refused
     _READ_OR_WRITE = 3 << 61
-    _NO_FAULT = 1 << 1  # of a table entry
+    _NO_FAULT = 1 << 1  # bits of a table entry
     _DESTINATION_SHIFT = 8
     _DESTINATION_BITS = 24
     _DESTINATION_HIGH_SHIFT = 56
-    _TAKEN = (0xff << 64).to_bytes(16, "little")  # an entry which is allocated, not present
+    _TAKEN = (0xff << 64).to_bytes(16, "little")  # an entry that is allocated, not present
     _NR_TAKEN = 17
 
     @staticmethod
@@ -191,7 +191,7 @@ class Amdvi:
                 *self._SOUTHBRIDGE]
 
     def _control(self, event):
-        """What is written to the control register, or None."""
+        """The value written to the control register, or None."""
         if event.name != "memory_region_ops_write":
             return None
         numbers = event.numbers()
@@ -243,9 +243,9 @@ class Amdvi:
                 base[offset:offset + size] = new
 
     def entries_to_take(self, events):
-        """Nobody but the device itself takes entries of its table, so that vector 0 has entry
-        0 in every kernel, unless it is made to look as if some were taken already: the
-        address and the bytes which do that."""
+        """Only the device itself takes entries of its table, so vector 0 would have entry 0 in
+        every kernel, unless some look as if they were taken already. Returns the address and the
+        bytes that make them look so."""
         table = [event.numbers()["table"] for event in events if event.name == "irta_write"][-1]
         return table, self._TAKEN * self._NR_TAKEN
 
@@ -254,7 +254,7 @@ class Amdvi:
 
     @staticmethod
     def invalidates(event, index):
-        """Table by table, or all; QEMU does not say which table."""
+        """Tables are invalidated one by one, or all; QEMU does not say which table."""
         return event.name in ("amdvi_intr_inval", "amdvi_all_inval")
 
     @staticmethod
@@ -272,7 +272,7 @@ class Amdvi:
         return event.name == "amdvi_ir_remap_msi_req" and event.numbers()["devid"] == devid
 
     def requests(self, events, device):
-        """Of this device alone. QEMU logs the low byte of its requester id, which no other
+        """The same, only of this device. QEMU logs the low byte of its requester id, which no other
         device of the machine has."""
         devid = requester_id(device) & 0xff
         for event in events:
@@ -280,7 +280,8 @@ class Amdvi:
                 yield event, event.message()
 
     def _fates(self, events, device):
-        """(request, event) of all that follows a request of the device until the next one."""
+        """(request, event) for all events that follow a request of the device, until the next
+        one."""
         devid = requester_id(device) & 0xff
         request = None
         for event in events:
@@ -295,7 +296,7 @@ class Amdvi:
                 yield event, request.message()
 
     def faults(self, events, device):
-        """Messages which are aborted, and the entry does not tell the unit to be silent."""
+        """Messages that are aborted although the entry does not suppress faults."""
         found = []
         low = 0
         for _, event in self._fates(events, device):
@@ -309,14 +310,14 @@ class Amdvi:
 
     @staticmethod
     def wrong_sources(seen, closed):
-        """What is present for another device: there is no source-id in an entry, but the
-        table must be named by no DTE but that of the device."""
+        """What is present for another device: an entry has no source-id, but no DTE except that of
+        the device may name the table."""
         return [f"table of the device named by the DTE of another: {event.text}"
                 for event in seen.window("alien_dte_write")]
 
 
-# A unit which can do scalable mode is used in it. It has tables of the second stage, which
-# legacy mode has too, unless it is told to have those of the first stage (FSTS).
+# A unit that supports scalable mode is used in it. It uses tables of the second stage, like legacy
+# mode, unless it is told to use those of the first stage (FSTS).
 IOMMUS = {
     "intel": Vtd(),
     "intel-scalable": Vtd(",scalable-mode=on"),

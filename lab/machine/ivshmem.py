@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The server side of QEMU's ivshmem protocol, and the doorbell it gives us.
+"""The server side of QEMU's ivshmem protocol, and the doorbell that it gives us.
 
 QEMU's docs/specs/ivshmem-spec: over a UNIX socket the server sends version 0,
 the client's own id, -1 with the shared memory's file, then the client's id once
 per vector with that vector's eventfd. A write to such an eventfd makes the
 device raise the MSI-X vector.
 
-What a real device would leave in memory for its driver to find is the number of
-the ring, one 32-bit word per vector in the shared memory, written just before.
+Where a real device would leave something in memory for its driver, the lab writes the number of the
+ring just before it rings: one 32-bit word per vector in the shared memory.
 """
 
 import mmap

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What KHO hands over, in the memory of a machine which stands still: how many pages, and what
-of it is to be lost.
+"""What KHO hands over, in the memory of a stopped machine: how many pages there are, and which
+memory KHO is to lose.
 
 include/linux/kho/abi/kexec_handover.h: a radix tree with levels of tables above
-bitmaps. A key is the page frame number, shifted by the order, below a bit which
-tells the order.
+bitmaps. A key is the page frame number, shifted by the order, below a bit that gives the order.
 """
 
 import struct
@@ -17,7 +16,7 @@ TABLE_BITS = 9
 BITMAP_BITS = PAGE_SHIFT + 3
 TOP_LEVEL = 5
 
-# The variable whose first member points to the device tree which is handed over
+# The variable whose first member points to the device tree that is handed over
 OUTGOING = "kho_out"
 POINTER_BYTES = 8
 
@@ -29,8 +28,8 @@ ORDERS = range(11)
 
 
 def _memory_map(fdt):
-    """Physical address of the radix tree: in KHO's device tree the first property of 8
-    bytes, before which comes a string."""
+    """Physical address of the radix tree: in KHO's device tree, the first property of 8 bytes,
+    after a string."""
     head = struct.pack(">II", FDT_PROP, MAP_BYTES)
     return struct.unpack_from("<Q", fdt, fdt.index(head) + len(head) + FDT_NAME_BYTES)[0]
 
@@ -46,7 +45,7 @@ def _pages_in_bitmap(bitmap, key):
 
 
 def _pages_in_tree(stub, physical, level=TOP_LEVEL, key=0):
-    """Of the part of the tree at an address; key: of its first leaf."""
+    """The pages in the part of the tree at an address; key: that of its first leaf."""
     page = stub.read(gdbstub.DIRECT_MAP + physical, PAGE_BYTES)
     if not level:
         return _pages_in_bitmap(page, key)
@@ -65,7 +64,7 @@ def preserved_pages(stub, symbols):
 
 
 def _clear_key(stub, table, key):
-    """Whether it was in the tree."""
+    """Remove a key. Whether it was in the tree."""
     for level in range(TOP_LEVEL, 0, -1):
         index = key >> BITMAP_BITS + (level - 1) * TABLE_BITS & (1 << TABLE_BITS) - 1
         entry = stub.read(gdbstub.DIRECT_MAP + table + index * POINTER_BYTES, POINTER_BYTES)

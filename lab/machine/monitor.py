@@ -11,7 +11,7 @@ import time
 PROMPT = b"(qemu) "
 ANSWER_TIMEOUT = 20
 
-# Two looks tell a CPU which is stuck from one which is slow
+# Two looks tell a CPU that is stuck from one that is slow
 LOOKS = 2
 LOOK_GAP = 1
 
@@ -48,7 +48,7 @@ class Monitor:
 
 
 def where(registers, symbols):
-    """Of "info registers -a", a line for each CPU."""
+    """A line for each CPU in the output of "info registers -a"."""
     return [f"CPU {number}: rip {rip} {symbols.name(int(rip, 16))}" + " halted" * (halted == "1")
             for number, rip, halted in CPU.findall(registers)]
 

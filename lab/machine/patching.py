@@ -11,11 +11,11 @@ RETURNS_0 = bytes.fromhex("31c00f1f00")
 
 
 class NothingToPatch(Exception):
-    """A function does not call what it shall no longer call."""
+    """A function does not contain the call that is to be removed."""
 
 
 def without_call(code, start, target):
-    """The code, which is at start, with its calls of target taken out; their number."""
+    """The code at the address start without its calls of target, and the number of calls."""
     code, count = bytearray(code), 0
     for n in range(len(code) - CALL_BYTES + 1):
         end = n + CALL_BYTES
@@ -27,8 +27,8 @@ def without_call(code, start, target):
 
 
 def _patched(stub, symbols, function, what):
-    """By address the code of a function without its calls; a copy of it in a KUnit suite may use
-    fakes instead."""
+    """Map from address to the code of a function without its calls. A copy of the function in a
+    KUnit suite may call fakes instead."""
     found = {}
     for start, end in symbols.functions(function):
         code = stub.read(start, end - start)
@@ -36,12 +36,12 @@ def _patched(stub, symbols, function, what):
         if count:
             found[start] = patched
     if not found:
-        raise NothingToPatch(f"{function} has no {what} that could be taken out")
+        raise NothingToPatch(f"{function} does not call {what}: nothing to remove")
     return found
 
 
 def check_all(stub, symbols, patch):
-    """Whether a patch finds what it takes out, before a run relies on it."""
+    """Make sure that a patch finds what it removes, before a run relies on it."""
     for function, what in patch.items():
         _patched(stub, symbols, function, what)
 

@@ -3,7 +3,7 @@
 
 A q35 with interrupt remapping, by VT-d or AMD-Vi. The device under test is behind a PCIe root
 port. Decoys are devices whose drivers take
-irq numbers and remapping entries when they are let loose.
+irq numbers and remapping entries when they are allowed to bind.
 """
 
 import os
@@ -30,7 +30,7 @@ ROOT_PORT = f"0000:00:{ROOT_PORT_SLOT:02x}.0"
 
 SIBLING = "0000:01:00.1"
 
-# Without firmware between them and the kernel
+# Without firmware between the ports and the kernel
 NATIVE_HOTPLUG = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
 
 DECOY = "0000:00:08.0"
@@ -41,9 +41,9 @@ DECOYS = (
 )
 DECOY_INITCALLS = ("nvme_init", "e1000_init_module")
 
-# identify_cpu() clears the boot CPU's features for a moment. A timer interrupt
-# just then finds KASAN using the wrong number of page table levels.
-# TCG runs a string instruction step by step: fast ones make a kernel clear memory byte by byte.
+# identify_cpu() clears the boot CPU's features for a moment. During a timer interrupt at that
+# moment, KASAN uses the wrong number of page table levels. TCG executes string instructions step by
+# step: with the fast ones a kernel clears memory byte by byte.
 CPU_MODEL = "max,la57=off,erms=off,fsrm=off,fsrs=off"
 
 TRACE_EVENTS = (
@@ -66,8 +66,8 @@ DISK_BYTES = 1 << 24
 
 CONSOLE_TAIL_LINES = 40
 
-# What QEMU may say: of messages and DMA which a closed entry stops, or that a page is not mapped.
-# Anything else fails a run, as that it does not know a trace event does.
+# Messages that QEMU may print: about messages and DMA that a closed entry stops, or about a page
+# that is not mapped. Any other fails a run, for example that a trace event is unknown.
 HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non-present IRTE|"
                       r"failed to remap interrupt from devid|"
                       r"vtd_iommu_translate: detected translation failure|"
@@ -75,12 +75,12 @@ HARMLESS = re.compile(r"warning: nic \S+ has no peer$|vtd_irte_get: detected non
                       r"New fault is not recorded|Interrupt Mask set, irq is not generated")
 
 
-# One instruction after the other, and time is their number
+# Instructions are executed one after the other, and their number is the time
 COUNTING = ("-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single")
 
 
 def bare(binary, kernel, append, memory, features, *options):
-    """The command of a machine which boots a kernel and has nothing but a console."""
+    """The command line of a machine that boots a kernel and has nothing but a console."""
     return [binary, "-nodefaults", "-display", "none", "-no-reboot", "-machine", "q35",
             "-cpu", f"{CPU_MODEL},{features}", "-m", memory, "-serial", "stdio",
             "-msg", "timestamp=on",
@@ -117,7 +117,8 @@ def _named_doorbells(config):
 
 
 class Machine:
-    """Use as a context manager; at the end QEMU is killed, and what only the run needed removed."""
+    """Use as a context manager: at the end QEMU is killed, and files that only the run needed are
+    removed."""
 
     ACCELERATOR = ("-accel", "tcg,thread=multi")
 
@@ -143,11 +144,12 @@ class Machine:
         return TRACE_EVENTS + iommu.trace_events
 
     def clock_parameters(self):
-        """Of its kernels. Where instructions are time a kernel cannot measure anything else."""
+        """The clock parameters of its kernels. Where instructions are time, a kernel cannot measure
+        anything else."""
         return [] if self.ACCELERATOR == COUNTING else clock.parameters()
 
     def _plugins(self, iommu, device, call_address):
-        """call_address: of an instruction whose execution is logged, or None."""
+        """call_address: that of an instruction whose execution is logged, or None."""
         call = "" if call_address is None else f",call={call_address:#x}"
         return [f"{self._plugin}{iommu.plugin_options(device[5:])}{call}"]
 
@@ -175,12 +177,12 @@ class Machine:
                 "-blockdev", f"driver=file,node-name=other,filename={self._socket('other-disk')}"]
 
     def scribble(self):
-        """Make sure that nothing on the disks is what the guest has written there."""
+        """Overwrite everything that the guest has written to the disks."""
         with open(self._socket("disk"), "r+b") as disk:
             disk.write(b"\xa5" * DISK_BYTES)
 
     def limit_disk(self, iops):
-        """Of the slow disk: from now on it does so many I/Os a second."""
+        """From now on the slow disk does this number of I/Os a second."""
         with monitor.Monitor(self._socket("monitor")) as console:
             answer = console.ask(f'qom-set -j /objects/slowness limits {{"iops-total":{iops}}}')
         if "Error" in answer:
@@ -196,7 +198,7 @@ class Machine:
 
     @staticmethod
     def cables(config):
-        """Names of those of the device under test, and of further devices."""
+        """Names of the cables of the device under test, and of further devices."""
         named = ["cable"] * DEVICES[config.device].cable
         return named + re.findall(r"netdev=(\w+)", " ".join(config.devices))
 
@@ -214,7 +216,7 @@ class Machine:
         return chardevs
 
     def _open_doorbells(self, config):
-        """Of the device under test, and of those ivshmem devices which it has with it."""
+        """Open the doorbells of the device under test, and of the ivshmem devices beside it."""
         device = DEVICES[config.device]
         if device.ring:
             first = register_doorbell.Doorbell(self._socket("doorbell"), device, config.vectors)
@@ -276,14 +278,14 @@ class Machine:
 
     @property
     def doorbell(self):
-        """Of the device under test."""
+        """The doorbell of the device under test."""
         return self.doorbells[0]
 
     def stub(self):
         return gdbstub.Stub(self._socket("gdb"))
 
     def autopsy(self, symbols):
-        """Of a guest that does not answer: where its CPUs are. Leaves all registers beside
+        """Where the CPUs of a guest are that does not answer. Saves all registers beside
         the logs."""
         if not self.alive():
             return ""
@@ -296,7 +298,7 @@ class Machine:
         return self._process is not None and self._process.poll() is None
 
     def cpu_seconds(self):
-        """What QEMU has taken of the host's CPUs; of one that has ended nothing is known."""
+        """How much CPU time of the host QEMU has taken; unknown once it has ended."""
         if not self.alive():
             return 0.0
         with open(f"/proc/{self._process.pid}/stat") as f:

@@ -19,18 +19,18 @@ CONSOLE = re.compile(STAMP + r"memory_region_ops_write .*"
 # Where the interrupt command register is, in xAPIC mode
 ICR_LOW, ICR_HIGH = 0xfee00300, 0xfee00310
 
-# Of all guest writes to devices only those to an MSI-X table, to the registers of AMD-Vi, and
-# the ones by which a CPU sends an interrupt in xAPIC mode are of interest. Of the former there
-# are no events of their own, and that of the latter does not name the CPU.
+# Of all guest writes to devices only three kinds are of interest: those to an MSI-X table, those to
+# the registers of AMD-Vi, and those by which a CPU sends an interrupt in xAPIC mode. The first two
+# have no events of their own, and the event of the third does not name the CPU.
 MMIO_WRITE = "memory_region_ops_write"
 MMIO_OF_INTEREST = ("name 'msix-table'", "name 'amdvi-mmio'", f"addr {ICR_LOW:#x} ",
                     f"addr {ICR_HIGH:#x} ")
 
-# In x2APIC mode the interrupt command register is one, and there is no such write.
+# In x2APIC mode the interrupt command register is a single one, and there is no such write.
 APIC_WRITE = "apic_register_write"
 APIC_SENDS = "register 0x30 "
 
-# "cpu_reset" leaves all registers of a CPU in between.
+# "cpu_reset" also logs all registers of a CPU, between the events.
 REGISTERS = re.compile(r"CPU Reset \(CPU \d+\)$|[A-Z][A-Z0-9]{1,4} ?=|$")
 
 # In the configuration space of each device
@@ -61,7 +61,7 @@ class Event:
         return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
     def register_value(self):
-        """Of an apic_register_write."""
+        """The value of an apic_register_write."""
         return int(REGISTER.match(self.text)[1], 0)
 
     def message(self):
@@ -89,8 +89,8 @@ def parse(line):
 @dataclass
 class Log:
     """events: of interest, in order
-    until: time of the last line, of whatever event
-    broken: lines which are neither an event nor part of a CPU's registers
+    until: time of the last line, of any event
+    broken: lines that are neither an event nor part of a CPU's registers
     """
 
     events: list
@@ -120,7 +120,7 @@ def read(path):
 
 
 def _console_characters(path, since):
-    """(time, character) of what the guest has written to its console."""
+    """(time, character) for all that the guest has written to its console."""
     with open(path, errors="replace") as f:
         for line in f:
             match = CONSOLE.match(line)
@@ -155,8 +155,8 @@ def _command(event, queue):
 
 
 def in_flight(events, before=()):
-    """(queue, command id) of what is submitted to an NVMe controller but not completed. before:
-    the same of the events before these."""
+    """(queue, command id) of commands that are submitted to an NVMe controller but not completed.
+    before: those in flight before these events."""
     flying = set(before)
     for event in events:
         if event.name == "pci_nvme_io_cmd":
@@ -175,7 +175,7 @@ class Tail:
         self._rest = ""
 
     def events(self):
-        """What has been completed since the last call."""
+        """The events that have become complete since the last call."""
         *lines, self._rest = (self._rest + self._file.read()).split("\n")
         return [event for event in map(parse, lines) if event]
 
@@ -184,11 +184,11 @@ class Tail:
 
 
 class Release:
-    """That the old kernel lets go of a device: MSI-X Function Mask set or the entry of MSI
-    closed (a handover), or bus mastering cleared (an ordinary shutdown)."""
+    """Detects that the old kernel lets go of a device: MSI-X Function Mask is set or the entry of
+    MSI is closed (a handover), or bus mastering is cleared (an ordinary shutdown)."""
 
     def __init__(self, model, msi_entry=None):
-        """msi_entry: of a device that is used with MSI, its remapping entry."""
+        """msi_entry: the remapping entry of a device that is used with MSI."""
         self._model = model
         self._msi_entry = msi_entry
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A doorbell made of device registers, which are written from outside of the guest.
+"""A doorbell made of device registers, which are written from outside the guest.
 
 QEMU's test protocol: commands such as "writel ADDRESS VALUE" over a UNIX socket,
 one a line, each answered by a line that begins with OK.
@@ -28,11 +28,11 @@ class Doorbell:
         self._line = None
 
     def found_at(self, base):
-        """The guest says where the registers are."""
+        """Take the address of the registers from the guest."""
         self._base = base
 
     def set_up(self):
-        """After a reset, when the guest has made the device a bus master."""
+        """Set the device up after a reset, when the guest has made it a bus master."""
         self._access(self._device.memory, 0)
         self._access(self._device.set_up, self._base)
 
@@ -62,8 +62,9 @@ class Doorbell:
         return self._read(self._base + offset) == self.rings[vector]
 
     def ring(self, vector):
-        """With numbers: the device has the number before and after it. For a moment the memory
-        of a device that is enumerated is off, and what is written there is lost."""
+        """Ring. If the rings have numbers, the device has the number before and after the ring:
+        while a device is enumerated its memory is off for a moment, and what is written there is
+        lost."""
         if not self._device.numbers:
             self._ring(vector)
             return

@@ -5,7 +5,7 @@ from bisect import bisect_right
 
 
 class SymbolError(Exception):
-    """A kernel has no symbol of a name, or more than the one that is asked for."""
+    """A kernel has no symbol of a name, or more than one."""
 
 
 class Symbols:
@@ -25,11 +25,11 @@ class Symbols:
 
     def lacks(self, names):
         """Those of these names that no symbol has: the compiler may have inlined a static
-        function, or made a copy of another name."""
+        function, or made a copy with another name."""
         return sorted(set(names) - self._addresses.keys())
 
     def address(self, name):
-        """Of a symbol that there is once."""
+        """The address of a symbol that exists exactly once."""
         found = self._found(name)
         if len(found) > 1:
             raise SymbolError(f"there is more than one {name} in the kernel")

@@ -17,11 +17,11 @@ class GuestHung(Exception):
 
 
 class CommandFailed(Exception):
-    """The guest answered that the command did not succeed."""
+    """The guest answered that the command failed."""
 
 
 class NotUnderstood(Exception):
-    """What the guest answered is no answer."""
+    """The guest's answer cannot be understood."""
 
 
 def _object(text):
@@ -35,7 +35,7 @@ def _object(text):
 
 
 class Guest:
-    """answered: when the last command was given which the guest has answered."""
+    """answered: when the last command that the guest has answered was given."""
 
     def __init__(self, path, alive):
         """alive: callable, false once QEMU has ended."""
@@ -67,7 +67,7 @@ class Guest:
         return line
 
     def reply(self, timeout):
-        """The next JSON object; what else is on the line (a kernel's first probe) is skipped."""
+        """The next JSON object. Anything else on the line (a kernel's first probe) is skipped."""
         deadline = time.monotonic() + timeout
         while True:
             line = self._read_line(max(0, deadline - time.monotonic()))

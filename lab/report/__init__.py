@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Results for people (tables.py, picture.py) and for programs (JSON, ktap.py).
 
-ktap.py is all that this repository knows of KTAP; scripts/ uses it as well. unit_tests.py runs
+ktap.py has everything about KTAP in this repository; scripts/ uses it as well. unit_tests.py runs
 the lab's own tests.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """KTAP (Documentation/dev-tools/ktap.rst): read with the parser of kunit.py, and written.
 
-The parser is in the kernel tree, which "make prepare" lays.
+The parser is in the kernel tree, which "make prepare" provides.
 """
 
 import importlib
@@ -14,7 +14,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)),
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 KUNIT_TOOL = os.path.join(BUILD, "linux", "tools", "testing", "kunit")
 
-# One output may have the results of several programs, one behind the other.
+# One output may contain the results of several programs, one after the other.
 START = re.compile(r"K?TAP version \d+$")
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
@@ -40,7 +40,7 @@ def _documents(lines):
 
 
 def _cases(test, above):
-    """The cases of a test: its leaves, and itself if it failed and none of them did."""
+    """The cases of a test: its leaves, and the test itself if it failed and none of them did."""
     name = (*above, test.name or "missing")
     below = [result for sub in test.subtests for result in _cases(sub, name)]
     status = OF_PARSER.get(test.status.name, FAIL)
@@ -65,7 +65,7 @@ def parse(lines):
 
 
 def plan(count, indent=""):
-    """Begin."""
+    """Begin a document."""
     print(f"{indent}KTAP version 1\n{indent}1..{count}", flush=True)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The demonstration as a page that needs nothing else: its JSON in, HTML with two drawings out.
+"""The demonstration as a self-contained page: its JSON in, HTML with two drawings out.
 
-A drawing has handover off above handover on: of the guest, the steps of its pause to scale, and
-of the device, a lane for each vector with what was rung, and what became of it.
+Each drawing shows handover off above handover on: for the guest, the steps of its pause, to scale;
+for the device, a lane for each vector with its rings, and what became of them.
 """
 
 import os
@@ -24,10 +24,10 @@ LANE = 20
 MARK = 15
 PAUSE = 40
 
-# Parts of the time line with their share of the width; what a vector counts there is in _lane()
+# Parts of the time line with their share of the width; _lane() has the counts of a vector in each
 PHASES = (("old kernel", 3), ("blackout", 2), ("armed", 1.3), ("adopted", 3), ("FINISH", 1.3),
           ("after it", 3))
-# More marks than that are a number
+# More marks than this are shown as a number
 MOST_MARKS = 6
 
 
@@ -87,7 +87,7 @@ def _device(run):
 
 
 def _guest(run, scale):
-    """Its pause, with each step as (name, milliseconds, where it begins, its width)"""
+    """The pause of a guest, with each step as (name, milliseconds, where it begins, its width)"""
     steps, x = [], 0
     for name, ms in run["timeline"]:
         steps.append((name, ms, x * scale, ms * scale))

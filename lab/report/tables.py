@@ -37,7 +37,7 @@ def _row(vector, rings):
 
 
 def table(rows):
-    """Lines in which the cells of all rows are below each other."""
+    """Lines in which the cells of all rows are aligned."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
             for row in rows]
@@ -117,12 +117,12 @@ def _leg(title, result):
 LEGEND = """irq, message, IRTE, CPU: old kernel -> next kernel, one value if equal.
 before, adopted, after: counted/rung before FREEZE, from adoption to FINISH, after FINISH.
 blackout: rung while the old kernel was down and the next had not adopted; latched by the device;
-delivered to the owner. synthetic: counted across FINISH with nothing rung. lost: the owner was not
-told of the ring in the blackout by any interrupt."""
+delivered to the owner. synthetic: counted across FINISH with nothing rung. lost: no interrupt told
+the owner of the ring in the blackout."""
 
 
 def pause_column(steps):
-    """The steps of a pause by name, with those that divide the boot behind it"""
+    """The steps of a pause by name, with those that divide the boot after it"""
     inner = {name: ms for name, ms in steps if name in timeline.WITHIN_BOOT}
     column = {}
     for name, ms in steps:
@@ -182,7 +182,8 @@ def demo(cold, handover, checks):
 
 
 def _outcome(result):
-    """What became of the device, in a few words; of what goes wrong on purpose, what is said."""
+    """What became of the device, in a few words; if something goes wrong on purpose, what was
+    reported."""
     scenario = result.scenario
     if scenario.breaks:
         return f"broken on purpose: {', '.join(scenario.breaks)}"
@@ -233,7 +234,7 @@ def storm_line(result):
 
 
 def storms_table(results):
-    """Sums over storms which have come to their accounts, by mode, by CPUs and of all."""
+    """Sums over the storms that have accounts, by mode, by CPUs and in total."""
     results = [result for result in results if result.accounts]
     groups = {}
     for result in results:

@@ -13,7 +13,7 @@ from report import ktap
 INDENT = "    "
 
 
-# pytest names a case after its arguments. KTAP takes what follows a "#" for a directive.
+# pytest names a case after its arguments. KTAP would take what follows a "#" as a directive.
 NOT_A_NAME = re.compile(r"[^\w.,:=+-]+")
 
 

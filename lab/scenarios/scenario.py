@@ -8,23 +8,23 @@ import tomllib
 
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 
-# A file lists others in "iommus", and in "iommus_full" those of make test-full
+# A file lists other machines in "iommus", and those of make test-full in "iommus_full"
 DEFAULT_IOMMU = "intel"
 
-# Points of a run at which a scenario may give the VMM further commands
+# Points in a run at which a scenario may give the VMM further commands
 HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
          "next_armed", "next_finishing", "next_finished")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a run is made of; every field can be set in a scenario's file.
+    """What makes up a run. Every field can be set in a scenario's file.
 
     title: one line for people
-    expect: name of the outcome it is held against, see judge/expectation.py
+    expect: name of the outcome that it is compared with, see judge/outcomes.py
     course: of the run: an update, a storm, see course/storm.py, a chain of updates, of the VMM,
         of programs or of a guest, see course/chain.py
-    device: the device under test, see machine/devices.py; which decides about MSI or MSI-X
+    device: the device under test, see machine/devices.py, which determines MSI or MSI-X
     vectors, cpus, memory, iommu, mode: the machine; cpus of the old and the next kernel
     cpu: further features of the CPUs, as QEMU's -cpu takes them
     arm: the vectors that are used, as "FIRST COUNT", armed one after the other; none: all
@@ -33,60 +33,61 @@ class Scenario:
         sent frames as well
     native_hotplug: whether the ports signal hot-plug themselves, to pciehp; if not, which is
         QEMU's default, firmware keeps that to itself
-    decoys: whether there are any; without them an event which does not say whose it is belongs
+    decoys: whether there are any; without them an event that does not name its device belongs
         to the device under test
-    watch_device: whether the trace is to tell how a device does that is driven by a program of
-        the guest, see judge/live_device.py; needs a machine without decoys
-    frame_gap: of a network card, seconds from one frame to the next that it is sent
-    iops: if set, there are the disks "fast" and "slow", which are the same; the slow one does
-        so many I/Os a second, and what is in flight at the jump is looked at
-    patience: how many times as long as usual the guest may take to answer, because its commands do
-        a lot
-    holds_disk: whether the slow disk stands almost still, from before the jump until the next
-        kernel runs, so that something is in flight in between
+    watch_device: whether the trace is to show what becomes of a device that a program of the guest
+        drives, see judge/live_device.py; needs a machine without decoys
+    frame_gap: seconds from one frame that a network card is sent to the next
+    iops: if set, there are the disks "fast" and "slow", which have the same contents; the slow one
+        does this number of I/Os a second, and the I/O in flight at the jump is judged
+    patience: factor by which the guest may take longer than usual to answer, because its commands
+        do a lot
+    holds_disk: whether the slow disk is throttled to almost nothing, from before the jump until the
+        next kernel runs, so that something is in flight in between
     holds_frames: whether no frame is sent from before the jump until the old kernel has
         switched translation off
     handover: whether the VMM preserves the device as well as its counters
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
-        session without it, if there is one, and then opens the device as any other
+        session without it, if there is one, and then opens the device like any other
     end: the VMM's command that ends the update
-    leaves_msi: whether the VMM of the next kernel uses MSI-X, where that of the old one used MSI
-    kernels: build flavours of the old and the next kernel; "7.2:lab" is the one of another series,
-        without which lab.py test skips the scenario
-    across: whether lab.py test has it in the table of old and next kernels
-    proof: per kernel a shell line which succeeds only in one that is what the scenario wants, or ""
-    image: what the kernels have as user space: initrd, or systemd, whose first process is systemd,
-        or package, with the kernels installed as packages as well
+    leaves_msi: whether the VMM of the next kernel uses MSI-X although that of the old one used MSI
+    kernels: build flavours of the old and the next kernel; "7.2:lab" is one of another series:
+        lab.py test skips the scenario if it was not built
+    across: whether lab.py test lists it in the table of old and next kernels
+    proof: for each kernel a shell line that succeeds only if it is the kernel that the scenario
+        wants, or ""
+    image: the user space of the kernels: initrd, or systemd, whose first process is systemd, or
+        package, which in addition has the kernels installed as packages
     next_kernel: path of the next kernel's image in the old one's user space
-    guest: that of the kernel of a guest with Linux, which the old kernel's programs find with
-        its initrd in /guest; none: there is no such guest
+    guest: build flavour of the kernel of a guest with Linux, which the old kernel's programs find
+        in /guest, with its initrd; none: there is no such guest
     append: further kernel parameters of the old and the next kernel
     rings: per vector, in each phase in which rings are counted one by one
     length: of a chain, in updates
-    ring_into_block: ring on, uncounted, until the old kernel lets go of the device
-    watch_late_changes: whether the old kernel has to try to change entries after the block
+    ring_into_block: continue to ring, uncounted, until the old kernel lets go of the device
+    watch_late_changes: whether the old kernel must try to change entries after the block
     seed: of the order of the rings in the blackout; of everything in a storm
     at: further commands to the VMM, by hook
     needs: options, without CONFIG_, that its kernels must have; lab.py test skips it where one
-        is missing, as in a kernel that checks nothing, or in one of another series
+        is missing, as in a kernel without debug checks, or in one of another series
     warns: functions of the kernel that may warn
-    tolerates: texts of the console that are right here, although they are complaints elsewhere
+    tolerates: texts on the console that are expected here, although they are complaints elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
-        those that the last kernel of a chain runs in the end
+        those that the last kernel of a chain runs at the end
     jump: what the old kernel runs to jump into the next one
     scribble: whether the lab overwrites the disks after old_runs
-    patch: function of the old kernel to what it no longer does at the jump, see
-        machine/patching.py; next_patch: of the next kernel at FINISH, in a storm or in the
-        middle of a chain, or before its programs run
+    patch: map from a function of the old kernel to the function that it no longer calls at the
+        jump, see machine/patching.py; next_patch: the same for the next kernel at FINISH, in a
+        storm or in the middle of a chain, or before its programs run
     corrupt: alterations of what the old kernel hands over, see course/corruption.py
-    says: the lines in which the kernels say what they refuse, and other errors of ours, in
-        order; errors: patterns of further ones, each of which is said at least once
+    says: the lines in which the kernels report what they refuse, and other errors of ours, in
+        order; errors: patterns of further ones, each of which must occur at least once
     skips: reasons for which the kselftests of the scenario skip a case
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
-        jump, comes to the function of this name
+        jump, reaches the function of this name
     crash_kernel: whether one is loaded then; if not, the machine is reset
-    breaks: judges whose rules the scenario breaks on purpose; they have to notice, no
-        other may, and an update ends after the hook next_ready
+    breaks: judges whose rules the scenario breaks on purpose; they must notice, no others may, and
+        an update ends after the hook next_ready
     """
 
     name: str
@@ -156,18 +157,19 @@ class Scenario:
         return "crash" if self.crashes else self.course
 
     def numbers(self):
-        """Of the vectors that are used."""
+        """The numbers of the vectors that are used."""
         return [number for first, count in self.ranges() for number in range(first, first + count)]
 
     def x2apic(self):
-        """Whether the remapping unit is in that mode, to which the old kernel has set it together
-        with its CPUs, and the CPUs of the next kernel, which the unit has to support."""
+        """Whether the remapping unit and the CPUs of the next kernel are in x2APIC mode: the old
+        kernel has set the unit to it together with its own CPUs, and the unit has to support it for
+        those of the next kernel."""
         old, both = (self.mode == "x2apic" and "nox2apic" not in legs
                      for legs in (self.append[0], " ".join(self.append)))
         return old, both
 
     def flavours(self):
-        """Of all kernels that it needs."""
+        """The flavours of all kernels that the scenario needs."""
         return self.kernels + ((self.guest,) if self.guest else ())
 
     def with_changes(self, **changes):
@@ -175,7 +177,7 @@ class Scenario:
 
 
 def _read(name):
-    """A file may have the cases of another one, "cases_of"."""
+    """Read a file, which may have the cases of another one, "cases_of"."""
     with open(os.path.join(DIRECTORY, name + ".toml"), "rb") as f:
         data = tomllib.load(f)
     other = data.pop("cases_of", None)
@@ -183,8 +185,8 @@ def _read(name):
 
 
 def load(name):
-    """A file's only scenario, or one of its cases: "file.case". On another machine than the one
-    with VT-d: "file.case@amd", where what the file says in "on.amd" goes before the rest."""
+    """A file's only scenario, or one of its cases: "file.case". On a machine other than the one
+    with VT-d: "file.case@amd", where "on.amd" in the file takes precedence over the rest."""
     scenario, _, iommu = name.partition("@")
     file, _, case = scenario.partition(".")
     data = _read(file)
@@ -221,6 +223,6 @@ def _names_in(file, full):
 
 
 def names(full=True):
-    """Of all scenarios, or of those of make test."""
+    """The names of all scenarios, or of those of make test."""
     files = sorted(f[:-5] for f in os.listdir(DIRECTORY) if f.endswith(".toml"))
     return [name for file in files for name in _names_in(file, full)]

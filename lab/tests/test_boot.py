@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What bench_boot makes of counts."""
+"""What cost/boot.py makes of counts."""
 
 import unittest
 from collections import Counter
@@ -11,7 +11,7 @@ LEAST, MIDDLE, MOST, UNITS = ((1, 8, 1024), (1, 32, 4096), (1, 512, 65536), (8, 
 
 
 def _profiles(step, least, most):
-    """At 1024 and 65536 vectors of one unit, and at another size that has no part in it."""
+    """At 1024 and 65536 vectors of one unit, and at another size that is ignored."""
     return {boot.Scaled("scale", step, *size, 0):
             Counter({name: count * size[2] for name, count in counts.items()})
             for size, counts in ((LEAST, least), (MOST, most), (UNITS, {"other": 1000}))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No run with an image which is not made of the present sources."""
+"""There is no run with an image that is older than its sources."""
 
 import os
 import tempfile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The frequency that kernels are told is as exact as KVM wants it."""
+"""The frequency that kernels are given is as exact as KVM requires."""
 
 import platform
 import unittest
@@ -7,7 +7,7 @@ from unittest import mock
 
 from machine import clock
 
-# Of KVM, in millionths
+# KVM's tolerance, in millionths
 TOLERANCE = 250
 
 

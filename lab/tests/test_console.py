@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What no console may say, and what is an error of ours on it."""
+"""What must not be on any console, and which lines there are errors of ours."""
 
 import pytest
 

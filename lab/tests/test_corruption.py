@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A corruption alters what it is told to, and makes the checksums right again."""
+"""A corruption alters what it is told to alter, and recomputes the checksums."""
 
 import binascii
 import ctypes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Nothing holds which was not seen: what is missing in a log is no pass."""
+"""A rule does not hold without evidence: what is missing from a log is not a pass."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def test_empty_log_holds_nothing_of_a_live_device():
     assert {one.word() for one in live_device.judge(seen).values()} == {"not seen"}
 
 
-# What each rule needs to be seen before the jump
+# What the log must show before the jump, for each rule
 NEEDED = {
     "remapping": ("vtd_reg_write_gcmd",),
     "table": ("irta_write",),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an outcome demands, and what every outcome does."""
+"""What one outcome demands, and what every outcome demands."""
 
 from dataclasses import fields
 
@@ -39,7 +39,7 @@ SKIPPED = "programs in the guest: skipped what is expected"
 AUDIT = "vfio-pci 0000:01:00.0: irq_liveupdate: irq 29: device and kernel disagree: -EIO"
 
 
-# Every outcome, those of sabotage too
+# Every outcome, sabotage included
 
 @pytest.mark.parametrize("breaks", ((), ("enable",)))
 @pytest.mark.parametrize("what,check", (("blind", LOG), ("complaints", CONSOLE), ("said", SAID)))
@@ -134,7 +134,7 @@ def test_race_which_was_missed():
 
 # A cold start
 
-NOT_COLD = "negative control: what a handover keeps on went off"
+NOT_COLD = "negative control: what a handover keeps enabled was switched off"
 COLD = ("remapping", "enable", "bus-master", "translation")
 
 
@@ -200,7 +200,7 @@ def test_dma_where_it_is_translated(rule, append, has_to_apply):
     assert (f"seen from outside: {rule}" in found) == has_to_apply
 
 
-# CPUs are asked of the guest
+# The guest is asked for its CPUs
 
 def test_recorded_cpu_is_not_online():
     seen = result([Vector(0, old=IDENTITY | {"cpu": 2}, new=IDENTITY | {"cpu": 0})], cpus=(3, 4),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The other end of a cable: frames come in their order, and none while they are held."""
+"""The other end of a cable: frames arrive in order, and none while they are held."""
 
 import os
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the lab is made of: the kernel source that is given, and the packages that are pinned."""
+"""What the lab is built from: the given kernel source, and the pinned packages."""
 
 import os
 import shutil
@@ -77,7 +77,7 @@ class KernelSource(InFolder):
 
 
 class Package(InFolder):
-    """What a package cannot be made of is refused before anything is built."""
+    """Arguments from which no package can be made are refused before anything is built."""
 
     def refused(self, **variables):
         text, ok, _ = self.script("deb-pkg.sh", **variables)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A limit which is missed, and not known to be, fails; the plot can be read."""
+"""A limit that is missed, and not known to be, fails; the plot is readable."""
 
 import re
 import subprocess
@@ -39,7 +39,7 @@ def _compile(directory, name, text):
 
 
 class _Build:
-    """Of kernels which are an object file each."""
+    """A build whose kernels are one object file each."""
 
     def __init__(self, directory):
         self._ours = _compile(directory, "ours", SOURCE)

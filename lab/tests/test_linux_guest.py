@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is on the console of a guest with Linux is judged by."""
+"""How the console of a guest with Linux is judged."""
 
 import copy
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What was in flight is found in a log, and whether the device was left alone."""
+"""The log shows what was in flight, and whether the device was left alone."""
 
 import unittest
 from dataclasses import replace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where the CPUs of a machine are which does not answer."""
+"""Where the CPUs of a machine that does not answer are."""
 
 import os
 import tempfile

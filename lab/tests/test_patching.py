@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A patch takes out what is named, and nothing else."""
+"""A patch removes what it names, and nothing else."""
 
 import unittest
 
@@ -53,7 +53,7 @@ class Patch(unittest.TestCase):
     def test_nothing_to_take_out(self):
         memory = Memory()
         for do in (patching.check_all, patching.apply_all):
-            with self.assertRaisesRegex(patching.NothingToPatch, "block has no block"):
+            with self.assertRaisesRegex(patching.NothingToPatch, "block does not call block"):
                 do(memory, memory, {"block": "block"})
 
     def test_check_writes_nothing(self):

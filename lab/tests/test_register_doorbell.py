@@ -15,7 +15,7 @@ NUMBERED = Device(ring=(("writel", 0x20),), bits=True, numbers=0x800)
 
 
 class Qemu(threading.Thread):
-    """Answers what it is asked for; a read with the number, once it has been asked so often."""
+    """Answers requests; a read with the number, once it has been asked a number of times."""
 
     def __init__(self, path, deaf):
         super().__init__(daemon=True)

@@ -38,7 +38,7 @@ LOG = f"""\
 {low(103.6, 0, 0x22)}
 {low(103.600001, 1, 0x22)}
 """
-# The second message is dropped; then comes the same one of another device.
+# The second message is dropped; then another device sends the same one.
 AMDVI_LOG = f"""\
 0@100.000000:irte_write index 17 low 0x141 high 0x22
 7@101.000000:amdvi_ir_remap_msi_req addr 0xfee00000 data 0x11 devid 0x0

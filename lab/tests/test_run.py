@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs which go wrong end, and fail by themselves; attempts are all looked at."""
+"""Runs that go wrong end, and only they fail; all attempts are judged."""
 
 from unittest import mock
 

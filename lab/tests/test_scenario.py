@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which scenarios there are of a file, on which machine."""
+"""Which scenarios a file defines, on which machines."""
 
 import os
 import tempfile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Who is rung when in a storm, and the sums over storms."""
+"""Which vectors are rung when in a storm, and the sums over storms."""
 
 import time
 import unittest
@@ -40,7 +40,7 @@ class Ringer(unittest.TestCase):
 
 
 class Failure(unittest.TestCase):
-    """Of a storm on a machine which is not there."""
+    """A storm on a machine that does not exist."""
 
     def machineless(self, **changes):
         machine = mock.MagicMock()
@@ -59,7 +59,7 @@ class Failure(unittest.TestCase):
         for which in ("patch", "next_patch"):
             failed = self.machineless(**{which: {"finish": "inject"}})
             result = failed.execute()
-            self.assertIn("finish has no inject that could be taken out", result.error)
+            self.assertIn("finish does not call inject: nothing to remove", result.error)
             failed.machine.guest.command.assert_not_called()
 
     def test_rings_end_with_the_storm(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The judges of DMA accept a device which is kept out, and one whose entry is replaced at once."""
+"""The judges of DMA accept a device that is kept out, and one whose entry is replaced at once."""
 
 import pytest
 

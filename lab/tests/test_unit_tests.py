@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each case of the lab's own tests is one for who reads the KTAP."""
+"""Each case of the lab's own tests is a case in the KTAP as well."""
 
 from report import ktap
 from report import unit_tests

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the guest of a virtual machine reports is judged by."""
+"""How the report of the guest of a virtual machine is judged."""
 
 import copy
 import json

@@ -38,7 +38,7 @@ static int map_bar(struct assigned *device)
 	return ret;
 }
 
-/* Before it is attached there is all of the guest's memory in the address space. */
+/* All of the guest's memory is in the address space before the device is attached. */
 static int map_dma(struct assigned *device)
 {
 	struct ioas ioas;
@@ -88,7 +88,7 @@ int assigned_power_on(struct assigned *device)
 	return map_bar(device);
 }
 
-/* In another virtual machine with the same memory */
+/* For another virtual machine with the same memory */
 int assigned_reset(struct assigned *device, struct vm *vm)
 {
 	int ret;
@@ -126,7 +126,7 @@ int assigned_connect(struct assigned *device, struct vm *vm)
 	return ret ? ret : msix_connect(device);
 }
 
-/* The first two dwords of BARs are one BAR, of 64 bits. */
+/* The first two BAR dwords are one BAR, of 64 bits. */
 static __u32 *emulated_bar(struct assigned *device, unsigned int pos)
 {
 	unsigned int index = (pos - PCI_BASE_ADDRESS_0) / sizeof(__u32);
@@ -159,7 +159,7 @@ static __u32 config_dword(struct assigned *device, unsigned int pos)
 	return value;
 }
 
-/* The guest may find out how large the BAR is; it stays where it is. */
+/* The guest may size the BAR, but not move it. */
 static void write_bar(struct assigned *device, __u32 *bar, __u32 value)
 {
 	__u64 size_mask = ~(device->dev.msix_bar_size - 1);
@@ -188,7 +188,7 @@ static void config_write(struct assigned *device, unsigned int pos, const void *
 		device->vm->error = ret;
 }
 
-/* The offset in the device's configuration space that a port is; negative if it is none. */
+/* The offset in the device's configuration space that a port accesses; negative if none. */
 static int selected(const struct assigned *device, __u16 port, size_t size)
 {
 	__u32 address = device->state.config_address;

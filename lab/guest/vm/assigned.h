@@ -17,7 +17,7 @@
 struct vm;
 
 /*
- * What the guest has written to the device and the device does not have: the address
+ * What the guest has written and the device itself does not have: the address
  * of its BAR, the MSI-X control word and table. And what port 0xcf8 selects.
  */
 struct assigned_state {

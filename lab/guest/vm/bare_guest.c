@@ -19,7 +19,7 @@ static struct guest_report *report_of(struct vm *vm)
 	return (struct guest_report *)(vm->memory + GUEST_REPORT);
 }
 
-/* As after a call: the number of the CPU is the argument. */
+/* As after a call: the argument is the number of the CPU. */
 static int start(struct vcpu *vcpu)
 {
 	return boot_vcpu(vcpu, (struct kvm_regs) {
@@ -107,7 +107,7 @@ static bool nothing_outstanding(struct vm *vm, const void *before)
 	return true;
 }
 
-/* It submits no more, and what was in flight completes, if it does. */
+/* It submits no more. What is in flight completes, or never will. */
 static void drain(struct vm *vm)
 {
 	__atomic_store_n(&report_of(vm)->drain, 1, __ATOMIC_SEQ_CST);
@@ -138,7 +138,7 @@ static void has_changed(struct vm *vm, const struct guest_pause *pause)
 	guest_wait(&bare_guest, vm, GUEST_PATIENCE_MS, all_moved, &pause->prepared);
 }
 
-/* How often a vector has been moved is told from then on. */
+/* From now on the moves of each vector are counted. */
 static void paused(struct vm *vm, struct guest_pause *pause)
 {
 	unsigned int queue;
@@ -170,7 +170,7 @@ static void print_queue(const struct guest_queue *queue, const struct guest_queu
 	putchar('}');
 }
 
-/* One line of JSON. What is wrong with it is the lab's to say. */
+/* One line of JSON, for the lab to judge. */
 static void print(struct vm *vm, const struct guest_pause *pause)
 {
 	const struct guest_report *report = report_of(vm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What firmware and a boot loader would have left of a CPU: 64-bit mode, the lower
- * 4 GiB mapped one to one, and the segments of Linux's boot protocol.
+ * The state in which firmware and a boot loader would leave a CPU: 64-bit mode,
+ * the lower 4 GiB mapped one to one, and the segments of Linux's boot protocol.
  */
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a guest is started, whichever it is. The tables are in the guest's memory, below
+ * How any guest is started. The tables are in the guest's memory, below
  * BOOT_TABLES_END.
  */
 #ifndef _LAB_VM_BOOT_H

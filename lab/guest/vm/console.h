@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The output of a serial port, a 16550 whose transmitter is always ready: what every
- * port reads that is not there, all ones, says that as well.
+ * The output of a serial port, a 16550 whose transmitter is always ready: its
+ * registers read as all ones, like any missing port, which says just that.
  */
 #ifndef _LAB_VM_CONSOLE_H
 #define _LAB_VM_CONSOLE_H
@@ -11,7 +11,7 @@
 
 #define CONSOLE_BYTES	(64 << 10)
 
-/* text: ends with a null byte; what does not fit is lost */
+/* text: ends with a null byte; output that does not fit is lost */
 struct console {
 	__u8 line_control;
 	__u32 length;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What firmware does with the controller before the guest boots: it starts it, has a
- * command completed and is told so by INTx, and stops it. Its queues are at the beginning
- * of the guest's memory.
+ * What firmware does with the controller before the guest boots: it starts the
+ * controller, waits for INTx to report the completion of a command, and stops it. The
+ * queues are at the beginning of the guest's memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -104,7 +104,7 @@ static int start_and_stop(struct assigned *device, int eventfd)
 	return ret ? ret : stopped;
 }
 
-/* The device has been reset, and is in its BAR. */
+/* The device has been reset, and its BAR is mapped. */
 int firmware_run(struct assigned *device)
 {
 	int fd = eventfd(0, EFD_CLOEXEC), ret, disarmed;

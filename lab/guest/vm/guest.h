@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The guests, and what they report, for the lab to judge. Where something has to
- * happen first it is waited for, until the guest has given up or a time has passed.
+ * The guests, and what they report, for the lab to judge. Functions that need
+ * something to happen first wait for it, until the guest has given up or a time has
+ * passed.
  */
 #ifndef _LAB_VM_GUEST_H
 #define _LAB_VM_GUEST_H
@@ -24,10 +25,10 @@ struct pause_step {
 };
 
 /*
- * How many updates there have been. Of the last one: its steps, from before the CPUs
- * are stopped until they run again, none if it was refused; what is to be added to
- * the host's TSC to get the guest's; and what the guest had reported when all was
- * preserved and when it was stopped, the bare one in its memory, the other on its console.
+ * How many updates there have been. About the last one: its steps, from before the CPUs
+ * are stopped until they run again, none if it was refused; the offset from the host's TSC
+ * to the guest's; and what the guest had reported when everything was preserved and when
+ * it was stopped, the bare guest in its memory, the other one on its console.
  */
 struct guest_pause {
 	unsigned int nr_updates;
@@ -40,20 +41,20 @@ struct guest_pause {
 };
 
 /**
- * struct guest - what the VMM wants of a guest
+ * struct guest - what the VMM expects of a guest
  * @name: as the command line has it
  * @memory_bytes: how much memory it gets
  * @boot_ms: how long it may take from its start to its first I/O
  * @boot: load it, and make its CPUs ready to run
- * @works: whether it has not given up; if it has, that is printed
+ * @works: whether it has not given up; if it has, print that
  * @goes_on: wait until all of its CPUs have done something
  * @does_io: wait, no longer than that, until it has done I/O on all of its queues
  * @drain: make it end its I/O
- * @prepared: take down what it has reported, now that all is preserved; may be NULL
- * @has_changed: wait until it has done what the update must not disturb, since all was
- *	preserved; may be NULL
- * @paused: take down what it had reported when it was stopped
- * @print: what it reports
+ * @prepared: note what it has reported, now that everything is preserved; may be NULL
+ * @has_changed: wait until, since everything was preserved, it has done what the
+ *	update must not disturb; may be NULL
+ * @paused: note what it had reported when it was stopped
+ * @print: print what it reports
  */
 struct guest {
 	const char *name;

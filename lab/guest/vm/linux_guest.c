@@ -24,9 +24,9 @@
 #define INITRD		"/guest/initrd.img"
 
 /*
- * The console goes on after the boot. There is no firmware which could be asked for
- * the device, and no rate at which messages of the first process are dropped. That of
- * its clocks which an emulated host has measured must not be checked against another.
+ * The early console stays in use after the boot, there is no firmware to ask for the
+ * device, and messages of the first process are not rate limited. The clock that an
+ * emulated host has measured must not be checked against another one.
  */
 #define PARAMETERS	"earlyprintk=serial,ttyS0,115200,keep pci=conf1 " \
 			"printk.devkmsg=on tsc=reliable panic=-1"
@@ -86,7 +86,7 @@ static int load_kernel(struct vm *vm, struct setup_header *header)
 	if (ret)
 		return ret;
 
-	/* The second byte of the header is that of a jump behind it. */
+	/* The second byte of the header is the offset of a jump over it. */
 	end = offsetof(struct boot_params, hdr.header) + ((__u8 *)kernel.data)[0x201];
 	memcpy(header, kernel.data + offsetof(struct boot_params, hdr),
 	       end - offsetof(struct boot_params, hdr));
@@ -138,7 +138,7 @@ static int boot(struct vm *vm)
 	});
 }
 
-/* That it has given up is on its console, for the lab to judge. */
+/* Its console shows if it has given up, for the lab to judge. */
 static bool works(struct vm *vm)
 {
 	return true;
@@ -149,7 +149,7 @@ static bool has_printed(struct vm *vm, const void *before)
 	return vm->console.length > *(const __u32 *)before;
 }
 
-/* It does so every second, whether or not the device works. */
+/* It prints something every second, whether or not the device works. */
 static bool goes_on(struct vm *vm)
 {
 	__u32 before = vm->console.length;
@@ -157,7 +157,7 @@ static bool goes_on(struct vm *vm)
 	return guest_wait(&linux_guest, vm, GUEST_PATIENCE_MS, has_printed, &before);
 }
 
-/* Each CPU says so of each round of its I/O. */
+/* Each CPU reports each round of its I/O. */
 static bool all_verified(struct vm *vm, const void *before)
 {
 	const char *text = vm->console.text + *(const __u32 *)before;

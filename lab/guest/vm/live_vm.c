@@ -5,28 +5,28 @@
  *	live_vm -s 1 BDF	boots the bare guest, which does verified I/O from now on
  *	kexec -s -l ...
  *	killall -USR1 live_vm	pauses the guest, and jumps
- *	live_vm -s 2 BDF	continues it in the next kernel, where all begins again
+ *	live_vm -s 2 BDF	continues it in the next kernel, where the cycle starts again
  *	killall -QUIT live_vm	ends its I/O, and puts what it reports into a file
  *
- * SIGHUP cancels the update, and prepares the next one. Whether that has failed it puts into a
- * file, and so it does when SIGUSR1 has not made it jump. SIGINT is the reset button of the
- * virtual machine. With
+ * SIGHUP cancels the update, and prepares the next one. The result is written to a file, as it
+ * is when SIGUSR1 has not made it jump. SIGINT is the reset button of the virtual machine.
+ * With
  *
  *	-c 1, -c 2	the virtual machine is handed over, the device is not
- *	-u 2		another VMM was killed with the device, before it had bound it
- *	-b 2		another one was killed when it had bound, attached and armed it: the
+ *	-u 2		another VMM was killed that had the device, before it had bound it
+ *	-b 2		another one was killed after it had bound, attached and armed it: the
  *			device starts cold, and so does the guest
  *	-f 2		the kernel refines the frequency of the TSC meanwhile
  *	-r		there is no update, and the report is printed
- *	-l N		N times the guest is saved, and continues in another virtual machine
+ *	-l N		the guest is saved N times, and continues in another virtual machine
  *			of the same kernel; the report is printed
  *	-n		it is not handed over: it ends with this kernel
  *	-d		it is a service of systemd, in either kernel: after SIGHUP, SIGTERM makes
  *			it pause and end, and systemd keeps the session
- *	-m MIB		the guest gets so much memory
- *	-g linux	there is another guest
- *	-v		BDF is a virtual function; somebody else has its physical function,
- *			and hands that over before
+ *	-m MIB		the guest gets this much memory
+ *	-g linux	another guest is run
+ *	-v		BDF is a virtual function; another program owns its physical
+ *			function, and hands that over first
  */
 #include <errno.h>
 #include <signal.h>
@@ -132,7 +132,7 @@ static void start_guest(const char *bdf, int memory, struct handover *state)
 		guest->print(&vm, &state->pause);
 }
 
-/* The signals which it waits for later are blocked in all of its threads. */
+/* The signals that it waits for later are blocked in all of its threads. */
 static void block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);
@@ -145,8 +145,9 @@ static void block_signals(sigset_t *signals)
 }
 
 /*
- * The virtual machine outlives a stage, so that the device is not reset when it ends.
- * The process in the background is the one that creates it, because it belongs to that.
+ * The virtual machine outlives a stage, so that the device is not reset when the stage
+ * ends. A virtual machine belongs to the process that creates it, so the background
+ * process does that.
  */
 static void begin_stage(sigset_t *signals, unsigned int nr_tests)
 {
@@ -160,7 +161,7 @@ static void begin_stage(sigset_t *signals, unsigned int nr_tests)
 	ksft_set_plan(nr_tests);
 }
 
-/* Whoever waits for the output need not wait any longer. */
+/* Nobody need wait for further output. */
 static void end_stage(void)
 {
 	ksft_print_cnts();
@@ -174,7 +175,7 @@ static void cancel(struct files *files)
 	files->session = -1;
 }
 
-/* What fails leaves nothing preserved. */
+/* If it fails, nothing is left preserved. */
 static int preserve(struct files *files, struct handover *state)
 {
 	int ret;
@@ -217,7 +218,7 @@ static void pause_and_save(struct handover *state)
 	pause_step(&state->pause, "save");
 }
 
-/* Who waits for a file finds it complete. */
+/* A reader that waits for the file finds it complete. */
 static void answer(int ret)
 {
 	FILE *file = fopen(ANSWER ".next", "w");
@@ -228,7 +229,7 @@ static void answer(int ret)
 	check(rename(ANSWER ".next", ANSWER) ? -errno : 0, ANSWER);
 }
 
-/* Returns only if the kernel refuses. Then the guest goes on where it was. */
+/* Returns only if the kernel refuses. Then the guest continues where it was. */
 static void pause_and_jump(struct handover *state)
 {
 	int ret;
@@ -355,7 +356,7 @@ static void continue_guest(const char *bdf, const struct files *files, struct ha
 	check(vm_run(&vm), "start CPUs");
 }
 
-/* A VMM which is killed. Somebody else keeps its session. */
+/* A VMM that is killed. Another process keeps its session. */
 static void die(struct files *files, bool bound)
 {
 	pid_t child = fork();
@@ -385,7 +386,10 @@ static void begin_stage_2(struct files *files, sigset_t *signals, unsigned int n
 	check(files->session, "session");
 }
 
-/* The device is the dead VMM's until FINISH. Then the guest is booted again in its memory. */
+/*
+ * The device belongs to the dead VMM until FINISH. Then the guest is booted again in its
+ * memory.
+ */
 static void stage_2_after_bound(const char *bdf)
 {
 	struct handover *state;
@@ -429,7 +433,7 @@ static void stage_2(const char *bdf, bool again)
 	prepare_and_serve(&files, state, &signals);
 }
 
-/* An outgoing one is that of a VMM which was stopped although there was no update. */
+/* An outgoing session is that of a VMM that was stopped although there was no update. */
 static bool is_incoming(int session)
 {
 	int fd = luo_retrieve_fd(session, MEMORY_TOKEN);
@@ -446,7 +450,7 @@ static void forget_session(struct files *files)
 	cancel(files);
 }
 
-/* What the manager of the old kernel has kept, that of the next one gives back. */
+/* The manager of the next kernel gives back what that of the old kernel has kept. */
 static void run_service(const char *bdf)
 {
 	struct handover *state;
@@ -483,7 +487,7 @@ static void run(const char *bdf)
 	ksft_finished();
 }
 
-/* What the device signals meanwhile comes to the next virtual machine. */
+/* What the device signals meanwhile goes to the next virtual machine. */
 static void move_guest(int memory, struct handover *state)
 {
 	vm_pause(&vm);
@@ -497,7 +501,7 @@ static void move_guest(int memory, struct handover *state)
 	check(vm_run(&vm), "start CPUs");
 }
 
-/* Wherever it is then */
+/* At any point of its execution */
 static void run_and_move(const char *bdf, unsigned int times)
 {
 	static struct handover state;

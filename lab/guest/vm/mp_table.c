@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What firmware tells of CPUs and IO-APIC, and which pins the interrupts of ISA have:
+ * What firmware tells about CPUs and IO-APIC, and which pins the ISA interrupts have:
  * MultiProcessor Specification 1.4, chapter 4. Its structures have no padding.
  */
 #include <string.h>

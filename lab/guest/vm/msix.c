@@ -2,8 +2,8 @@
 /*
  * The MSI-X table that the guest sees. All vectors of the device are armed as long
  * as MSI-X is enabled, each with an eventfd, and KVM injects the guest's message when
- * that is signalled. For a vector that the guest has masked KVM lets go of the
- * eventfd, which remembers that it was signalled: it is the pending bit. When it is
+ * that is signalled. While the guest has a vector masked, its eventfd is not bound
+ * in KVM, and remembers that it was signalled: it is the pending bit. When it is
  * bound again, KVM injects what was pending.
  */
 #include <errno.h>
@@ -125,7 +125,7 @@ static int bind_eventfd(struct assigned *device, unsigned int index, bool inject
 	return 0;
 }
 
-/* After any change: what is masked must not inject any more before it loses its message. */
+/* After any change: a vector must stop injecting before it loses its message. */
 static int update(struct assigned *device)
 {
 	unsigned int i;
@@ -145,7 +145,7 @@ static int update(struct assigned *device)
 	return ret;
 }
 
-/* From now on the eventfds remember what is signalled, until there is another machine. */
+/* From now on, and until there is another machine, the eventfds remember signals. */
 int msix_disconnect(struct assigned *device)
 {
 	unsigned int i;
@@ -190,8 +190,8 @@ static void clear_pending(struct assigned *device)
 }
 
 /*
- * The virtual machine is another one, to which no eventfd is bound. What the device has
- * signalled since they were bound to the former one is not for this one.
+ * The virtual machine is a different one, to which no eventfd is bound. What the device
+ * signalled while they were bound to the former one is not for this one.
  */
 int msix_reset(struct assigned *device)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the bare guest and the VMM know of each other: where the guest is loaded,
- * and where in its memory it reports what it does. The guest alone writes there, but
- * for the first two fields.
+ * What the bare guest and the VMM know about each other: where the guest is loaded,
+ * and where in its memory it reports what it does. Only the guest writes there,
+ * except for the first two fields.
  */
 #ifndef _LAB_VM_REPORT_H
 #define _LAB_VM_REPORT_H
@@ -16,7 +16,7 @@
 /* Vector N is that of queue N; queue 0 is the admin queue. */
 #define GUEST_QUEUES		6
 
-/* So many of the last vectors are moved from CPU to CPU all the time. */
+/* This many of the last vectors are moved from CPU to CPU all the time. */
 #define GUEST_MOVED		3
 
 #define GUEST_GAPS		128
@@ -29,7 +29,7 @@ struct guest_gap {
 /**
  * struct guest_cpu - what one CPU of the guest has seen
  * @ticks: interrupts of its local APIC's timer
- * @altered: at how many ticks a register that nobody uses had another value
+ * @altered: at how many ticks a register that nobody uses had a different value
  * @repeated: interrupts which the emulator has delivered a second time
  * @gap: the longest jumps of its clock, of more than GUEST_GAP_MS, in TSC cycles
  */
@@ -43,11 +43,11 @@ struct guest_cpu {
 /**
  * struct guest_queue - what has become of one queue of the controller
  * @interrupts: interrupts of its vector
- * @completed: completions it has found, which it looks for in its interrupts only
+ * @completed: completions it has found; it looks for them only in its interrupts
  * @verified: pages that were written, read back and compared
  * @wrong: completions with an error, without a command, or with other data
  * @outstanding: commands that are not completed
- * @moved: how often the vector has got another message, for another CPU
+ * @moved: how often the vector was given another message, for another CPU
  */
 struct guest_queue {
 	__u64 interrupts;
@@ -64,7 +64,7 @@ struct guest_queue {
  * @drain: from the VMM: finish what is outstanding, then submit nothing more
  * @started: the controller has its queues
  * @failed: why the guest has given up
- * @fault: what the CPU has pushed when it is an exception
+ * @fault: what the CPU has pushed, if the reason is an exception
  */
 struct guest_report {
 	__u64 tsc_khz;

@@ -55,7 +55,7 @@ static int notify(const char *text, int fd)
 	return ret;
 }
 
-/* The manager closes the file when it has handled all messages before. */
+/* The manager closes the file when it has handled all earlier messages. */
 static int wait_for_manager(void)
 {
 	struct pollfd fd = { };
@@ -95,7 +95,10 @@ int service_kept_fd(const char *name)
 	return -ENOENT;
 }
 
-/* Until the service is started again. Once this has returned, it may end. */
+/*
+ * The manager keeps it until the service is started again. Once this has
+ * returned, the service may end.
+ */
 int service_keep_fd(const char *name, int fd)
 {
 	char text[64];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a service and its manager, systemd, tell each other: see sd_notify(3),
+ * The messages between a service and its manager, systemd: see sd_notify(3),
  * sd_listen_fds(3) and sd_notify_barrier(3). Functions return a negative errno.
  */
 #ifndef _LAB_VM_SERVICE_H

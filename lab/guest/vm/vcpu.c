@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtual CPU and its thread, which runs it and does for it what it does to
- * its console, and to the device's configuration space and MSI-X table.
+ * A virtual CPU and its thread, which runs it and emulates its accesses to the
+ * console, and to the device's configuration space and MSI-X table.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #define MAX_CPUID	256
 
-/* CPUID leaves which tell a CPU its own number */
+/* CPUID leaves that tell a CPU its own number */
 #define CPUID_FEATURES		0x1
 #define CPUID_TOPOLOGY		0xb
 
@@ -27,7 +27,7 @@ static void set_cpu_number(struct kvm_cpuid_entry2 *entry, unsigned int index)
 		entry->edx = index;
 }
 
-/* All that KVM can do */
+/* All features that KVM supports */
 static int set_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_cpuid2 *cpuid;
@@ -74,7 +74,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	close(vcpu->fd);
 }
 
-/* What is nowhere reads as all ones. */
+/* An address with nothing behind it reads as all ones. */
 static void port_access(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -126,7 +126,9 @@ static int handle_exit(struct vcpu *vcpu)
 	return 0;
 }
 
-/* Returns 1 if the CPU has made an access, which is complete only when this is called again. */
+/*
+ * Returns 1 if the CPU has made an access, which is completed only when this is called again.
+ */
 static int run_once(struct vcpu *vcpu)
 {
 	if (!ioctl(vcpu->fd, KVM_RUN, 0))

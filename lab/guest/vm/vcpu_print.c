@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a virtual CPU is and what it waits for, of a guest that does not go on.
+ * Prints where a virtual CPU is and what it waits for, if a guest makes no
+ * progress.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #define RFLAGS_IF		0x200
 #define MSR_TSC_DEADLINE	0x6e0
 
-/* Offsets of registers of the local APIC, of which some are arrays */
+/* Offsets of registers of the local APIC, some of which are arrays */
 #define APIC_TASK_PRIORITY	0x80
 #define APIC_IN_SERVICE		0x100
 #define APIC_REQUESTED		0x200
@@ -55,7 +56,7 @@ static __u64 deadline(const struct vcpu_state *state)
 	return 0;
 }
 
-/* It does not run. */
+/* The CPU must not run. */
 void vcpu_print(struct vcpu *vcpu)
 {
 	static struct vcpu_state state;

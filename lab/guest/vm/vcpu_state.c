@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All of a virtual CPU that the guest can tell, taken out of KVM and put back. The
- * order matters: KVM checks some values against others.
+ * Everything that the guest can observe of a virtual CPU, saved from KVM and
+ * restored. The order matters: KVM checks some values against others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static int one_msr(struct vcpu *vcpu, unsigned long request, struct kvm_msr_entr
 	return 0;
 }
 
-/* The guest's TSC has to be that of the host, but for an offset. */
+/* Except for an offset, the guest's TSC has to be that of the host. */
 int vcpu_check_tsc(struct vcpu *vcpu)
 {
 	struct kvm_msr_entry tsc = { .index = MSR_TSC };
@@ -73,7 +73,7 @@ int vcpu_check_tsc(struct vcpu *vcpu)
 	return tsc.data - offset >= before && tsc.data - offset <= after ? 0 : -EAGAIN;
 }
 
-/* Some of the list are not there for a guest with this CPUID. The TSC goes by its offset. */
+/* A guest with this CPUID does not have all MSRs of the list. The TSC is set by its offset. */
 static int save_msrs(struct vcpu *vcpu, struct vcpu_state *state)
 {
 	struct kvm_msr_list *list = msr_list(vcpu);
@@ -94,7 +94,7 @@ static int save_msrs(struct vcpu *vcpu, struct vcpu_state *state)
 	return 0;
 }
 
-/* What the CPU has anyway need not be written, and some of that cannot be. */
+/* Values that the CPU has anyway need not be written, and some of them cannot be. */
 static int restore_msrs(struct vcpu *vcpu, const struct vcpu_state *state)
 {
 	struct kvm_msr_entry saved, now;
@@ -149,7 +149,10 @@ int vcpu_save(struct vcpu *vcpu, struct vcpu_state *state)
 	return ret ? ret : save_msrs(vcpu, state);
 }
 
-/* The guest has lost the time of the pause; fails if it has no use for KVM's clock. */
+/*
+ * Tells the guest that time was lost. The ioctl fails if the guest does not use KVM's
+ * clock.
+ */
 static void tell_watchdogs(struct vcpu *vcpu)
 {
 	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);

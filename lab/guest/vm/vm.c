@@ -26,7 +26,7 @@ int vm_map(struct vm *vm, enum vm_slot slot, __u64 address, void *memory, size_t
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) ? -errno : 0;
 }
 
-/* All of the file */
+/* The whole file */
 static int map_memory(struct vm *vm, int memfd)
 {
 	struct stat stat;
@@ -53,7 +53,7 @@ static int ask_frequency(struct vm *vm)
 	return 0;
 }
 
-/* Only to make KVM_RUN return; a vCPU which is about to enter it finds immediate_exit. */
+/* Only makes KVM_RUN return; a vCPU that is about to enter it finds immediate_exit. */
 static void kicked(int signal)
 {
 }
@@ -99,10 +99,10 @@ static int create(struct vm *vm, int memfd, unsigned int tsc_khz)
 }
 
 /*
- * tsc_khz: what the kernel takes for the frequency of the TSC, or 0 for what it does now. A
- * second after it has booted the kernel refines that. A vCPU which KVM has created for
- * another one has a TSC of its own, which stands still where the CPU cannot scale it. So begin
- * again if that has happened in between.
+ * tsc_khz: the frequency that the kernel assumes for the TSC, or 0 for the current value. The
+ * kernel refines it a second after it has booted. A vCPU that KVM has created for another
+ * frequency has a TSC of its own, which stands still if the CPU cannot scale it. So start over
+ * if that has happened in between.
  */
 int vm_create(struct vm *vm, int memfd, unsigned int tsc_khz)
 {
@@ -130,7 +130,7 @@ int vm_run(struct vm *vm)
 	return ret;
 }
 
-/* When it returns no CPU is in KVM_RUN, and none has an access that is not complete. */
+/* When it returns, no CPU is in KVM_RUN, and none has an incomplete access. */
 void vm_pause(struct vm *vm)
 {
 	unsigned int i;
@@ -144,7 +144,7 @@ void vm_pause(struct vm *vm)
 		pthread_join(vm->vcpus[i].thread, NULL);
 }
 
-/* No CPU runs. The memory stays what it is. */
+/* No CPU runs. The memory keeps its contents. */
 void vm_destroy(struct vm *vm)
 {
 	unsigned int i;
@@ -156,7 +156,7 @@ void vm_destroy(struct vm *vm)
 	close(vm->kvm);
 }
 
-/* Where the guest is, for whoever has waited for it in vain */
+/* Print where the guest is, when something has waited for it in vain */
 void vm_print(struct vm *vm)
 {
 	unsigned int i;
@@ -191,8 +191,8 @@ int vm_save(struct vm *vm, struct vm_state *state)
 }
 
 /*
- * The time of the pause goes by for the guest as well, as on its TSC. The clock of the
- * next kernel has only full seconds from the hardware.
+ * The time of the pause passes for the guest as well, as on its TSC. From the
+ * hardware, the clock of the next kernel has only whole seconds.
  */
 static int restore_clock(struct vm *vm, const struct kvm_clock_data *saved)
 {

@@ -39,7 +39,8 @@ struct vcpu {
 };
 
 /*
- * error: why a CPU has stopped by itself; lock: of what they do to console and device
+ * error: why a CPU has stopped by itself; lock: protects accesses of CPUs to console
+ * and device
  */
 struct vm {
 	int kvm;

@@ -8,16 +8,16 @@
  *	enter NAME all Y		before the first instruction
  *	leave NAME own X from Z all Y	before the return
  *
- * Y instructions were executed so far, Z when the function was entered. X of those
- * between were executed on the stack of the task that entered it. Other tasks and CPUs
- * are not in there, even if they are in such a function at the same time, and neither
- * are interrupts: they have a stack of their own, and what they do on that of the task
- * is left out from their entry points, which are given, to the IRET. A function
- * returns where a RET is executed with the stack pointer of its entry, which holds
- * for tail calls too.
+ * Y instructions were executed so far, Z when the function was entered. X of the
+ * instructions in between were executed on the stack of the task that entered it.
+ * Other tasks and CPUs are not included, even if they are in such a function at the
+ * same time, and neither are interrupts: they have a stack of their own, and what they
+ * do on that of the task is left out, from their entry points, which are given, to the
+ * IRET. A function returns where a RET is executed with the stack pointer of its
+ * entry, which holds for tail calls too.
  *
  * The number of the CPU is of no use: with thread=single QEMU 10.0 gives that of
- * the CPU for which a block was translated, whichever executes it.
+ * the CPU for which a block was translated, whichever CPU executes it.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ struct watch {
 
 /*
  * A function that has not returned yet
- * @watch:	what it is
+ * @watch:	which one it is
  * @stack:	stack pointer at its entry
  * @from:	instructions executed by all until then
  * @own:	those executed on its stack since, until @charged
@@ -77,7 +77,10 @@ static GByteArray *buffer;
 static uint64_t executed;
 static uint64_t charged;
 
-/* What has been executed since the last time, to the functions on whose stack it was */
+/*
+ * Charge what was executed since the last time to the functions on whose stack it was
+ * executed
+ */
 static void charge(void)
 {
 	unsigned int i;
@@ -191,7 +194,7 @@ static void on_interrupt(unsigned int vcpu, void *userdata)
 	set_interrupted(true);
 }
 
-/* Of whatever: an exception inside of an interrupt would end it too early. */
+/* Any IRET: one of an exception inside an interrupt would end that too early. */
 static void on_iret(unsigned int vcpu, void *userdata)
 {
 	set_interrupted(false);
@@ -202,7 +205,7 @@ static void on_instruction(unsigned int vcpu, void *userdata)
 	executed++;
 }
 
-/* What is to be done first is registered first: a count is that before the instruction. */
+/* What must be done first is registered first: a count is taken before the instruction. */
 static void watch_instruction(struct qemu_plugin_insn *insn)
 {
 	uint64_t address = qemu_plugin_insn_vaddr(insn);

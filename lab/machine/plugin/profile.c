@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A QEMU plugin that counts the instructions of each function of the guest's
- * kernel, those of the functions it calls left out.
+ * kernel, without those of the functions it calls.
  *
  *	-plugin profile.so,map=<System.map>,from=<address>,to=<address> -d plugin
  *
  *	count NAME N		one line for each function, when <to> is reached
  *	end			after them
  *
- * What is counted is from where <from> was reached last. <to> without it is nothing.
+ * Counting starts where <from> was reached last. <to> without it has no effect.
  * The kernel runs where System.map says: it has no KASLR.
  *
  * For machines with one CPU. QEMU adds the instructions up, which is fast. With more
- * CPUs and thread=single QEMU 10.0 multiplies the constant number of the CPU in place,
- * and so adds to memory of something else.
+ * CPUs and thread=single, QEMU 10.0 multiplies the constant number of the CPU in
+ * place, and so adds to unrelated memory.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void on_to(unsigned int vcpu, void *userdata)
 	counting = false;
 }
 
-/* The last one which does not begin behind the address */
+/* The last function that does not begin after the address */
 static struct function *function_at(uint64_t address)
 {
 	size_t low = 0, high = nr_functions;

@@ -8,10 +8,10 @@
  * for each device, which the device's entry in the device table (DTE) names, and
  * its entries are of 128 bits.
  *
- * DMA: what a device may reach is told by its context entry (VT-d), in a table which
- * the entry of its bus in the root table names; in scalable mode also by the first
- * entry of the PASID table which that one names. On AMD-Vi it is the first half of
- * its DTE. With each store to one of these, they are read again.
+ * DMA: what a device may reach is determined by its context entry (VT-d), in a table
+ * that the entry of its bus in the root table names; in scalable mode also by the
+ * first entry of the PASID table that the context entry names. On AMD-Vi it is the
+ * first half of its DTE. After each store to one of these, they are read again.
  *
  *	-plugin tablewatch.so,vtd=<devid>|amdvi=<devid>[,call=<address>][,entries=<number>]
  *		-d plugin
@@ -24,11 +24,11 @@
  *	irte_write index N low 0x... high 0x...	an entry as it is after a store
  *	dte_write remapped N table 0x...	the DTE of the device has changed
  *	alien_dte_write devid 0x...		another DTE names the same table
- *	call cpu N				the instruction at <address> is run
+ *	call cpu N				the instruction at <address> is executed
  *
- * Only stores of kernel code are looked at, and only the first entries of the
- * remapping table, 2048 if nothing else is said: Linux hands them out from the
- * bottom, and a kernel that abandons its table may use that memory for anything.
+ * Only stores of kernel code are observed, and only the first entries of the
+ * remapping table, 2048 by default: Linux allocates them from the bottom, and a
+ * kernel that abandons its table may use that memory for anything.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -59,7 +59,7 @@
 #define PASID_ENTRY_BYTES	64U
 #define PRESENT			1ULL
 
-/* The same of AMD-Vi: device table base address register, and what is in a DTE */
+/* The same for AMD-Vi: device table base address register, and fields of a DTE */
 #define AMDVI_BASE		0xfed80000ULL
 #define DEVTAB_ADDRESS		0xfffffffff000ULL
 #define DEVTAB_BYTES(base)	((((base) & 0x1ff) + 1) * 4096)
@@ -114,7 +114,7 @@ static GByteArray *buffer;
  */
 static bool is_of_interest[NR_HASHED_PAGES];
 
-/* What the DMA entry consists of, and which names what. An address of 0: there is none. */
+/* The parts of the DMA entry, each of which names the next. An address of 0: there is none. */
 enum dma_part { ROOT_ENTRY, CONTEXT_ENTRY, PASID_DIR_ENTRY, PASID_ENTRY, NR_DMA_PARTS };
 static uint64_t dma_parts[NR_DMA_PARTS];
 static uint64_t dma_entry[4];
@@ -196,7 +196,7 @@ static void set_part(enum dma_part part, uint64_t address)
 	__atomic_store_n(&dma_parts[part], address, __ATOMIC_RELAXED);
 }
 
-/* The address of an entry in the table which a word names. */
+/* The address of an entry in the table that a word names. */
 static uint64_t named(uint64_t word, uint64_t offset)
 {
 	return word & PRESENT ? (word & ~PAGE_MASK_4K) + offset : 0;
@@ -267,7 +267,7 @@ static void new_interrupts(uint64_t interrupts)
 		new_table(interrupts & DTE_INTTAB, 1U << DTE_INTTABLEN(interrupts));
 }
 
-/* Part of a table entry, which has some bytes, is stored; returns whether that changes it. */
+/* A part of a table entry of @entry_bytes is stored. Returns whether that changes it. */
 static bool store_part(void *entry, size_t entry_bytes, size_t start, const union irte *stored,
 		       size_t size)
 {
@@ -345,7 +345,7 @@ static bool is_register(qemu_plugin_meminfo_t info, uint64_t vaddr, uint64_t add
 	       physical(info, vaddr) == address;
 }
 
-/* Of linear memory at start: the offset in it, or its size. */
+/* The offset of an address in linear memory at start, or the size of that memory. */
 static uint64_t offset_in(uint64_t start, uint64_t bytes, qemu_plugin_meminfo_t info,
 			  uint64_t vaddr)
 {

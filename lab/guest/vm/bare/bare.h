@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The bare guest: no operating system, two CPUs in long mode, interrupts on from
- * the first to the last. All that it does after its start, it does in interrupts.
+ * beginning to end. All that it does after its start, it does in interrupts.
  */
 #ifndef _LAB_VM_BARE_H
 #define _LAB_VM_BARE_H
@@ -17,7 +17,7 @@
 #define QUEUES			0x200000
 #define DATA			0x400000
 
-/* Interrupt vectors of the CPU; that of a queue is one of two, which it moves between. */
+/* Interrupt vectors of the CPU; a queue has two, and moves between them. */
 #define TICK_VECTOR		0x30
 #define QUEUE_VECTOR(queue)	(0x40 + (queue))
 #define OTHER_VECTOR(queue)	(0x50 + (queue))
@@ -27,7 +27,7 @@ static inline struct guest_report *report(void)
 	return (struct guest_report *)GUEST_REPORT;
 }
 
-/* Whose interrupts those of a queue are, unless its vector is moved */
+/* The CPU that gets the interrupts of a queue, unless its vector is moved */
 static inline unsigned int cpu_of(unsigned int queue)
 {
 	return queue % GUEST_CPUS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The log of gaps: where the clock has gone on and the CPU has not.
+ * The log of gaps, in which the clock has advanced and the CPU has not run.
  */
 #include "bare.h"
 #include "cpu.h"
@@ -12,7 +12,7 @@ static __u64 cycles(const struct guest_gap *gap)
 	return gap->end - gap->begin;
 }
 
-/* Instead of the shortest one in the log, which in the beginning has none */
+/* Replaces the shortest gap in the log, which is empty at first */
 static void log_gap(struct guest_cpu *counts, struct guest_gap gap)
 {
 	struct guest_gap *shortest = counts->gap;

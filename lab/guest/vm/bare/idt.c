@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts and exceptions. All of the latter are mistakes of the guest, or of who
- * has restored it.
+ * Interrupts and exceptions. Every exception is a mistake of the guest, or of the
+ * VMM that has restored it.
  */
 #include "bare.h"
 #include "cpu.h"
@@ -13,7 +13,7 @@
 
 #define FLAGS_IF	0x200
 
-/* What the CPU has pushed when it calls a handler */
+/* What the CPU pushes when it calls a handler */
 struct frame {
 	__u64 rip;
 	__u64 cs;
@@ -36,9 +36,9 @@ static struct gate idt[VECTORS];
 /*
  * QEMU 11.1 forgets that it has delivered the interrupt which VMRUN injects
  * (helper_vmrun() leaves exception_index set). When the CPU next leaves its loop, with
- * -icount at the end of each slice, it delivers the vector once more, as a fault: also
- * while interrupts are off, which no interrupt does. That is no interrupt of anybody,
- * and must not be acknowledged: a handler which waits here for its own lock hangs.
+ * -icount at the end of each slice, it delivers the vector once more, as a fault: even
+ * while interrupts are off, unlike any interrupt. Nothing has raised this interrupt,
+ * and it must not be acknowledged. A handler that waits here for its own lock hangs.
  */
 static bool is_repeated(const struct frame *frame)
 {
@@ -77,7 +77,7 @@ __attribute__((interrupt)) static void exception(struct frame *frame)
 
 __attribute__((interrupt)) static void unexpected(struct frame *frame)
 {
-	fail("interrupt of a vector that nobody has");
+	fail("interrupt of an unused vector");
 }
 
 static void set_gate(unsigned int vector, void (*handler)(struct frame *frame))
@@ -109,7 +109,7 @@ static void write_gates(void)
 	}
 }
 
-/* Written by the first CPU alone: it may have interrupts when another one comes here. */
+/* Written only by the first CPU, which may have interrupts when another one gets here. */
 void idt_load(unsigned int cpu)
 {
 	static bool is_written;

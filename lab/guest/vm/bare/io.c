@@ -7,7 +7,7 @@
 #include "bare.h"
 
 #define DEPTH		24
-#define LAST_DEPTH	1	/* of the last queue: there each lost interrupt shows */
+#define LAST_DEPTH	1	/* slots of the last queue, where each lost interrupt shows */
 
 #define WORDS		(PAGE_BYTES / sizeof(__u64))
 
@@ -24,7 +24,7 @@ struct slot {
 
 static struct slot slots[GUEST_QUEUES][DEPTH];
 
-/* The same number is that of its pages. */
+/* Its pages have the same number. */
 static unsigned int number_of(unsigned int queue, unsigned int id)
 {
 	return queue * DEPTH + id;

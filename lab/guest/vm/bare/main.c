@@ -24,7 +24,7 @@ void fail(const char *why)
 		asm volatile("hlt");
 }
 
-/* To the other CPU or back, while it is in use, as a driver does which changes its affinity */
+/* Move a vector in use to the other CPU or back, like a driver that changes its affinity */
 static void move_vector(unsigned int queue)
 {
 	if (++report()->queue[queue].moved % 2)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The controller: its queues, and what is done to a queue in its interrupt. The
- * guest's physical addresses are those which the device is told.
+ * device is given the guest's physical addresses.
  */
 #include "bare.h"
 #include "cpu.h"

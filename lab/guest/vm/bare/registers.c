@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One register of each kind that a VMM has to restore and that the guest does not
- * use. Each CPU has other values in them.
+ * use. Each CPU has different values in them.
  */
 #include "bare.h"
 #include "cpu.h"
