@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqlu affinity: masks are not handed over. Save them before, restore them after, by
- * device and vector.
+ * irqlu affinity: masks are not handed over. Save them before an update and restore
+ * them after it, by device and vector.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static enum irqlu_status restore_vector(struct json_object *saved, struct json_o
 	return IRQLU_FINE;
 }
 
-/* All of them, also when one fails. */
+/* All of them, even if one fails. */
 static enum irqlu_status restore_vectors(struct json_object *saved)
 {
 	struct json_object *now = vectors_read_all(members, ARRAY_SIZE(members)), *row;

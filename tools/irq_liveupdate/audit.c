@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqlu audit: do incoming devices have the messages that the kernel believes?
+ * irqlu audit: do incoming devices have the messages that the kernel believes
+ * they have?
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ static const struct output_table table = {
 	.columns = "bdf,agrees,vectors",
 };
 
-/* A line of Documentation/ABI/testing/debugfs-irq-liveupdate. False if it is none. */
+/* A line as in Documentation/ABI/testing/debugfs-irq-liveupdate. False if it is not one. */
 static bool parse_line(const char *line, struct json_object *devices, enum irqlu_status *status)
 {
 	bool read = !strstr(line, "cannot be read"), agree = strstr(line, " agree");
@@ -46,7 +47,7 @@ static bool parse_line(const char *line, struct json_object *devices, enum irqlu
 	return true;
 }
 
-/* Takes the text apart. */
+/* Modifies the text. */
 enum irqlu_status audit_parse(char *text, struct json_object *devices)
 {
 	enum irqlu_status status = IRQLU_FINE;

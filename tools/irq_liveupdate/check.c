@@ -30,7 +30,9 @@ static enum irqlu_status device_status(struct json_object *devices)
 	return IRQLU_FINE;
 }
 
-/* The given device, or all that vfio-pci has. NULL, and says so, if the kernel does not know. */
+/*
+ * The given device, or all that vfio-pci has. NULL, with a message, if the kernel cannot tell.
+ */
 static struct json_object *devices_to_check(const char *bdf)
 {
 	struct json_object *devices, *device;
@@ -52,7 +54,7 @@ static struct json_object *devices_to_check(const char *bdf)
 	return devices;
 }
 
-/* What is refused counts more than what cannot be told. */
+/* A refusal counts more than an unknown state. */
 static enum irqlu_status worse(enum irqlu_status a, enum irqlu_status b)
 {
 	if (a == IRQLU_REFUSED || b == IRQLU_REFUSED)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the command line of a kernel says about taking devices over, read as the kernel
- * reads it: in order, so that the last word on a matter counts, with lists separated by
- * commas, of whose words the beginning counts.
+ * What the command line of a kernel says about taking devices over, parsed as the
+ * kernel parses it: in order, so that the last setting counts, with lists separated by
+ * commas, in which the beginning of each word counts.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 #include "command_line.h"
 
-/* What has to be on, but for scalable mode, which has to be as in the running kernel. */
+/* What has to be on, except for scalable mode, which has to be as in the running kernel. */
 enum {
 	KHO,
 	LIVEUPDATE,
@@ -44,7 +44,7 @@ static const struct {
 	[MSI]		 = { true, "pci=nomsi on its command line: remove nomsi" },
 };
 
-/* kstrtobool() of the kernel: what is neither leaves the switch as it is. */
+/* As kstrtobool() in the kernel: any other value leaves the switch as it is. */
 static void set_bool(bool *on, const char *value)
 {
 	char first = tolower((unsigned char)value[0]);
@@ -89,7 +89,7 @@ static void set_scalable(bool *on, const char *list)
 	}
 }
 
-/* Nothing in these lists switches it on again. */
+/* Nothing in these lists switches anything on again. */
 static void set_off(bool *on, const char *list)
 {
 	for (; *list; list = next_word(list)) {
@@ -129,7 +129,7 @@ static const struct {
 	{ "pci", MSI, true, set_nomsi },
 };
 
-/* A dash is an underscore, as in parameq() of the kernel. */
+/* A dash equals an underscore, as in parameq() in the kernel. */
 static bool is_name(const char *param, const char *name)
 {
 	for (; *param && *name; param++, name++) {
@@ -150,7 +150,7 @@ static void apply_param(bool on[], const char *name, const char *value)
 	}
 }
 
-/* next_arg() of the kernel. Takes the line apart, and returns the rest of it. */
+/* As next_arg() in the kernel. Modifies the line, and returns the rest of it. */
 static char *next_param(char *line, char **name, char **value)
 {
 	bool quoted = *line == '"', in_quote = quoted;
@@ -189,7 +189,7 @@ static void set_initially(bool on[])
 	on[SCALABLE] = false;
 }
 
-/* @on: what is so where nothing is said. What comes after "--" is for init. */
+/* @on: defaults for what the line does not mention. Words after "--" are for init. */
 static void read_line(bool on[], const char *from)
 {
 	char *copy = strdup(from), *line = copy, *name, *value;
@@ -204,7 +204,7 @@ static void read_line(bool on[], const char *from)
 	free(copy);
 }
 
-/* Whatever the default of the two kernels is, as long as it is the same */
+/* For either default, as long as both kernels have the same */
 static bool same_mode(const char *next, const char *running)
 {
 	bool on[NR_FLAGS], now[NR_FLAGS];
@@ -224,7 +224,7 @@ static bool same_mode(const char *next, const char *running)
 	return true;
 }
 
-/* Is KHO on by the configuration of the running kernel, as its line does not ask for it? */
+/* Is KHO on by the running kernel's configuration, because its line does not switch it on? */
 static bool kho_is_default(const char *running)
 {
 	bool now[NR_FLAGS];
@@ -236,7 +236,7 @@ static bool kho_is_default(const char *running)
 }
 
 /*
- * Calls @found with each thing that is wrong on the line of the next kernel. @running is the
+ * Calls @found with each problem of the line of the next kernel. @running is the
  * line of a kernel in which live update is on. Translation cannot change its mode while it
  * is enabled.
  */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /**
- * struct irq_debug - What debugfs tells of an interrupt
+ * struct irq_debug - What debugfs shows of an interrupt
  * @address:	Address of its message
  * @data:	Data of its message
  * @irte:	Index of its remapping table entry, -1 without one

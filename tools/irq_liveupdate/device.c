@@ -50,7 +50,7 @@ static int count_entries(const char *bdf, const char *directory)
 	return nr;
 }
 
-/* With why not, in the words of the kernel, and what helps. */
+/* If not, with the reason in the kernel's words, and the remedy. */
 static void add_preservable(struct json_object *device, const char *text)
 {
 	const char *reason = strncmp(text, NO, strlen(NO)) ? NULL : text + strlen(NO);
@@ -68,7 +68,7 @@ static void add_outcome(struct json_object *device, const char *text)
 	add_text(device, "outcome_reason", refused ? text + strlen(REFUSED) : NULL);
 }
 
-/* NULL if it is none that can be handed over in any circumstances. */
+/* NULL for a device that can never be handed over. */
 struct json_object *device_read(const char *bdf)
 {
 	char *preservable = file_text(DEVICES "/%s/liveupdate/preservable", bdf);
@@ -107,7 +107,7 @@ static bool has_device(const char *bdf)
 	return dir;
 }
 
-/* Says why it cannot be read: each endpoint has liveupdate/, and no bridge. */
+/* Reports why it cannot be read: each endpoint has liveupdate/, and no bridge has it. */
 enum irqlu_status device_unknown(const char *bdf)
 {
 	if (!has_device(bdf))
@@ -132,7 +132,7 @@ static bool has_driver(struct json_object *device, const char *driver)
 	return has && !strcmp(has, driver);
 }
 
-/* All of them, in the order of their addresses, or those with this driver. */
+/* All devices, in the order of their addresses, or those with this driver. */
 struct json_object *devices_read(const char *driver)
 {
 	struct json_object *devices = json_object_new_array(), *device;
@@ -154,7 +154,7 @@ struct json_object *devices_read(const char *driver)
 	return devices;
 }
 
-/* Whether the kernel knows of live update. Says so if it does not. */
+/* Whether the kernel supports live update of devices, with a message if it does not. */
 bool devices_known(void)
 {
 	struct json_object *devices = devices_read(NULL);

@@ -7,7 +7,7 @@
 
 #include "file.h"
 
-/* More than any file has that is read here, a kernel image included. */
+/* Larger than any file that is read here, kernel images included */
 #define FILE_MAX	(512UL << 20)
 
 static char *read_all(FILE *f, size_t *size)
@@ -31,7 +31,7 @@ static char *read_all(FILE *f, size_t *size)
 	return text;
 }
 
-/* All of a file, with a terminating zero. To be freed. NULL and errno if it cannot be read. */
+/* A whole file, with a terminating zero. To be freed. NULL and errno if it cannot be read. */
 char *file_read(const char *path, size_t *size)
 {
 	FILE *f = fopen(path, "r");
@@ -49,7 +49,7 @@ char *file_read(const char *path, size_t *size)
 	return text;
 }
 
-/* A file of text, without the newline at its end, by the format of its name. */
+/* A text file without its last newline; @fmt and its arguments make the path. */
 char *file_text(const char *fmt, ...)
 {
 	char path[PATH_MAX], *text;

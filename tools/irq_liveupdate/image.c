@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A kernel image as it is booted: an ELF file (vmlinux), or a bzImage, whose compressed
- * kernel is unpacked by the program that knows the format.
+ * A kernel image that can be booted: an ELF file (vmlinux), or a bzImage, whose
+ * compressed kernel is unpacked by the program for its format.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +26,10 @@
 #define PAYLOAD_LENGTH		0x24c
 #define HEADER_END		0x250
 
-/* Exit status of a program that there is not */
+/* Exit status if a program does not exist */
 #define NOT_FOUND		127
 
-/* Which every kernel has */
+/* Every kernel contains this */
 #define BANNER			"Linux version "
 
 static const struct {
@@ -88,7 +88,7 @@ const char *image_unpacker(const char *payload, size_t length)
 	return NULL;
 }
 
-/* As a whole string: "irq-liveupdate-v1" is not in "irq-liveupdate-v10". */
+/* Only as a whole string: "irq-liveupdate-v1" is not found in "irq-liveupdate-v10". */
 bool image_has_string(const char *kernel, size_t size, const char *string)
 {
 	return memmem(kernel, size, string, strlen(string) + 1);
@@ -102,7 +102,7 @@ static void unpack(const char *unpacker, int in, int out)
 	_exit(NOT_FOUND);
 }
 
-/* Into a file that nobody else sees: a pipe would have to be filled and emptied at once. */
+/* In a temporary file: a pipe would have to be filled and emptied at the same time. */
 static FILE *packed_file(const char *payload, size_t length)
 {
 	FILE *f = tmpfile();
@@ -115,7 +115,7 @@ static FILE *packed_file(const char *payload, size_t length)
 	return f;
 }
 
-/* An unpacker may complain about what comes after its data, and has unpacked it all the same. */
+/* An unpacker may complain about what follows its data, although it has unpacked the data. */
 static char *run_unpacker(const char *unpacker, FILE *in, size_t *size)
 {
 	FILE *out = tmpfile();
@@ -159,7 +159,7 @@ static char *unpack_payload(const char *payload, size_t length, size_t *size)
 	return kernel;
 }
 
-/* Takes the image. */
+/* Frees the image. */
 static char *unpack_image(char *image, size_t *size)
 {
 	size_t offset, length;
@@ -174,7 +174,10 @@ static char *unpack_image(char *image, size_t *size)
 	return kernel;
 }
 
-/* The kernel in it, to be freed. NULL if it cannot be told: errno is 0 then, or says why. */
+/*
+ * The kernel in it, to be freed. NULL if it is unknown: then errno is 0, or gives the
+ * reason.
+ */
 char *image_read(const char *path, size_t *size)
 {
 	char *image = file_read(path, size), *kernel;

@@ -71,7 +71,7 @@ static enum irqlu_status usage(void)
 	return IRQLU_FINE;
 }
 
-/* Returns whether the options are for the command. */
+/* Returns whether the command accepts the options. */
 static bool options_fit(const struct irqlu_command *command, const struct irqlu_options *options)
 {
 	if (options->next_kernel && command->run != irqlu_check)
@@ -87,7 +87,7 @@ static bool options_fit(const struct irqlu_command *command, const struct irqlu_
 	return false;
 }
 
-/* Returns whether the option is one. */
+/* Returns whether the option exists. */
 static bool take_option(struct irqlu_options *options, int option)
 {
 	switch (option) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * irqlu: what an operator asks about interrupt live update.
+ * irqlu: the tool for operators of interrupt live update.
  */
 #ifndef _IRQLU_H
 #define _IRQLU_H
@@ -9,7 +9,7 @@
 #include <json-c/json.h>
 #include <linux/compiler.h>
 
-/* Of the JSON that is printed and saved, see irqlu.schema.json */
+/* Version of the JSON that is printed and saved, see irqlu.schema.json */
 #define IRQLU_JSON_VERSION	1
 
 /**
@@ -17,7 +17,7 @@
  * @IRQLU_FINE:		Nothing is wrong
  * @IRQLU_REFUSED:	Something is refused, differs, or failed
  * @IRQLU_USAGE:	Wrong arguments
- * @IRQLU_UNKNOWN:	It cannot be told
+ * @IRQLU_UNKNOWN:	The state cannot be determined
  */
 enum irqlu_status {
 	IRQLU_FINE,
@@ -72,7 +72,7 @@ enum irqlu_status irqlu_diff(const struct irqlu_options *options, char *args[]);
 enum irqlu_status irqlu_affinity(const struct irqlu_options *options, char *args[]);
 enum irqlu_status irqlu_report(const struct irqlu_options *options, char *args[]);
 
-/* Says what is wrong, or that nothing is, on standard error. Returns @status. */
+/* Prints what is wrong, or that nothing is, on standard error. Returns @status. */
 __printf(2, 3)
 enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...);
 

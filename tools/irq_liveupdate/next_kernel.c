@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Does the next kernel take devices over? Its formats are strings in its image. What its
- * command line says is compared with what it must say.
+ * Does the next kernel take devices over? Its formats are strings in its image. Its
+ * command line is compared with what it must contain.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "image.h"
 #include "next_kernel.h"
 
-/* Of the kernel from which this program comes, which is the one that hands over. */
+/* The formats of the kernel that this program belongs to, which hands over. */
 static const char * const formats[] = {
 	IRQ_LU_COMPATIBLE, PCI_LU_FLB_COMPATIBLE, IOMMU_LU_KHO_NODE,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a command prints is one JSON object with an array of rows, which are objects. A
- * table has some of their members as columns.
+ * The output of a command is one JSON object with an array of rows, which are objects.
+ * A table shows some of their members as columns.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct column {
 	int		width;
 };
 
-/* With what each output begins. */
+/* The beginning of each output */
 struct json_object *output_new(const char *command)
 {
 	struct json_object *output = json_object_new_object();
@@ -59,7 +59,7 @@ static bool is_in(const char *list, const char *name)
 	return false;
 }
 
-/* Takes the text apart. NULL, and says so, if a row has no such member. */
+/* Modifies the text. NULL, with a message, if a row has no such member. */
 static struct column *split_columns(char *names, const char *members, unsigned int *nr)
 {
 	struct column *columns = calloc(strlen(names) + 1, sizeof(*columns));
@@ -78,13 +78,13 @@ static struct column *split_columns(char *names, const char *members, unsigned i
 	return columns;
 }
 
-/* The last column may be as wide as it likes. */
+/* The last column may have any width. */
 static void print_cell(const struct column *column, const char *text, bool last)
 {
 	printf("%-*s%s", last ? 0 : column->width, text, last ? "\n" : "  ");
 }
 
-/* Nothing at all if there is no row. */
+/* Prints nothing if there is no row. */
 static void print_table(const struct irqlu_options *options, struct column *columns,
 			unsigned int nr, struct json_object *rows)
 {
@@ -109,7 +109,7 @@ static void print_table(const struct irqlu_options *options, struct column *colu
 	}
 }
 
-/* Prints the output, and puts it. */
+/* Prints the output, and drops its reference. */
 enum irqlu_status output_json(struct json_object *output)
 {
 	puts(json_object_to_json_string_ext(output, JSON_C_TO_STRING_PRETTY |
@@ -119,7 +119,9 @@ enum irqlu_status output_json(struct json_object *output)
 	return IRQLU_FINE;
 }
 
-/* Prints the output, and puts it: as JSON, or as a table with the columns of the options. */
+/*
+ * Prints the output as JSON, or as a table with the chosen columns, and drops its reference.
+ */
 enum irqlu_status output_print(const struct irqlu_options *options,
 			       const struct output_table *table, struct json_object *output)
 {

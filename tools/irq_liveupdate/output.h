@@ -5,10 +5,10 @@
 #include "irqlu.h"
 
 /**
- * struct output_table - What a command can print of its output as a table
+ * struct output_table - The part of a command's output that it can print as a table
  * @rows:	Name of the array of its rows in the output
- * @members:	Of a row, each of which can be a column, separated by commas
- * @columns:	Those for which nobody has to ask
+ * @members:	Members of a row, each of which can be a column, separated by commas
+ * @columns:	Default columns
  */
 struct output_table {
 	const char	*rows;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What helps against a reason for which the kernel refuses a device.
+ * Remedies for the reasons for which the kernel refuses a device.
  */
 #include <stddef.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static const struct {
 	{ "a virtual function of it is preserved",
 	  "nothing to do, unless it is to be handed over itself: close their sessions first" },
 	{ "the device is disconnected", "plug it in again" },
-	{ "a fatal error without recovery", "see what AER said, and reset the device" },
+	{ "a fatal error without recovery", "see the messages of AER, and reset the device" },
 	{ "neither MSI nor MSI-X", "the device cannot be handed over" },
 	{ "switched off on the command line", "boot without irq_liveupdate=off" },
 	{ "the last live update is not finished", "finish the sessions of the last live update" },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqlu report: all that can be compared between machines, always as JSON. The events are
- * those of the trace buffer, from the beginning if the kernel was booted with
+ * irqlu report: everything that can be compared between machines, always as JSON. The
+ * events are those of the trace buffer, from the beginning if the kernel was booted with
  * trace_event=irq_liveupdate.
  */
 #include <dirent.h>
@@ -68,7 +68,7 @@ static void add_iommus(struct json_object *report)
 	json_object_object_add(report, "iommus", iommus);
 }
 
-/* "revoked 3": what is counted, and the number behind the last space */
+/* "revoked 3": what is counted, and the number after the last space */
 struct json_object *counters_parse(char *text)
 {
 	struct json_object *counters = json_object_new_object();
@@ -110,7 +110,7 @@ static void add_step(struct json_object *steps, struct json_object *event)
 	json_object_object_add(step, "last", json_object_get(time));
 }
 
-/* By the name of the event: how often, and when for the first and for the last time */
+/* By the name of the event: how often it occurred, and when it did first and last */
 struct json_object *steps_of(struct json_object *events)
 {
 	struct json_object *steps = json_object_new_object();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqlu save, irqlu diff: what a live update must not change of the devices of vfio-pci. A
- * snapshot has an object for each vector: device, vector, irq, message and table entry.
+ * irqlu save, irqlu diff: what a live update must not change in devices that are bound to
+ * vfio-pci. A snapshot has an object for each vector: device, vector, irq, message and
+ * table entry.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static const struct output_table table = {
 	.columns = "bdf,vector,what,before,after",
 };
 
-/* Which must not change. Those of debugfs are unknown together, see vector.c. */
+/* Members that must not change. Those from debugfs are unknown together, see vector.c. */
 static const char * const of_sysfs[] = { "irq" };
 static const char * const of_debugfs[] = { "address", "data", "irte" };
 
@@ -57,7 +58,7 @@ static bool is_of(struct json_object *snapshot, const char *command)
 	       !strcmp(json_object_get_string(of), command);
 }
 
-/* What somebody has saved with a command, or NULL if it is not a snapshot of this version. */
+/* The file that a command has saved, or NULL if it is not a snapshot of this version. */
 struct json_object *snapshot_parse(const char *text, const char *command)
 {
 	struct json_object *snapshot = json_tokener_parse(text), *rows;
@@ -136,7 +137,7 @@ static bool is_known(struct json_object *row)
 	return json_object_object_get(row, "address");
 }
 
-/* Returns whether all of it is known. */
+/* Returns whether all values are known. */
 static bool compare_rows(struct json_object *differences, struct json_object *was,
 			 struct json_object *is)
 {
@@ -148,7 +149,7 @@ static bool compare_rows(struct json_object *differences, struct json_object *wa
 	return true;
 }
 
-/* @nr_unknown: how many vectors have a message and a table entry that were not compared. */
+/* @nr_unknown: number of vectors whose message and table entry were not compared */
 struct json_object *snapshot_differences(struct json_object *before,
 					 struct json_object *after, size_t *nr_unknown)
 {
@@ -193,7 +194,7 @@ static enum irqlu_status fail_unknown(size_t nr)
 			  nr);
 }
 
-/* Puts it. */
+/* Drops the reference. */
 enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot)
 {
 	int err = json_object_to_file_ext(path, snapshot, JSON_C_TO_STRING_PRETTY |
@@ -204,7 +205,7 @@ enum irqlu_status snapshot_write(const char *path, struct json_object *snapshot)
 	return err ? irqlu_fail(IRQLU_REFUSED, "%s: %m", path) : IRQLU_FINE;
 }
 
-/* NULL, and says so, if it cannot be read, or is something else. */
+/* NULL, with a message, if it cannot be read, or is something else. */
 struct json_object *snapshot_read(const char *path, const char *command)
 {
 	struct json_object *snapshot;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The interrupts of a device. What debugfs alone tells is null where it is not mounted, or
- * closed by lockdown.
+ * The interrupts of a device. Values that only debugfs has are null if it is not mounted,
+ * or if lockdown denies access to it.
  */
 #include <dirent.h>
 #include <stdio.h>

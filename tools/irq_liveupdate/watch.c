@@ -18,20 +18,20 @@
 
 #define INSTANCES	"/sys/kernel/tracing/instances"
 #define INSTANCE	INSTANCES "/irqlu-%d"
-/* The task may be called so, too. */
+/* The name of the task may contain the same text. */
 #define PREFIX		": irq_liveupdate_"
 #define REASON		"reason="
 
-/* Which end a process by default, and which somebody sends who has seen enough. */
+/* Signals that end a process by default, sent by users who have seen enough */
 static const int endings[] = { SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM };
 
 static char instance[64];
 static int pipe_fd = -1;
 
 /*
- * An instance stays for good, with its buffers, unless it is removed, which fails while its
- * trace_pipe is open. All of that may be called in a signal handler, so that no signal can
- * come too early or too late for a flag.
+ * An instance stays, with its buffers, until it is removed, which fails while its
+ * trace_pipe is open. All functions called here are safe in a signal handler. So there is
+ * no flag for which a signal could come too early or too late.
  */
 static void end(int signal)
 {
@@ -40,7 +40,10 @@ static void end(int signal)
 	_exit(IRQLU_FINE);
 }
 
-/* What is ignored stays so, as nohup wants it. Nobody needs what nobody reads any more. */
+/*
+ * Ignored signals stay ignored, for nohup. But output that nobody reads is not needed:
+ * SIGPIPE.
+ */
 static void handle_endings(void)
 {
 	struct sigaction action = { .sa_handler = end }, was;
@@ -54,7 +57,7 @@ static void handle_endings(void)
 	}
 }
 
-/* As long as a file of the instance is open that end() does not know */
+/* While a file of the instance is open that end() does not know */
 static void hold_endings(bool hold)
 {
 	sigset_t signals;
@@ -83,7 +86,8 @@ static void add_field(struct json_object *event, const char *field)
 
 /*
  * A line of trace_pipe: TASK-PID [CPU] FLAGS SECONDS: irq_liveupdate_EVENT: NAME=VALUE...
- * The reason is the rest of the line. Takes the line apart. NULL if it is none.
+ * The reason is the rest of the line. Modifies the line. NULL if it is not such
+ * a line.
  */
 struct json_object *event_parse(char *line)
 {

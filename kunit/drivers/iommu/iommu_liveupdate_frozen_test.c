@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Tests that the format of IOMMU records is that of the kernels which are in use: an
- * image of each of them is read, and has the layout which this kernel writes.
+ * Tests that the formats of IOMMU records in use do not change: an image of each of
+ * them is read, and has the layout that this kernel writes.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -21,7 +21,7 @@
 #define FROZEN_ALIAS	0x0410
 #define FROZEN_NR	3
 
-/* Where the tests have the pages of the image */
+/* Where the pages of the image are in the test */
 static struct {
 	struct iommu_lu_root_ser	*root;
 	void				*pages[NR_FROZEN_PAGES];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Tests of an IOMMU group whose devices were handed over, in the kernel which takes
- * over: the core of IOMMUs attaches the devices one after the other, and reverts when
- * one of them fails. The group and the core are real, the IOMMU is a mock.
+ * Tests of an IOMMU group whose devices were handed over, in the kernel that takes
+ * over: the IOMMU core attaches the devices one after the other, and reverts if one
+ * of them fails. The group and the core are real, the IOMMU is a mock.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -25,15 +25,15 @@
 #define NEW_ID		6
 
 /**
- * struct group - Devices which share a group and, in the previous kernel, a domain
+ * struct group - Devices that share a group and, in the previous kernel, a domain
  * @mock:	Their unit
- * @sysdata:	Of the bus
+ * @sysdata:	Data of the bus
  * @bus:	Where they are
  * @devs:	The devices
- * @dev_iommus:	What the core has of each of them
+ * @dev_iommus:	The core's data of each of them
  * @group:	The group
  * @handed_over: The domain on which it starts
- * @new:	The one which their owner attaches
+ * @new:	The one that their owner attaches
  * @new_table:	Its page table
  * @old_table:	That of the previous kernel, which KHO has kept
  * @old_entry:	Entry of each device, as the previous kernel has left it
@@ -219,7 +219,7 @@ static void group_starts_without_a_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, group->mock.flushes);
 }
 
-/* Nobody has left the old page table: all devices go on. */
+/* No device has left the old page table: all of them keep working. */
 static void first_device_fails(struct kunit *test)
 {
 	start(test);
@@ -234,7 +234,7 @@ static void first_device_fails(struct kunit *test)
 
 /*
  * Two devices have left the old page table when the third one fails. They cannot go back,
- * and must not stay where they are: the owner frees that domain now.
+ * and must not stay on the new one: the owner now frees that domain.
  */
 static void devices_which_have_left_are_closed(struct kunit *test)
 {
@@ -250,7 +250,7 @@ static void devices_which_have_left_are_closed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, NEW_ID, group->mock.flushed_id);
 }
 
-/* The third one reaches what it has reached, so nothing of that may be used again. */
+/* The third one still reaches its old memory, so none of that may be reused. */
 static void device_which_fails_goes_on(struct kunit *test)
 {
 	start(test);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of the records of devices with DMA mappings, in the kernel which takes over:
+ * Tests of the records of devices with DMA mappings, in the kernel that takes over:
  * what is refused, which domain ids are reserved, and when the tables are freed.
  */
 
@@ -34,9 +34,9 @@
  * @ser:	The devices in it
  * @lists:	Lists of tables
  * @tables:	The tables in each of them
- * @kept:	All pages which are there as long as a device may reach them
- * @held:	Of which of them the test has a reference
- * @nr_kept:	How many they are
+ * @kept:	All pages that must not be freed while a device may reach them
+ * @held:	For each of them, whether the test has a reference
+ * @nr_kept:	How many there are
  */
 struct left {
 	struct iommu_lu_root_ser	*root;
@@ -77,7 +77,7 @@ static void flush_freeing(void)
 	flush_work(&iommu_lu_free_work);
 }
 
-/* Of what was taken from KHO, so that it is not used again as soon as it is freed */
+/* Hold a reference on each page taken from KHO, so that it is not reused once it is freed. */
 static void hold_pages(void)
 {
 	for (unsigned int i = 0; i < left->nr_kept; i++) {
@@ -88,13 +88,13 @@ static void hold_pages(void)
 	}
 }
 
-/* Is it KHO's, or does it have another owner than the test? */
+/* Does it belong to KHO, or has it an owner besides the test? */
 static bool is_there(const void *mem)
 {
 	return is_kept(mem) || page_count(virt_to_page(mem)) > 1;
 }
 
-/* What was taken for a record which was refused then has no other owner. */
+/* A page that was taken for a record, which was then refused, has no other owner. */
 static void release_page(unsigned int i)
 {
 	struct page *page = virt_to_page(left->kept[i]);
@@ -338,7 +338,7 @@ static unsigned int count_left(void)
 	return nr_left;
 }
 
-/* Which the driver closes at FINISH */
+/* The driver closes entries that are left at FINISH. */
 static void entry_is_left_until_its_device_leaves_it(struct kunit *test)
 {
 	leave_devices(test);
@@ -421,7 +421,7 @@ static void alias_leaves_with_its_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
-/* Nobody has written its entry, so that it still leads to the tables. */
+/* Nobody has written its entry, so it still leads to the tables. */
 static void alias_which_this_kernel_does_not_know_keeps_the_tables(struct kunit *test)
 {
 	load_alias(test);
@@ -468,7 +468,7 @@ static void finish_frees_what_nobody_has_left(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
 }
 
-/* There may be many tables, and whoever ends the live update holds locks. */
+/* There may be many tables, and the task that ends the live update holds locks. */
 static void finish_leaves_freeing_to_others(struct kunit *test)
 {
 	leave_devices(test);
@@ -486,7 +486,7 @@ static void finish_leaves_freeing_to_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
 }
 
-/* Memory, and how often it was released */
+/* Held memory, and how often it was released */
 struct held_memory {
 	struct iommu_liveupdate_hold	hold;
 	unsigned int			nr_released;
@@ -512,7 +512,7 @@ static unsigned int nr_released(struct held_memory *memory)
 	return memory->nr_released;
 }
 
-/* Whose memory it is does not matter. */
+/* It does not matter which device the memory belongs to. */
 static void memory_is_held_until_the_last_device_has_left(struct kunit *test)
 {
 	struct held_memory *memory = alloc_memory(test), *another = alloc_memory(test);
@@ -562,7 +562,7 @@ static void memory_is_held_until_the_unit_is_switched_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
 }
 
-/* The entries of both are closed, because their unit was refused, or the record. */
+/* The entries of both devices are closed, because the unit or the record was refused. */
 static void memory_which_nobody_reaches_is_not_held(struct kunit *test)
 {
 	struct held_memory *memory = alloc_memory(test);
@@ -577,7 +577,7 @@ static void memory_which_nobody_reaches_is_not_held(struct kunit *test)
 static struct held_memory *memory_at_close;
 static unsigned int nr_tables_at_close, nr_released_at_close;
 
-/* Up to here the unit may read the tables: the driver closes the entry, and flushes. */
+/* The unit may read the tables until the driver closes the entry and flushes, as here. */
 static void close_entry(struct iommu_device *iommu)
 {
 	flush_freeing();
@@ -638,7 +638,7 @@ static void refused_entry_is_not_used(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
 }
 
-/* What it has sent is lost, so that nobody can go on with it. */
+/* What it has sent is lost, so nobody can continue to use it. */
 static void device_without_its_mappings_is_stopped(struct kunit *test)
 {
 	leave_devices(test);
@@ -649,11 +649,11 @@ static void device_without_its_mappings_is_stopped(struct kunit *test)
 	attach(test, ID, &handed_over, NULL);
 	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MEMORY);
 
-	/* Its unit was refused as a whole, or is not there. */
+	/* Its unit was refused as a whole, or does not exist. */
 	attach(test, OTHER_ID, &handed_over, NULL);
 	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MEMORY);
 
-	/* One which had none has nothing to lose. */
+	/* A device without mappings has nothing to lose. */
 	attach(test, ID + 1, &handed_over, NULL);
 	KUNIT_EXPECT_EQ(test, command, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 }
@@ -685,7 +685,7 @@ static const struct iommu_ops iommu_ops = {
 	.liveupdate	= &finished_ops,
 };
 
-/* Setting it up has failed, so it was not registered, or it is not there any more. */
+/* Its set-up has failed, so it was not registered, or it no longer exists. */
 static void unit_that_is_switched_off_is_not_finished(struct kunit *test)
 {
 	struct iommu_device gone = { }, stays = { .ops = &iommu_ops };
@@ -821,7 +821,7 @@ static const struct damage {
 	{ "chain longer than its count", longer_chain },
 	{ "cyclic chain", cyclic_chain },
 	{ "empty block", empty_block },
-	{ "block with more than it has room for", huge_block },
+	{ "block with more entries than fit", huge_block },
 	{ "too many tables", too_many_tables },
 	{ "order of a table too large", huge_order },
 	{ "table larger than what was preserved", larger_order },
@@ -940,7 +940,7 @@ static const struct damage second_owners[] = {
 
 KUNIT_ARRAY_PARAM_DESC(second_owner, second_owners, name);
 
-/* Freed behind one of them, the page would still be in use by the other one. */
+/* A page freed when one of them leaves would still be in use by the other one. */
 static void page_with_two_owners_is_refused(struct kunit *test)
 {
 	const struct damage *bad = test->param_value;
@@ -971,7 +971,7 @@ static void page_with_two_owners_is_refused(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_there(left->lists[0]) || is_there(dir) || is_there(table));
 }
 
-/* Whatever is in the records: no memory is touched that was not preserved. */
+/* Whatever is in the records, only memory that was preserved is touched. */
 static void mutated_records_do_no_harm(struct kunit *test)
 {
 	unsigned int nr_mutations = NR_MUTATIONS / 100;
@@ -994,8 +994,8 @@ static void mutated_records_do_no_harm(struct kunit *test)
 }
 
 /*
- * Returns whether it came to the allocation which was to fail. It may be one that
- * nobody misses, of what debugs memory.
+ * Returns whether the allocation that was to fail was reached. It may be one of a
+ * memory debugging feature, which nobody misses.
  */
 static bool load_failing(struct kunit *test, unsigned int nth, unsigned int *nr_lost)
 {
@@ -1015,7 +1015,7 @@ static bool load_failing(struct kunit *test, unsigned int nth, unsigned int *nr_
 	return hit;
 }
 
-/* A record for which there is no memory is one that is not there. */
+/* A record for which there is no memory counts as missing. */
 static void each_allocation_of_load_fails_once(struct kunit *test)
 {
 	unsigned int nr_lost = 0, nth = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * The suite for DMA translation on an IOMMU which is nothing else: it shows what the
- * methods alone have to do, and that the suite asks for no more.
+ * The suite for DMA translation on an IOMMU that implements nothing else: it shows
+ * what the methods themselves have to do, and that the suite asks for no more.
  */
 
 #include <kunit/irq_liveupdate/translation_suite.h>
@@ -19,7 +19,7 @@
  * @mock:	The unit
  * @ser:	Its record
  * @devs:	The devices
- * @dev_iommus:	What the core has of each of them
+ * @dev_iommus:	The core's data of each of them
  * @domains:	A domain for each of them
  * @nr_domains:	How many of these are in use
  */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Tests of the kernel which hands over devices with DMA mappings: what is preserved
+ * Tests of the kernel that hands over devices with DMA mappings: what is preserved
  * and recorded, once for all devices that share it, and given back with the last
- * one. The IOMMU is a mock, KHO is real. Static stubs say what is attached.
+ * one. The IOMMU is a mock, KHO is real. Static stubs determine what is attached.
  */
 
 #include <kunit/irq_liveupdate/fail_nth.h>
@@ -38,14 +38,14 @@
 /**
  * struct fixture - Devices behind a mock unit
  * @mock:	The unit
- * @sysdata:	Of the bus
+ * @sysdata:	Data of the bus
  * @bus:	Where the devices are
  * @devs:	The devices
- * @dev_iommus:	What the core has of each of them
+ * @dev_iommus:	The core's data of each of them
  * @domains:	Two domains
  * @other:	A domain of another kind
  * @groups:	Groups of the devices: mates have the same one
- * @attached:	To what each group is attached, or NULL, or an error
+ * @attached:	What each group is attached to, or NULL, or an error
  */
 static struct fixture {
 	struct mock_iommu	mock;
@@ -161,7 +161,7 @@ static int init_fixture(struct kunit *test)
 	return 0;
 }
 
-/* Devices which are mates share the group, and what it is attached to. */
+/* Devices that are mates share the group, and what it is attached to. */
 static void join_group(struct kunit *test, unsigned int i, unsigned int mate)
 {
 	struct device *dev = dev_of(i);
@@ -250,7 +250,7 @@ static bool stays(u16 devid)
 	return iommu_liveupdate_entry_stays(MOCK_SEGMENT, devid);
 }
 
-/* The root is given back with the last device, and its name can be used again. */
+/* The root is given back with the last device, and its name can be reused. */
 static void expect_nothing_preserved(struct kunit *test)
 {
 	struct iommu_lu_root_ser *page;
@@ -331,7 +331,7 @@ static void shared_domain_is_preserved_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, record(0)->tables.first, record(1)->tables.first);
 	KUNIT_EXPECT_EQ(test, 1, fixture->domains[0].visits);
 
-	/* The first one goes, and what the second one needs stays. */
+	/* The first device goes, and what the second one needs stays. */
 	unpreserve(0);
 	KUNIT_EXPECT_FALSE(test, stays(ID(0)));
 	KUNIT_EXPECT_TRUE(test, stays(ID(1)));
@@ -356,7 +356,7 @@ static void each_domain_has_its_own_list(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-/* The records of others do not move. */
+/* The records of other devices do not move. */
 static void unused_record_is_zero_and_used_again(struct kunit *test)
 {
 	attach(0, &fixture->domains[0]);
@@ -399,7 +399,7 @@ static void alias_of_two_devices_is_recorded_once(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-/* An alias twice in one device, which may be the bridge above it as well */
+/* The same alias twice for one device: it may be the bridge above it as well */
 static void alias_of_one_device_is_counted_once(struct kunit *test)
 {
 	add_alias(0, ID(0));
@@ -441,7 +441,7 @@ static void bridge_of_the_group_is_recorded(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-/* It is preserved by itself, or the group cannot be handed over. */
+/* A mate must be preserved itself, or the group cannot be handed over. */
 static void mate_has_to_be_preserved_as_well(struct kunit *test)
 {
 	join_group(test, 1, 0);
@@ -588,7 +588,7 @@ static void pasid_table_is_recorded(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-/* More than a block has room for, of tables and of entries */
+/* More tables and entries than fit into a block */
 static void lists_go_on_in_further_blocks(struct kunit *test)
 {
 	const struct kho_block_header_ser *block;
@@ -628,7 +628,7 @@ static void shutdown_leaves_what_is_recorded(struct kunit *test)
 	unpreserve(2);
 }
 
-/* So that the size of the guest does not count while it is paused */
+/* So that the cost of the pause does not depend on the size of the guest */
 static void tables_are_looked_at_by_preserve_alone(struct kunit *test)
 {
 	attach(0, &fixture->domains[0]);
@@ -642,10 +642,10 @@ static void tables_are_looked_at_by_preserve_alone(struct kunit *test)
 }
 
 /*
- * Without memory
+ * Failing allocations
  */
 
-/* Two devices of one group, which share a domain, and one with an alias of both */
+/* Two devices of one group that share a domain, and one with an alias of both */
 static void attach_all(struct kunit *test)
 {
 	join_group(test, 1, 0);
@@ -659,7 +659,7 @@ static void attach_all(struct kunit *test)
 	attach(2, &fixture->domains[0]);
 }
 
-/* Returns whether it came to the allocation which was to fail. */
+/* Returns whether the allocation that was to fail was reached. */
 static bool preserve_failing(struct kunit *test, unsigned int i, unsigned int nth)
 {
 	bool hit = false;

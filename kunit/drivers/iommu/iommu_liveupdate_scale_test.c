@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * How time goes with the size of what a device reaches: the real core hands a device
- * over whose page table maps 1 GiB in pages of 4 KiB or of 2 MiB, and takes it over. With
- * iommu_liveupdate_scale_test.full=1 there are also 32 GiB and 1 TiB, whose tables need
- * 3 GB of memory. The page table is a real one, of the second stage of VT-d, with all of its
- * tables; there is no memory behind it. The IOMMU is a mock.
+ * How time scales with the amount of memory that a device reaches: the real core hands over
+ * a device whose page table maps 1 GiB in pages of 4 KiB or of 2 MiB, and takes it over.
+ * With iommu_liveupdate_scale_test.full=1 there are also 32 GiB and 1 TiB, whose tables need
+ * 3 GB of memory. The page table is a real second-stage one of VT-d, with all of its tables;
+ * there is no memory behind it. The IOMMU is a mock.
  *
  * Every case prints "tables: STEP GIB PAGE TABLES NANOSECONDS" for each step. With
  * -icount of QEMU a nanosecond is an instruction. lab/cost/page_tables.py reads that.
  *
- * What the next kernel finds are other pages, as many as there were tables: KHO has
- * marked them, and the previous kernel has forgotten them.
+ * The next kernel finds different pages, as many as there were tables, which KHO
+ * has marked and the previous kernel has forgotten.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -72,16 +72,16 @@ static const void *size_gen_params(struct kunit *test, const void *prev, char *d
 }
 
 /**
- * struct fixture - A device, and what it reaches
+ * struct fixture - A device, and the memory that it reaches
  * @size:	How much
  * @mock:	Its unit
- * @sysdata:	Of the bus
+ * @sysdata:	Data of the bus
  * @bus:	Where it is
  * @mdev:	The device
- * @dev_iommu:	What the core has of it
- * @domain:	What it is attached to in the kernel which hands over
- * @other:	What it is attached to in the kernel which takes over
- * @root:	What that one finds
+ * @dev_iommu:	The core's data of it
+ * @domain:	What it is attached to in the kernel that hands over
+ * @other:	What it is attached to in the kernel that takes over
+ * @root:	What the latter finds
  */
 static struct fixture {
 	const struct size		*size;
@@ -186,7 +186,7 @@ static int init_fixture(struct kunit *test)
 }
 
 /*
- * Steps of the kernel which hands over
+ * Steps of the kernel that hands over
  */
 
 static void map(struct kunit *test)
@@ -239,7 +239,7 @@ static void expect_all_tables_listed(struct kunit *test)
 }
 
 /*
- * Steps of the kernel which takes over
+ * Steps of the kernel that takes over
  */
 
 static void *keep(struct kunit *test)

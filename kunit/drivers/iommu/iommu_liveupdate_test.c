@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of the records of IOMMUs which the previous kernel has handed over.
+ * Tests of the records of IOMMUs that the previous kernel has handed over.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -81,7 +81,7 @@ static void unused_unit_is_nobodys(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, has_unit(0, REG_BASE));
 }
 
-/* Memory of this kernel is not memory which KHO has kept. */
+/* Memory of this kernel is not memory that KHO has kept. */
 static void address_which_was_not_preserved_is_refused(struct kunit *test)
 {
 	void *mine = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
@@ -136,7 +136,7 @@ static void any_flipped_bit_is_refused(struct kunit *test)
 	}
 }
 
-/* Whatever is in there: nothing of it is used that was not checked. */
+/* Whatever is in the root, nothing of it is used without a check. */
 static void mutated_roots_do_no_harm(struct kunit *test)
 {
 	unsigned int i, nr_loaded = 0, nr_mutations = NR_MUTATIONS / 100;

@@ -3,11 +3,11 @@
 /*
  * An image of each format of IOMMU records that a released kernel has written, byte
  * by byte: two requester ids of one device, which share a domain of three tables, and
- * one of which has a PASID table. What is in here is never changed. A new format adds
- * its own, and the oldest one goes when it is not read any more.
+ * one of which has a PASID table. Images in this file are never changed. A new format
+ * adds its own image, and the oldest one is removed when it is no longer read.
  *
  * Addresses are those of a machine whose page n is at n * 4096, %FROZEN_*: a test
- * moves them to where its pages are.
+ * changes them to those of its own pages.
  */
 
 #ifndef _KUNIT_IOMMU_FROZEN_H

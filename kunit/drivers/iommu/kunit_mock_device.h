@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Devices behind a mock unit for suites that go through the core of IOMMUs: they are in
+ * Devices behind a mock unit, for suites that use the IOMMU core: they are in
  * groups, and each is removed when its test is over.
  */
 
@@ -61,7 +61,8 @@ static inline void mock_remove_device(void *data)
 
 /*
  * The caller has set bus and devfn of the device, and the unit in @dev_iommu. The core must
- * not look for an IOMMU, nor for a driver, so the device is on a bus later.
+ * look neither for an IOMMU nor for a driver, so the device is put on a bus
+ * only later.
  */
 static inline void mock_add_device(struct kunit *test, struct mock_device *mdev,
 				   const char *name, struct iommu_group *group,

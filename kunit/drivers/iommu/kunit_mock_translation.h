@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The smallest IOMMU whose DMA translation can be handed over, written from
- * include/linux/iommu_liveupdate.h: one table, an entry is one word, which has the
- * address of a page table and a domain id. The methods, and what the driver does
- * anyway: attach, shut down and take over.
+ * include/linux/iommu_liveupdate.h: one table, in which an entry is one word with
+ * the address of a page table and a domain id. It has the methods, and what a
+ * driver does anyway: attach, shut down and take over.
  */
 
 #ifndef _KUNIT_MOCK_TRANSLATION_H
@@ -37,7 +37,7 @@
  * struct mock_iommu - A unit
  * @iommu:	As the core knows it
  * @table:	Its entries, by requester id
- * @ids:	Domain ids which are not available
+ * @ids:	Domain ids that are not available
  * @ser:	Its record, as long as it is preserved
  * @flushes:	Invalidations
  * @flushed_id:	Domain id of the last one, or -1 for all
@@ -150,7 +150,7 @@ static const struct iommu_domain_ops __maybe_unused mock_domain_ops = {
 };
 
 /*
- * The kernel which hands over
+ * The kernel that hands over
  */
 
 static int mock_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser)
@@ -216,7 +216,7 @@ static inline void mock_shut_down(struct mock_iommu *mock)
 }
 
 /*
- * The kernel which takes over
+ * The kernel that takes over
  */
 
 static int mock_reserve_domain_id(struct iommu_device *iommu, u32 id)
@@ -246,7 +246,7 @@ static void mock_finish_unit(struct iommu_device *iommu)
 	}
 }
 
-/* The device starts on it, with the entry which is there. */
+/* The device starts on it, with the existing entry. */
 static int mock_handed_over_attach(struct iommu_domain *domain, struct device *dev,
 				   struct iommu_domain *old)
 {

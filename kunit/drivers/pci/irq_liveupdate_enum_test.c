@@ -4,7 +4,7 @@
  * Tests of what enumeration configures: the real code on functions whose
  * configuration space is an array. Below a root port there are an endpoint and a
  * sibling of it, which may be a port with another endpoint. The previous kernel has left
- * other settings than this one would choose. A function that is running keeps them, see
+ * settings that this one would not choose. A function that is running keeps them, see
  * "What does the next kernel write to a device that is running?" in
  * Documentation/core-api/irq/irq-liveupdate.rst.
  */
@@ -29,7 +29,10 @@
 #define MPS_256		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 1)
 #define MPS_512		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 2)
 
-/* Whether a byte was ever written; and the bits of SR-IOV Control that each write of it had */
+/*
+ * Whether a byte was ever written, and the bits of SR-IOV Control that every write to it had
+ * set
+ */
 struct fake_function {
 	u8			config[CONFIG_SIZE];
 	bool			written[CONFIG_SIZE];
@@ -248,7 +251,7 @@ static void bridge_of_a_running_function_keeps_its_settings(struct kunit *test)
 	configure_as(PCIE_BUS_PEER2PEER, &fake->bus);
 	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_256);
 
-	/* Not even for a sibling which cannot receive what the port may send */
+	/* Not even for a sibling that cannot receive what the port may send */
 	sibling->pdev.pcie_mpss = 0;
 	pci_configure_device(&sibling->pdev);
 	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_256);
@@ -298,7 +301,7 @@ static void sibling_of_a_running_function_has_the_payload_of_their_port(struct k
 	KUNIT_EXPECT_EQ(test, payload(&fake->functions[1]), MPS_256);
 }
 
-/* A port of a switch, of which another port leads to a running function */
+/* A port of a switch, another port of which leads to a running function */
 static void function_behind_another_port_has_the_payload_of_the_root_port(struct kunit *test)
 {
 	const struct policy *policy = test->param_value;
@@ -348,7 +351,7 @@ static struct fake_function *with_vfs(struct kunit *test)
 	put_at(function, PCI_SRIOV_SYS_PGSIZE, 0x2, 4);
 	put_at(function, PCI_SRIOV_BAR, VF_ADDRESS, 4);
 	function->kept = U16_MAX;
-	/* The capability is not seen otherwise */
+	/* Without this the capability is not found */
 	function->pdev.cfg_size = PCI_CFG_SPACE_EXP_SIZE;
 	return function;
 }
@@ -382,7 +385,7 @@ static void running_function_keeps_its_virtual_functions(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
 	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_SYS_PGSIZE]);
 
-	/* Sized without decoding, and where it was */
+	/* The BAR is sized with decoding disabled, and keeps its address */
 	KUNIT_EXPECT_TRUE(test, function->written[VF_BAR]);
 	KUNIT_EXPECT_FALSE(test, function->kept & PCI_SRIOV_CTRL_MSE);
 	KUNIT_EXPECT_EQ(test, res->start, VF_ADDRESS);
@@ -409,7 +412,7 @@ static void virtual_functions_without_a_driver_are_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_running(&function->pdev));
 
-	/* They need a second */
+	/* Virtual functions need a second before they can be enabled again */
 	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
 	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -EBUSY);
 	pci_iov_settle(&function->pdev);
@@ -417,7 +420,7 @@ static void virtual_functions_without_a_driver_are_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_enable_sriov(&function->pdev, 2), -ENOMEM);
 }
 
-/* FINISH comes while the driver of the physical function enables them. */
+/* FINISH happens while the driver of the physical function enables them. */
 static void virtual_functions_that_are_added_are_not_stopped(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
@@ -438,7 +441,7 @@ static void init_device(struct fake_function *function)
 	pm_runtime_get_noresume(&function->pdev.dev);
 }
 
-/* It is not incoming itself. */
+/* The physical function itself is not incoming. */
 static void init_kept_iov(struct kunit *test, struct fake_function *function)
 {
 	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &function->pdev.priv_flags);
@@ -486,7 +489,7 @@ static void function_that_starts_keeps_virtual_functions_that_were_handed_over(s
 	KUNIT_EXPECT_FALSE(test, function->written[SRIOV + PCI_SRIOV_NUM_VF]);
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
 
-	/* Their users do not come, or their physical function has gone. */
+	/* Nobody retrieves them, or their physical function is gone. */
 	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
@@ -499,7 +502,7 @@ static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
 	struct pci_dev *virtfn = &fake->functions[1].pdev;
 
 	init_kept_iov(test, function);
-	/* They have been added, one of them was handed over. */
+	/* The virtual functions have been added; one of them was handed over. */
 	function->pdev.sriov->running = PCI_IOV_NONE;
 	virtfn->is_virtfn = 1;
 	virtfn->physfn = &function->pdev;
@@ -562,7 +565,7 @@ static void virtual_functions_are_enabled_by_the_driver_or_stopped(struct kunit 
 	pci_liveupdate_add_vfs(&function->pdev);
 	KUNIT_EXPECT_EQ(test, sriov_control(function), driver->control);
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
-	/* None of those that were enabled is incoming. */
+	/* None of the virtual functions that were enabled is incoming. */
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
 
@@ -602,7 +605,7 @@ static void function_is_stopped_with_its_virtual_functions(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
 }
 
-/* Not even its bus mastering is cleared before. */
+/* Not even bus mastering is cleared in the attempt. */
 static void function_with_running_virtual_functions_is_not_reset(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
@@ -630,7 +633,7 @@ static void other_number_of_virtual_functions_than_run_is_refused(struct kunit *
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
 }
 
-/* Nobody has claimed it where it is: they would be somewhere else. */
+/* Nobody has claimed their memory where it is: they would have to move. */
 static void virtual_functions_without_memory_are_stopped(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
@@ -653,7 +656,7 @@ static void function_that_starts_has_no_virtual_functions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 0);
 }
 #else
-/* Nobody else knows them. */
+/* Without CONFIG_PCI_IOV, nothing else knows about them. */
 static void virtual_functions_of_another_function_are_stopped(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);

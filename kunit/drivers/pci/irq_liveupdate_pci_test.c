@@ -2,9 +2,9 @@
 
 /*
  * Tests of the list of PCI devices. How the next kernel reads it: the real code
- * on lists in memory which KHO believes to have kept, see kept_memory.h. What the
- * old kernel refuses to put on it: the real code on devices behind a bridge, of
- * which there is nothing but the structures.
+ * on lists in memory that KHO believes it has kept, see kept_memory.h. What the
+ * old kernel refuses to put on it: the real code on devices behind a bridge,
+ * which exist only as structures.
  */
 
 #include <kunit/irq_liveupdate/fail_nth.h>
@@ -30,8 +30,8 @@
 #include "pci.h"
 
 /*
- * Two devices behind bridges, of which they share one, one on a root bus, and a
- * physical function with a virtual one
+ * Two devices behind bridges, one of which they share, a device on a root bus,
+ * and a physical function with a virtual one
  */
 #define UPPER		0
 #define LOWER		1
@@ -81,7 +81,7 @@ static const struct pci_lu_dev_ser good_devices[NR_DEVICES] = {
 		.vendor		= 0x1af4,
 		.device		= 0x1110,
 	},
-	/* As the first one, but for the segment */
+	/* Like the first one, except for the segment */
 	[ON_ROOT] = {
 		.segment	= U32_MAX,
 		.devid		= PCI_DEVID(0, PCI_DEVFN(4, 0)),
@@ -131,7 +131,7 @@ static struct pci_lu_ser *good_list(struct kunit *test)
 	return lists->list;
 }
 
-/* As the object of LUO is retrieved: a list which is refused is unloaded. */
+/* As when LUO's object is retrieved: a list that is refused is unloaded. */
 static const char *load_from(u64 phys)
 {
 	const char *reason = pci_lu_load(phys);
@@ -141,7 +141,7 @@ static const char *load_from(u64 phys)
 	return reason;
 }
 
-/* Memory of a list which was accepted is freed, of one that was refused is not. */
+/* The memory of a list that was accepted is freed, that of a refused one is not. */
 static const char *load(struct kunit *test)
 {
 	struct lists *lists = test->priv;
@@ -202,8 +202,8 @@ static void all_devices_are_found(struct kunit *test)
 }
 
 /*
- * "pci-liveupdate-v4": a bridge, a device below it and a virtual function of that, as that
- * format lies in memory.
+ * "pci-liveupdate-v4": a bridge, a device below it and a virtual function of that device,
+ * in the memory layout of that format.
  */
 static const u8 image_of_v4[] = {
 	0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -305,10 +305,10 @@ static void empty_list_is_accepted(struct kunit *test)
 		  (*(struct pci_lu_ser *)NULL).devices[_i]._field, _value, _reason)
 
 static const struct bad_field bad_fields[] = {
-	/* An entry of zeros is a device at 0000:00:00.0, two are one too many. */
+	/* An entry of zeros is a device at 0000:00:00.0. Two of them are one too many. */
 	HEAD(nr_devices, NR_DEVICES + 2, "duplicate device"),
 	HEAD(nr_devices, PCI_LU_MAX_DEVICES + 1, "too many devices"),
-	/* The size of so many is right, modulo 2^64. */
+	/* The size of this many is right, modulo 2^64. */
 	HEAD(nr_devices, NR_DEVICES + BIT_ULL(61), "too many devices"),
 	HEAD(nr_devices, U64_MAX, "too many devices"),
 	DEV(BELOW_LOWER, devid, PCI_DEVID(1, PCI_DEVFN(31, 7)), "duplicate device"),
@@ -348,7 +348,7 @@ static const struct bad_field bad_fields[] = {
 	DEV(PHYSICAL, sriov.ctrl, PCI_SRIOV_CTRL_MSE, "virtual functions not enabled"),
 	DEV(PHYSICAL, sriov.offset, 0, "bad requester ids of virtual functions"),
 	DEV(PHYSICAL, sriov.stride, 0, "bad requester ids of virtual functions"),
-	/* The third is the last one that there can be. */
+	/* The third is the last requester id that there can be. */
 	DEV(PHYSICAL, sriov.stride, 0x7e40, "bad requester ids of virtual functions"),
 	DEV(PHYSICAL, sriov.reserved, 1, "reserved field of SR-IOV not zero"),
 };
@@ -362,7 +362,7 @@ static void bad_field_is_refused(struct kunit *test)
 	set_bad_field(list, test->param_value);
 	expect_refused(test, load(test), ((const struct bad_field *)test->param_value)->reason);
 
-	/* Nothing of it is in the way of another list. */
+	/* Nothing is left of it that would get in the way of another list. */
 	good_list(test);
 	expect_accepted(test, load(test));
 }
@@ -385,8 +385,8 @@ static void bad_address_is_refused(struct kunit *test)
 }
 
 /*
- * The most devices there can be. The memory of such a list, and that of its copy,
- * are large enough to be missed when they are not freed.
+ * The largest possible number of devices. The memory of such a list, and that of
+ * its copy, are large enough to be missed if they are not freed.
  */
 
 #define NR_LOADS	2
@@ -409,7 +409,10 @@ static void full_list_is_accepted_and_freed(struct kunit *test)
 {
 	long available = 0;
 
-	/* What is cached when it is freed is there after the first time. */
+	/*
+	 * After the first time, all memory that is cached when it is freed is
+	 * in the caches.
+	 */
 	for (unsigned int i = 0; i <= NR_LOADS; i++) {
 		struct pci_lu_ser *list = alloc_full_list(test);
 		const char *reason = load_from(virt_to_phys(list));
@@ -429,7 +432,7 @@ static void full_list_is_accepted_and_freed(struct kunit *test)
  * Mutations
  */
 
-/* What the ABI promises of an entry, in other words than those of the reader. */
+/* What the ABI promises about an entry, expressed differently than in the reader. */
 static const char *broken_device(const struct pci_lu_dev_ser *dev)
 {
 	const struct pci_lu_sriov_ser *sriov = &dev->sriov;
@@ -512,7 +515,7 @@ static void mutated_list_is_sound_or_refused(struct kunit *test)
  * Preserving
  */
 
-/* More than fit into the page which a machine with few devices uses for the list */
+/* More than fit into the page that a machine with few devices uses for the list */
 #define NR_FAKES	(PAGE_SIZE / sizeof(struct pci_lu_dev_ser))
 
 struct fake_path {
@@ -674,17 +677,17 @@ static void has_a_driver_that_does_not_keep_it(struct fake_path *path)
 	has_driver(path, &losing_driver);
 }
 
-/* Another function than its own is preserved. */
+/* A physical function other than its own is preserved. */
 static void is_virtual_function_of_another(struct fake_path *path)
 {
 	pci_liveupdate_preserve(&path->devs[2]);
 	is_virtual(path);
 }
 
-/* The lowest numbered one decides about ARI. */
+/* The lowest numbered physical function controls ARI. */
 static void is_not_the_lowest_physical_function(struct fake_path *path)
 {
-	/* Some are enabled */
+	/* Some virtual functions are enabled. */
 	memset(&path->sriov, 1, sizeof(path->sriov));
 	path->sriov.dev = &path->devs[1];
 	path->devs[0].is_physfn = 1;
@@ -734,7 +737,7 @@ static void is_preserved(struct fake_path *path)
 	pci_liveupdate_preserve(&path->devs[0]);
 }
 
-/* Together with the bridge there is no room for the last ones. */
+/* With the bridge on the list, there is no room for the last devices. */
 static void has_no_room_in_the_list(struct fake_path *path)
 {
 	for (unsigned int i = 1; i < NR_FAKES; i++)
@@ -870,7 +873,7 @@ static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
 	path->devs[2].is_virtfn = 1;
 	path->devs[2].physfn = physfn;
 
-	/* Whoever has the lock may be waiting for the user who preserves it. */
+	/* The task that holds the lock may be waiting for the user who preserves it. */
 	scoped_guard(device, &physfn->dev)
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), -EBUSY);
 
@@ -881,7 +884,7 @@ static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, list->devices[1].devid, pci_dev_id(physfn));
 	KUNIT_EXPECT_EQ(test, list->devices[1].flags, PCI_LU_DEV_KEEPS_VFS);
 
-	/* It is not handed over itself, and loses bus mastering. */
+	/* The physical function itself is not handed over, and loses bus mastering. */
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_outgoing(physfn));
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_outgoing(physfn));
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_preserve(physfn), -EBUSY);
@@ -913,7 +916,7 @@ static void virtual_function_is_not_frozen_with_another_driver_of_its_device(str
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
 }
 
-/* As one does that was bound after preserve() had asked another one */
+/* As when this driver was bound after preserve() had asked the one before */
 static void virtual_function_is_not_frozen_if_the_driver_does_not_keep_it(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1015,7 +1018,7 @@ static void unbind(struct work_struct *work)
 
 #define SETTLE_MS	100
 
-/* Whoever unbinds it does not have its lock, which the shutdown needs. */
+/* The task that unbinds it does not hold its lock, which the shutdown needs. */
 static void expect_waiting(struct kunit *test, struct unbinder *unbinder)
 {
 	bool locked;
@@ -1028,7 +1031,7 @@ static void expect_waiting(struct kunit *test, struct unbinder *unbinder)
 		device_unlock(unbinder->dev);
 }
 
-/* Two of them are. */
+/* Two virtual functions are frozen. */
 static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1043,7 +1046,7 @@ static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kuni
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[2]), 0);
 
-	/* The driver core does not know the device. */
+	/* The driver core does not know the device, so it must not call the driver. */
 	physfn->dev.driver = NULL;
 	INIT_WORK_ONSTACK(&unbinder.work, unbind);
 	schedule_work(&unbinder.work);
@@ -1056,7 +1059,7 @@ static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kuni
 	destroy_work_on_stack(&unbinder.work);
 }
 
-/* It is shut down by its user. */
+/* The user of the physical function shuts that down. */
 static void preserved_device_is_not_held_by_its_virtual_functions(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1090,7 +1093,7 @@ static void list_is_that_of_the_freeze(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, list->devices[1].secondary, 3);
 	KUNIT_EXPECT_EQ(test, list->devices[1].subordinate, 4);
 	KUNIT_EXPECT_EQ(test, list->devices[1].flags, PCI_LU_DEV_BRIDGE | PCI_LU_DEV_ARI);
-	/* Without Secondary Status, which is no address */
+	/* Without Secondary Status, which is not an address */
 	KUNIT_EXPECT_EQ(test, list->devices[1].addresses[0], 0x0302);
 
 	is_disconnected(path);
@@ -1114,7 +1117,10 @@ static void bus_of_an_incoming_device_is_resettable_but_not_reset(struct kunit *
 	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
 }
 
-/* A task that resets it would wait for its lock with the bridge locked, which is shut down. */
+/*
+ * A task that resets it would wait for its lock with the bridge locked, which has to shut
+ * down.
+ */
 static void frozen_device_is_not_reset(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1141,7 +1147,7 @@ static const struct hotplug_slot_ops slot_ops = {
 	.reset_slot	= count_reset,
 };
 
-/* The first device is in a slot, the only one of the bus. */
+/* The first device is in a slot, the only one on the bus. */
 static void fake_add_slot(struct fake_path *path)
 {
 	path->hotplug.ops = &slot_ops;
@@ -1195,11 +1201,11 @@ static void incoming_device_binds_to_what_takes_it_over(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_bus_type.match(&pdev->dev, &vfio_pci.driver));
 	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
 	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &variant.driver));
-	/* It is probed when the device is finished. */
+	/* The variant driver is probed when the device is finished. */
 	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
 }
 
-/* Its virtual functions were handed over, it was not. */
+/* Its virtual functions were handed over, the device itself was not. */
 static void device_that_keeps_virtual_functions_binds_to_what_does_so(struct kunit *test)
 {
 	struct pci_driver native = { .sriov_keeps = keeps }, other = { }, vfio_pci = { };
@@ -1219,7 +1225,7 @@ static void device_that_keeps_virtual_functions_binds_to_what_does_so(struct kun
 	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &other.driver));
 	KUNIT_EXPECT_TRUE(test, test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags));
 
-	/* A device that was handed over itself is used by somebody. */
+	/* A device that was handed over itself has a user. */
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	KUNIT_EXPECT_FALSE(test, pci_bus_type.match(&pdev->dev, &native.driver));
 }
@@ -1275,7 +1281,7 @@ static bool fake_is_incoming(struct device *dev)
 	return pci_liveupdate_incoming(to_pci_dev(dev));
 }
 
-/* LUO does not retrieve it again, so that this is what becomes of it. */
+/* LUO does not retrieve it again, so this is its final outcome. */
 static void failed_retrieve_is_the_outcome(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1291,7 +1297,7 @@ static void failed_retrieve_is_the_outcome(struct kunit *test)
 	expect_outcome_of(test, pdev, "not bound to vfio-pci");
 }
 
-/* Of a second live update file of a device, or of one with a wrong name. */
+/* As for a second live update file of a device, or for a file with a wrong name. */
 static void failed_retrieve_of_another_device_is_no_outcome(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1318,7 +1324,7 @@ static struct pci_dev *fake_incoming(struct kunit *test, struct fake_path *path)
 	return pdev;
 }
 
-/* Whatever the previous kernel says: the device belongs to the first one. */
+/* Whatever the previous kernel says, the device belongs to the first file. */
 static void device_is_retrieved_once(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1335,7 +1341,7 @@ static void device_is_retrieved_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
 }
 
-/* There was no file for its user. */
+/* The file for its user could not be created. */
 static void retrieve_is_undone(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1410,7 +1416,7 @@ static void outcome_of_a_device_stopped_early_is_kept_without_the_list(struct ku
 	pci_liveupdate_setup_device(pdev);
 	expect_outcome_of(test, pdev, "its unit is disabled");
 
-	/* What is plugged in later is another one. */
+	/* A device that is plugged in later is a different one. */
 	pci_lu_in_lost = false;
 	pci_liveupdate_setup_device(pdev);
 	expect_outcome_of(test, pdev, NULL);

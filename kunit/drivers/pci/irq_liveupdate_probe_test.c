@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of what other parts of the kernel may do with an incoming device: drivers which
- * are kept from binding to it, and are probed when it is finished, and system sleep. On a
- * device of this machine which has no driver, and drivers that do nothing.
+ * Tests of what other parts of the kernel may do with an incoming device: drivers that
+ * are kept from binding to it, and are probed when it is finished, and system sleep. They
+ * use a device of this machine that has no driver, and drivers that do nothing.
  */
 
 #include <kunit/test.h>
@@ -34,10 +34,10 @@
  * @ids:	Its ids, those of the device
  * @err:	What its probe returns
  * @nr_probes:	How often it was probed
- * @task:	By whom
+ * @task:	Task that has probed it
  * @unlocked:	Whether the lock of incoming devices could be taken then
  * @removing:	It is being unbound
- * @may_leave:	And may be, if it waits for that
+ * @may_leave:	It may finish unbinding, if it waits for that
  * @waits:	Whether it does
  */
 struct fake_driver {
@@ -59,7 +59,7 @@ static struct fake_driver *fake_of(struct pci_dev *pdev)
 	return container_of(to_pci_driver(pdev->dev.driver), struct fake_driver, drv);
 }
 
-/* Whoever has asked for the probe may still hold the lock, but not for long. */
+/* The task that has asked for the probe may still hold the lock, but not for long. */
 static bool can_be_locked(struct mutex *lock)
 {
 	for (unsigned int ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
@@ -131,7 +131,7 @@ static const struct device_driver *driver_now(void)
 	return the_dev->dev.driver;
 }
 
-/* As it was found in the previous kernel: see pci_liveupdate_setup_device() */
+/* As if it had been handed over: see pci_liveupdate_setup_device() */
 static void take_over_device(struct pci_dev *pdev)
 {
 	pm_runtime_get_noresume(&pdev->dev);
@@ -172,7 +172,7 @@ static void refused_driver_is_probed_at_the_end(struct kunit *test)
 	flush_work(&pci_lu_probe_work);
 	KUNIT_ASSERT_EQ(test, fake->nr_probes, 1);
 	KUNIT_EXPECT_PTR_EQ(test, driver_now(), &fake->drv.driver);
-	/* Not by whom it was finished, who may hold any lock */
+	/* Not by the task that has finished it, which may hold any lock */
 	KUNIT_ASSERT_PTR_NE(test, fake->task, current);
 	KUNIT_ASSERT_TRUE(test, fake->unlocked);
 
@@ -183,7 +183,7 @@ static void refused_driver_is_probed_at_the_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->nr_probes, 1);
 }
 
-/* Such as the one who removes or unbinds another device, or reads sysfs */
+/* Such as a task that removes or unbinds another device, or reads sysfs */
 static void end_waits_for_nobody_who_holds_the_device(struct kunit *test)
 {
 	const struct last_step *step = test->param_value;
@@ -218,7 +218,7 @@ static void device_which_has_a_driver_is_not_probed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refused->nr_probes, 0);
 }
 
-/* Virtual functions of it were handed over, it was not. */
+/* Its virtual functions were handed over, the device itself was not. */
 static void failed_probe_leaves_virtual_functions_to_another_driver(struct kunit *test)
 {
 	struct fake_driver *fake;
@@ -252,7 +252,7 @@ static void wait_until_done(struct work_struct *work)
 		msleep(STEP_MS);
 }
 
-/* He waits for the user of the device, for as long as that one likes. */
+/* The unbinding task waits for the user of the device, for as long as it takes. */
 static void device_which_is_being_unbound_is_not_probed(struct kunit *test)
 {
 	struct fake_driver *refused, *owner;
@@ -277,7 +277,7 @@ static void device_which_is_being_unbound_is_not_probed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refused->nr_probes, 0);
 }
 
-/* Found again, it is another one. */
+/* When it is found again, it is a different device. */
 static void device_may_be_removed_before_it_is_probed(struct kunit *test)
 {
 	struct pci_bus *bus = the_dev->bus;
@@ -334,12 +334,12 @@ static void system_does_not_sleep_before_finish(struct kunit *test)
 		take_over();
 		KUNIT_EXPECT_EQ(test, notifier_to_errno(pci_lu_sleep(NULL, sleeps[i], NULL)),
 				-EBUSY);
-		/* What others have begun ends. */
+		/* The end of a sleep that others have begun is not refused. */
 		KUNIT_EXPECT_EQ(test, pci_lu_sleep(NULL, PM_POST_SUSPEND, NULL), NOTIFY_DONE);
 		pci_liveupdate_finish(the_dev);
 		KUNIT_EXPECT_EQ(test, pci_lu_sleep(NULL, sleeps[i], NULL), NOTIFY_DONE);
 
-		/* Of this one, only virtual functions were handed over. */
+		/* Only virtual functions of this device were handed over. */
 		set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &the_dev->priv_flags);
 		KUNIT_EXPECT_EQ(test, notifier_to_errno(pci_lu_sleep(NULL, sleeps[i], NULL)),
 				-EBUSY);
@@ -347,7 +347,7 @@ static void system_does_not_sleep_before_finish(struct kunit *test)
 	}
 }
 
-/* There is one in each machine with a controller of disks for which there is no driver. */
+/* Found on machines with a disk controller for which there is no driver. */
 static struct pci_dev *find_idle_device(void)
 {
 	struct pci_dev *pdev = NULL;
@@ -362,11 +362,11 @@ static struct pci_dev *find_idle_device(void)
 static int probe_test_init(struct kunit *test)
 {
 	if (is_kho_boot())
-		kunit_skip(test, "this kernel may have devices which were handed over");
+		kunit_skip(test, "this kernel may have devices that were handed over");
 
 	the_dev = find_idle_device();
 	if (!the_dev)
-		kunit_skip(test, "each controller of disks has a driver");
+		kunit_skip(test, "no disk controller without a driver");
 	return 0;
 }
 

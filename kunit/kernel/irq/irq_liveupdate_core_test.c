@@ -2,7 +2,7 @@
 
 /*
  * Tests of the core of interrupt live update: which numbers and entries are
- * reserved and taken over, and what is refused, and starts cold.
+ * reserved and taken over, and what is refused and starts cold.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -15,7 +15,7 @@
 
 #include "kunit_fake_machine.h"
 
-/* Of the hash in which the core finds a device by its address */
+/* Size of the hash in which the core finds a device by its address */
 #define DEVICE_HASH_BITS 8
 
 /*
@@ -128,7 +128,7 @@ struct bad_vector {
 	u32		handle;
 };
 
-/* The highest number which no search returns */
+/* Replaced by the highest number that no search returns */
 #define IRQ_SYSTEM	U32_MAX
 
 #define OFFSET_FREE	20
@@ -137,7 +137,7 @@ struct bad_vector {
 #define HANDLE_TAKEN	61
 
 static const struct bad_vector bad_vectors[] = {
-	{ "irq number in use of the system",	1,		0,		HANDLE_FREE },
+	{ "irq number in use by the system",	1,		0,		HANDLE_FREE },
 	{ "irq number of the system",		IRQ_SYSTEM,	0,		HANDLE_FREE },
 	{ "irq number beyond the limit",	BIT(20),	0,		HANDLE_FREE },
 	{ "irq number beyond any limit",	INT_MAX - 1,	0,		HANDLE_FREE },
@@ -219,7 +219,7 @@ static void broken_record_refuses_its_device_only(struct kunit *test)
 
 static u8 memory_of_this_kernel[2 * PAGE_SIZE] __aligned(PAGE_SIZE);
 
-/* A pointer of the previous kernel may be anything. */
+/* A pointer from the previous kernel may have any value. */
 static void only_kept_memory_is_read(struct kunit *test)
 {
 	void *(*map)(u64 phys, size_t len) = irq_lu_kho_memory.map;
@@ -283,7 +283,7 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 }
 
 /*
- * Faults of what is free
+ * Faults of free entries
  */
 
 static void forget_unit(void *domain)
@@ -320,7 +320,7 @@ static void faults_are_reported_once_devices_are_stopped(struct kunit *test)
 	expect_finished(test, &m->units[0], 1);
 	expect_finished(test, &m->units[1], 0);
 
-	/* The last device has gone: there is nothing more to do. */
+	/* The last device is gone: there is nothing more to do. */
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
 }
@@ -393,7 +393,10 @@ static void expect_cold(struct kunit *test, struct fake_device *fake, unsigned i
 	fake_use_cold(test, fake, nr);
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
-	/* What it raised since the block was dropped, whatever became of its vectors. */
+	/*
+	 * What the device has raised since the block was dropped, whatever became of its
+	 * vectors.
+	 */
 	fake_end(fake);
 	fake_expect_counts(test, fake, nr, 1);
 	fake_expect_all_freed(test);
@@ -414,7 +417,7 @@ static void other_device_starts_cold(struct kunit *test)
 	expect_cold(test, fake, 2);
 }
 
-/* It was handed over, or the bus would not ask. What it raised was dropped. */
+/* The bus only asks about devices that were handed over. What it has raised was dropped. */
 static void device_without_a_record_starts_cold(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &fake_other_head, 0);
@@ -476,7 +479,7 @@ static void device_without_any_record_starts_cold(struct kunit *test)
 	fake_expect_counts(test, fake, NR_VECS, 1);
 }
 
-/* Another address in the same bucket of the hash of devices */
+/* Another address in the same bucket of the device hash */
 static u16 colliding_devid(u16 devid)
 {
 	u16 other = devid;
@@ -554,7 +557,7 @@ static void only_recorded_numbers_have_an_entry(struct kunit *test)
  * Refused when the driver allocates the first interrupt
  */
 
-/* Whatever the previous kernel has left enabled is disabled by then. */
+/* MSI that the previous kernel has left enabled is disabled by then. */
 static void expect_refused(struct kunit *test, struct fake_device *fake, unsigned int nr)
 {
 	KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
@@ -581,7 +584,7 @@ static void other_msi_type_starts_cold(struct kunit *test)
 
 KUNIT_ARRAY_PARAM(msi_type, fake_msi_types, fake_describe_type);
 
-/* Its message would be taken for a vector. MSI-X is masked. */
+/* Without the unit, a message of MSI would be taken for a vector. MSI-X is masked. */
 static void msi_without_its_unit_is_disabled_when_found(struct kunit *test)
 {
 	const struct irq_lu_device_ser * const *type = test->param_value;
@@ -614,7 +617,7 @@ static void msi_is_left_enabled_with_its_unit(struct kunit *test)
 	fake_expect_all_freed(test);
 }
 
-/* Unit 0 was taken over, and given up because another one cannot be set up. */
+/* Unit 0 was taken over, and then given up because another one cannot be set up. */
 static void msi_is_disabled_when_its_unit_is_torn_down(struct kunit *test)
 {
 	struct fake_device *found = fake_add(test, "found", &fake_msi_head, 0);
@@ -640,7 +643,7 @@ static void msi_is_disabled_when_its_unit_is_torn_down(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, late->disabled);
 	fake_expect_revoked(test, &fake_other_vector, NR_VECS);
 
-	/* No vector is refused to a driver, and no domain used that is gone. */
+	/* Drivers still get vectors, and no domain is used that is gone. */
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(late, NR_VECS), 0);
 	fake_end(late);
 	fake_end(found);

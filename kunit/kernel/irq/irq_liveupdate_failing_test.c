@@ -14,8 +14,9 @@
 #include "kunit_fake_machine.h"
 
 /*
- * Mutations of what the previous kernel left: whatever it is, each device gets
- * all that is reserved or none of it, works, and nothing stays behind.
+ * Mutations of what the previous kernel left: in any case, each device gets
+ * either all that is reserved or none of it, and works, and nothing is left
+ * behind.
  */
 
 #define IMAGE_SEED		0x5eed11fe
@@ -85,7 +86,7 @@ static void mutate_image(struct rnd_state *rnd, struct fake_machine *m)
 			change_mem_block(rnd, devices[which % 2], len);
 	}
 
-	/* One of eight is not sealed. */
+	/* One mutation in eight is not sealed. */
 	if (prandom_u32_state(rnd) % 8) {
 		for (unsigned int i = 0; i < 2; i++) {
 			devices[i]->nr_vectors = min_t(u32, devices[i]->nr_vectors, NR_VECS);
@@ -258,7 +259,7 @@ static void freeze_and_block_allocate_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stop_failing());
 }
 
-/* What one failing allocation made of a life in the next kernel */
+/* What one failing allocation changed in the next kernel */
 struct failed_life {
 	bool	loaded;
 	bool	alloc_failed;
@@ -288,7 +289,7 @@ static void alloc_and_request(struct kunit *test, struct fake_device *fake,
 	}
 }
 
-/* Returns whether it came to the allocation which was to fail. */
+/* Returns whether the allocation that was to fail was reached. */
 static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 			      unsigned int nth, struct failed_life *life)
 {
@@ -313,8 +314,8 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 }
 
 /*
- * The device works, cold or with all its old numbers. An allocation which fails
- * for a driver does not lose it a number that was reserved.
+ * The device works, cold or with all its old numbers. A driver does not lose a
+ * reserved number when an allocation fails.
  */
 static void failing_take_over_leaves_nothing_behind(struct kunit *test)
 {
@@ -336,7 +337,7 @@ static void failing_take_over_leaves_nothing_behind(struct kunit *test)
 	for (nth = 1; hit && nth < MAX_ALLOCATIONS; nth++) {
 		struct failed_life life = { };
 
-		/* Removing the files of an interrupt warns of one that is missing. */
+		/* Removing the files of an interrupt warns about a missing one. */
 		kunit_warning_suppress(test) {
 			hit = live_with_failure(test, fake, nth, &life);
 			fake_expect_counts(test, fake, NR_VECS, 1);

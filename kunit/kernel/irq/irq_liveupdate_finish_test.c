@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of FINISH: what becomes of vectors that nobody asked for, of owners that
- * come late, and of numbers that somebody else has.
+ * Tests of FINISH: what becomes of vectors that nobody has requested, of owners
+ * that come late, and of numbers that are in use otherwise.
  */
 
 #include <kunit/test.h>
@@ -52,7 +52,7 @@ static void expect_locked_out(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, completion_done(&m->driver_runs));
 }
 
-/* Otherwise an entry which is freed meanwhile stays taken for ever. */
+/* Otherwise an entry that is freed meanwhile would stay allocated forever. */
 static void finish_locks_the_driver_out(struct kunit *test)
 {
 	struct fake_device *fake = fake_adopt(test, 1);
@@ -214,7 +214,7 @@ static void cold_vectors_get_their_interrupt_when_requested(struct kunit *test)
 	}
 }
 
-/* A guest which reboots: fewer messages of MSI, then all of them again. */
+/* A guest that reboots: fewer messages of MSI, then all of them again. */
 static void all_messages_get_their_interrupt_after_fewer(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &fake_msi_head, 0);
@@ -233,7 +233,7 @@ static void all_messages_get_their_interrupt_after_fewer(struct kunit *test)
 	fake_expect_counts(test, fake, NR_VECS, 1);
 }
 
-/* The interrupt of somebody else, who asked for its number by value. */
+/* The interrupt of another driver, which asked for its number by value. */
 static void take_number(struct kunit *test, struct fake_device *foreign, unsigned int irq)
 {
 	KUNIT_ASSERT_EQ(test, irq_alloc_desc_at(irq, NUMA_NO_NODE), irq);

@@ -17,7 +17,7 @@ static void set_pending(struct fake_device *fake)
 		scoped_irqdesc->istate |= IRQS_PENDING;
 }
 
-/* An interrupt which the core has retriggered, and no CPU has taken yet. */
+/* An interrupt that the core has retriggered, and no CPU has taken yet */
 static void set_replay(struct fake_device *fake)
 {
 	fake->machine->ipi_held = true;
@@ -209,7 +209,7 @@ static void enabled_while_in_replay_is_injected_once(struct kunit *test)
 	fake_expect_counts(test, fake, 1, 1);
 }
 
-/* What is sent to a vector which is shut down meanwhile does not arrive. */
+/* What is sent to a vector that is shut down meanwhile does not arrive. */
 static void vector_is_injected_after_a_replay_was_lost(struct kunit *test)
 {
 	struct fake_device *fake = fake_adopt(test, 1);
@@ -241,7 +241,7 @@ static void vector_which_can_not_be_sent_is_left_pending(struct kunit *test)
 	fake_expect_counts(test, fake, 1, 1);
 }
 
-/* A handler which stays in its first interrupt, on another CPU, until it may go on. */
+/* A handler that stays in its first interrupt, on another CPU, until it may continue */
 struct slow_handler {
 	struct irq_work		arrival;
 	struct completion	runs;
@@ -280,8 +280,9 @@ static void start_slow_handler(struct slow_handler *slow)
 }
 
 /*
- * A second device is not finished: the end of the update waits for all CPUs. The
- * test stays on its CPU, for it could not run where the handler does.
+ * A second device is not finished, because the end of the update waits for all
+ * CPUs. The test stays on its CPU, because it could not run on that of the
+ * handler.
  */
 static struct fake_device *adopt_while_handler_runs(struct kunit *test,
 						    struct slow_handler *slow)
@@ -327,7 +328,7 @@ static void vector_whose_handler_runs_is_injected_once(struct kunit *test)
 	free_irq(slow.irq, &slow);
 }
 
-/* As a handler does which disables its interrupt, for a thread to enable it again. */
+/* As with a handler that disables its interrupt, for a thread to enable it again */
 static void vector_disabled_while_its_handler_runs_is_injected_once(struct kunit *test)
 {
 	struct slow_handler slow = { };

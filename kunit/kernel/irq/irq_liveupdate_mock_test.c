@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * The suite for interrupt remapping drivers on one which is nothing else: it
- * shows what the methods alone have to do, and that the suite asks for no more.
+ * The suite for interrupt remapping drivers, on one that implements nothing
+ * else: it shows what the methods themselves have to do, and that the suite
+ * asks for no more.
  */
 
 #include <kunit/irq_liveupdate/iommu_suite.h>

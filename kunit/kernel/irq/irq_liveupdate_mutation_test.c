@@ -2,11 +2,11 @@
 
 /*
  * Mutations of a valid image of the interrupt state, loaded in the order in
- * which the kernel does it. Every memory block is presented in memory which ends where
+ * which the kernel loads it. Every memory block ends where
  * its page ends, so that reading beyond it faults.
  *
- * A mutation is made of its number and MUTATION_SEED alone: one that fails is
- * found again by the number which it prints.
+ * A mutation is determined by its number and MUTATION_SEED alone: one that
+ * fails can be reproduced from the number that it prints.
  */
 
 #include <kunit/test.h>
@@ -80,7 +80,7 @@ static void build_image(struct image *img)
  * Mutating
  */
 
-/* Every field of the ABI lies at a multiple of its size. */
+/* Every field of the ABI is at a multiple of its size. */
 static void set_number(struct rnd_state *rnd, void *img)
 {
 	static const u64 numbers[] = {
@@ -91,7 +91,7 @@ static void set_number(struct rnd_state *rnd, void *img)
 	void *field = img + prandom_u32_state(rnd) % (sizeof(struct image) / size) * size;
 	u64 number = numbers[prandom_u32_state(rnd) % ARRAY_SIZE(numbers)];
 
-	/* A little-endian machine, like all which have this ABI. */
+	/* On a little-endian machine, like all that have this ABI */
 	memcpy(field, &number, size);
 }
 
@@ -130,7 +130,7 @@ static void mutate(struct rnd_state *rnd, struct image *img)
 	}
 }
 
-/* As it was, but for the checksums and what a count may lead beyond. */
+/* As it was, except for the checksums, and for counts that lead beyond the memory block. */
 static void seal(struct image *img)
 {
 	u32 state = img->root.state;
@@ -179,7 +179,7 @@ static bool load_device(struct kunit *test, unsigned int nr, const struct image 
 	const char *reason = NULL;
 	void *blob;
 
-	/* No memory is read which was not handed over. */
+	/* Memory that was not handed over is not read. */
 	if (len > DEVICE_LEN)
 		return false;
 
@@ -240,8 +240,8 @@ static bool load(struct kunit *test, unsigned int nr, const struct image *img,
 }
 
 /*
- * Whatever is accepted is what the ABI promises. What was changed and not
- * sealed is refused: the root, the table, or the device which was changed.
+ * Whatever is accepted satisfies the ABI. What was changed and not sealed is
+ * refused: the root, the table, or the device that was changed.
  */
 static void mutated_image_is_sound_or_refused(struct kunit *test)
 {
@@ -292,7 +292,7 @@ static void free_page_alone(void *page)
 	vfree(page);
 }
 
-/* vmalloc() leaves a hole behind each of its areas. */
+/* vmalloc() leaves a hole after each of its areas. */
 static void *alloc_page_alone(struct kunit *test)
 {
 	void *page = vmalloc(PAGE_SIZE);

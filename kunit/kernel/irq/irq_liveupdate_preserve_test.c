@@ -13,7 +13,7 @@
 #include "kunit_fake_machine.h"
 
 /*
- * The kernel which hands over
+ * The kernel that hands over
  */
 
 static void preserve_needs_a_unit(struct kunit *test)
@@ -82,7 +82,7 @@ static void preserve_fails_as_its_unit_says(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
 	KUNIT_EXPECT_NULL(test, irq_lu_block());
 
-	/* Neither does it leave a record, nor does it cost another unit its record. */
+	/* The refusing unit leaves no record, and another unit does not lose its record. */
 	KUNIT_ASSERT_EQ(test, fake_preserve(b), 0);
 	KUNIT_EXPECT_EQ(test, fake_preserve(a), -EOPNOTSUPP);
 	root = irq_lu_block();
@@ -290,7 +290,7 @@ static void masked_before_blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, root->nr_devices, 2);
 }
 
-/* All other units are flushed all the same. */
+/* All other units are flushed nevertheless. */
 static void nothing_is_handed_over_without_a_flush(struct kunit *test)
 {
 	struct fake_device *a = fake_add_running(test, "a", &fake_msix_head, 0, NR_VECS);

@@ -4,8 +4,8 @@
  * Tests of the serializer and validator of the interrupt state.
  *
  * Each test starts from one valid image: a root with two units, a table with
- * two devices and the blob of one device. Everything that is checked lies at
- * the end of a page which has no neighbour, so that reading beyond it faults.
+ * two devices and the blob of one device. Everything that is checked is at the
+ * end of a page without a neighbour, so that reading beyond it faults.
  */
 
 #include <kunit/test.h>
@@ -38,7 +38,7 @@ static void free_guarded(void *area)
 	vfree(area);
 }
 
-/* Memory which ends where its page ends, so that an overrun faults. May be empty. */
+/* Memory that ends where its page ends, so that an overrun faults. May be empty. */
 static void *guarded_alloc(struct kunit *test, size_t len)
 {
 	size_t room = PAGE_ALIGN(len + 1);
@@ -94,7 +94,7 @@ static int check_root(const struct ser_image *img, const char **reason)
 	if (ret)
 		return ret;
 
-	/* As every caller does: no memory is read which was not handed over. */
+	/* As every caller does: memory that was not handed over is not read. */
 	if (img->root->nr_devices > NR_DEVICES) {
 		*reason = "device table not preserved";
 		return -EINVAL;
@@ -116,7 +116,7 @@ static void expect_refused(struct kunit *test, int ret, const char *reason,
 }
 
 /*
- * What is valid is accepted.
+ * Valid state is accepted.
  */
 
 static void valid_image_is_accepted(struct kunit *test)
@@ -162,7 +162,7 @@ static void checksum_is_that_of_the_abi(struct kunit *test)
 
 KUNIT_ARRAY_PARAM_DESC(frozen_image, frozen_images, desc);
 
-/* As it was written then. Where the format is the present one, it is the same bytes. */
+/* As it was written then. If it is the current format, the bytes are the same. */
 static void each_released_format_is_read(struct kunit *test)
 {
 	const struct frozen_image *frozen = test->param_value;
@@ -297,7 +297,7 @@ static void apply(void *blob, const struct ser_change *change)
 	}
 }
 
-/* With the checksum made right again, wherever the device table is said to be. */
+/* With the checksum recomputed, wherever the device table is said to be */
 static void reseal_root_head(struct irq_lu_root_ser *root)
 {
 	struct irq_lu_root_ser head = *root;
@@ -358,7 +358,7 @@ static void bad_root_head_is_refused(struct kunit *test)
 	expect_refused(test, ret, reason, bad->ret, bad->reason);
 }
 
-/* Changed after the seal: what the rest of the state is found by. */
+/* Changed after the seal: the fields by which the rest of the state is found */
 static const struct ser_change bad_root_seal[] = {
 	BAD_ROOT(nr_units, NR_UNITS - 1, -EINVAL, "checksum mismatch"),
 	BAD_ROOT(nr_devices, NR_DEVICES - 1, -EINVAL, "checksum mismatch"),
@@ -478,7 +478,7 @@ static void unused_unit_is_accepted(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason), 0);
 	}
 
-	/* Nobody is behind it. */
+	/* No device is behind the unit. */
 	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_device(img->msix, img->msix->len, img->root,
 						      &reason), -EINVAL);
 	KUNIT_EXPECT_STREQ(test, reason, "table index out of range");
@@ -603,7 +603,7 @@ static void msi_device_without_its_first_message_is_refused(struct kunit *test)
 	expect_refused(test, ret, reason, -EINVAL, "vectors of MSI not consecutive");
 }
 
-/* Changed after the seal: what the seal itself writes, and depends on. */
+/* Changed after the seal: the fields that the seal itself writes and depends on */
 static const struct ser_change bad_seal[] = {
 	BAD_DEVICE(len, 0, -EINVAL, "length mismatch"),
 	BAD_DEVICE(len, DEVICE_LEN - 48, -EINVAL, "length mismatch"),
@@ -632,7 +632,7 @@ static void device_changed_after_the_seal_is_refused(struct kunit *test)
 	expect_refused(test, ret, reason, bad->ret, bad->reason);
 }
 
-/* What only the owner of the field can judge. */
+/* Values that only the owner of the field can judge */
 #define ANY_VALUE(_field, _value) \
 	CHANGE(#_field " = " #_value, (*(struct irq_lu_device_ser *)NULL)._field, \
 	       _value, 0, NULL)
@@ -678,7 +678,7 @@ static void unknown_backend_is_left_to_its_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
 }
 
-/* The device table is not looked for at an address which may be wrong. */
+/* The device table is not read from an address that may be wrong. */
 static void root_head_changed_after_the_seal_is_refused(struct kunit *test)
 {
 	const struct ser_change *bad = test->param_value;
@@ -856,8 +856,8 @@ static void mutated_root_is_refused(struct kunit *test)
 }
 
 /*
- * Behind the checksum: garbage of the right length, with a valid seal. Whatever
- * is accepted obeys the ranges which its readers rely on.
+ * Beyond the checksum: garbage of the right length, with a valid seal. Whatever
+ * is accepted is within the ranges that its readers rely on.
  */
 static void sealed_garbage_is_in_range_or_refused(struct kunit *test)
 {

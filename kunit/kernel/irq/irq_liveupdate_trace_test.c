@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of what is traced of an interrupt live update.
+ * Tests of the trace events of an interrupt live update.
  */
 
 #include <kunit/test.h>
@@ -13,7 +13,8 @@
 #include <trace/events/irq_liveupdate.h>
 
 /*
- * What is traced: each event as its first letter, by a probe of each
+ * The trace as a string: a probe of each event adds the first letter of its
+ * name
  */
 
 #define MAX_TRACED	64
@@ -145,7 +146,7 @@ static void steps_are_traced_in_order(struct kunit *test)
 	struct traced *traced = start_tracing(test);
 
 	fake_live_on(test, &fake_msix_head, NR_VECS);
-	/* The device of the old kernel is unpreserved when it is taken out of the test. */
+	/* The device of the old kernel is unpreserved when it is removed from the test. */
 	KUNIT_EXPECT_STREQ(test, traced->events, "pfbPtrrraaaiiie");
 }
 

@@ -63,7 +63,7 @@ static struct irq_lu_device_ser *image_add_device(struct kunit *test,
 	return ser;
 }
 
-/* Vectors with consecutive numbers and entries, blocked as they have to be. */
+/* Vectors with consecutive numbers and entries, blocked as required */
 struct irq_lu_device_ser *fake_image_add(struct kunit *test,
 					 const struct irq_lu_device_ser *head,
 					 const struct irq_lu_vector_ser *first,
@@ -83,7 +83,7 @@ struct irq_lu_device_ser *fake_image_add(struct kunit *test,
 	return ser;
 }
 
-/* Devices which wait for their owner wait no longer. */
+/* Devices that wait for their owner stop waiting. */
 void fake_end_live_update(void *unused)
 {
 	struct irq_lu_in_dev *in, *next;
@@ -108,7 +108,7 @@ void fake_take_over(struct fake_machine *m)
 		ser = irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, m->units[i].reg_base);
 		if (!ser)
 			continue;
-		/* The validator knows the size of a table from the record only. */
+		/* The validator knows the size of a table only from the record. */
 		if (ser->nr_entries == NR_ENTRIES)
 			irq_liveupdate_take_over(ser, m->units[i].domain);
 		else
@@ -185,7 +185,7 @@ void fake_live_on(struct kunit *test, const struct irq_lu_device_ser *head, unsi
 				ENTRY(0x40310, ENTRY_FPD));
 	fake_reset_units(m);
 
-	/* The one who comes first would get the numbers and the entries. */
+	/* The first device that asks would get the numbers and the entries. */
 	fake_boot(test);
 	decoy = fake_add_running(test, "decoy", &fake_other_head, 1, NR_VECS);
 	for (unsigned int i = 0; i < NR_VECS; i++) {

@@ -16,7 +16,7 @@
 
 unsigned int fake_irq_base;
 
-/* Of the test which runs, for what runs in another task. */
+/* That of the current test, for code that runs in another task */
 static struct fake_machine *the_machine;
 
 static void add_event(struct fake_machine *m, enum fake_event_type type,
@@ -27,8 +27,8 @@ static void add_event(struct fake_machine *m, enum fake_event_type type,
 }
 
 /*
- * The CPUs: an interrupt which is retriggered is delivered from hard interrupt
- * context, and as often as it was retriggered.
+ * The CPUs: an interrupt that is retriggered is delivered from hard interrupt
+ * context, as often as it was retriggered.
  */
 
 static void deliver_ipis(struct irq_work *work)
@@ -275,7 +275,7 @@ static void run_driver(struct work_struct *work)
 	complete(&m->driver_runs);
 }
 
-/* The driver sleeps nowhere but in its lock. */
+/* The driver sleeps only while it waits for its lock. */
 static bool driver_waits(struct fake_machine *m)
 {
 	struct task_struct *task = READ_ONCE(m->driver_task);
@@ -291,13 +291,13 @@ static void try_driver(struct fake_machine *m)
 	if (!m->driver_dev || !schedule_work(&m->driver))
 		return;
 
-	/* A mutex whose owner runs is spun on, so sleep. */
+	/* The driver spins on a mutex whose owner is running, so sleep. */
 	do {
 		usleep_range(1000, 2000);
 		waits = driver_waits(m);
 	} while (!waits && !completion_done(&m->driver_runs));
 
-	/* Its task may do something else, and sleep there, once it is done. */
+	/* Once the driver is done, its task may do something else, and sleep there. */
 	m->driver_waited = waits && !completion_done(&m->driver_runs);
 }
 
@@ -368,7 +368,7 @@ static void device_write_msg(struct irq_data *irqd, struct msi_msg *msg)
 	struct fake_device *fake = irqd->chip_data;
 	struct msi_desc *desc = irq_data_get_msi_desc(irqd);
 
-	/* The messages of MSI have one register, which is that of the first. */
+	/* The messages of MSI share one register, which is that of the first. */
 	if (desc->irq != irqd->irq)
 		return;
 	desc->msg = *msg;
@@ -594,7 +594,7 @@ void fake_free_vectors(struct fake_device *fake)
 	fake->allocated = false;
 }
 
-/* FINISH of a device whose owner has gone, or will not come. */
+/* FINISH of a device whose owner is gone, or will not come */
 void fake_end(struct fake_device *fake)
 {
 	irq_liveupdate_finish(fake->dev);
@@ -717,7 +717,10 @@ static void *map_mem_block(u64 phys, size_t len)
 	return NULL;
 }
 
-/* From a work item: whoever ends the live update does not wait for it, and holds locks. */
+/*
+ * From a work item: the task that ends the live update does not wait for it, and holds
+ * locks.
+ */
 static void forget_mem_block(void *mem)
 {
 	struct fake_machine *m = the_machine;
@@ -761,7 +764,7 @@ static void free_fillers(void *data)
 		irq_free_desc(m->fillers[--m->nr_fillers]);
 }
 
-/* Take all numbers which a search would find below @end. */
+/* Take all numbers that a search would find below @end. */
 static unsigned int fill(struct fake_machine *m, unsigned int end)
 {
 	int irq;
@@ -816,7 +819,7 @@ int fake_machine_init(struct kunit *test)
 	return 0;
 }
 
-/* Whether anybody could get the number. */
+/* Whether a search could return the number */
 bool fake_is_free(unsigned int irq)
 {
 	struct fake_machine *m = kunit_get_current_test()->priv;

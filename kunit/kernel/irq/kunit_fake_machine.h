@@ -27,8 +27,8 @@
 #include "liveupdate_ser.h"
 
 /*
- * All numbers below fake_irq_base are in use: a search finds the first one which is
- * not reserved from there on.
+ * All numbers below fake_irq_base are in use: a search finds the first one from
+ * there on that is not reserved.
  */
 extern unsigned int fake_irq_base;
 
@@ -64,7 +64,7 @@ struct fake_event {
 	u32			state;
 };
 
-/* Physically contiguous memory which the previous kernel left */
+/* Physically contiguous memory that the previous kernel left */
 struct mem_block {
 	void			*mem;
 	size_t			size;
@@ -127,7 +127,7 @@ struct fake_machine {
 	struct irq_lu_root_ser	*root;
 	struct irq_lu_device_ref_ser *table;
 
-	/* A driver which wants to allocate or free vectors */
+	/* A driver that wants to allocate or free vectors */
 	struct device		*driver_dev;
 	struct work_struct	driver;
 	struct task_struct	*driver_task;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The smallest interrupt remapping unit which can be handed over, written from
- * Documentation/driver-api/irq-liveupdate-iommu.rst: one table, an entry is one
- * word, the message is the handle. The methods, and the writer with its hook.
+ * The smallest interrupt remapping unit that can be handed over, written from
+ * Documentation/driver-api/irq-liveupdate-iommu.rst: one table, in which an
+ * entry is one word, and the message is the handle. It has the methods, and the
+ * writer with its hook.
  */
 
 #ifndef _KUNIT_MOCK_IOMMU_H
@@ -38,7 +39,7 @@ struct mock_device {
 	u32		source;
 };
 
-/* What the driver does anyway, with the two questions of a live update. */
+/* What a driver does anyway, with the two checks for a live update */
 static void mock_write(struct mock_iommu *mock, u32 handle, u64 entry)
 {
 	guard(raw_spinlock_irqsave)(&mock->lock);

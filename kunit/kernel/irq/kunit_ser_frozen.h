@@ -2,8 +2,8 @@
 
 /*
  * An image of each format that a released kernel has written, byte by byte: the one
- * of kunit_ser_image.h. What is in here is never changed. A new format adds its own,
- * and the oldest one goes when it is not read any more.
+ * of kunit_ser_image.h. Images in this file are never changed. A new format adds its
+ * own image, and the oldest one is removed when it is no longer read.
  */
 
 #ifndef _KUNIT_SER_FROZEN_H

@@ -2,9 +2,9 @@
 
 /*
  * A valid image of the interrupt state: a root with two units, a table with two
- * devices and their blobs. And what the ABI promises of an image, said once
- * more and in other words than the validator does. For all that tests the
- * validator, in the kernel and in user space.
+ * devices and their blobs. And what the ABI promises about an image, checked
+ * independently of the validator. For all tests of the validator, in the kernel
+ * and in user space.
  */
 
 #ifndef _KUNIT_SER_IMAGE_H
@@ -121,7 +121,7 @@ static inline bool ser_is_zero(const void *p, size_t len)
 	return true;
 }
 
-/* The numbers of a vector which its readers use without looking again. */
+/* The numbers of a vector that its readers use without checking them again */
 static inline const char *ser_broken_vector(const struct irq_lu_vector_ser *vec,
 					    const struct irq_lu_device_ser *dev,
 					    const struct irq_lu_root_ser *root)
@@ -156,7 +156,7 @@ static inline const char *ser_broken_order(const struct irq_lu_device_ser *dev, 
 	return NULL;
 }
 
-/* Which promise a device breaks that was accepted, or NULL. */
+/* Which promise is broken by a device that was accepted, or NULL */
 static inline const char *ser_broken_device(const struct irq_lu_device_ser *dev, size_t len,
 					    const struct irq_lu_root_ser *root)
 {
@@ -198,7 +198,7 @@ static inline const char *ser_broken_unit(const struct irq_lu_unit_ser *unit)
 	return NULL;
 }
 
-/* Which promise a root head breaks that was accepted, or NULL. */
+/* Which promise is broken by a root head that was accepted, or NULL */
 static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *root, size_t size)
 {
 	const char *broken;
@@ -234,7 +234,7 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 	return NULL;
 }
 
-/* Which promise a device table breaks that was accepted, or NULL. */
+/* Which promise is broken by a device table that was accepted, or NULL */
 static inline const char *ser_broken_table(const struct irq_lu_device_ref_ser *table, u32 nr)
 {
 	for (u32 i = 0; i < nr; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of what a LUO file handler can learn of the session of its file. The
+ * Tests of what a LUO file handler can learn about the session of its file: the
  * real code of luo_file.c, with a handler of files that have an id and no state.
  */
 
@@ -128,7 +128,7 @@ static void mapping_of_other_session_is_not_found(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, finds(test, session, &fake_mappings[0]));
 }
 
-/* A file which is being preserved is not there yet. */
+/* A file that is being preserved cannot be found yet. */
 static void file_does_not_find_itself(struct kunit *test)
 {
 	struct luo_session *session = new_session(test);
@@ -187,5 +187,5 @@ static struct kunit_suite luo_test_suite = {
 
 kunit_test_suite(luo_test_suite);
 
-MODULE_DESCRIPTION("KUnit tests of what a LUO file handler knows of its session");
+MODULE_DESCRIPTION("KUnit tests of what a LUO file handler knows about its session");
 MODULE_LICENSE("GPL");

@@ -2,7 +2,7 @@
 
 /*
  * Tests of LUO's file-lifecycle-bound objects: what the end of a file does to an object
- * that nobody has asked for, handed over or not.
+ * that nobody has looked up, handed over or not.
  */
 
 #include <kunit/test.h>
@@ -114,7 +114,7 @@ static void hand_over(struct kunit *test, const char *name)
 	};
 }
 
-/* As when files are finished whose object no driver has looked at. */
+/* As when files are finished whose object no driver has looked up. */
 static void object_nobody_asked_for_is_finished_with_the_last_file(struct kunit *test)
 {
 	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whole commands of irqlu, on a made-up /sys and /proc: the linker wraps what opens files by
- * their path, and a path there is one below a temporary directory. KTAP out.
+ * Whole commands of irqlu, on a made-up /sys and /proc: the linker wraps functions that open
+ * files by path, and paths are redirected to a temporary directory. KTAP out.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -56,14 +56,14 @@ enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...)
 	return status;
 }
 
-/* One buffer is enough: nobody keeps a path. */
+/* One buffer is enough: no caller keeps a path. */
 static const char *below_root(const char *path)
 {
 	static char below[PATH_MAX];
 
 	if (strncmp(path, "/sys/", 5) && strncmp(path, "/proc/", 6))
 		return path;
-	/* What image.c reads back from an unpacker is not made up. */
+	/* The output that image.c reads back from an unpacker is not redirected. */
 	if (!strncmp(path, "/proc/self/", 11))
 		return path;
 	snprintf(below, sizeof(below), "%s%s", root, path);
@@ -201,7 +201,7 @@ static enum irqlu_status run(enum irqlu_status (*command)(const struct irqlu_opt
 	return command(&bare, args);
 }
 
-/* What a command prints, which has no argument or one. */
+/* The output of a command that has no argument or one */
 static enum irqlu_status run_for_output(enum irqlu_status (*command)(const struct irqlu_options *,
 								     char *args[]),
 					const struct irqlu_options *options, char *arg,
@@ -296,7 +296,7 @@ static void test_affinity(char *file)
 	       "affinity: cannot be written");
 }
 
-/* A kernel without live update has the device, but no liveupdate/ in it. */
+/* In a kernel without live update the device exists, but has no liveupdate/. */
 static void test_no_live_update(char *file)
 {
 	put_device();
@@ -345,7 +345,7 @@ static void test_no_file(char *file)
 	       "no file: diff of what affinity has saved");
 }
 
-/* Tables without a row have no headings, and their columns are checked all the same. */
+/* Tables without a row have no headings, but their columns are checked nevertheless. */
 static void test_empty_tables(char *file)
 {
 	const struct irqlu_options options = { }, json = { .json = true };
@@ -379,7 +379,7 @@ static void test_empty_tables(char *file)
 	       takes_columns(irqlu_check, NULL, "bdf"), "empty table: columns of check");
 }
 
-/* What can be a column is what a row has. */
+/* Every member of a row can be a column, and nothing else. */
 static void test_columns(void)
 {
 	struct json_object *vectors, *device;
@@ -403,7 +403,7 @@ static void test_columns(void)
 	json_object_put(vectors);
 }
 
-/* What is an ELF file with all formats, and this command line */
+/* An ELF file with all formats, and this command line */
 static enum irqlu_status check_next(const char *line)
 {
 	struct json_object *output = json_object_new_object();
@@ -486,7 +486,7 @@ static void test_next_kernel(void)
 	       "next kernel: command line unknown");
 }
 
-/* What tracefs does: an instance has files from the beginning, and goes with them. */
+/* As in tracefs: an instance has files from the beginning, and is removed with them. */
 int __wrap_mkdir(const char *path, mode_t mode)
 {
 	char file[PATH_MAX], events[PATH_MAX];
@@ -529,7 +529,7 @@ static int count_instances(void)
 	return nr;
 }
 
-/* Writes to its trace_pipe, which opens when somebody reads. */
+/* Writes to the trace_pipe of the instance, which can be opened once something reads it. */
 static int open_pipe(pid_t watch)
 {
 	char pipe[PATH_MAX];
@@ -545,7 +545,7 @@ static int open_pipe(pid_t watch)
 	return fd;
 }
 
-/* With @reader, the other end of @out is only the caller's. */
+/* With @reader, only the caller has the other end of @out. */
 static pid_t start_watch(int out, int reader)
 {
 	pid_t watch = fork();
@@ -560,7 +560,7 @@ static pid_t start_watch(int out, int reader)
 	return watch;
 }
 
-/* Waits for its end, and returns whether it has left nothing and ends with this status. */
+/* Waits for its end. Returns whether it has left nothing behind, and has this exit status. */
 static bool has_cleaned_up(pid_t watch, int expected)
 {
 	unsigned int ms;
@@ -591,7 +591,7 @@ static void test_watch_signal(int signal, const char *name)
 	close(null);
 }
 
-/* As nohup has it */
+/* As with nohup */
 static void test_watch_ignored_signal(void)
 {
 	int null = open("/dev/null", O_WRONLY), pipe, status;

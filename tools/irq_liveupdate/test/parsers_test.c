@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What irqlu reads that others have written, right and mutated, under the sanitizers.
- * KTAP out.
+ * The parsers of irqlu for input from others, valid and mutated, under the
+ * sanitizers. KTAP out.
  */
 #include <stdarg.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ static uint32_t next_random(void)
 	return state >> 8;
 }
 
-/* A copy on the heap, of its exact size: the sanitizer sees a byte too many. */
+/* A copy on the heap, of the exact size: the sanitizer notices a byte too many. */
 static char *mutate(const char *from, size_t size)
 {
 	char *text = malloc(size + 1);
@@ -292,7 +292,7 @@ static unsigned int problems(const char *line)
 	return problems_after(line, line);
 }
 
-/* Of a line that is right but for this */
+/* The problems of a line that is right except for this */
 static unsigned int problems_with(const char *words)
 {
 	char line[128];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * What the serializer, the validator and a look-up take per record, beside copying
- * and checksumming the same bytes. Prints one JSON object.
+ * How long the serializer, the validator and a look-up take per record, compared
+ * with copying and checksumming the same bytes. Prints one JSON object.
  */
 
 #include <linux/crc32.h>
@@ -17,7 +17,7 @@
 #define ROUNDS		201
 #define NR_PASSES	20
 
-/* Odd, as the number of vectors is a power of two */
+/* Odd, because the number of vectors is a power of two */
 #define STRIDE		1021
 
 static const struct irq_lu_root_ser root = {
@@ -31,7 +31,7 @@ static struct irq_lu_device_ser *device;
 static void *copy;
 static size_t len;
 
-/* External, so that what is computed is not optimized away */
+/* External, so that the computation is not optimized away */
 u32 result;
 
 static void fill(unsigned int nr_vectors)
@@ -70,7 +70,7 @@ static void validate(void)
 	}
 }
 
-/* Each record once, in an order which no cache line or branch helps. */
+/* Each record once, in an order that defeats caches and branch prediction */
 static void look_up(void)
 {
 	const struct irq_lu_vector_ser *vec;
@@ -144,7 +144,7 @@ int main(void)
 	fill(nr);
 	irq_lu_ser_seal_device(device);
 
-	/* One after the other in each round, so that a slow moment hits all of them. */
+	/* One after the other in each round, so that a slow moment affects all of them */
 	for (round = 0; round < ROUNDS; round++) {
 		for (i = 0; i < ARRAY_SIZE(passes); i++)
 			ns[i][round] = once(passes[i].run);

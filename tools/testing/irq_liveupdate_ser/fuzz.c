@@ -6,11 +6,11 @@
  *	root with its units | device table | device blob | device blob | ...
  *
  * It is read in the order in which kernel/irq/liveupdate_in.c reads it. Each block
- * gets memory of its own and of its exact size, and is where the one before it
- * says, whatever address that is.
+ * gets memory of its own, of the exact size, and counts as being at the address
+ * that the block before it gives, whatever that is.
  *
- * An input which was mutated at random never gets past a checksum. So most of
- * them are sealed again afterwards.
+ * A random mutation never gets past a checksum. So most of the mutated inputs
+ * are sealed again afterwards.
  */
 
 #include <stdint.h>
@@ -21,7 +21,7 @@
 #include "../../../kernel/irq/kunit_ser_image.h"
 #include "fuzz.h"
 
-/* One of so many mutations is left with the checksums it has. */
+/* One in this many mutations keeps the checksums it has. */
 #define UNSEALED	8
 
 /* What is left of an input */
@@ -30,7 +30,7 @@ struct input {
 	size_t		len;
 };
 
-/* A copy of the next block, or NULL when there is not that much. */
+/* A copy of the next block, or NULL if less than that is left. */
 static void *take(struct input *input, size_t len)
 {
 	void *block;
@@ -45,7 +45,7 @@ static void *take(struct input *input, size_t len)
 	return block;
 }
 
-/* A root which is too short for its units is as long as the input. */
+/* A root that is too short for its units is as long as the input. */
 static size_t root_len(const struct input *input)
 {
 	struct irq_lu_root_ser head;
@@ -161,7 +161,7 @@ static void seal_root(struct irq_lu_root_ser *root, const struct irq_lu_device_r
 	root->state = state;
 }
 
-/* Counts and lengths which lead beyond the end are made right, too. */
+/* Counts and lengths that lead beyond the end are corrected as well. */
 static void seal(struct input input)
 {
 	struct irq_lu_device_ref_ser *table;

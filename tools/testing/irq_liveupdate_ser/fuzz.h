@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 
 /*
- * libFuzzer, under names which the Makefile gives it, and what every reader of its inputs
- * says of one that should not have been accepted.
+ * libFuzzer, under names that the Makefile gives it, and how every reader of its inputs
+ * reports one that should not have been accepted.
  */
 
 #ifndef _FUZZ_H
@@ -18,7 +18,7 @@
 int fuzz_one_input(const uint8_t *data, size_t size);
 size_t fuzz_custom_mutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
 
-/* Offered to a mutator: one random change */
+/* For mutators: one random change */
 size_t fuzz_mutate(uint8_t *data, size_t size, size_t max_size);
 
 static inline void promised(bool holds, const char *what)

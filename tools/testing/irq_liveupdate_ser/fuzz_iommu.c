@@ -10,7 +10,7 @@
  * elsewhere was not preserved. It is read in the order in which
  * drivers/iommu/iommu-liveupdate-in.c reads it.
  *
- * An input which was mutated at random never gets past a checksum. So most of them are
+ * A random mutation never gets past a checksum. So most of the mutated inputs are
  * sealed again afterwards.
  */
 
@@ -28,18 +28,19 @@
 
 #define MAX_PAGES	16
 
-/* One of so many mutations is left with the checksums it has. */
+/* One in this many mutations keeps the checksums it has. */
 #define UNSEALED	8
 
 /*
  * What the kernel left: which pages, which of them were taken from KHO, and which belong
- * to an accepted record. Each is memory of its own, so that a sanitizer sees its end.
+ * to an accepted record. Each has memory of its own, so that a sanitizer sees its
+ * end.
  */
 static void *pages[MAX_PAGES];
 static bool taken[MAX_PAGES], owned[MAX_PAGES];
 static unsigned int nr_pages;
 
-/* The lists which were accepted */
+/* The lists that were accepted */
 static struct iommu_lu_pages_ser lists[MAX_PAGES];
 static unsigned int nr_lists;
 
@@ -58,7 +59,7 @@ bool kho_is_preserved(phys_addr_t phys, size_t size)
 	return is_page(phys) && size <= PAGE_SIZE && !taken[page_of(phys)];
 }
 
-/* KHO warns about it, and nobody needs that. */
+/* KHO would only warn about it. */
 struct folio *kho_restore_folio(phys_addr_t phys)
 {
 	if (!kho_is_preserved(phys, PAGE_SIZE))
@@ -78,7 +79,7 @@ void *phys_to_virt(phys_addr_t phys)
  * Reading
  */
 
-/* The bytes of the next page, behind their length. Returns false at the end. */
+/* The bytes of the next page, after their length. Returns false at the end. */
 static bool next_page(uint8_t **data, size_t *left, uint16_t *len)
 {
 	if (*left <= sizeof(*len))
@@ -117,10 +118,11 @@ static void unload(void)
 }
 
 /*
- * What was accepted is compared with the ABI here, by nothing that is tested.
+ * What was accepted is compared with the ABI here, by code that is independent
+ * of the tested code.
  */
 
-/* All of it is one page, as preserved, and belongs to nothing else. */
+/* All of it is in one page, as preserved, which belongs to nothing else. */
 static void own(u64 entry, const char *what)
 {
 	promised(is_page(entry), what);
@@ -162,7 +164,7 @@ static u32 checksum_of(const struct iommu_lu_device_ser *ser)
 	return crc32_le(~0U, &copy, sizeof(copy));
 }
 
-/* Devices which share a domain have the same list. */
+/* Devices that share a domain have the same list. */
 static void read_tables(const struct iommu_lu_pages_ser *ser)
 {
 	for (unsigned int i = 0; i < nr_lists; i++) {
@@ -251,7 +253,7 @@ static size_t put(uint8_t *data, size_t pos, const void *bytes, uint16_t len)
 	return pos + sizeof(len) + len;
 }
 
-/* The frozen image: pages which nobody reads are empty. */
+/* The frozen image: pages that nobody reads are empty. */
 static size_t write_valid(uint8_t *data)
 {
 	size_t pos = 0;
@@ -264,7 +266,7 @@ static size_t write_valid(uint8_t *data)
 	return pos;
 }
 
-/* As many entries as the block says, and has room for */
+/* As many entries as the block claims and can hold */
 static u64 nr_entries(const struct kho_block_header_ser *block, size_t size, u64 left)
 {
 	u64 room = (PAGE_SIZE - sizeof(*block)) / size;

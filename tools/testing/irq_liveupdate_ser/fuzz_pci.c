@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * An input is the list of PCI devices, as it lies in memory, at physical address 4096. It
- * is as long as the memory that KHO has kept. The entries are read as
+ * An input is the list of PCI devices, in its memory layout, at physical address 4096.
+ * The memory that KHO has kept ends with it. The entries are read as
  * drivers/pci/liveupdate_in.c reads them.
  *
  * The fields of an entry depend on its flags. So most mutations start from an entry that
@@ -23,7 +23,7 @@
 
 #define LIST_PHYS	4096
 
-/* One of so many mutations replaces an entry by one that satisfies the ABI. */
+/* One in this many mutations replaces an entry with one that satisfies the ABI. */
 #define REPLACED	4
 
 static void *list;
@@ -42,7 +42,8 @@ void *phys_to_virt(phys_addr_t phys)
 }
 
 /*
- * What was accepted is compared with the ABI here, by nothing that is tested.
+ * What was accepted is compared with the ABI here, by code that is independent
+ * of the tested code.
  */
 
 static bool all_zero(const void *bytes, size_t size)

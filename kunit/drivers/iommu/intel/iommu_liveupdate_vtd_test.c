@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of DMA translation in a live update on VT-d: a unit which is nothing but
- * its tables. The core, the invalidation queue and what the firmware says are
- * replaced by static stubs.
+ * Tests of DMA translation in a live update on VT-d, with a unit that consists
+ * only of its tables. The core, the invalidation queue and the firmware tables
+ * are replaced by static stubs.
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
@@ -63,8 +63,8 @@
  * struct fake_unit - A unit, and what was seen of it
  * @iommu:	The unit as the kernel knows it
  * @ser:	Its record
- * @entry:	Context entry which is observed
- * @seen:	The values which it had, one for each store
+ * @entry:	Context entry that is observed
+ * @seen:	The values that it had, one for each store
  * @nr_seen:	How many there are
  * @dirty:	The entry was stored and not written back to memory
  * @spoiled:	How many submissions are spoiled by another device
@@ -82,12 +82,12 @@
  * @record:	Record of that entry
  * @adopted:	How often the core was told that an entry is in use
  * @refused:	Why an entry was closed, or NULL
- * @sysdata:	Of the bus
+ * @sysdata:	Data of the bus
  * @bus:	Where the devices are
  * @upper_bus:	Where the bridge is, if they are behind one
  * @devs:	Devices of the suite for all drivers
- * @dev_iommus:	What the core has of each of them
- * @infos:	What the driver has of each of them
+ * @dev_iommus:	The core's data of each of them
+ * @infos:	The driver's data of each of them
  */
 struct fake_unit {
 	struct intel_iommu		iommu;
@@ -270,7 +270,7 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	if (!kho_is_enabled())
 		kunit_skip(test, "KHO is off, boot with kho=on");
 
-	/* The mode of a unit is its capability and a global option. */
+	/* The mode of a unit depends on its capability and on a global option. */
 	if (scalable) {
 		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_option,
 								   (void *)(long)intel_iommu_sm));
@@ -584,7 +584,7 @@ static void keeps_the_list_when_a_further_device_fails(struct kunit *test)
  * Taking over
  */
 
-/* What is restored is the driver's, and freed as it would free it. */
+/* Restored memory belongs to the driver, and is freed as the driver would free it. */
 static void free_left(void *page)
 {
 	if (is_kept(page))
@@ -593,7 +593,7 @@ static void free_left(void *page)
 		iommu_free_pages(page);
 }
 
-/* A copy of a page, in memory which KHO has kept */
+/* A copy of a page, in memory that KHO has kept */
 static void *leave_page(struct kunit *test, const void *page)
 {
 	void *copy = alloc_kept(0);
@@ -604,7 +604,7 @@ static void *leave_page(struct kunit *test, const void *page)
 	return copy;
 }
 
-/* Root and context tables of the unit; the list of these is freed by who reads it. */
+/* Root and context tables of the unit; whoever reads their list frees it. */
 static void leave_tables(struct kunit *test)
 {
 	u64 *tables = alloc_kept(0), *root;
@@ -624,7 +624,7 @@ static void leave_tables(struct kunit *test)
 	unit->ser.tables_checksum = iommu_lu_tables_checksum(tables);
 }
 
-/* The unit is found with the tables which were left. */
+/* The unit is found with the tables that were left. */
 static void leave_unit(struct kunit *test)
 {
 	leave_tables(test);
@@ -633,7 +633,7 @@ static void leave_unit(struct kunit *test)
 	unit->iommu.root_entry = NULL;
 }
 
-/* As the previous kernel has left it, but for the entry of ID. */
+/* As the previous kernel has left it, except for the entry of ID. */
 static void hand_over(struct kunit *test, struct context_entry left)
 {
 	KUNIT_ASSERT_EQ(test, 0, preserve());
@@ -694,7 +694,7 @@ static void keeps_the_entry_of_a_device_with_rmrr(struct kunit *test)
  * Devices with mappings
  */
 
-/* Before the unit is taken over, its root table is known by its record only. */
+/* Before the unit is taken over, its root table is known only from its record. */
 static struct context_entry *entry_of_old(u16 id)
 {
 	struct root_entry *root = phys_to_virt(unit->ser.root);
@@ -878,7 +878,7 @@ static const struct wrong_record {
 	{ "no record", false, no_record, "mappings without a valid record" },
 	{ "other entry", false, other_entry, "entry differs from its record" },
 	{ "other domain id", false, other_domain_id, "domain id differs from its record" },
-	{ "domain id which the unit does not have", false, no_domain_id, "invalid domain id" },
+	{ "domain id that the unit does not have", false, no_domain_id, "invalid domain id" },
 	{ "domain id of this kernel", false, id_of_this_kernel, "invalid domain id" },
 	{ "other tables", false, other_tables, "entry leads to other tables" },
 	{ "pass-through", false, pass_through, "entry does not translate" },

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * How time and memory go with the number of vectors, beyond what an emulated
+ * How time and memory scale with the number of vectors, beyond what an emulated
  * machine has: the real core and the real VT-d code take over emulated units,
- * see kunit_left_unit.h, and hand as many vectors over. With
+ * see kunit_left_unit.h, and hand over as many vectors. With
  *
  *	irq_liveupdate_scale_test.full=1
  *
  * there are up to 65,536 vectors of 512 devices. Without it there are few, and the
- * suite only shows that all of this still works.
+ * suite only shows that all steps still work.
  *
  * Every case prints "scale: STEP UNITS DEVICES VECTORS NANOSECONDS" for each
- * step, and "memory: STEP UNITS DEVICES VECTORS BYTES" for those which take some.
- * With -icount of QEMU a nanosecond is an instruction. lab/cost/boot.py fits the
- * exponents.
+ * step, and "memory: STEP UNITS DEVICES VECTORS BYTES" for those that take
+ * memory. With -icount of QEMU a nanosecond is an instruction. lab/cost/boot.py
+ * fits the exponents.
  *
- * No vector is activated, as no machine has CPUs for so many. A device which takes
- * over is a fake one whose vectors are allocated from the unit itself. One which
- * hands over has a driver core device, as it needs a store of MSI descriptors, and
- * borrows the requester id of a fake one.
+ * No vector is activated, as no machine has CPUs for so many. A device that is
+ * taken over is a fake one whose vectors are allocated from the unit itself. One
+ * that is handed over has a driver core device, as it needs a store of MSI
+ * descriptors, and borrows the requester id of a fake one.
  */
 
 #include <kunit/device.h>
@@ -93,10 +93,10 @@ static struct previous {
 	struct fake_device		**found;
 } previous;
 
-/* The devices of the driver core which hand over */
+/* The driver core devices that are handed over */
 static struct device **owned;
 
-/* Irq numbers of the vectors which nobody handed over */
+/* Irq numbers of the vectors that were not handed over */
 static int *cold_irqs;
 
 static unsigned int nr_vectors(void)
@@ -115,7 +115,8 @@ static struct device *found(unsigned int dev)
 }
 
 /*
- * Above the level of what the code under test says: a console is slow.
+ * At a higher log level than the messages of the code under test: a console is
+ * slow.
  *
  * lab/cost/boot.py finds the beginning of a step by the name of run_step(), and its
  * end by that of say_cost().
@@ -319,7 +320,7 @@ static void adopt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_vectors(), nr);
 }
 
-/* As many, by the same allocators, wherever there is a place */
+/* As many, by the same allocators, at any free number and index */
 static void cold(struct kunit *test)
 {
 	unsigned int nr = 0;
@@ -383,8 +384,8 @@ static noinline void run_step(struct kunit *test, const char *name,
 }
 
 /*
- * A hook for tests goes through all that the test owns, at each call. A kernel that runs no
- * test does not.
+ * At each call, a hook for tests walks through all resources of the test. In a kernel that
+ * runs no test, it does not.
  */
 static void run_without_hooks(struct kunit *test, const char *name,
 			      void (*step)(struct kunit *test))

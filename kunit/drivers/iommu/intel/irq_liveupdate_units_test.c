@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of a kernel which takes over several VT-d units: the real core and the
+ * Tests of a kernel that takes over several VT-d units: the real core and the
  * real VT-d code, which sets up emulated units, see kunit_fake_vtd.h.
  *
  * What the previous kernel left is written by the test: records, and for each
@@ -145,7 +145,7 @@ static struct irte *table_in_use(struct fake_unit *unit)
 	return phys_to_virt(readq(unit->iommu.reg + DMAR_IRTA_REG) & VTD_PAGE_MASK);
 }
 
-/* What holds for each unit which was set up, taken over or not. */
+/* What holds for each unit that was set up, taken over or not. */
 static void expect_set_up(struct kunit *test, struct fake_unit *unit)
 {
 	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
@@ -182,7 +182,7 @@ static void expect_adopted(struct kunit *test, unsigned int dev)
 	}
 }
 
-/* Number and index are free, nothing is left of the entry, no fault is reported. */
+/* Number and index are free, the entry is empty, and no fault is reported. */
 static void expect_cold(struct kunit *test, unsigned int dev)
 {
 	struct ir_table *table = previous.units[dev % NR_UNITS]->iommu.ir_table;
@@ -342,7 +342,7 @@ static void finish_unit(struct kunit *test, struct fake_unit *unit)
 	ignore(test, unit);
 }
 
-/* Remapping is enabled, and whatever the unit had is not handed over. */
+/* Remapping is enabled, but what the unit had was not handed over. */
 static void new_unit_reports_no_faults_until_finish(struct kunit *test)
 {
 	struct irte *left = alloc_table(test);
@@ -454,7 +454,7 @@ static const struct alteration {
 
 KUNIT_ARRAY_PARAM_DESC(alteration, alterations, name);
 
-/* An entry which is empty already stays what it is. */
+/* An entry that is already empty does not change. */
 static void device_with_an_altered_entry_is_cold(struct kunit *test)
 {
 	const struct alteration *a = test->param_value;
@@ -473,7 +473,7 @@ static void device_with_an_altered_entry_is_cold(struct kunit *test)
 }
 
 /*
- * All the way
+ * From start to end
  */
 
 /* The previous kernel blocks an interrupt, whose entry and record are kept. */
@@ -545,8 +545,8 @@ static void posted_interrupt_comes_back_remapped(struct kunit *test)
  * Failing allocations. Each is a parameter of the test, because the unit, its
  * table and the records are used up.
  *
- * A cache which takes a page in between moves all that follow by one, so that
- * one of them could be left out. Hence the rounds.
+ * If a cache allocates a page in between, all later allocations move by one,
+ * and one of them could be left out. Hence the rounds.
  */
 
 #define NEIGHBOUR	(VICTIM + 1)
@@ -555,11 +555,11 @@ static void posted_interrupt_comes_back_remapped(struct kunit *test)
 /**
  * struct walk - The way to the last allocation
  * @round:	How often it was walked before
- * @nth:	Allocation which is to fail
- * @hit:	It came to it
+ * @nth:	Allocation that is to fail
+ * @hit:	That allocation was reached
  * @nr_hit:	How many allocations have failed
  * @nr_failed:	How often the unit could not be set up at first
- * @nr_cold:	How often a device behind it was cold
+ * @nr_cold:	How often a device behind it started cold
  */
 static struct walk {
 	unsigned int	round;
@@ -576,7 +576,7 @@ static const void *walk_gen_params(struct kunit *test, const void *prev, char *d
 		walk = (struct walk){ .hit = true };
 
 	if (!walk.hit || walk.nth == MAX_ALLOCATIONS) {
-		/* Where nothing can fail, there is nothing to walk. */
+		/* If no allocation can fail, there is nothing to walk. */
 		if (!walk.nr_hit || ++walk.round == NR_ROUNDS)
 			return NULL;
 		walk.nth = 0;
@@ -616,7 +616,7 @@ static bool is_not_adopted(unsigned int dev)
 	return !is_adopted(dev);
 }
 
-/* The unit still uses the table of the previous kernel, and nobody else may. */
+/* The unit still uses the table of the previous kernel, and nobody else may use it. */
 static void expect_table_is_lost(struct kunit *test, struct fake_unit *unit)
 {
 	struct irte *table = previous.tables[VICTIM];

@@ -2,7 +2,7 @@
 
 /*
  * Tests of interrupt live update on VT-d: the driver on an emulated unit, see
- * kunit_fake_vtd.h. For the take over, which asks the core for the records of
+ * kunit_fake_vtd.h. For the take-over, which asks the core for the records of
  * the previous kernel, the core is replaced by static stubs.
  */
 
@@ -161,7 +161,7 @@ static void observer_sees_torn_entries(struct kunit *test)
 }
 
 /*
- * The kernel which hands over
+ * The kernel that hands over
  */
 
 static void preserved_table_works_until_it_is_blocked(struct kunit *test)
@@ -264,7 +264,7 @@ static void nothing_opens_a_blocked_entry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_bit(rec.handle, table->bitmap));
 }
 
-/* The descriptor to which the unit posts an interrupt of @entry, 0 when it does not. */
+/* The descriptor to which the unit posts an interrupt of @entry, 0 if it does not. */
 static u64 posted_to(const struct fake_unit *unit)
 {
 	const struct irte *used = &unit->cached;
@@ -367,7 +367,7 @@ static void note_flush(struct intel_iommu *iommu, void *addr, int size)
 		unit->dirty = false;
 }
 
-/* For a unit which does not snoop the caches */
+/* For a unit that does not snoop the caches */
 static void blocked_entry_is_written_back(struct kunit *test)
 {
 	struct fake_unit *unit = test->priv;
@@ -388,7 +388,7 @@ static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
 	void __iomem *reg = unit->iommu.reg;
 
 	if (!list_empty(&dmar_drhd_units))
-		kunit_skip(test, "this machine has VT-d, which would be shut down, too");
+		kunit_skip(test, "this machine has VT-d, which would be shut down as well");
 
 	unit->iommu.ecap |= FAKE_ECAP_PRS;
 	writeq(PAGE_SIZE, reg + DMAR_PQA_REG);
@@ -409,7 +409,7 @@ static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
 }
 
 /*
- * The kernel which takes over
+ * The kernel that takes over
  */
 
 static const struct reservation {
@@ -505,7 +505,7 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	irqd = alloc_irqs(test, 1);
 	KUNIT_EXPECT_EQ(test, handle, handle_of(unit, irqd));
 
-	/* Released without being revoked it belongs to its user. */
+	/* An entry that is released without being revoked belongs to its user. */
 	__set_bit(handle, table->held);
 	ops_of(unit)->release(d, &rec, 1, false);
 	KUNIT_EXPECT_FALSE(test, irte_is_held(table, handle));
@@ -591,7 +591,7 @@ static void put_behind(struct kunit *test, struct fake_device *dev, unsigned int
 	dev->bus.self = &bridge->pdev;
 }
 
-/* A second bridge above: the first one sits on the bus with number 2. */
+/* A second bridge above: the first one is on the bus with number 2. */
 static void put_behind_two(struct kunit *test, struct fake_device *dev, unsigned int type)
 {
 	struct fake_device *upper;
@@ -690,7 +690,7 @@ static void source_of_an_alias_fits_nobody_else(struct kunit *test)
 	struct fake_device *stranger;
 	unsigned int bit;
 
-	/* At another place, with and without a bridge */
+	/* At another address, with and without a bridge */
 	stranger = alloc_device(test);
 	stranger->pdev.devfn++;
 	expect_refused(test, stranger, &rec);
@@ -832,7 +832,7 @@ static const unsigned int message_counts[] = { 1, 2, 3, 4, 8, 17, 32 };
 
 KUNIT_ARRAY_PARAM(messages, message_counts, describe_messages);
 
-/* The first entry behind HANDLE which a block of any size can start at */
+/* The first entry after HANDLE at which a block of any size can start */
 #define BLOCK_HANDLE	ALIGN(HANDLE, 32)
 
 static void expect_bits(struct kunit *test, u32 handle, unsigned int nr, bool held, bool used)
@@ -1015,7 +1015,7 @@ static void messages_keep_their_block(struct kunit *test)
 	if (irq_liveupdate_handed_over())
 		kunit_skip(test, "this kernel was started by a live update");
 
-	/* A block which could as well start here has to start behind. */
+	/* A block that could start here as well has to start after it. */
 	alloc_irqs(test, 1);
 	irqd = alloc_irqs(test, nr);
 	irq = irqd->irq;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Posted interrupts of an emulated VT-d unit. A kernel without a unit which can
- * post allocates no interrupt that is posted to the host: it is made one here, in
- * the way of prepare_irte_posted().
+ * Posted interrupts of an emulated VT-d unit. A kernel without a unit that can
+ * post allocates no interrupt that is posted to the host: here it is turned into
+ * one, as by prepare_irte_posted().
  */
 
 #ifndef _KUNIT_FAKE_POSTING_H

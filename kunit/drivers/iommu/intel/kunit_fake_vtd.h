@@ -2,9 +2,9 @@
 /*
  * An emulated VT-d unit, which the real code sets up, uses and removes.
  *
- * Its registers are a page of memory, and hardware breakpoints tell when the
+ * Its registers are a page of memory, and hardware breakpoints trigger when the
  * kernel writes one. Two of them process commands and the invalidation queue.
- * Two more are on the halves of a table entry, and look at the whole of it
+ * Two more are on the halves of a table entry, and look at the whole entry
  * after every store.
  */
 
@@ -52,8 +52,8 @@
  * struct fake_unit - An emulated unit, and what was seen of it
  * @iommu:	The unit as the kernel knows it
  * @drhd:	Where the kernel finds it
- * @scope:	What the firmware says of it
- * @entry:	Table entry which is observed
+ * @scope:	Its description in the firmware
+ * @entry:	Table entry that is observed
  * @old:	@entry before the transition
  * @target:	@entry after the transition
  * @seen:	@entry after the last store
@@ -67,7 +67,7 @@
  * @waits:	Number of invalidations waited for
  * @present:	Number of present entries when the table pointer was set
  * @disabled:	Interrupt remapping was disabled after it was enabled
- * @spoiled:	How many submissions are spoiled by a device which has gone
+ * @spoiled:	How many submissions are spoiled by a device that has gone
  * @dirty:	@entry was stored and not written back to memory
  * @watches:	Breakpoints on its registers
  */
@@ -148,7 +148,7 @@ static void emulate_queue(struct perf_event *bp, struct perf_sample_data *data,
 	u32 head = readl(reg + DMAR_IQH_REG);
 	u32 tail = readl(reg + DMAR_IQT_REG);
 
-	/* Its invalidation times out, and waits are not processed any more. */
+	/* Its invalidation times out, and waits are no longer processed. */
 	writel(unit->spoiled ? DMA_FSTS_ITE : 0, reg + DMAR_FSTS_REG);
 	writeq(unit->spoiled ? FAKE_ITE_SID : 0, reg + DMAR_IQER_REG);
 	if (unit->spoiled) {
@@ -227,7 +227,7 @@ static void remove_unit(void *context)
 	struct fake_unit *unit = context;
 	struct intel_iommu *iommu = &unit->iommu;
 
-	/* Nobody processes commands any more. */
+	/* Commands are no longer processed. */
 	writel(0, iommu->reg + DMAR_GSTS_REG);
 	iommu->cap |= FAKE_CAP_ESIRTPS;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * An emulated VT-d unit as the previous kernel left it: remapping is enabled, and
- * its table is in memory which KHO believes to have kept.
+ * its table is in memory that KHO believes it has kept.
  */
 
 #ifndef _KUNIT_LEFT_UNIT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 /*
- * Tests of what iommufd lets a device take along in a live update: what it is
+ * Tests of what iommufd lets a device keep in a live update: what it is
  * attached to, and whether a page that it reaches is preserved. Memfds and LUO
  * sessions are real, devices and page tables are not.
  */
@@ -122,7 +122,7 @@ static void memfd_preserved_later_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, check_page(check, folio));
 }
 
-/* The hole is filled when the memfd is preserved, with another page. */
+/* The hole is filled with another page when the memfd is preserved. */
 static void page_that_left_its_memfd_is_refused(struct kunit *test)
 {
 	struct luo_session *session = new_session(test);
@@ -157,7 +157,7 @@ static void memory_of_a_device_is_refused(struct kunit *test)
 	unsigned long pfn = PHYS_PFN(0xfee00000);
 
 	if (pfn_valid(pfn))
-		kunit_skip(test, "memory where x86 has its APIC");
+		kunit_skip(test, "memory at the address of the local APIC of x86");
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommufd_lu_check_page(check, PFN_PHYS(pfn)));
 }
 
@@ -218,7 +218,10 @@ static struct attachment *new_attachment(struct kunit *test)
 	a->domain.dirty_ops = &fake_dirty_ops;
 	a->domain.ops = &fake_domain_ops;
 	a->attach.hwpt = &a->hwpt.common;
-	/* Only a device without an IOMMU has no group, and nobody asks for what is in it */
+	/*
+	 * Only a device without an IOMMU has no group, and nothing reads the contents of
+	 * this one
+	 */
 	a->igroup.group = (struct iommu_group *)a;
 	return a;
 }
@@ -281,7 +284,7 @@ static void pasid_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, check_attachment(a, &hwpt));
 }
 
-/* It reaches what its group is attached to, and the other one may detach that. */
+/* It reaches what its group is attached to, which the other device may detach. */
 static void device_attached_through_another_one_is_refused(struct kunit *test)
 {
 	struct attachment *a = new_attachment(test);
@@ -355,7 +358,7 @@ static void two_devices_keep_their_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&a->ioas.iopt, NULL));
 }
 
-/* Who holds them may be waiting for user memory. */
+/* Tasks that hold these locks may be waiting for user memory. */
 static void no_lock_is_waited_for(struct kunit *test)
 {
 	struct attachment *a = new_attachment(test);
@@ -407,5 +410,5 @@ static struct kunit_suite iommufd_lu_test_suite = {
 kunit_test_suite(iommufd_lu_test_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
-MODULE_DESCRIPTION("KUnit tests of what iommufd lets a device take along in a live update");
+MODULE_DESCRIPTION("KUnit tests of what iommufd lets a device keep in a live update");
 MODULE_LICENSE("GPL");

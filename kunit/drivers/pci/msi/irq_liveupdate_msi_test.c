@@ -2,8 +2,8 @@
 
 /*
  * Tests of the PCI/MSI part of interrupt live update: the real code on a device
- * whose configuration space is an array, for each layout which the capability
- * of MSI can have.
+ * whose configuration space is an array, for each layout that the MSI
+ * capability can have.
  */
 
 #include <kunit/test.h>
@@ -170,7 +170,7 @@ static void message_is_recorded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
 }
 
-/* A device which has something else at @pos is not handed over. */
+/* A device that has a different value at @pos is not handed over. */
 static void expect_compared(struct kunit *test, unsigned int pos)
 {
 	struct fake_msi *fake = test->priv;
@@ -194,7 +194,7 @@ static void message_and_mask_are_compared(struct kunit *test)
 		expect_compared(test, layout->mask);
 }
 
-/* The mask bits are those of all messages, and the cached ones change under this lock. */
+/* The mask bits are those of all messages, and their cached copy changes under this lock. */
 static void mask_is_compared_under_its_lock(struct kunit *test)
 {
 	const struct layout *layout = test->param_value;
@@ -208,7 +208,7 @@ static void mask_is_compared_under_its_lock(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->nr_locked, fake->nr_mask_reads);
 }
 
-/* Also the messages which nobody uses: the device could send them. */
+/* Unused messages are masked as well: the device could send them. */
 static void all_messages_are_masked(struct kunit *test)
 {
 	const struct layout *layout = test->param_value;
@@ -222,7 +222,7 @@ static void all_messages_are_masked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
 }
 
-/* The kernel knows some devices which do not say how many vectors they have. */
+/* The kernel knows of some devices that do not report how many vectors they have. */
 static void virtual_entry_is_refused(struct kunit *test)
 {
 	struct fake_msi *fake = test->priv;
@@ -276,7 +276,7 @@ static void only_what_the_driver_does_not_use_is_disabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(fake, CAP + PCI_MSI_FLAGS, 2), flags & ~PCI_MSI_FLAGS_ENABLE);
 }
 
-/* Not even for a moment, and whether the driver tries again or not */
+/* Enable must not outlive the message, whether or not the driver tries again. */
 static void failed_set_up_disables_before_the_message_goes(struct kunit *test)
 {
 	struct fake_msi *fake = test->priv;
@@ -296,7 +296,7 @@ static void intx_disables_msi_that_was_left_enabled(struct kunit *test)
 {
 	struct fake_msi *fake = test->priv;
 
-	/* Of MSI which the driver has enabled it knows itself. */
+	/* The driver itself knows of MSI that it has enabled. */
 	fake->pdev.msi_enabled = 1;
 	pci_liveupdate_use_intx(&fake->pdev);
 	KUNIT_EXPECT_EQ(test, fake->nr_writes, 0);
@@ -306,7 +306,7 @@ static void intx_disables_msi_that_was_left_enabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->nr_writes, 1);
 	KUNIT_EXPECT_FALSE(test, get(fake, CAP + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
 
-	/* A device which has neither enabled is left alone. */
+	/* A device that has neither enabled is left alone. */
 	pci_liveupdate_use_intx(&fake->pdev);
 	KUNIT_EXPECT_EQ(test, fake->nr_writes, 1);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of the mask bits of MSI-X: the real code on a table in memory, as a kernel
- * before this one has left it.
+ * Tests of the mask bits of MSI-X: the real code on a table in memory, as a
+ * previous kernel has left it.
  */
 
 #include <kunit/test.h>
@@ -16,12 +16,12 @@
 #define MASKED		PCI_MSIX_ENTRY_CTRL_MASKBIT
 #define RESERVED	BIT(4)
 
-/* What each entry of the table has as Vector Control */
+/* The Vector Control of each entry of the table */
 static const u32 left_over[TABLE_SIZE] = {
 	MASKED, 0, RESERVED, 0, MASKED, MASKED | RESERVED, 0, 0,
 };
 
-/* The entries which the driver uses: the last one is beyond the table. */
+/* The entries that the driver uses: the last one is beyond the table. */
 static const u16 used[] = { 1, 2, 5, 6, TABLE_SIZE };
 
 struct msix_entry_regs {
@@ -62,7 +62,7 @@ static void add_desc(struct kunit *test, struct fake_msix *fake, u16 index)
 
 	msix_prepare_msi_desc(&fake->pdev, &desc);
 
-	/* What aborts would leave the lock held, which is taken again at the end. */
+	/* An assertion would abort with the lock held, which is taken again at the end. */
 	scoped_guard(msi_descs_lock, &fake->pdev.dev)
 		ret = msi_insert_msi_desc(&fake->pdev.dev, &desc);
 	KUNIT_ASSERT_EQ(test, ret, 0);

@@ -2,8 +2,8 @@
 
 /*
  * Tests of the name by which the next kernel knows the device of a vfio-pci file, of
- * what is said of a device that somebody asks for, and of writes to config space that
- * are under way while the device is frozen.
+ * what is reported when somebody asks about a device, and of writes to config space
+ * that are under way while the device is frozen.
  */
 
 #include <kunit/test.h>
@@ -22,7 +22,7 @@
 #include "vfio_pci_priv.h"
 #include "../../pci/pci.h"
 
-/* As the first release has written them: what they mean never changes. */
+/* Names as the first release has written them: their meaning never changes. */
 static const struct known_name {
 	const char *desc;
 	u64 name;
@@ -78,7 +78,7 @@ static void every_known_bit_counts(struct kunit *test)
 	}
 }
 
-/* preserve() and freeze() only try the lock of the device set, so a look must not hold it. */
+/* preserve() and freeze() only try the lock of the device set, so queries must not hold it. */
 static void asking_does_not_need_the_device_set(struct kunit *test)
 {
 	struct vfio_device *device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
@@ -99,7 +99,7 @@ static void asking_does_not_need_the_device_set(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, vfio_liveupdate_find_obstacle(device));
 }
 
-/* Two devices of a set. Their user holds its lock until memory arrives that he has mapped. */
+/* Two devices of a set. Their user holds its lock until memory that he has mapped arrives. */
 struct fake_set {
 	struct vfio_device_set		dev_set;
 	struct pci_dev			pdevs[2];
@@ -158,7 +158,10 @@ static void open_device_of_a_set_is_not_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
 }
 
-/* A device whose config space is an array with the capability of MSI, and who writes to it. */
+/*
+ * A device whose config space is an array with the MSI capability, and a task that writes to
+ * it
+ */
 #define CAP	0x50
 #define FLAGS	(CAP + PCI_MSI_FLAGS)
 
@@ -320,7 +323,7 @@ static void frozen_function_keeps_its_virtual_functions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), -EBUSY);
 	KUNIT_EXPECT_FALSE(test, physfn->sriov_changing);
 
-	/* Its driver cannot but disable them */
+	/* When it is unbound, its driver has to disable them */
 	physfn->unregistering = true;
 	KUNIT_EXPECT_EQ(test, vfio_pci_liveupdate_begin_sriov(physfn), 0);
 	vfio_pci_liveupdate_end_sriov(physfn);
@@ -352,10 +355,10 @@ static void virtual_function_of_a_variant_driver_is_refused(struct kunit *test)
 {
 	struct fake_set *set = fake_functions(test);
 
-	/* Any driver of VFIO but vfio-pci itself */
+	/* Any VFIO driver except vfio-pci itself */
 	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
 		       "its physical function is bound to a variant driver");
-	/* What any other driver does is known to the PCI core. */
+	/* The PCI core checks all other drivers. */
 	set->vdevs[1].sriov_pf_core_dev = NULL;
 	expect_refused(test, &set->vdevs[1], 0, "none");
 }
@@ -384,7 +387,7 @@ static void function_of_an_incoming_virtual_function_is_not_opened(struct kunit 
 	set->pdevs[0].is_physfn = 1;
 	set->pdevs[0].sriov = &sriov;
 	KUNIT_EXPECT_EQ(test, vfio_pci_initial_reset(&set->vdevs[0]), -EAGAIN);
-	/* It cannot be reset anyway. */
+	/* This function cannot be reset anyway. */
 	sriov.nr_incoming = 0;
 	KUNIT_EXPECT_EQ(test, vfio_pci_initial_reset(&set->vdevs[0]), -ENOTTY);
 }

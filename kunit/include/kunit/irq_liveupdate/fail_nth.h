@@ -21,7 +21,7 @@ static inline void fail_nth(unsigned int nth)
 	current->fail_nth = nth;
 }
 
-/* Returns how many allocations there would have to be yet, none: it failed. */
+/* Returns how many more allocations it would have taken to fail. 0: one has failed. */
 static inline unsigned int pause_failing(void)
 {
 	unsigned int left = current->fail_nth;
@@ -34,13 +34,13 @@ static inline void fail_nth(unsigned int nth) { }
 static inline unsigned int pause_failing(void) { return 1; }
 #endif
 
-/* Returns whether it came to the allocation which was to fail. */
+/* Returns whether the allocation that was to fail was reached. */
 static inline bool stop_failing(void)
 {
 	return !pause_failing();
 }
 
-/* An option has no other way in than its file, which knows where it is. */
+/* An option can only be reached through its file, which points to it. */
 static inline void *fault_option(const char *capability, const char *option)
 {
 	struct dentry *dir = debugfs_lookup(capability, NULL);
@@ -52,7 +52,7 @@ static inline void *fault_option(const char *capability, const char *option)
 	return data;
 }
 
-/* Let allocations fail which may sleep, and those of a single page, silently. */
+/* Let also those allocations fail that may sleep, and those of a single page, silently. */
 static inline void init_failing(struct kunit *test)
 {
 	bool *slab_ignore = fault_option("failslab", "ignore-gfp-wait");
@@ -73,8 +73,8 @@ static inline void init_failing(struct kunit *test)
 
 /*
  * After init_failing(), let only objects of slabs fail, for a test that counts failures.
- * Whether an object needs a page for its slab depends on what has been run before. A try
- * that has allocated one is followed by a try with one allocation less, and the series
+ * Whether an object needs a page for its slab depends on what has run before. A try that
+ * has allocated a page is followed by a try with one allocation less, and the series
  * ends before the last allocation has failed.
  */
 static inline void spare_pages(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The core of interrupt live update as a unit sees it that takes over: static stubs
- * which say what the test wants, and remember what they are told.
+ * The core of interrupt live update as a unit that takes over sees it: static stubs
+ * that return what the test wants, and remember what they are told.
  */
 
 #ifndef _KUNIT_FAKE_CORE_H
@@ -13,12 +13,12 @@
 #include <linux/irqdomain.h>
 
 /**
- * struct fake_core - What the stubs say, and were told
+ * struct fake_core - What the stubs return, and what they were told
  * @handed_over:	Whether the previous kernel has left anything
  * @record:		Record of the unit whose registers it names
  * @vector:		The only vector behind that unit
  * @ops:		Methods of the unit
- * @domain:		Domain that @ops know, or NULL for the one which is taken over
+ * @domain:		Domain for @ops, or NULL for the one that is taken over
  * @refused:		Why the unit was refused
  * @nr_added:		How many units suppress faults until FINISH
  */

@@ -2,7 +2,7 @@
 /*
  * What every interrupt remapping driver has to guarantee in a live update, see
  * Documentation/driver-api/irq-liveupdate-iommu.rst. Written once against the
- * methods of an irq domain; a driver's test says what its entries look like,
+ * methods of an irq domain. A driver's test describes its entries, and
  * sets @fmt in the init function of its suite, which has the cases of
  * DEFINE_IOMMU_SUITE_CASES().
  */
@@ -22,24 +22,24 @@
 #define MAX_MESSAGES	8
 
 /**
- * struct iommu_fmt - A format of table entries, and the driver which writes them
+ * struct iommu_fmt - A format of table entries, and the driver that writes them
  * @source:	Source of the records
- * @handle:	First of the 8 handles which the tests use, a multiple of 8
+ * @handle:	First of the 8 handles that the tests use, a multiple of 8
  * @entry_size:	In bytes, at most %MAX_ENTRY_SIZE
  * @nr_kinds:	How many kinds of present entries there are
- * @ops:	The methods which are tested
+ * @ops:	The methods that are tested
  * @domain:	Irq domain of the emulated unit
  * @entry:	Where the hardware reads the entry of @handle
  * @fill:	Write a present entry of @kind, whatever was there
  * @is_present:	Does the hardware let a message through? Bits 8 and 9 of an entry
- *		have no say in it.
+ *		do not matter for this.
  * @is_silent:	Does it report no fault when it does not?
- * @is_taken:	Has the allocator given the entry to somebody?
+ * @is_taken:	Has the allocator assigned the entry?
  * @is_held:	Was the entry reserved for a vector, and not released yet?
- * @own:	Make @irqd the interrupt to which the driver has given the entry
+ * @own:	Make @irqd the interrupt to which the driver has assigned the entry
  * @open:	The driver makes the entry one of @kind
  * @close:	The driver makes it not present
- * @message:	Write into @rec the message which names the entry of its handle
+ * @message:	Write into @rec the message that names the entry of its handle
  * @boot:	From now on this is the next kernel: nothing is taken or held, all
  *		entries are as they were
  * @device:	A device with the requester id of @source, or another one
@@ -83,7 +83,7 @@ static struct {
 	unsigned int	waits;
 } seen;
 
-/* As long as the entry is present it is a whole one: the old one, or the first new one. */
+/* While the entry is present, it is complete: the old one, or the first new one. */
 static void look_at_entry(struct perf_event *bp, struct perf_sample_data *data,
 			  struct pt_regs *regs)
 {
@@ -438,7 +438,7 @@ static void messages_are_revoked_together(struct kunit *test)
 	for (i = 0; i < 4; i++) {
 		KUNIT_EXPECT_FALSE(test, fmt->is_taken(test, fmt->handle + i));
 		KUNIT_EXPECT_FALSE(test, fmt->is_held(test, fmt->handle + i));
-		/* Nothing is left which a record could name. */
+		/* Nothing is left that a record could name. */
 		KUNIT_EXPECT_EQ(test, reserve(test, fmt->handle + i, 1), -EINVAL);
 	}
 	KUNIT_EXPECT_TRUE(test, fmt->is_taken(test, fmt->handle + 4));
@@ -567,7 +567,7 @@ static void check_knows_the_device(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fmt->ops->check(d, fmt->device(test, true), &rec));
 }
 
-/* Of one suite: cases keep their results. */
+/* Each suite needs an array of its own: cases keep their results. */
 #define DEFINE_IOMMU_SUITE_CASES(_name)					\
 static struct kunit_case _name[] = {					\
 	KUNIT_CASE(all_methods_are_there),				\

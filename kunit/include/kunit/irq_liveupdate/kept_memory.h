@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory which KHO believes to have kept for this kernel, and what the records
- * of this project that LUO hands over in such memory have in common.
+ * Memory that KHO believes it has kept for this kernel, and what the records of
+ * this project in such memory have in common.
  */
 
 #ifndef _KUNIT_KEPT_MEMORY_H
 #define _KUNIT_KEPT_MEMORY_H
 
 #include <kunit/test.h>
-#include <linux/crc32.h>
 #include <linux/hash.h>
-#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 
@@ -34,7 +32,7 @@ static inline void *alloc_kept(unsigned int order)
 	return page_address(page);
 }
 
-/* Unless somebody has restored it: it is theirs then. */
+/* Unless somebody has restored it, and so owns it. */
 static inline void free_kept(void *mem)
 {
 	struct page *page = virt_to_page(mem);
@@ -48,32 +46,7 @@ static inline void free_kept(void *mem)
 }
 
 /**
- * struct record_head - How all of the records begin
- * @magic:	Which record it is
- * @version:	Of its format
- * @features:	What a reader must understand
- * @len:	Of the record in bytes
- * @checksum:	Over @len bytes, with itself taken as zero
- */
-struct record_head {
-	__u32	magic;
-	__u32	version;
-	__u64	features;
-	__u32	len;
-	__u32	checksum;
-};
-
-/* As the ABI headers define the checksum. There are @room bytes of memory. */
-static inline void seal_record(void *record, size_t room)
-{
-	struct record_head *head = record;
-
-	head->checksum = 0;
-	head->checksum = crc32(~0, record, min_t(size_t, head->len, room));
-}
-
-/**
- * struct bad_field - A value which a field must not have
+ * struct bad_field - A value that a field must not have
  * @name:	Field and value
  * @offset:	Of the field in the record
  * @size:	Of the field
@@ -96,7 +69,7 @@ struct bad_field {
 	.reason	= (_reason),					\
 }
 
-/* A little-endian machine, like all which have these records. */
+/* On a little-endian machine, like all that have these records */
 static inline void set_bad_field(void *record, const struct bad_field *bad)
 {
 	memcpy(record + bad->offset, &bad->value, bad->size);
@@ -110,13 +83,13 @@ static inline void set_bad_field(void *record, const struct bad_field *bad)
 /* More changes of one record only make it easier to refuse. */
 #define MAX_CHANGES	3
 
-/* A mutation is made of its number and MUTATION_SEED alone. */
+/* A mutation is determined by its number and MUTATION_SEED alone. */
 static inline void seed_mutation(struct rnd_state *rnd, unsigned int nr)
 {
 	prandom_seed_state(rnd, (MUTATION_SEED + nr) * GOLDEN_RATIO_64);
 }
 
-/* Every field lies at a multiple of its size. */
+/* Every field is at a multiple of its size. */
 static inline void set_number(struct rnd_state *rnd, void *record, size_t len)
 {
 	static const u64 numbers[] = { 0, 1, 2, 3, 4, 7, 8, 32, 64, 96, 128, 0x7f, 0x80, U64_MAX };

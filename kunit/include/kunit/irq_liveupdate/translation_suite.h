@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What every IOMMU driver has to guarantee about DMA translation in a live update,
- * see include/linux/iommu_liveupdate.h. Written once against the methods; a driver's
- * test says what its entries look like, and calls start_translation() in the init
- * function of its suite, which has the cases of DEFINE_TRANSLATION_SUITE_CASES().
- * The core is replaced by static stubs.
+ * see include/linux/iommu_liveupdate.h. Written once against the methods. A driver's
+ * test describes its entries, and calls start_translation() in the init function of
+ * its suite, which has the cases of DEFINE_TRANSLATION_SUITE_CASES(). The core is
+ * replaced by static stubs.
  */
 
 #ifndef _KUNIT_TRANSLATION_SUITE_H
@@ -20,23 +20,23 @@
 #include "../../../drivers/iommu/iommu-liveupdate.h"
 
 #define NR_TRANSLATED		2
-/* More than attach takes, with those of what debugs memory */
+/* More than attach makes, including those of memory debugging features */
 #define MAX_ATTACH_ALLOCATIONS	32
 #define MAX_TRANSLATION_SIZE	16
 
-/* Where a record says that the translation begins, and under which domain id */
+/* Where the translation starts according to a record, and its domain id */
 #define LEFT_TABLES		0x123456000ULL
 #define LEFT_DOMAIN_ID		7
 
 /**
- * struct translation_fmt - A format of entries, and the driver which writes them
- * @ids:	Requester ids of the two devices which the tests use
+ * struct translation_fmt - A format of entries, and the driver that writes them
+ * @ids:	Requester ids of the two devices that the tests use
  * @entry_size:	What the hardware reads at once, in bytes, at most
  *		%MAX_TRANSLATION_SIZE
- * @ops:	The methods which are tested
+ * @ops:	The methods that are tested
  * @iommu:	The unit
  * @ser:	Its record
- * @device:	One of the devices, with all that the driver needs to attach it
+ * @device:	One of the devices, with everything that the driver needs to attach it
  * @alloc_domain: A domain of the driver, which is freed at the end of the test
  * @attach_allocations: Number of allocations without which it cannot be attached, at
  *		least
@@ -44,14 +44,14 @@
  * @entry:	Where the hardware reads the entry of a device
  * @leave:	Make the entry one that leads to %LEFT_TABLES under %LEFT_DOMAIN_ID, and
  *		write what it is into the record
- * @shut_down:	The driver shuts the unit down, which is preserved
+ * @shut_down:	The driver shuts down the unit, which is preserved
  * @boot:	After that, the driver takes the unit over in the next kernel
  * @is_closed:	Does the hardware let no DMA through, whatever else is in the entry?
- * @leads_to:	Does the entry, with all to which it leads, translate as @domain says?
+ * @leads_to:	Does the entry, with all that it leads to, translate as @domain says?
  *		Must be safe in NMI context.
  * @start_notes: Forget what was invalidated
- * @is_flushed:	Has been invalidated since what is cached of the entry and of
- *		%LEFT_DOMAIN_ID?
+ * @is_flushed:	Has everything cached of the entry and of %LEFT_DOMAIN_ID been
+ *		invalidated since then?
  */
 struct translation_fmt {
 	u16		ids[NR_TRANSLATED];
@@ -77,7 +77,7 @@ struct translation_fmt {
 
 static const struct translation_fmt *translation;
 
-/* What the stubs say, and were told, of each device */
+/* What the stubs return for each device, and what they were told about it */
 static struct {
 	struct iommu_lu_device_ser	ser[NR_TRANSLATED];
 	bool				recorded[NR_TRANSLATED];
@@ -137,7 +137,7 @@ static phys_addr_t left_tables(const struct iommu_lu_pages_ser *ser)
 	return LEFT_TABLES;
 }
 
-/* What was seen of one entry while it was written; few breakpoints are there to watch it */
+/* What was seen of one entry while it was written; there are few breakpoints to watch it */
 static struct {
 	void			*watches[MAX_TRANSLATION_SIZE / sizeof(u64)];
 	const void		*entry;
@@ -150,7 +150,7 @@ static struct {
 	bool			incomplete;
 } seen_entry;
 
-/* It is the old one, or the first other one in full, which leads to the new domain. */
+/* It is the old one, or the complete first new one, which leads to the new domain. */
 static void look_at_translation(struct perf_event *bp, struct perf_sample_data *data,
 				struct pt_regs *regs)
 {
@@ -245,7 +245,7 @@ static void free_left_domain_id(void *iommu)
 	translation->ops->free_domain_id(iommu, LEFT_DOMAIN_ID);
 }
 
-/* The device starts with the entry that is there. Its domain id is nobody else's. */
+/* The device starts with the existing entry. No other domain has its domain id. */
 static struct device *start_handed_over(struct kunit *test, unsigned int i)
 {
 	struct device *dev = translation->device(test, i);
@@ -397,7 +397,7 @@ static void device_which_nobody_attached_is_closed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
 }
 
-/* There is no device with this requester id any more. */
+/* A device with this requester id no longer exists. */
 static void finish_closes_what_nobody_has_left(struct kunit *test)
 {
 	leave_recorded_entry(test, 0);
@@ -462,8 +462,8 @@ static void expect_refused(struct kunit *test, const u8 *entry)
 }
 
 /*
- * Whatever fails, the next attempt is as good as the first one. Refusals are counted where
- * only objects of slabs fail.
+ * Whatever fails, the next attempt has the same chance as the first one. Refusals are
+ * counted where only slab objects fail.
  */
 static void attach_failing(struct kunit *test, struct device *dev, unsigned long param)
 {
@@ -515,7 +515,7 @@ static void start_translation(struct kunit *test, const struct translation_fmt *
 	kunit_activate_static_stub(test, iommu_lu_pages_first, left_tables);
 }
 
-/* Of one suite: cases keep their results. */
+/* Each suite needs an array of its own: cases keep their results. */
 #define DEFINE_TRANSLATION_SUITE_CASES(_name)				\
 static struct kunit_case _name[] = {					\
 	KUNIT_CASE(all_translation_methods_are_there),			\

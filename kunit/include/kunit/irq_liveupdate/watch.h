@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A function which is called after each store to some memory: a hardware
+ * A function that is called after each store to some memory, by a hardware
  * breakpoint. It runs in NMI context, and takes notes.
  */
 

@@ -8,7 +8,7 @@
 
 struct folio;
 
-/* What KHO has kept is up to the program. */
+/* The program decides what KHO has kept. */
 bool kho_is_preserved(phys_addr_t phys, size_t size);
 struct folio *kho_restore_folio(phys_addr_t phys);
 

@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live update of one or two e1000es (82574) which receive all the time, also while they
+ * A live update of one or two e1000es (82574) that receive all the time, even while they
  * are attached in the next kernel:
  *
  *	irq_liveupdate_attach -s 1 HOW BDF...	receives until the jump
  *	kexec -e
- *	irq_liveupdate_attach -s 2 HOW BDF...	goes on, and attaches one after the other
+ *	irq_liveupdate_attach -s 2 HOW BDF...	continues, and attaches one after the other
  *
- * In the first stage all of them share a page table. HOW each is attached again:
+ * In the first stage all of them share a page table. HOW says how each is
+ * attached again:
  *
  *	hwpt	to a page table of its own
- *	again	the same, and then all is preserved for another live update
+ *	again	the same, and then everything is preserved for another live update
  *	ioas	to an address space of its own; iommufd chooses the page table
- *	less	to a page table in which of three buffers one is where it was, one is
- *		missing, and one is other memory
+ *	less	to a page table in which one of three buffers is where it was, one is
+ *		missing, and one is different memory
  *
- * Then it goes on in the background. The frames are numbered, and none may be missing but
- * those whose buffer is. What is free after an attach is overwritten: it must not be a page
- * table of a card any more.
+ * Then it continues in the background. The frames are numbered, and none may be missing
+ * except those whose buffer is. Memory that is free after an attach is overwritten: it must
+ * no longer be a page table of a card.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -38,11 +39,11 @@
 #define DEVICE_TOKEN	2		/* of the first one */
 
 #define MAX_CARDS	2
-#define FRAMES		50		/* that have to come to each */
+#define FRAMES		50		/* that each has to receive */
 #define TIMEOUT_MS	8000
 #define FREE_BYTES	(192UL << 20)
 
-/* Which buffers of "less" are where */
+/* What becomes of each buffer in "less" */
 enum { STAYS, MISSING, ELSEWHERE, NR_KINDS };
 
 static struct receiver cards[MAX_CARDS];
@@ -69,7 +70,7 @@ static void map_memory(int memfd)
 		receiver_use_memory(&cards[i], memory + i * RECEIVER_PAGES * DMA_PAGE_BYTES);
 }
 
-/* All to the same iommufd; nobody looks at what the vector signals. */
+/* All are bound to the same iommufd; signals of the vector are not used. */
 static void bind_card(struct receiver *card)
 {
 	card->dev.iommufd = cards[0].dev.iommufd;
@@ -85,7 +86,7 @@ static void arm(struct receiver *card)
 	receiver_enable_interrupt(card);
 }
 
-/* The address space which is attached */
+/* The address space that is attached */
 static __u32 new_ioas(void)
 {
 	struct ioas ioas;
@@ -94,7 +95,7 @@ static __u32 new_ioas(void)
 	return ioas.id;
 }
 
-/* A page table for a card, which is filled from an address space */
+/* A page table for a card, filled from an address space */
 static __u32 hwpt_of(const struct receiver *card, __u32 id)
 {
 	struct ioas ioas = { .iommufd = card->dev.iommufd, .id = id };
@@ -131,7 +132,7 @@ static bool numbers_are_right(void)
 	return !wrong;
 }
 
-/* Whether each card gets as many frames more, one number after the other */
+/* Whether each card receives this many more frames, numbered consecutively */
 static bool all_receive(void)
 {
 	unsigned int before[MAX_CARDS], i, ms = 0;
@@ -170,7 +171,7 @@ static void start_thread(pthread_t *thread)
 		ksft_exit_fail_perror("thread");
 }
 
-/* In the background, to which a thread would not follow */
+/* Started in the background process: a thread would not survive the fork */
 static void receive_until_end(void)
 {
 	if (!stay())
@@ -303,8 +304,8 @@ static bool is_right(struct receiver *card, const void *elsewhere, unsigned int 
 }
 
 /*
- * All that arrive. Those from an entry on go where the new page table leads, those before it may
- * have come before the attach, or while it was on its way back.
+ * All frames that arrive. From an entry on, they go where the new page table leads. Those before
+ * it may have arrived before the attach, or while it was returning.
  */
 static void count_frames(struct receiver *card, const void *elsewhere, unsigned int first,
 			 unsigned int right[NR_KINDS], unsigned int *wrong)
@@ -350,7 +351,7 @@ static void stage_2_less(struct receiver *card)
 	ksft_print_msg("%u frames stay, %u are missing, %u elsewhere, %u are wrong\n",
 		       right[STAYS], right[MISSING], right[ELSEWHERE], wrong);
 	ksft_test_result(right[STAYS] && right[MISSING] && right[ELSEWHERE] && !wrong,
-			 "from the attach on they arrive where they are mapped, and nowhere else\n");
+			 "after the attach, they arrive where they are mapped, and nowhere else\n");
 	ksft_finished();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live update of an e1000e (82574) which is bound to an iommufd and attached to
- * nothing, while somebody sends it frames all the time:
+ * A live update of an e1000e (82574) that is bound to an iommufd and attached to
+ * nothing, while frames are sent to it all the time:
  *
  *	irq_liveupdate_canary -s 1 BDF never|detached
  *	kexec -e
@@ -11,26 +11,27 @@
  * is preserved, so that nobody else writes there. Nothing but its IOMMU keeps the
  * device from them. The memory holds a pattern, of which not one byte may change
  * until the device is attached to an address space with just these addresses. That
- * it then is written is the positive control, in the first stage, too, for a device
- * which is detached again before it is preserved.
+ * it is written then is the positive control, in the first stage as well, for a
+ * device that is detached again before it is preserved.
  *
- * The head of the ring moves with each frame, whether it can be written or not. A card
- * which cannot read its ring takes all entries for empty ones, and skips as many as there
- * are for one frame. So not the entries are counted, but how often the head moves, and
- * over the jump, where nobody gives it new entries, that is once.
+ * The head of the ring moves with each frame, whether or not the frame can be written. A
+ * card that cannot read its ring takes all entries for empty ones, and skips all of them
+ * for one frame. So the test does not count entries, but how often the head moves. That
+ * is once across the jump, where nobody gives the card new entries.
  *
- * The second stage is a VMM which never attaches the device. Before it another one was
- * killed when it had retrieved the device ("unbound"), or when it had bound it ("bound");
- * then the device is finished, and opened anew. A device which the next kernel has
- * stopped ("stopped"), because it does not translate or because nobody has retrieved the
- * device by FINISH, is not opened. A kernel whose translation was broken on purpose
- * ("written") is to be noticed: the memory is written.
+ * The second stage is a VMM that attaches the device only at the end, as the control.
+ * Before it another VMM may have been killed after it had retrieved the device
+ * ("unbound"), or after it had bound it ("bound"); in the latter case the device is
+ * finished, and opened anew. A device that the next kernel has stopped ("stopped"),
+ * because it does not translate or because nobody has retrieved the device by FINISH, is
+ * not opened. A kernel whose translation was broken on purpose ("written") must be
+ * noticed: the memory is written.
  *
  *	irq_liveupdate_canary -v 1 BDF never|detached
  *	irq_liveupdate_canary -v 2 BDF [stopped|written]
  *
- * is the same for the first virtual function of an igb (82576). BDF is its physical function,
- * which is attached to nothing, and handed over before it.
+ * does the same for the first virtual function of an igb (82576). BDF is its physical
+ * function, which is attached to nothing, and handed over before it.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -54,13 +55,13 @@
 #define DEVICE_TOKEN	2
 #define PHYSICAL_TOKEN	3
 
-#define ENTRIES		256		/* of the ring, which then fills a page */
-#define RING_PAGE	1		/* behind the record; then a page for each entry */
+#define ENTRIES		256		/* entries of the ring, which then fills a page */
+#define RING_PAGE	1		/* after the record; then a page for each entry */
 #define FIRST_PAGE	2
 #define NR_PAGES	(FIRST_PAGE + ENTRIES)
 #define PATTERN		0xa5
 
-#define FRAMES		50		/* that have to come without being seen */
+#define FRAMES		50		/* that have to arrive without being written */
 #define TIMEOUT_MS	20000
 #define SETTLE_SECONDS	2
 
@@ -109,7 +110,7 @@ static struct e1000e_descriptor untouched(unsigned int entry)
 	return (struct e1000e_descriptor) { .address = record->addresses[entry] };
 }
 
-/* All that the device might write, as it is when it has written nothing */
+/* Everything that the device might write, as it is when nothing has been written */
 static void paint(void)
 {
 	struct e1000e_descriptor *ring = page_of(RING_PAGE);
@@ -151,7 +152,7 @@ static void start_receiving(void)
 	}
 }
 
-/* As many entries as there can be for the frames that come. Returns the head. */
+/* Give the card as many entries as there can be. Returns the head. */
 static unsigned int refill(void)
 {
 	unsigned int head = head_of_ring();
@@ -160,7 +161,7 @@ static unsigned int refill(void)
 	return head;
 }
 
-/* At least so many. False when they do not come. */
+/* Wait for at least this many. False if they do not arrive. */
 static bool wait_frames(unsigned int frames)
 {
 	unsigned int head = refill(), now, ms;
@@ -186,7 +187,7 @@ static __u32 map_physical(void)
 	return ioas.id;
 }
 
-/* True when frames arrive where they may. */
+/* The positive control: whether frames arrive where they may. */
 static bool control(void)
 {
 	bool came;
@@ -199,7 +200,7 @@ static bool control(void)
 	return came && bytes_written();
 }
 
-/* The canary is found by its physical function, which has been bound. */
+/* The canary is found through its physical function, which has been bound. */
 static void find_virtual(void)
 {
 	virtfn_find(bdf, 1, vf_bdf);
@@ -309,7 +310,7 @@ static void retrieve_and_bind(void)
 	check(vfio_dev_bind(&dev), "bind");
 }
 
-/* While the device has a page table of nobody */
+/* While the device has no page table */
 static void expect_nothing_written(void)
 {
 	map_memory(luo_retrieve_fd(session, MEMORY_TOKEN));
@@ -335,7 +336,7 @@ static void stage_2(bool died)
 	ksft_finished();
 }
 
-/* The file stays bound to the iommufd of the dead, so the device is opened again. */
+/* The file stays bound to the iommufd of the killed VMM, so the device is opened again. */
 static void stage_2_after_bound(void)
 {
 	ksft_set_plan(4);

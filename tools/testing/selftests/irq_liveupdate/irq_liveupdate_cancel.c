@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live update which is cancelled, at each step at which it can be, leaves a
- * device and its interrupts as they were: config space, MSI-X table and
- * interrupt remapping entries byte for byte, and no interrupt is lost or made up.
+ * A live update that is cancelled, at each step at which it can be, leaves a
+ * device and its interrupts as they were: config space, MSI-X table and interrupt
+ * remapping entries byte for byte, and no interrupt is lost or invented.
  *
  *	irq_liveupdate_cancel [BDF [OTHER [SIBLING]]]
  *
  * BDF is an ivshmem-doorbell, which rings itself all the time, SIBLING another
- * function of it, and OTHER an MSI-X device elsewhere. All of them are bound to
- * vfio-pci and not in use. Steps which need a device that is not given are
- * skipped, and so are those which let a freeze fail if no kexec kernel is loaded:
- * there the machine would go on into that kernel if the freeze succeeded.
+ * function of the same device, and OTHER an MSI-X device elsewhere. All of them
+ * are bound to vfio-pci and not in use. Steps that need a device which is not
+ * given are skipped. If no kexec kernel is loaded, so are those that make a
+ * freeze fail: if the freeze succeeded, the machine would jump into that kernel.
  */
 #include <errno.h>
 #include <poll.h>
@@ -62,7 +62,7 @@ static __u32 self;
 
 /*
  * Rings one vector after the other, each when the one before has been seen, and none
- * while somebody holds the lock.
+ * while the lock is held elsewhere.
  */
 static struct {
 	pthread_t thread;
@@ -79,7 +79,7 @@ static void open_device(struct vfio_dev *dev, const char *bdf)
 	check(vfio_dev_bind(dev), bdf);
 }
 
-/* It is in the IOMMU group of the device, and so with the same iommufd. */
+/* It is in the IOMMU group of the device, so it needs the same iommufd. */
 static int open_sibling(void)
 {
 	struct vfio_device_bind_iommufd bind = {
@@ -128,7 +128,7 @@ static void ring(unsigned int vector)
 	if (pwrite(device.fd, &value, sizeof(value), registers + IVSHMEM_DOORBELL) != sizeof(value))
 		ksft_exit_fail_perror("doorbell");
 	poll(&poll_fd, 1, RING_TIMEOUT_MS);
-	/* A second one would be there by then. */
+	/* A second one would have arrived by then. */
 	usleep(RING_GAP_US);
 	if (read(eventfds[vector], &signals, sizeof(signals)) != sizeof(signals) || signals != 1)
 		__atomic_fetch_add(&ringer.wrong, 1, __ATOMIC_RELAXED);
@@ -149,7 +149,7 @@ static void *ringer_thread(void *arg)
 	return NULL;
 }
 
-/* Until every vector has been rung once more, or one was rung in vain. */
+/* Wait until every vector has been rung once more, or one was rung in vain. */
 static void wait_for_rings(void)
 {
 	unsigned int rung = __atomic_load_n(&ringer.rung, __ATOMIC_RELAXED);
@@ -159,7 +159,7 @@ static void wait_for_rings(void)
 		usleep(RING_GAP_US);
 }
 
-/* Frozen, this write would be refused. */
+/* This write would be refused if the device were frozen. */
 static bool gate_is_open(void)
 {
 	__u16 command;
@@ -250,7 +250,7 @@ static bool freeze_fails(int error, const char *bdf, const char *reason)
 	return got == error && lines == 1;
 }
 
-/* As a user can who has mapped the table: the device gets another message. */
+/* As a user who has mapped the table can: the device gets another message. */
 static bool freeze_fails_by_message(struct vfio_dev *dev)
 {
 	void *data = dev->msix_bar + dev->table_offset + PCI_MSIX_ENTRY_DATA;

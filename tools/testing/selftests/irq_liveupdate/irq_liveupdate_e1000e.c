@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live update of an e1000e (82574) which goes on receiving:
+ * A live update of an e1000e (82574) that keeps receiving:
  *
  *	irq_liveupdate_e1000e -s 1 BDF	receives until a kernel is loaded
  *	kexec -e
- *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and goes on
+ *	irq_liveupdate_e1000e -s 2 BDF	receives what has come since, and continues
  *	irq_liveupdate_e1000e -s 2 BDF unattached
  *					... until FINISH, and is attached after that
  *	irq_liveupdate_e1000e -s 2 BDF killed
- *					... and the program was killed when it had
+ *					... and the program was killed after it had
  *					bound the device
  *	irq_liveupdate_e1000e -s 2 BDF refused
  *					receives nothing until the device is opened
  *					again: this kernel has stopped it
  *	irq_liveupdate_e1000e -s 2 BDF intx
- *					goes on with INTx instead of MSI-X, from
+ *					continues with INTx instead of MSI-X, from
  *					before FINISH
  *
- * The device is bound to vfio-pci, with or without an IOMMU. Somebody sends it numbered
- * frames all the time. Its interrupt disables itself: when one is lost there is
- * never another one, until the driver enables it again. The first stage does not
- * look any more once a kernel is loaded, so that the one of the next frame is lost
- * with the old kernel, and only that of FINISH remains to tell about all frames
- * since.
+ * The device is bound to vfio-pci, with or without an IOMMU. Numbered frames are sent
+ * to it all the time. Its interrupt disables itself: when one is lost there is never
+ * another one, until the driver enables it again. The first stage stops looking once a
+ * kernel is loaded, so the interrupt of the next frame is lost with the old kernel, and
+ * only that of FINISH remains to report all frames since.
  *
- * A device which is not attached by FINISH has received through the mappings of the old
- * kernel until then, and writes nothing from then on, until it is attached.
+ * A device that is not attached by FINISH receives through the mappings of the old
+ * kernel until then, and from then on writes nothing until it is attached.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -49,7 +48,7 @@
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
 
-#define FRAMES		32		/* that have to come, before and after */
+#define FRAMES		32		/* that have to arrive, before and after */
 #define SECOND_MS	1000
 #define ENOUGH		(RECEIVER_ENTRIES / 2)
 
@@ -82,7 +81,7 @@ static void open_device(void)
 	check(vfio_dev_bind(&card.dev), "bind");
 }
 
-/* It may be running, so it is no bus master before it is reset. */
+/* It may be running, so it must not be a bus master before it is reset. */
 static void start(void)
 {
 	receiver_reset(&card);
@@ -91,7 +90,7 @@ static void start(void)
 	receiver_start(&card);
 }
 
-/* Everything in the ring; then the interrupt is enabled again. */
+/* Take everything from the ring; then the interrupt is enabled again. */
 static void receive(void)
 {
 	receiver_take_frames(&card);
@@ -185,8 +184,8 @@ static void stage_2(void)
 }
 
 /*
- * A card which cannot read its ring takes all entries for empty ones, and skips them. So it
- * is a bus master again when it is attached, not before.
+ * A card that cannot read its ring takes all entries for empty ones, and skips them. So it
+ * is made a bus master again only when it is attached.
  */
 static bool receives_once_attached(void)
 {
@@ -197,7 +196,7 @@ static bool receives_once_attached(void)
 	return receiver_frames(&card, SECOND_MS) > waiting && !card.wrong_numbers;
 }
 
-/* As any other device, which has been reset */
+/* Like any other device, after a reset */
 static bool receives_once_opened(void)
 {
 	munmap(card.registers, card.registers_size);
@@ -210,8 +209,8 @@ static bool receives_once_opened(void)
 }
 
 /*
- * The card is given no entries meanwhile, it has enough: QEMU takes that for a reason to hand
- * it a frame, be it a bus master or not.
+ * The card has enough entries, and is given no more meanwhile: QEMU would take that as a
+ * reason to pass it a frame, bus master or not.
  */
 static bool nothing_arrives(void)
 {

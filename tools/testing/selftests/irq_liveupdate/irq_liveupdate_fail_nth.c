@@ -7,17 +7,17 @@
  *
  *	irq_liveupdate_fail_nth -s 1 BDF	does the same, and hands the device over
  *	kexec -e
- *	irq_liveupdate_fail_nth -s 2 BDF	arms the vectors which were handed over,
+ *	irq_liveupdate_fail_nth -s 2 BDF	arms the vectors that were handed over,
  *						and attaches the device
  *
  * Behind an IOMMU the device is attached to a page table that is filled with a memfd.
  * After each failure the same call has to succeed, and the device has to be as it
- * was, with every vector delivered once when it is triggered. What the kernel
- * loses without a word is found by kmemleak.
+ * was, with every vector delivered once when it is triggered. Memory that the
+ * kernel silently loses is found by kmemleak.
  *
- * FREEZE, take over, retrieve and FINISH happen once in a life and cannot be
- * walked from here: see irq_liveupdate_fail_retrieve, and the KUnit suites
- * irq_liveupdate_core and irq_liveupdate_vtd_units.
+ * FREEZE, take-over, retrieve and FINISH happen only once and cannot be walked
+ * through from here: see irq_liveupdate_fail_retrieve, and the KUnit suites
+ * irq_liveupdate_failing and irq_liveupdate_vtd_units.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -143,7 +143,7 @@ static const struct walk {
 	{ "arm a preserved device", open_preserve_and_disarm, arm, arm_and_close, true },
 };
 
-/* A next time is as good as the first one, and then nothing is left. */
+/* Another attempt works like the first one, and leaves nothing behind. */
 static bool can_be_preserved(void)
 {
 	int ret;
@@ -166,7 +166,7 @@ static bool is_well(const struct walk *walk, const struct device_state *before)
 	       can_be_preserved();
 }
 
-/* Returns whether it came to the n-th allocation. */
+/* Returns whether the n-th allocation was reached. */
 static bool step(const struct walk *walk, unsigned int n, unsigned int *nr_failed)
 {
 	bool hit;
@@ -254,7 +254,7 @@ static struct identity get_identity(void)
 	return identity;
 }
 
-/* Returns whether it came to the n-th allocation. */
+/* Returns whether the n-th allocation was reached. */
 static bool step_adoption(unsigned int n, unsigned int *nr_failed)
 {
 	bool hit;
@@ -272,7 +272,7 @@ static bool step_adoption(unsigned int n, unsigned int *nr_failed)
 	return hit;
 }
 
-/* A vector for which there was no memory at first keeps its number and entry nevertheless. */
+/* Even if there was no memory for a vector at first, it keeps its number and entry. */
 static void test_adoption(void)
 {
 	unsigned int n, nr_failed = 0;
@@ -291,7 +291,7 @@ static void test_adoption(void)
 	ksft_test_result(same && n <= MAX_ALLOCATIONS, "adopt: each allocation fails once\n");
 }
 
-/* Returns whether it came to the n-th allocation. */
+/* Returns whether the n-th allocation was reached. */
 static bool step_attach(__u32 hwpt, unsigned int n, unsigned int *nr_refused)
 {
 	bool hit;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every allocation of retrieve fails once. What LUO could not retrieve once it
- * does not retrieve again, so that each failure takes a device of its own: the
- * first allocation fails for the first one, the second for the second one, and
- * so on. There have to be more devices than allocations.
+ * Every allocation of retrieve fails once. LUO does not retry a file that it
+ * could not retrieve, so each failure needs a device of its own: the first
+ * allocation fails for the first one, the second for the second one, and so on.
+ * There have to be more devices than allocations.
  *
  *	irq_liveupdate_kexec -s 1 BDF...
  *	kexec -e
  *	irq_liveupdate_fail_retrieve BDF...
  *
- * A device which was not retrieved waits for FINISH, and then works from a cold
+ * A device that was not retrieved waits for FINISH, and then works from a cold
  * start. The others are adopted, which their synthetic interrupts show.
  */
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include "test.h"
 #include "vfio_dev.h"
 
-/* Of irq_liveupdate_kexec */
+/* As in irq_liveupdate_kexec */
 #define SESSION		"irq_liveupdate_kexec-0"
 #define RECORD_TOKEN	1
 #define DEVICE_TOKEN	2
@@ -73,7 +73,7 @@ static void arm(struct device *device)
 	check(vfio_dev_arm(&device->dev, 0, VECTORS, device->eventfds), "arm");
 }
 
-/* Returns whether it came to the n-th allocation. */
+/* Returns whether the n-th allocation was reached. */
 static bool retrieve_failing(int session, unsigned int n)
 {
 	struct device *device = &devices[n - 1];
@@ -87,7 +87,10 @@ static bool retrieve_failing(int session, unsigned int n)
 	if (fd < 0 && (!hit || fd != -ENOMEM))
 		ksft_exit_fail_msg("%s: retrieve: %s\n", device->bdf, strerror(-fd));
 
-	/* LUO may have failed before it asked for the file. Else it has the same answer. */
+	/*
+	 * LUO may have failed before it asked for the file. Otherwise it gives the same
+	 * answer.
+	 */
 	if (fd < 0) {
 		fd = luo_retrieve_fd(session, token);
 		if (fd < 0 && fd != -ENOMEM)
@@ -101,7 +104,7 @@ static bool retrieve_failing(int session, unsigned int n)
 	return hit;
 }
 
-/* A memfd which was not retrieved is read at FINISH, with memory to do so. */
+/* A memfd that was not retrieved is read at FINISH, which takes memory. */
 static void retrieve_records(int session)
 {
 	unsigned int i;
@@ -125,7 +128,7 @@ static void test_retrieve(int session)
 	ksft_test_result(!hit && nr_cold, "each allocation of retrieve fails once\n");
 }
 
-/* Nobody has it before FINISH, and nobody else can have it. */
+/* Before FINISH, nobody has the device, and nobody can open it. */
 static void test_waits(void)
 {
 	unsigned int i, wrong = 0;
@@ -137,7 +140,7 @@ static void test_waits(void)
 			continue;
 		wrong += vfio_dev_open_cdev(&device->dev, device->bdf) != -EBUSY;
 	}
-	ksft_test_result(!wrong, "a device which is not retrieved waits for FINISH\n");
+	ksft_test_result(!wrong, "a device that is not retrieved waits for FINISH\n");
 }
 
 static void test_adopted(void)
@@ -156,7 +159,7 @@ static void test_adopted(void)
 	ksft_test_result(!wrong, "nothing arrives before FINISH\n");
 }
 
-/* A device which was not retrieved needs memory to get its default domain. */
+/* A device that was not retrieved needs memory to get its default domain. */
 static void test_finish(int session)
 {
 	int ret;
@@ -164,7 +167,7 @@ static void test_finish(int session)
 	fail_all(true);
 	ret = luo_finish(session);
 	fail_all(false);
-	ksft_test_result(!ret, "FINISH does without memory\n");
+	ksft_test_result(!ret, "FINISH works without memory\n");
 }
 
 static void test_synthetic(void)
@@ -191,7 +194,7 @@ static void test_works(void)
 		}
 		wrong += !is_signalled(device, 0);
 	}
-	ksft_test_result(!wrong, "all devices work, those which were not retrieved cold\n");
+	ksft_test_result(!wrong, "all devices work, cold if they were not retrieved\n");
 }
 
 int main(int argc, char *argv[])

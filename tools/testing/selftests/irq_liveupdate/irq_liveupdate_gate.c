@@ -8,15 +8,16 @@
  *
  *	irq_liveupdate_gate -s 1 BDF OTHER	waits until it is frozen, and tries
  *	kexec -e
- *	irq_liveupdate_gate -s 2 BDF		tells what was refused
+ *	irq_liveupdate_gate -s 2 BDF		reports what was refused
  *
  * with an MSI-X device that is bound to vfio-pci and not in use. OTHER is another
  * device bound to vfio-pci.
  *
- * Between the freeze and the jump user space still runs on other CPUs, but nobody
- * knows for how long. So OTHER holds the kernel up there: its unbind waits for the
- * file which is open here, with the lock of the device held, and so does
- * device_shutdown(). What was refused is written to a memfd which is preserved.
+ * Between the freeze and the jump, user space still runs on other CPUs, but nobody
+ * knows for how long. So OTHER holds up the kernel there: its unbind waits for the
+ * file that is open here, while it holds the lock of the device, and
+ * device_shutdown() waits for that lock. What was refused is written to a memfd
+ * that is preserved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +110,7 @@ static int attach_pasid(void)
 	return ret ? ret : vfio_dev_detach_pasid(&dev, PASID);
 }
 
-/* A reset disarms nothing, but the device forgets: SET_IRQS is last. */
+/* A reset disarms nothing, but the device loses its state: SET_IRQS is last. */
 static const struct operation {
 	const char *name;
 	int (*run)(void);
@@ -155,7 +156,7 @@ static void open_device(const char *bdf)
 
 /* ---- A cancelled update ---- */
 
-/* A machine which cannot do it at all is no test of the gate: skipped, with its answer. */
+/* A machine that cannot do it at all does not test the gate: skipped, with its answer. */
 static void expect_same(const int before[NR_OPERATIONS], const int after[NR_OPERATIONS])
 {
 	unsigned int i;
@@ -221,7 +222,7 @@ static void tick(void)
 	nanosleep(&time, NULL);
 }
 
-/* vfio-pci takes the cdev away, and then waits for those who have it open. */
+/* vfio-pci removes the cdev, and then waits until everybody has closed it. */
 static void unbind_other(void)
 {
 	pthread_t thread;

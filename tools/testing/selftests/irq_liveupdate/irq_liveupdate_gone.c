@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In the next kernel, of a device that was handed over and that nobody has
- * claimed: nothing of it is left.
+ * In the next kernel, nothing is left of a device that was handed over and that
+ * nobody has claimed.
  *
  *	irq_liveupdate_gone BDF [INDEX]
  *
- * INDEX is that of an interrupt remapping entry which it had.
+ * INDEX is that of an interrupt remapping entry that it had.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ int main(int argc, char *argv[])
 
 	ksft_set_plan(1 + argc);
 	state_read_config(argv[1], &state);
-	ksft_test_result(!(state_command(&state) & PCI_COMMAND_MASTER), "it is no bus master\n");
+	ksft_test_result(!(state_command(&state) & PCI_COMMAND_MASTER), "it is not a bus master\n");
 	ksft_test_result(!(state_msix_control(&state) & PCI_MSIX_FLAGS_ENABLE),
 			 "its MSI-X is disabled\n");
 	ksft_test_result(nothing_reserved(), "no interrupts are reserved\n");

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a device may reach by DMA when it is preserved, and what cannot be changed
- * from then on. Needs no kexec:
+ * after that. Needs no kexec:
  *
  *	irq_liveupdate_iommufd [BDF]
  *
  * with an MSI-X device behind an IOMMU that is bound to vfio-pci and not in use.
- * What is refused is preserved once the reason is gone. What fails with EBUSY
- * while the device is preserved works before and after.
+ * A device that was refused can be preserved once the reason is gone.
+ * Operations that fail with EBUSY while the device is preserved work before and
+ * after.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ static struct ioas ioas;
 static int memfd;
 static char *memory;
 
-/* A device, memory and an address space, and nothing has to do with each other. */
+/* A device, memory and an address space, not connected with each other */
 static void set_up(void)
 {
 	check(vfio_dev_open_cdev(&dev, bdf), bdf);
@@ -108,7 +109,7 @@ static void expect_preserved(int session, const char *what)
 	ksft_test_result(!ret, "%s: %s\n", what, ret ? strerrorname_np(-ret) : "preserved");
 }
 
-/* Unmap and map again, so that the pages that are in the file now are mapped. */
+/* Unmap and map again, so that the current pages of the file are mapped. */
 static void map_again(void)
 {
 	check(ioas_unmap(&ioas, IOVA, SIZE), "unmap");
@@ -156,7 +157,7 @@ static void test_anonymous(void)
 	munmap(page, PAGE);
 }
 
-/* What is written to a private mapping is not in the file. */
+/* Data written to a private mapping is not in the file. */
 static void test_private(void)
 {
 	int session;
@@ -221,7 +222,7 @@ static void test_truncated(void)
 	expect_stale("the memfd was truncated, and is as long as before again");
 }
 
-/* The process may do without the memory itself. */
+/* The process itself need not have the memory mapped. */
 static void test_unmapped_by_process(void)
 {
 	int session;
@@ -310,7 +311,7 @@ static int truncate_memory(void)
 	return ftruncate(memfd, SIZE) ? -errno : 0;
 }
 
-/* ---- What goes on ---- */
+/* ---- What still works ---- */
 
 static int map_elsewhere(void)
 {

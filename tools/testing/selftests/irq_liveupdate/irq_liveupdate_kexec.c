@@ -2,21 +2,21 @@
 /*
  * A whole live update of some devices, on any machine:
  *
- *	irq_liveupdate_kexec -s 1 BDF...	arms all vectors, preserves, stays
+ *	irq_liveupdate_kexec -s 1 BDF...	arms all vectors, preserves, keeps running
  *	kexec -e
  *	irq_liveupdate_kexec -s 2 BDF...	retrieves, compares, finishes
  *
  * with MSI-X devices that are bound to vfio-pci, and nothing that raises their
- * interrupts: what then arrives across FINISH are the synthetic ones. All
- * devices are in one session, or with -S 1 and -S 2 each is in its own. In the
- * second stage "cold:BDF" is a device whose interrupts the kernel has refused: it
- * is retrieved all the same, its vectors are new ones, and each still gets its
+ * interrupts: those that arrive across FINISH are the synthetic ones. All devices
+ * are in one session, or with -S 1 and -S 2 each is in its own. In the second
+ * stage "cold:BDF" is a device whose interrupts the kernel has refused: it is
+ * retrieved nevertheless, its vectors are new ones, and each still gets its
  * synthetic interrupt, because what it sent during the jump was dropped. With
  *
  *	-f 2	the sessions are finished before the devices are bound
- *	-k 2	the process kills itself when it has taken the devices over
- *	-u 2	another one was killed with the first device, before it had bound it
- *	-b 2	another one was killed when it had bound the first device, and armed half of
+ *	-k 2	the process kills itself when it has taken over the devices
+ *	-u 2	another process that had the first device was killed before it had bound it
+ *	-b 2	another process was killed after it had bound the first device, and armed half of
  *		its vectors; the others stay reserved until the device is closed
  */
 #include <errno.h>
@@ -68,7 +68,7 @@ static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
 static bool own_sessions;
 
-/* What comes before the second stage is like any other, or ends it. */
+/* Variants do something before an ordinary second stage, or replace it. */
 static enum { NOTHING, FINISH, DIE_UNBOUND, DIE_BOUND, DIE_ADOPTED } first;
 
 static unsigned int nr_vectors(const struct vfio_dev *dev)
@@ -76,7 +76,7 @@ static unsigned int nr_vectors(const struct vfio_dev *dev)
 	return dev->nr_msix < MAX_VECTORS ? dev->nr_msix : MAX_VECTORS;
 }
 
-/* Of a large table, the end: it has the highest numbers. */
+/* Of a large table, use the end: it has the highest numbers. */
 static unsigned int first_vector(const struct vfio_dev *dev)
 {
 	return dev->nr_msix - nr_vectors(dev);
@@ -165,7 +165,7 @@ static void stage_1(void)
 		pause();
 }
 
-/* Compares two records; how many vectors differ. */
+/* Compares two records. Returns how many vectors differ. */
 static unsigned int differences(const struct record *was, const struct record *is)
 {
 	const struct vector_record *a, *b;
@@ -254,7 +254,7 @@ static void adopt(struct device *device)
 	take_record(&device->dev, &is);
 	if (device->cold)
 		ksft_test_result(differences(device->was, &is) == is.nr_vectors,
-				 "%s: irq numbers or messages are others\n", bdf);
+				 "%s: irq numbers or messages differ\n", bdf);
 	else
 		ksft_test_result(!differences(device->was, &is),
 				 "%s: irq numbers and messages are the same\n", bdf);
@@ -280,7 +280,7 @@ static void expect_signals(void)
 				 devices[i].bdf);
 }
 
-/* What a VMM does until it is killed; the session stays with somebody else. */
+/* What a VMM does until it is killed; another process keeps the session. */
 static void retrieve_first(void)
 {
 	check(retrieve_device(0), "retrieve device");
@@ -328,7 +328,10 @@ static void stage_2(void)
 	ksft_finished();
 }
 
-/* The file stays bound to the iommufd of the dead, and the device is his until FINISH. */
+/*
+ * The file stays bound to the iommufd of the killed process, which owns the device until
+ * FINISH.
+ */
 static void stage_2_after_bound(void)
 {
 	struct vfio_dev *dev = &devices[0].dev;

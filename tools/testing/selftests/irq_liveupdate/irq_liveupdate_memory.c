@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The memory that a device may reach stays what it is while the device is on its
+ * The memory that a device may reach stays in place while the device is on its
  * way from one kernel to the next, whatever is done to the file:
  *
  *	irq_liveupdate_memory -s 1 BDF	maps a memfd, preserves, punches, compacts
  *	kexec -e
  *	irq_liveupdate_memory -s 2 BDF	does so again, before the device is attached
  *
- * with an MSI-X device behind an IOMMU that is bound to vfio-pci. In the next kernel
- * nobody gets a page that is punched out before the device has left its old page
- * table, and somebody gets each of them then.
+ * with an MSI-X device behind an IOMMU that is bound to vfio-pci. In the next
+ * kernel, pages that are punched out of the file are not reused before the device
+ * has left its old page table, and all of them are reused after that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
 
-/* The first ones have the addresses of all */
+/* The first pages, which hold the addresses of all */
 #define NR_PAGES	2048
 #define NR_STAY		(NR_PAGES / 2)
 #define TAKEN_BYTES	(4 * NR_PAGES * DMA_PAGE_BYTES)
@@ -39,7 +39,7 @@
 #define COMPACT		"/proc/sys/vm/compact_memory"
 #define EVENTS		"/proc/vmstat"
 #define NR_OTHERS	16384		/* pages that may move, and leave holes first */
-#define MIN_OTHERS	64		/* so many of them have to be moved */
+#define MIN_OTHERS	64		/* this many of them have to be moved */
 #define ROUNDS		8
 #define PAGE_FLAGS	"/proc/kpageflags"
 /* SLAB, BUDDY, PGTABLE */
@@ -99,7 +99,7 @@ static int truncate_to(unsigned int nr_pages)
 	return ftruncate(memfd, (off_t)nr_pages * DMA_PAGE_BYTES) ? -errno : 0;
 }
 
-/* False if this kernel does not do it. */
+/* False if this kernel cannot do it */
 static bool compact(void)
 {
 	int fd = open(COMPACT, O_WRONLY | O_CLOEXEC);
@@ -161,7 +161,7 @@ static unsigned int nr_others_moved(void *others, const __u64 *addresses)
 	return moved;
 }
 
-/* How many of the others the kernel has moved, or -1 if it does not compact */
+/* How many of the other pages the kernel has moved, or -1 if it does not compact */
 static int compact_beside_others(void)
 {
 	static __u64 addresses[NR_OTHERS];
@@ -174,8 +174,8 @@ static int compact_beside_others(void)
 }
 
 /*
- * Pages which may move do so, those which a device may reach do not. The first of the
- * others may be where nothing has to be moved.
+ * Pages that may be moved are moved, those that a device may reach are not. Of the
+ * other pages, the first may be in a place from which nothing has to be moved.
  */
 static void test_compaction(const char *when)
 {
@@ -199,8 +199,8 @@ static void test_compaction(const char *when)
 }
 
 /*
- * Take what each CPU has at hand: what was freed last is given to others first, and
- * is not known as free before. Returns what was taken.
+ * Take the pages in a CPU's free lists: what was freed last is allocated first, and
+ * does not show up as free before that. Returns what was taken.
  */
 static char *take(unsigned int cpu)
 {
@@ -219,7 +219,7 @@ static char *take(unsigned int cpu)
 	return taken;
 }
 
-/* Of the pages that were punched out: which have been seen free, or in use by others */
+/* Which of the pages that were punched out have been seen free, or in use by others */
 static bool reused[NR_PAGES];
 
 static void note_reused(__u64 address)
@@ -244,7 +244,7 @@ static void look_at_others(void)
 	}
 }
 
-/* The kernel may have taken them for itself in between. */
+/* The kernel may have allocated them for its own use in between. */
 static void look_at_flags(void)
 {
 	int fd = open(PAGE_FLAGS, O_RDONLY | O_CLOEXEC);
@@ -285,7 +285,7 @@ static bool none_reused(void)
 	return !nr;
 }
 
-/* The kernel lets go of them from a work item. */
+/* The kernel releases them in a work item. */
 static bool all_reused_at_last(void)
 {
 	unsigned int ticks, nr = 0;
@@ -343,13 +343,13 @@ static void stage_2(const char *bdf)
 	test_compaction("while the device is incoming");
 
 	check(punch(NR_STAY), "punch");
-	ksft_test_result(none_reused(), "pages that were punched out are nobody else's\n");
+	ksft_test_result(none_reused(), "pages that were punched out are not reused\n");
 	check(truncate_to(NR_STAY), "truncate");
 	check(truncate_to(NR_PAGES), "truncate back");
-	ksft_test_result(none_reused(), "pages that were truncated are nobody else's\n");
+	ksft_test_result(none_reused(), "pages that were truncated are not reused\n");
 
 	check(dma_attach(&dev, memory, NR_STAY), "attach");
-	ksft_test_result(all_reused_at_last(), "then others get all of them\n");
+	ksft_test_result(all_reused_at_last(), "then all of them are reused\n");
 	ksft_test_result(!luo_finish(session), "FINISH\n");
 	ksft_finished();
 }

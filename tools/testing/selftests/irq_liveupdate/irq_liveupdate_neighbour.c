@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In the next kernel, before anybody has opened a device that was handed over:
- * what happens to its neighbours does not reset it.
+ * In the next kernel, before a device that was handed over is opened: nothing
+ * that happens to its neighbours resets it.
  *
  *	irq_liveupdate_neighbour BDF SIBLING PORT
  *
- * SIBLING is another function of the device, of which vfio-pci cannot reset the
+ * SIBLING is another function of the device; vfio-pci cannot reset
  * one without the other. Both are bound to vfio-pci, and PORT is above them.
  *
  *	irq_liveupdate_neighbour -f BDF SIBLING PORT
@@ -59,7 +59,7 @@ static void test_close(void)
 	ksft_test_result(unchanged(), "closing a sibling does not reset it\n");
 }
 
-/* What must come of the resets: 0, or the error with which they are refused. */
+/* The expected result of the resets: 0, or the error with which they are refused */
 static void expect_reset(int ret, int wanted, const char *what)
 {
 	if (ret != wanted)

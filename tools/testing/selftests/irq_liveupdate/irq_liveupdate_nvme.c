@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live update of an NVMe controller which has I/O in flight:
+ * A live update of an NVMe controller that has I/O in flight:
  *
  *	irq_liveupdate_nvme -s 1 BDF	starts it; submits once a kernel is loaded
  *	kexec -e
- *	irq_liveupdate_nvme -s 2 BDF	goes on with it, finds what has completed
+ *	irq_liveupdate_nvme -s 2 BDF	continues with it, finds what has completed
  *
  * -c instead of -s is the comparison: the memory is handed over, the device is not.
  *
  * The controller is bound to vfio-pci, with or without an IOMMU, and has two
- * namespaces which are the same storage. The first is slow, so that what is submitted to it
- * is in flight at the jump, and completes before the second stage begins; the
- * other one is not, so that its interrupts go to the old kernel, where nobody
- * looks, and are lost with it. What the controller has latched is delivered before
- * FINISH. It is only counted, so that the interrupts of FINISH alone remain to
- * tell that there is something in the queues.
+ * namespaces on the same storage. The first is slow, so what is submitted to it is in
+ * flight at the jump, and completes before the second stage begins; the other one is not,
+ * so its interrupts go to the old kernel, where nobody looks, and are lost with it. What
+ * the controller has latched is delivered before FINISH. It is only counted, so only the
+ * interrupts of FINISH remain to show that there is something in the queues.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -36,7 +35,7 @@
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
 
-#define FAST_QUEUE	(NVME_QUEUES - 1)	/* the others, but for the admin queue, are slow */
+#define FAST_QUEUE	(NVME_QUEUES - 1)	/* all others except the admin queue are slow */
 #define SLOW_NAMESPACE	1
 #define FAST_NAMESPACE	2
 
@@ -45,7 +44,7 @@
 #define IOS		((NVME_QUEUES - 1) * IOS_PER_QUEUE)
 static_assert(IOS == NVME_DATA_PAGES, "one page for each I/O");
 
-#define FIRST_ID	0xf000	/* the rest is the number of the I/O */
+#define FIRST_ID	0xf000	/* the other bits are the number of the I/O */
 #define WORDS		(DMA_PAGE_BYTES / sizeof(__u64))
 #define SECTORS		(DMA_PAGE_BYTES / NVME_SECTOR_BYTES)
 
@@ -60,7 +59,7 @@ static unsigned int queue_of(unsigned int io)
 	return 1 + io / IOS_PER_QUEUE;
 }
 
-/* Of the slow ones every other writes. */
+/* Every other slow I/O is a write. */
 static bool writes(unsigned int io)
 {
 	return queue_of(io) != FAST_QUEUE && io % 2;
@@ -102,7 +101,7 @@ static void do_now(unsigned int io, __u8 opcode)
 	check(nvme_do(&nvme, FAST_QUEUE, &now), "I/O");
 }
 
-/* What is read goes to a page that does not have it yet. */
+/* Data is read into a page that does not contain it yet. */
 static void prepare(void)
 {
 	unsigned int io;
@@ -132,8 +131,8 @@ static void submit(unsigned int io)
 
 /*
  * As late as possible, and nobody looks at what completes. A controller fetches
- * all that it finds in one queue before it goes to the next, so that it is given
- * time between rounds: no queue has to be done long before the others.
+ * all that it finds in one queue before it goes to the next, so it is given time
+ * between rounds: no queue may be done long before the others.
  */
 static void submit_all(void)
 {
@@ -206,7 +205,7 @@ static bool is_slow(unsigned int queue)
 	return queue && queue != FAST_QUEUE;
 }
 
-/* How many vectors have not been signalled so often, and no more: the slow ones, the others. */
+/* How many vectors were not signalled exactly this often: the slow ones, and the others */
 static unsigned int wrong_signals(__u64 slow, __u64 others)
 {
 	int irqs[NVME_QUEUES];
@@ -220,7 +219,7 @@ static unsigned int wrong_signals(__u64 slow, __u64 others)
 	return wrong;
 }
 
-/* Looks at a queue when its interrupt has come. Returns how many never come. */
+/* Looks at a queue when its interrupt has arrived. Returns how many never arrive. */
 static unsigned int serve_interrupts(void)
 {
 	unsigned int queue, missing = 0;
@@ -326,7 +325,10 @@ static void stage_2(const char *bdf)
 		pause();
 }
 
-/* The device starts anew, as after any kexec; whoever waits for its I/O waits forever. */
+/*
+ * The device starts anew, as after any kexec; a program that waits for its I/O waits
+ * forever.
+ */
 static void stage_2_cold(const char *bdf)
 {
 	int session = luo_retrieve_session(SESSION);
@@ -342,7 +344,7 @@ static void stage_2_cold(const char *bdf)
 	check(luo_finish(session), "finish");
 
 	ksft_test_result(!nvme_running(&nvme), "the controller was reset\n");
-	ksft_test_result(!wrong_signals(0, 0), "no interrupt comes\n");
+	ksft_test_result(!wrong_signals(0, 0), "no interrupt arrives\n");
 	ksft_test_result(!nr_completed(), "every I/O hangs\n");
 	ksft_finished();
 }

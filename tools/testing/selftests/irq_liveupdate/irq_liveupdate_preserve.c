@@ -5,12 +5,12 @@
  *
  *	irq_liveupdate_preserve [BDF]
  *
- * with an MSI-X device that is bound to vfio-pci and not in use. What is refused
- * is preserved once the reason is gone. And
+ * with an MSI-X device that is bound to vfio-pci and not in use. A device that
+ * was refused can be preserved once the reason is gone. And
  *
  *	irq_liveupdate_preserve BDF ERROR
  *
- * where the device or the machine cannot do it: there is one line in the kernel's
+ * for a device or machine that cannot do it: there is one line in the kernel's
  * log, or none if no file handler knows the file (ENOENT).
  */
 #include <errno.h>
@@ -43,7 +43,7 @@ static void open_device(struct vfio_dev *dev)
 	if (vfio_dev_open_cdev(dev, bdf) || vfio_dev_bind(dev))
 		ksft_exit_fail_msg("%s: cannot be opened\n", bdf);
 	if (vfio_dev_set_bus_master(dev))
-		ksft_exit_fail_msg("%s: no bus master\n", bdf);
+		ksft_exit_fail_msg("%s: cannot be made a bus master\n", bdf);
 }
 
 static void arm_vectors(struct vfio_dev *dev)
@@ -66,7 +66,7 @@ static int open_session(const char *name)
 	return session;
 }
 
-/* With one error, and one line that gives the reason; LUO says nothing if nobody knows the file. */
+/* With one error, and one line that gives the reason. No handler for the file: LUO logs nothing. */
 static void expect_refused(int fd, const char *error, const char *reason)
 {
 	unsigned int wanted = strcmp(error, "ENOENT") ? 1 : 0;
@@ -178,13 +178,13 @@ static void test_low_power(void)
 
 	open_device(&dev);
 	check(vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY), "low power entry");
-	expect_refused(dev.fd, "EAGAIN", "a device which sleeps");
+	expect_refused(dev.fd, "EAGAIN", "a sleeping device");
 	check(vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT), "low power exit");
-	expect_preserved(dev.fd, "a device which is awake");
+	expect_preserved(dev.fd, "a device that is awake");
 	vfio_dev_close(&dev);
 }
 
-/* Of a device which is preserved, LUO itself refuses the file, and says nothing. */
+/* If the device is preserved already, LUO itself refuses the file, and logs nothing. */
 static void test_preserved_twice(void)
 {
 	int first, second, ret, again;
@@ -226,9 +226,9 @@ static void test_cancel(void)
 	state_read(bdf, &after);
 
 	ksft_test_result(!ret && state_same(&before, &during),
-			 "to preserve changes nothing in the device\n");
+			 "preserving changes nothing in the device\n");
 	ksft_test_result(!ret && state_same(&before, &after),
-			 "to cancel changes nothing in the device\n");
+			 "cancelling changes nothing in the device\n");
 	vfio_dev_close(&dev);
 }
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A user whose memory never arrives is stuck in the middle of his system calls, as
- * one with a buffer in a file system that does not answer. He holds up nobody's live
- * update, not even his own:
+ * A user whose memory never arrives is stuck in the middle of a system call, like
+ * one with a buffer in a file system that does not answer. This does not hold up
+ * anybody's live update, not even the user's own:
  *
  *	irq_liveupdate_stuck -s 1 BDF OTHER	preserves BDF, is stuck with both
  *	kexec -e
  *	irq_liveupdate_stuck -s 2 BDF		retrieves BDF
  *
- * with MSI-X devices that are bound to vfio-pci. What is missing is held back with
- * userfaultfd, which also says that the kernel asks for it.
+ * with MSI-X devices that are bound to vfio-pci. The missing memory is held back
+ * with userfaultfd, which also reports that the kernel asks for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@
 #define WAIT_MS		10000
 #define TIMEOUT_S	60
 
-/* A page which is there, and behind it one that is held back. */
+/* A page that is present, followed by one that is held back */
 struct pages {
 	char *first;
 	char *second;
@@ -82,13 +82,13 @@ static struct pages map_pages(__u64 mode)
 	return (struct pages) { map, map + PAGE_BYTES };
 }
 
-/* Whoever reads the second page is stuck. */
+/* Reading the second page gets stuck. */
 static struct pages pages_not_to_read(void)
 {
 	return map_pages(UFFDIO_REGISTER_MODE_MISSING);
 }
 
-/* Whoever writes the second page is stuck from here on. */
+/* From here on, writing the second page gets stuck. */
 static void protect_second(struct pages *pages)
 {
 	struct uffdio_writeprotect protect = {
@@ -127,8 +127,8 @@ static void *write_config_forever(void *arg)
 }
 
 /*
- * The kernel writes the id of what it has attached the device to, where the device
- * reaches memory that cannot be handed over.
+ * The kernel has attached the device to memory that cannot be handed over, and
+ * gets stuck when it writes the id of what it has attached.
  */
 static void *attach_forever(void *arg)
 {
@@ -149,7 +149,7 @@ static void *attach_forever(void *arg)
 	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach) ? NULL : dev;
 }
 
-/* Not before the kernel has asked for what is held back. */
+/* Returns once the kernel has asked for the page that is held back. */
 static void get_stuck(void *(*call)(void *), struct vfio_dev *dev, const char *what)
 {
 	struct pollfd poll_fd = { .fd = uffd, .events = POLLIN };

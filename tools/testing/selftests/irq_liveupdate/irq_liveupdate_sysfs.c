@@ -98,7 +98,7 @@ static void test_forbidden(struct vfio_dev *dev)
 	ret = luo_preserve_fd(session, dev->fd, TOKEN);
 	lines = kmsg_count_and_close(kmsg, bdf, FORBIDDEN + strlen("no: "));
 	ksft_test_result(ret == -EOPNOTSUPP && lines == 1,
-			 "what is forbidden is not preserved, with one line\n");
+			 "a forbidden device is not preserved, with one line\n");
 	close(session);
 
 	check(allow("1"), "allowed");
@@ -132,7 +132,7 @@ static void read_for_ever(void)
 	}
 }
 
-/* Anybody may read. Nobody is refused for that. */
+/* Anybody may read at any time; this must not make a preserve fail. */
 static void test_readers(struct vfio_dev *dev)
 {
 	pid_t readers[READERS];

@@ -5,8 +5,8 @@
  *	irq_liveupdate_trace [BDF]
  *
  * with an MSI-X device that is bound to vfio-pci and not in use. In the next kernel,
- * which was booted with trace_event=irq_liveupdate, when the live update of a device
- * with so many vectors is finished,
+ * which was booted with trace_event=irq_liveupdate, after the live update of a
+ * device with this number of vectors is finished,
  *
  *	irq_liveupdate_trace -n BDF VECTORS
  */
@@ -99,7 +99,7 @@ static void test_old_kernel(const char *given)
 	test_cancel(&dev);
 }
 
-/* The number behind a name in a line, or -1. */
+/* The number after a name in a line, or -1 */
 static int number_of(const char *line, const char *name)
 {
 	const char *at = line ? strstr(line, name) : NULL;

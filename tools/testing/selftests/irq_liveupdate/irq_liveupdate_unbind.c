@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who unbinds a device from vfio-pci, removes it, or powers its slot off, waits for its
- * user. Nobody else waits for that: not the kexec, not LUO, no other session.
+ * A task that unbinds a device from vfio-pci, removes it, or powers off its slot, waits
+ * for the user of the device. Nothing else waits for that: not the kexec, not LUO, no
+ * other session.
  *
  *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
  *
  *	irq_liveupdate_unbind -s 1 WAY BDF LATER [PF]	once the device is frozen
  *	kexec -e
- *	irq_liveupdate_unbind -s 2 WAY BDF	that was so; the same again, and finishes
+ *	irq_liveupdate_unbind -s 2 WAY BDF	checks that; the same again, and finishes
  *
  * BDF is an MSI-X device that is bound to vfio-pci by driver_override, LATER any other
- * device with that driver which was found later. WAY is "unbound", "removed" or
- * "unplugged". In the last case BDF is in a slot that the kernel can power off; then it is
- * gone afterwards. Except in the first case LATER is in such a slot, and is powered off
- * while the lock of all removals is held for BDF, and PF is a function whose driver can
- * enable virtual functions, which somebody tries then. In the first form a kexec kernel is
- * loaded: a freeze which does not fail as it should ends the test.
+ * device with that driver that was enumerated later. WAY is "unbound", "removed" or
+ * "unplugged". In the last case BDF is in a slot that the kernel can power off; it is gone
+ * afterwards. Except in the first case, LATER is in such a slot as well, and is powered
+ * off while the lock of all removals is held for BDF; PF is a function whose driver can
+ * enable virtual functions, which a task tries to do meanwhile. In the first form a kexec
+ * kernel must be loaded: a freeze that does not fail as it should ends the test.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -47,7 +48,7 @@
 #define WAIT_MS		5000
 #define POLL_MS		10
 
-/* What the next kernel has to know; in a memfd which goes with the session. */
+/* What the next kernel has to know, in a memfd that goes with the session */
 struct record {
 	bool blocked;
 };
@@ -145,7 +146,7 @@ static void test_before_freeze(const struct unbind_way *way)
 	way->back(bdf);
 }
 
-/* How many tasks of this name wait for what cannot be interrupted, such as a lock */
+/* How many tasks of this name wait uninterruptibly, for example for a lock */
 static unsigned int nr_waiting(const char *name)
 {
 	unsigned int nr = 0;
@@ -163,7 +164,7 @@ static unsigned int nr_waiting(const char *name)
 	return nr;
 }
 
-/* Until one task more of this name waits for whoever removes BDF. */
+/* Wait until one more task of this name waits for the task that removes BDF. */
 static void begin_until_waiting(const struct unbind_way *way, const char *device,
 				const char *name)
 {

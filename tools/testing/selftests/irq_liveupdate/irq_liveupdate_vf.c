@@ -5,15 +5,15 @@
  *
  *	irq_liveupdate_vf -s 1 BDF	starts them; submits once a kernel is loaded
  *	kexec -e
- *	irq_liveupdate_vf -s 2 BDF	goes on with them, finds what has completed
- *	irq_liveupdate_vf -a 2 BDF	the same, and then all is preserved once more
- *	irq_liveupdate_vf -c 2 BDF	is given none back, starts all of them cold
- *	irq_liveupdate_vf -p 1|2 BDF	has the physical function alone, which is preserved
+ *	irq_liveupdate_vf -s 2 BDF	continues with them, finds what has completed
+ *	irq_liveupdate_vf -a 2 BDF	the same, and then everything is preserved once more
+ *	irq_liveupdate_vf -c 2 BDF	none is given back, starts all of them cold
+ *	irq_liveupdate_vf -p 1|2 BDF	only owns the physical function, which is preserved
  *					once more; the virtual ones belong to others
  *
  * BDF is the physical function, which is bound to vfio-pci and is handed over as well. A
  * third virtual function is a bus master and is not handed over. The first namespace is
- * slow, so that what is submitted to it is in flight at the jump, and completes before
+ * slow, so what is submitted to it is in flight at the jump, and completes before
  * the second stage begins.
  */
 #include <errno.h>
@@ -125,7 +125,7 @@ static void submit_all(void)
 	unsigned int controller, io;
 	struct nvme_io read;
 
-	/* What will be read is on the storage, and not in the memory. */
+	/* The data to be read is on the storage, and not yet in memory. */
 	for (io = 0; io < IOS; io++) {
 		for (controller = 0; controller < NR_USED; controller++)
 			memset(nvme_data(&nvmes[controller], io), 0, DMA_PAGE_BYTES);
@@ -171,7 +171,7 @@ static void start(struct nvme *nvme, const char *bdf)
 	check(nvme_start(nvme), "controller");
 }
 
-/* With as many virtual functions as are used, each of which is reset when it is opened */
+/* With all virtual functions that are used, each of which is reset when it is opened */
 static void start_physical(const char *bdf)
 {
 	unsigned int i;
@@ -194,7 +194,7 @@ static void start_all(const char *bdf)
 	}
 }
 
-/* A bus master, as the others, which ends with this kernel */
+/* A bus master like the others, but in use only until this kernel ends */
 static void start_cold_one(void)
 {
 	static struct vfio_dev dev = { .token = VFIO_DEV_TOKEN };
@@ -230,7 +230,7 @@ static void preserve_controllers(int session)
 		preserve_controller(session, i);
 }
 
-/* What is closed is reset. */
+/* A device is reset when it is closed. */
 static void stay_open(void)
 {
 	if (!stay())
@@ -299,7 +299,7 @@ static bool is_quiet(unsigned int controller, unsigned int queue)
 	return controller == PF || !queue;
 }
 
-/* How many vectors have not been signalled so often, and no more: the busy ones, the others. */
+/* How many vectors were not signalled exactly this often: the busy ones, and the others */
 static unsigned int wrong_signals(__u64 busy, __u64 others)
 {
 	unsigned int controller, queue, wrong = 0;
@@ -317,7 +317,7 @@ static unsigned int wrong_signals(__u64 busy, __u64 others)
 	return wrong;
 }
 
-/* Looks at a queue when its interrupt has come. Returns how many never come. */
+/* Looks at a queue when its interrupt has arrived. Returns how many never arrive. */
 static unsigned int serve_interrupts(void)
 {
 	unsigned int controller, queue, missing = 0;
@@ -345,7 +345,7 @@ static bool all_completed(void)
 		for (io = 0; io < IOS; io++)
 			sum += completed[controller][io] == 1 && filled(controller, io);
 	}
-	ksft_print_msg("%u of %u I/Os completed, and right\n", sum, NR_USED * IOS);
+	ksft_print_msg("%u of %u I/Os completed correctly\n", sum, NR_USED * IOS);
 
 	return sum == NR_USED * IOS && !failed;
 }
@@ -390,7 +390,7 @@ static void retrieve(int session, unsigned int controller, const char *bdf)
 	bind(nvme);
 }
 
-/* It would end the virtual functions, whether their owners have come back or not. */
+/* A reset would end the virtual functions, whether or not their owners have come back. */
 static bool reset_is_refused(struct nvme *nvme)
 {
 	char path[64];
@@ -438,7 +438,7 @@ static void stage_2(const char *bdf, bool again)
 			 nvme_running(&nvmes[PF]), "all three controllers are running\n");
 	ksft_test_result(is_master(vf_bdf[0]) && is_master(vf_bdf[1]) &&
 			 !is_master(vf_bdf[2]) && !is_master(vf_bdf[3]),
-			 "virtual functions which are not handed over are no bus masters\n");
+			 "virtual functions that are not handed over are not bus masters\n");
 	ksft_test_result(reset_is_refused(&nvmes[PF]), "the physical function is not reset\n");
 	for (i = 0; i < NR_CONTROLLERS; i++)
 		attach(&nvmes[i]);
@@ -464,7 +464,7 @@ static void stage_2(const char *bdf, bool again)
 	wait_for_the_end();
 }
 
-/* And preserves it once more, before others preserve the virtual functions */
+/* Preserves it once more as well, before others preserve the virtual functions */
 static void stage_2_physical(const char *bdf)
 {
 	int session = luo_retrieve_session(SESSION);
@@ -482,7 +482,7 @@ static void stage_2_physical(const char *bdf)
 	attach(nvme);
 	check(luo_finish(session), "finish");
 	close(session);
-	/* These are interrupts of the live update, and of no completion. */
+	/* These are interrupts of the live update, not of completions. */
 	for (queue = 0; queue < NVME_QUEUES; queue++)
 		signals_wait(nvme->eventfd[queue], 1);
 	ksft_test_result(running && goes_on(PF), "the physical function goes on\n");
@@ -493,7 +493,7 @@ static void stage_2_physical(const char *bdf)
 	wait_for_the_end();
 }
 
-/* Whether the virtual functions have gone or have not been found, they are enabled anew. */
+/* Whether the virtual functions are gone or were not found, they are enabled anew. */
 static void stage_2_cold(const char *bdf)
 {
 	int session = luo_retrieve_session(SESSION);

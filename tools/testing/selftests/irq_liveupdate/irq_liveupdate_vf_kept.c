@@ -5,14 +5,14 @@
  *
  *	irq_liveupdate_vf_kept -s 1 BDF PF	receives until a kernel is loaded
  *	kexec -e
- *	irq_liveupdate_vf_kept -s 2 BDF PF	receives what has come since, and goes on
- *	irq_liveupdate_vf_kept -c 2 BDF PF	is not given it back
- *	irq_liveupdate_vf_kept -e 2 BDF PF	does not ask for it
- *	irq_liveupdate_vf_kept -f 2 BDF PF	starts it as any other device
+ *	irq_liveupdate_vf_kept -s 2 BDF PF	receives what has come since, and continues
+ *	irq_liveupdate_vf_kept -c 2 BDF PF	it is not given back
+ *	irq_liveupdate_vf_kept -e 2 BDF PF	does not retrieve it
+ *	irq_liveupdate_vf_kept -f 2 BDF PF	starts it like any other device
  *
- * BDF is the virtual function, which is bound to vfio-pci, PF the physical one. Somebody
- * sends BDF numbered frames all the time. The first stage does not look any more once a
- * kernel is loaded.
+ * BDF is the virtual function, which is bound to vfio-pci, PF the physical one. Numbered
+ * frames are sent to BDF all the time. The first stage stops looking once a kernel is
+ * loaded.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -34,7 +34,7 @@
 #define MEMORY_TOKEN	1
 #define DEVICE_TOKEN	2
 
-#define FRAMES		32		/* that have to come, before and after */
+#define FRAMES		32		/* that have to arrive, before and after */
 
 static struct virtio_net card;
 static const char *bdf, *physical;
@@ -69,7 +69,7 @@ static bool receive_until(__u32 received)
 	return !card.wrong_numbers;
 }
 
-/* Writing a value to the attribute of a device in sysfs fails so. */
+/* Writing a value to the attribute of a device in sysfs fails with this error. */
 static bool is_refused(const char *device, const char *attribute, const char *value, int err)
 {
 	char path[128];

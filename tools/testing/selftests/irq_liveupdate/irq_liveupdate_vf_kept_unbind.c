@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver of the kernel has the physical function of a virtual one that is handed over, and
- * keeps its virtual functions. The physical function is unbound from that driver or removed,
- * or its virtual functions are disabled. Whoever does that waits for the users of virtual
- * functions, and neither the jump nor LUO waits for that.
+ * The physical function of a virtual function that is handed over is bound to a kernel
+ * driver that keeps its virtual functions. The physical function is unbound from that driver
+ * or removed, or its virtual functions are disabled. The task that does this waits for the
+ * users of virtual functions, and neither the jump nor LUO waits for the task.
  *
  *	irq_liveupdate_vf_kept_unbind PF		before PREPARE, and before FREEZE: refused
  *
  *	irq_liveupdate_vf_kept_unbind -s 1 WAY PF LATER	once the virtual function is frozen
  *	kexec -e
- *	irq_liveupdate_vf_kept_unbind -s 2 WAY PF	that was so; it goes on
+ *	irq_liveupdate_vf_kept_unbind -s 2 WAY PF	checks that; it keeps working
  *
  * PF is the physical function, with two virtual ones. WAY is "unbound", "rebound", "removed" or
- * "unplugged". LATER is any other device that is bound to vfio-pci and was found later. In the
- * next kernel the first virtual function is bound to vfio-pci. In the first form a kexec kernel
- * is loaded: a freeze which does not fail as it should ends the test. The driver of PF, which
- * binds to it by itself, disables virtual functions when it is unbound.
+ * "unplugged". LATER is any other device that is bound to vfio-pci and was enumerated later. In
+ * the next kernel the first virtual function is bound to vfio-pci. In the first form a kexec
+ * kernel must be loaded: a freeze that does not fail as it should ends the test. The driver of
+ * PF, which binds to it by itself, disables virtual functions when it is unbound.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -47,7 +47,7 @@
 
 #define NR_VFS		2
 
-/* What the next kernel has to know; in a memfd which goes with the session. */
+/* What the next kernel has to know, in a memfd that goes with the session */
 struct record {
 	bool taken;
 };
@@ -117,7 +117,7 @@ static int create_session(void)
 	return session;
 }
 
-/* To disable virtual functions is to remove them, in their order. */
+/* Disabling virtual functions removes them, in order. */
 static pid_t take(const struct unbind_way *way)
 {
 	return unbind_start_until(way, pf_bdf, vf_bdf[0]);
@@ -157,8 +157,8 @@ static void test_that_it_ends(const struct unbind_way *way, pid_t child, int ses
 }
 
 /*
- * The first virtual function is not preserved, but whoever takes it away waits for its user.
- * The second one is refused.
+ * The first virtual function is not preserved, but the task that takes it away waits for its
+ * user. The second one is refused.
  */
 static void test_before_prepare(const struct unbind_way *way)
 {
@@ -214,8 +214,8 @@ static bool has_driver(const char *bdf)
 }
 
 /*
- * Powering a slot off takes its last function first, and waits for the user of the virtual one.
- * Otherwise the physical function keeps its driver, and nothing is taken away.
+ * Powering off a slot removes its last function first, and waits for the user of the virtual
+ * one. In the other cases the physical function keeps its driver, and nothing is taken away.
  */
 static bool taken_while_frozen(const struct unbind_way *way)
 {
@@ -248,7 +248,7 @@ static void stage_1(const struct unbind_way *way, const char *later)
 	pause();
 }
 
-/* As liveupdate/outcome says */
+/* As in liveupdate/outcome */
 
 static bool outcomes_are(const char *of_virtual, const char *of_physical)
 {

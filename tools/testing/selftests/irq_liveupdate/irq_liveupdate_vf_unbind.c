@@ -2,8 +2,8 @@
 /*
  * A virtual function of an NVMe controller is unbound from vfio-pci, or the physical one is
  * unbound or removed, or its virtual functions are disabled, at each step of a live update.
- * Whoever does that waits for the users of what it takes away. Nobody waits for it, and the
- * other functions go on.
+ * The task that does this waits for the users of what it takes away. Nothing else waits for
+ * the task, and the other functions keep working.
  *
  *	irq_liveupdate_vf_unbind BDF		before PREPARE, and before FREEZE: refused
  *
@@ -14,12 +14,12 @@
  * BDF is the physical function, which is bound to vfio-pci. WHO is "virtual" or "physical",
  * WAY is "unbound" or, for the physical one, "removed" or "disabled", and STEP "waiting",
  * before any function is retrieved, "retrieved", before it is bound to an iommufd, or
- * "bound", before FINISH. In the first form a kexec kernel is loaded: a freeze which does
- * not fail as it should ends the test.
+ * "bound", before FINISH. In the first form a kexec kernel must be loaded: a freeze that
+ * does not fail as it should ends the test.
  *
- * Of the four virtual functions, one is taken away and another one is not, both are used and
- * preserved. A third one has a user, is not preserved, and is found before these two, so it
- * is shut down after them. The last one, found last, holds up the jump.
+ * Of the four virtual functions, one is taken away and another one is not; both are used and
+ * preserved. A third one has a user, is not preserved, and is enumerated before these two,
+ * so it is shut down after them. The last one, enumerated last, holds up the jump.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -66,7 +66,7 @@ enum {
 	NR_CONTROLLERS,
 };
 
-/* What the next kernel has to know; in a memfd which goes with the session. */
+/* What the next kernel has to know, in a memfd that goes with the session */
 struct record {
 	bool taken;
 };
@@ -133,7 +133,7 @@ static void start_all(void)
 {
 	unsigned int i;
 
-	/* Of earlier starts there are completions in it. */
+	/* It contains completions of earlier starts. */
 	memset(nvmes[0].memory, 0, NR_CONTROLLERS * NVME_PAGES * DMA_PAGE_BYTES);
 	start(PF, pf_bdf);
 	virtfn_enable(pf_bdf, NR_VFS);
@@ -183,13 +183,13 @@ static void preserve_all(int session)
 		check(preserve(session, i), "preserve");
 }
 
-/* To disable virtual functions is to remove them, in their order. */
+/* Disabling virtual functions removes them, in order. */
 static pid_t take(void)
 {
 	return unbind_start_until(way, victim_bdf, vf_bdf[FIRST_VF]);
 }
 
-/* With the error of the way, and one line that gives the reason */
+/* With the error for this way, and one line that gives the reason */
 static bool refused(int kmsg, int error)
 {
 	bool disabled = way == &unbind_disabled;
@@ -289,7 +289,7 @@ static void open_plain(struct vfio_dev *dev, const char *bdf)
 	check(vfio_dev_bind_plain(dev), "bind");
 }
 
-/* The virtual functions of a frozen device stay, whether they have a user or not. */
+/* The virtual functions of a frozen device stay, whether or not they have a user. */
 static bool taken_while_frozen(void)
 {
 	pid_t child;
@@ -321,7 +321,7 @@ static void stage_1(void)
 	unbind_start(&unbind_unbound, vf_bdf[LAST_VF]);
 	if (!stay())
 		ksft_exit_pass();
-	/* It is the last one. */
+	/* This is the last one to be frozen. */
 	unbind_wait_until_frozen(&nvmes[OTHER].dev);
 	record->taken = taken_while_frozen();
 	vfio_dev_close(&last);
@@ -339,7 +339,7 @@ static int retrieve(int session, unsigned int controller, const char *bdf)
 	return dev->fd < 0 ? dev->fd : 0;
 }
 
-/* The interrupts of FINISH, which are those of no completion, and then its I/O */
+/* The interrupts of FINISH, which do not belong to completions, and then I/O */
 static bool finished(unsigned int controller)
 {
 	unsigned int queue, missing = 0;
@@ -356,7 +356,10 @@ static bool vfs_are_not_given_back(int session)
 	       retrieve(session, OTHER, vf_bdf[FIRST_VF + 1]) == -ENODEV;
 }
 
-/* Nobody has the virtual functions. Without them, the physical one is another device. */
+/*
+ * Nobody has the virtual functions. Without them, the physical one counts as a different
+ * device.
+ */
 static void test_waiting_disabled(int session)
 {
 	ksft_test_result(unbind_ends(unbind_begin(way, pf_bdf)), "they are disabled at once\n");
@@ -381,7 +384,7 @@ static void test_waiting(int session)
 	ksft_test_result(finished(PF) && finished(OTHER), "the other functions go on\n");
 }
 
-/* Nobody has a virtual function yet. They end, and the physical one has a user. */
+/* Nobody has the virtual functions yet, so they end. The physical one has a user. */
 static void test_physical_retrieved(int session)
 {
 	pid_t child = 0;

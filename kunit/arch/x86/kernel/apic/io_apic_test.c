@@ -2,8 +2,9 @@
 
 /*
  * Which interrupt numbers are left for dynamic allocation while the firmware's
- * IO/APICs are registered, that is before setup_IO_APIC(). An IO/APIC is a page
- * which reads like one: whatever register is selected has the same value.
+ * IO/APICs are registered, that is before setup_IO_APIC(). An IO/APIC is
+ * emulated by a page in which every register that is selected has the same
+ * value.
  */
 
 #include <kunit/test.h>
@@ -29,7 +30,7 @@ struct gsi_range {
 	unsigned int		offset;		/* from the first free GSI */
 };
 
-/* What firmware describes; @bound: first number for others, 0 when that is gsi_top */
+/* What firmware describes; @bound: first number for others, 0 if that is gsi_top */
 struct firmware {
 	const char		*desc;
 	struct gsi_range	ioapics[NR_IOAPICS];

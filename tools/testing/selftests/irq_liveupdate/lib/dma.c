@@ -24,7 +24,7 @@ int dma_create(unsigned int nr_pages)
 	return memfd;
 }
 
-/* The memfd has to be preserved by then: that pins its pages. */
+/* The memfd has to be preserved before this: that pins its pages. */
 void *dma_map(int memfd, unsigned int nr_pages)
 {
 	void *map = mmap(NULL, nr_pages * DMA_PAGE_BYTES, PROT_READ | PROT_WRITE,
@@ -41,7 +41,7 @@ static bool has_iommu(const struct vfio_dev *dev)
 	return !access(path, F_OK);
 }
 
-/* A new address space, in which the memory is at DMA_IOVA. */
+/* A new address space, with the memory at DMA_IOVA */
 int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_pages)
 {
 	int ret = ioas_alloc(ioas, iommufd);
@@ -51,7 +51,7 @@ int dma_map_ioas(struct ioas *ioas, int iommufd, void *memory, unsigned int nr_p
 	return ret ?: ioas_map(ioas, DMA_IOVA, memory, nr_pages * DMA_PAGE_BYTES);
 }
 
-/* A page table for a device with an IOMMU that is bound, filled with the memory */
+/* A page table that maps the memory, for a bound device with an IOMMU */
 int dma_alloc_hwpt(struct vfio_dev *dev, void *memory, unsigned int nr_pages, __u32 *hwpt)
 {
 	struct ioas ioas;
@@ -61,7 +61,7 @@ int dma_alloc_hwpt(struct vfio_dev *dev, void *memory, unsigned int nr_pages, __
 }
 
 /*
- * Let the device, which is bound, reach the memory, if it has an IOMMU. The page
+ * If the device, which is bound, has an IOMMU, let it reach the memory. The page
  * table is filled before it is attached: the device may be running.
  */
 int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
@@ -76,7 +76,7 @@ int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 	return ret ?: vfio_dev_attach(dev, hwpt);
 }
 
-/* Where a page is, 0 if it cannot be told. */
+/* The physical address of a page, 0 if unknown */
 __u64 dma_physical(const void *page)
 {
 	__u64 entry = 0;
@@ -93,7 +93,7 @@ __u64 dma_physical(const void *page)
 	return entry & PAGEMAP_PRESENT ? (entry & PAGEMAP_PFN) * DMA_PAGE_BYTES : 0;
 }
 
-/* The address with which the device reaches a page, 0 if it cannot be told. */
+/* The address with which the device reaches a page, 0 if unknown */
 __u64 dma_address(const void *page)
 {
 	return mapped ? DMA_IOVA + (page - mapped) : dma_physical(page);

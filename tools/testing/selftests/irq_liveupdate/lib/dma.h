@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory for the DMA of a device. It is a memfd, so that it is where it was in the
- * next kernel when it is preserved, and DMA can go on. A device without an IOMMU
+ * Memory for the DMA of a device. It is a memfd, so that it keeps its place in the
+ * next kernel if it is preserved, and DMA can continue. A device without an IOMMU
  * uses physical addresses. For one with an IOMMU the memory is mapped at DMA_IOVA,
  * in both kernels.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The receiver of an 82574, which Linux and QEMU call e1000e: what it takes to let it
- * write frames to memory. The datasheet's chapter 10 has the registers, chapter 7 the
- * descriptor in its legacy format.
+ * The receiver of an 82574, which Linux and QEMU call e1000e: just what is needed to
+ * let it write frames to memory. The datasheet's chapter 10 has the registers,
+ * chapter 7 the descriptor in its legacy format.
  */
 #ifndef _IRQ_LIVEUPDATE_E1000E_H
 #define _IRQ_LIVEUPDATE_E1000E_H
@@ -18,7 +18,7 @@
 #define E1000E_IMS		0x00d0
 #define   E1000E_CAUSE_FRAME	0x00000080	/* any frame; of INTx */
 #define E1000E_EIAC		0x00dc
-#define   E1000E_CAUSE_RX	0x00100000	/* receive queue 0; sent, it is disabled */
+#define   E1000E_CAUSE_RX	0x00100000	/* receive queue 0; disabled when it is sent */
 #define E1000E_IVAR		0x00e4
 #define   E1000E_IVAR_RX	0x00000008	/* receive queue 0: vector 0 */
 #define E1000E_RCTL		0x0100

@@ -30,8 +30,9 @@ static int write_string(const char *path, const char *string)
 }
 
 /*
- * All allocations, also those which may sleep and those of one page, silently. A
- * probability of 100 % concerns the tasks alone that ask for it in make-it-fail.
+ * All allocations, even those that may sleep and those of one page, silently.
+ * The probability of 100 % applies only to tasks that ask for it in
+ * make-it-fail.
  */
 static int configure(const char *kind)
 {
@@ -77,13 +78,13 @@ void fail_nth(unsigned int n)
 		ksft_exit_fail_perror("fail-nth");
 }
 
-/* Returns whether it came to the allocation which was to fail. */
+/* Returns whether the allocation that was to fail was reached. */
 bool stop_failing(void)
 {
 	char left[16] = "";
 	bool hit;
 
-	/* Reading it allocates, too, and stops it as well. */
+	/* Reading the file allocates as well, so it may be what ends it. */
 	hit = pread(fail_nth_fd, left, sizeof(left) - 1, 0) <= 0 || !atoi(left);
 	while (pwrite(fail_nth_fd, "0", 1, 0) != 1)
 		;

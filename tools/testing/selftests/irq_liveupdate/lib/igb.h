@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of an 82576, which Linux and QEMU call igb, as it takes to let one of its
- * virtual functions write frames to memory. The datasheet's chapter 8 has the registers,
- * chapter 7.10 what becomes of frames with virtual functions. A virtual function has the
- * registers of its receive queue where an 82574 has them, see e1000e.h. The card replaces
- * a descriptor as a whole when it has used it.
+ * As much of an 82576, which Linux and QEMU call igb, as is needed to let one of
+ * its virtual functions write frames to memory. The datasheet's chapter 8 has the
+ * registers, chapter 7.10 what becomes of frames with virtual functions. A virtual
+ * function has the registers of its receive queue where an 82574 has them, see
+ * e1000e.h. The card overwrites a whole descriptor when it has used it.
  */
 #ifndef _IRQ_LIVEUPDATE_IGB_H
 #define _IRQ_LIVEUPDATE_IGB_H
@@ -27,7 +27,7 @@
 #define IGB_VMOLR(vf)		(0x5ad0 + 4 * (vf))
 #define   IGB_VMOLR_BROADCAST	0x08000000
 
-/* Of a virtual function; the mailbox is memory for anything */
+/* Of a virtual function; the mailbox is general-purpose memory */
 #define IGBVF_MAILBOX		0x0800
 #define IGB_RXDCTL		0x2828
 #define   IGB_RXDCTL_ENABLE	0x02000000

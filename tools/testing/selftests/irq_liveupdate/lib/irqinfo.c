@@ -12,7 +12,7 @@
 
 /*
  * The index of the IRTE a message selects, -1 if it is not in remappable format.
- * AMD-Vi has no such format: all that its messages have is the index.
+ * AMD-Vi has no such format: its messages contain only the index.
  */
 int msi_irte_index(__u64 address, __u32 data)
 {
@@ -46,7 +46,7 @@ static void parse_interrupts_line(const char *line, const char *bdf, int *irqs,
 		irqs[vector - first] = atoi(line);
 }
 
-/* vfio-pci names its interrupts, so that /proc/interrupts tells index and number. */
+/* vfio-pci names its interrupts, so /proc/interrupts shows index and number. */
 int irq_of_vectors(const char *bdf, int *irqs, unsigned int first, unsigned int count)
 {
 	char *line = NULL;

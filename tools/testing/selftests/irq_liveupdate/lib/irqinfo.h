@@ -15,7 +15,7 @@
 #define MSI_ADDR_HANDLE_LOW	0xfffe0U
 #define MSI_DATA_SUBHANDLE	0xffffU
 
-/* AMD I/O virtualization specification 2.2.5: the same of AMD-Vi */
+/* AMD I/O virtualization specification 2.2.5: the same for AMD-Vi */
 #define MSI_DATA_AMDVI_INDEX	0x7ffU
 
 int msi_irte_index(__u64 address, __u32 data);

@@ -15,7 +15,7 @@ bool irte_is_amdvi(void)
 	return !access("/sys/class/iommu/ivhd0", F_OK);
 }
 
-/* No device has the id which stands for what is no PCI address. */
+/* Returned for text that is not a PCI address; no device has this id. */
 unsigned int irte_requester_id(const char *bdf)
 {
 	unsigned int bus, slot, function;
@@ -39,7 +39,7 @@ static __u64 read_register(int mem, off_t unit, unsigned int offset)
 	return value;
 }
 
-/* Where in /dev/mem the device table entry of a requester is. */
+/* Where in /dev/mem the device table entry of a requester is */
 off_t irte_dte_position(int mem, unsigned int devid)
 {
 	return (read_register(mem, AMDVI_BASE, AMDVI_DEVTAB) & DEVTAB_ADDRESS) + devid * DTE_BYTES;

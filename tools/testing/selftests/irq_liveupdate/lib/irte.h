@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entries of interrupt remapping tables, past every driver, on QEMU's q35. It has
- * one remapping unit: VT-d, with one table, or AMD-Vi, with one for each device.
+ * Direct access, past every driver, to entries of interrupt remapping tables on
+ * QEMU's q35. It has one remapping unit: VT-d, with one table, or AMD-Vi, with
+ * one for each device.
  */
 #ifndef _IRQ_LIVEUPDATE_IRTE_H
 #define _IRQ_LIVEUPDATE_IRTE_H
@@ -26,7 +27,7 @@
 #define DTE_IV		1ULL
 #define DTE_INTTAB	0xfffffffffffc0ULL
 
-/* 2.2.5.2: of the upper half of an entry, zero in one which is free */
+/* 2.2.5.2: of the upper half of an entry, zero in a free one */
 #define IRTE_GA_VECTOR	0xffULL
 
 /* The lowest bits of an entry mean the same in both. */

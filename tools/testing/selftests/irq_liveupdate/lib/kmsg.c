@@ -20,7 +20,7 @@ int kmsg_from_now(void)
 	return kmsg;
 }
 
-/* How many lines about a device, each of them printed, and with a text in it if not NULL. */
+/* The number of lines about a device, with a text in them if not NULL. Prints each of them. */
 unsigned int kmsg_count_and_close(int kmsg, const char *bdf, const char *text)
 {
 	unsigned int count = 0;

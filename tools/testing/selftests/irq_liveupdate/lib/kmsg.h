@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel has logged since a moment.
+ * What the kernel has logged since a given moment.
  */
 #ifndef _IRQ_LIVEUPDATE_KMSG_H
 #define _IRQ_LIVEUPDATE_KMSG_H

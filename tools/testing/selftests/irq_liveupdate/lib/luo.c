@@ -9,7 +9,10 @@
 
 #include "luo.h"
 
-/* Only one process may have /dev/liveupdate open; a session lives by its own file. */
+/*
+ * Only one process may have /dev/liveupdate open; a session stays alive through its
+ * own file.
+ */
 static int luo_device_ioctl(unsigned long request, void *arg)
 {
 	int fd, ret;

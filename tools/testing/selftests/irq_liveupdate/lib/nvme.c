@@ -114,7 +114,7 @@ void nvme_submit(struct nvme *nvme, unsigned int queue, const struct nvme_io *io
 	submit(nvme, queue, &command);
 }
 
-/* Adds what the vectors have been signalled; returns how often they were, 0 on timeout. */
+/* Adds the signals of the vectors. Returns how many there were, 0 on timeout. */
 __u64 nvme_wait(struct nvme *nvme, int timeout_ms, __u64 signals[NVME_QUEUES])
 {
 	struct pollfd fds[NVME_QUEUES];
@@ -159,7 +159,7 @@ bool nvme_reap(struct nvme *nvme, unsigned int queue, __u16 *id, __u16 *status)
 	return true;
 }
 
-/* For the interrupt of a queue that nothing else is in */
+/* For the interrupt of a queue in which there is nothing else */
 static int complete(struct nvme *nvme, unsigned int queue)
 {
 	__u64 signals[NVME_QUEUES] = { };
@@ -287,7 +287,7 @@ static int virtualize(struct nvme *primary, unsigned int controller, __u32 actio
 	return admin(primary, &command);
 }
 
-/* Gives a virtual function, which is reset by that, as much as NVME_QUEUES take. */
+/* Gives a virtual function the resources for NVME_QUEUES, which resets it. */
 int nvme_start_secondary(struct nvme *primary, unsigned int controller)
 {
 	int ret = virtualize(primary, controller, NVME_SECONDARY_ASSIGN);

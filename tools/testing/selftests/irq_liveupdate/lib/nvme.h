@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of an NVMe driver as it takes to have I/O in flight across a kexec. The
+ * As much of an NVMe driver as is needed to have I/O in flight across a kexec. The
  * device is used through vfio-pci, with or without an IOMMU. Queues, data, and how
  * far the queues have been used are in one memfd, so that the next kernel's program
- * goes on with what it finds there. A completion queue is looked at when its
- * interrupt has come, and at no other time.
+ * continues with what it finds there. A completion queue is looked at when its
+ * interrupt has arrived, and at no other time.
  */
 #ifndef _IRQ_LIVEUPDATE_NVME_H
 #define _IRQ_LIVEUPDATE_NVME_H
@@ -15,7 +15,7 @@
 #include "nvme_hw.h"
 #include "vfio_dev.h"
 
-#define NVME_QUEUES		6	/* queue 0 is the admin queue; vector N is of queue N */
+#define NVME_QUEUES		6	/* queue 0 is the admin queue; queue N has vector N */
 #define NVME_DATA_PAGES		240
 /* Of the memory: the record, two pages per queue, then the data */
 #define NVME_PAGES		(1 + 2 * NVME_QUEUES + NVME_DATA_PAGES)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What an NVMe controller wants to be told, for programs and for what runs on no
+ * The interface of an NVMe controller, for programs and for code without an
  * operating system; NVM Express base specification 2.0.
  */
 #ifndef _IRQ_LIVEUPDATE_NVME_HW_H

@@ -7,7 +7,7 @@
 
 #include "pci_config.h"
 
-/* Returns how much there is: all of it, as the kernel knows it. */
+/* Reads all that the kernel knows of, and returns its size. */
 int pci_config_read(const char *bdf, __u8 config[PCI_CFG_SPACE_EXP_SIZE])
 {
 	char path[64];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What sysfs tells of a device, past every driver: its configuration space and
+ * What sysfs shows of a device, past every driver: its configuration space and
  * where its BARs are.
  */
 #ifndef _IRQ_LIVEUPDATE_PCI_CONFIG_H

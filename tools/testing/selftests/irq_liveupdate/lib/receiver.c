@@ -9,7 +9,7 @@
 #include "receiver.h"
 #include "test.h"
 
-#define NUMBER_OFFSET	14		/* of a frame, behind its header */
+#define NUMBER_OFFSET	14		/* the number of a frame, after its header */
 
 void receiver_use_memory(struct receiver *receiver, void *memory)
 {
@@ -28,7 +28,7 @@ void *receiver_page(const struct receiver *receiver, unsigned int page)
 	return receiver->memory + page * DMA_PAGE_BYTES;
 }
 
-/* Where the frame of an entry of the ring goes to */
+/* Where the frame of a ring entry goes */
 void *receiver_buffer(const struct receiver *receiver, unsigned int entry)
 {
 	return receiver_page(receiver, RECEIVER_FIRST_PAGE + entry);
@@ -42,7 +42,7 @@ static struct e1000e_descriptor *entry_of_ring(const struct receiver *receiver,
 	return &ring[entry];
 }
 
-/* Empty, and the receiver is stopped. */
+/* The ring is empty, and the receiver is stopped. */
 void receiver_reset(struct receiver *receiver)
 {
 	unsigned int i;
@@ -54,7 +54,7 @@ void receiver_reset(struct receiver *receiver)
 	e1000e_reset(receiver->registers);
 }
 
-/* That of a frame is vector 0, and disables itself when it is sent. */
+/* The interrupt of a frame is vector 0, and disables itself when it is sent. */
 void receiver_set_up_interrupt(struct receiver *receiver)
 {
 	mmio_write32(receiver->registers + E1000E_IVAR, E1000E_IVAR_RX);
@@ -73,7 +73,7 @@ void receiver_enable_intx(struct receiver *receiver)
 	mmio_write32(receiver->registers + E1000E_IMS, E1000E_CAUSE_FRAME);
 }
 
-/* The device takes INTx back. */
+/* The device deasserts INTx. */
 void receiver_acknowledge_intx(struct receiver *receiver)
 {
 	mmio_read32(receiver->registers + E1000E_ICR);
@@ -117,7 +117,10 @@ unsigned int receiver_waiting(const struct receiver *receiver)
 	return waiting;
 }
 
-/* The next entry of the ring is the card's again, and the one behind it is the next. */
+/*
+ * The next entry of the ring belongs to the card again, and the one after it becomes
+ * the next.
+ */
 void receiver_give_back(struct receiver *receiver)
 {
 	unsigned int entry = receiver->record->next;
@@ -129,8 +132,8 @@ void receiver_give_back(struct receiver *receiver)
 }
 
 /*
- * In the next kernel: the previous one may have ended after a frame was taken, and before its
- * entry was the card's again.
+ * In the next kernel: the previous one may have ended after a frame was taken and before its
+ * entry was given back to the card.
  */
 void receiver_continue(struct receiver *receiver)
 {

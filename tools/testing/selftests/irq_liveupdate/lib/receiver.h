@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An e1000e to which somebody sends numbered frames all the time. Ring, buffers, and how
- * far the ring has been used are in its memory, which is preserved, so that the next
- * kernel's program goes on with what it finds there.
+ * An e1000e to which numbered frames are sent all the time. Ring, buffers, and how far
+ * the ring has been used are in its memory, which is preserved, so that the next
+ * kernel's program continues with what it finds there.
  */
 #ifndef _IRQ_LIVEUPDATE_RECEIVER_H
 #define _IRQ_LIVEUPDATE_RECEIVER_H
@@ -12,8 +12,8 @@
 
 #include "vfio_dev.h"
 
-#define RECEIVER_ENTRIES	256	/* of the ring, which then fills a page */
-#define RECEIVER_RING_PAGE	1	/* behind the record; then a page for each entry */
+#define RECEIVER_ENTRIES	256	/* entries of the ring, which then fills a page */
+#define RECEIVER_RING_PAGE	1	/* after the record; then a page for each entry */
 #define RECEIVER_FIRST_PAGE	2
 #define RECEIVER_PAGES		(RECEIVER_FIRST_PAGE + RECEIVER_ENTRIES)
 

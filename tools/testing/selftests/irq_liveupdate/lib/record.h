@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What one kernel has to tell the next one, in a memfd that goes with the session.
+ * What one kernel passes to the next one, in a memfd that goes with the session.
  */
 #ifndef _IRQ_LIVEUPDATE_RECORD_H
 #define _IRQ_LIVEUPDATE_RECORD_H

@@ -21,7 +21,7 @@ int signals_create(void)
 	return fd;
 }
 
-/* Those which have arrived */
+/* The signals that have arrived */
 __u64 signals_read(int eventfd)
 {
 	__u64 signals;
@@ -29,7 +29,7 @@ __u64 signals_read(int eventfd)
 	return read(eventfd, &signals, sizeof(signals)) == sizeof(signals) ? signals : 0;
 }
 
-/* Waits until so many have arrived. Returns how many: less if they never come. */
+/* Waits until this many have arrived. Returns how many have: fewer if some never arrive. */
 __u64 signals_wait(int eventfd, __u64 count)
 {
 	struct pollfd poll_fd = { .fd = eventfd, .events = POLLIN };
@@ -41,7 +41,7 @@ __u64 signals_wait(int eventfd, __u64 count)
 	return signals;
 }
 
-/* Returns whether so many arrive, and then no more. Triggers the interrupt once. */
+/* Returns whether exactly this many arrive. Triggers the interrupt once. */
 bool signals_exactly(int eventfd, int irq, __u64 times)
 {
 	__u64 signals = signals_wait(eventfd, times);

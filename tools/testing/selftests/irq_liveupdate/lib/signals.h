@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How often a vector was signalled. That nothing more comes is not concluded from
- * silence: the vector is triggered once more, and when that has arrived, whatever
+ * How often a vector was signalled. Silence does not prove that nothing more
+ * comes: the vector is triggered once more, and when that has arrived, whatever
  * was sent before has arrived as well.
  */
 #ifndef _IRQ_LIVEUPDATE_SIGNALS_H

@@ -57,7 +57,7 @@ static __u64 table_address(const char *bdf, const struct device_state *state)
 	__u64 bar = pci_bar_address(bdf, table & PCI_MSIX_TABLE_BIR);
 
 	if (!bar)
-		ksft_exit_fail_msg("%s: where its MSI-X table is cannot be found\n", bdf);
+		ksft_exit_fail_msg("%s: its MSI-X table cannot be located\n", bdf);
 
 	return bar + (table & PCI_MSIX_TABLE_OFFSET);
 }
@@ -126,7 +126,7 @@ bool state_irte_names(int index, const char *bdf)
 	return irte_is_of(&irte, bdf);
 }
 
-/* Configuration space alone: the memory of the device may be off. */
+/* Only configuration space: the memory of the device may be disabled. */
 void state_read_config(const char *bdf, struct device_state *state)
 {
 	int size;
@@ -145,7 +145,7 @@ void state_read(const char *bdf, struct device_state *state)
 
 	state_read_config(bdf, state);
 	if (!(state_command(state) & PCI_COMMAND_MEMORY))
-		ksft_exit_fail_msg("%s: its memory is off\n", bdf);
+		ksft_exit_fail_msg("%s: its memory is disabled\n", bdf);
 	state->nr_vectors = (state_msix_control(state) & PCI_MSIX_FLAGS_QSIZE) + 1;
 	read_table(bdf, mem, state);
 	read_irtes(bdf, mem, state);

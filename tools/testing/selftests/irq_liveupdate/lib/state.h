@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All of a device and of its interrupts that a live update, or a cancelled one,
- * might change: as the hardware has it, past every driver.
+ * Everything in a device and its interrupts that a live update, or a cancelled
+ * one, might change: as the hardware has it, past every driver.
  */
 #ifndef _IRQ_LIVEUPDATE_STATE_H
 #define _IRQ_LIVEUPDATE_STATE_H

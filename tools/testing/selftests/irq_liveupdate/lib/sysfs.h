@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* Prints the value if it is another one. */
+/* Prints the value if it differs. */
 bool sysfs_is(const char *bdf, const char *attribute, const char *expected);
 
 #endif /* _IRQ_LIVEUPDATE_SYSFS_H */

@@ -81,14 +81,14 @@ bool next_kernel_loaded(void)
 	return loaded == '1';
 }
 
-/* What fails ends the test. */
+/* A failure ends the test. */
 void check(int ret, const char *what)
 {
 	if (ret < 0)
 		ksft_exit_fail_msg("%s: %s\n", what, strerror(-ret));
 }
 
-/* What is open stays so, in the background; true there. */
+/* Keeps everything open in a background process, in which it returns true. */
 bool stay(void)
 {
 	pid_t child = fork();
@@ -103,7 +103,7 @@ bool stay(void)
 	return true;
 }
 
-/* A process which does something, and is killed with all that it has open. */
+/* Runs a process that does something, and is then killed with all that it has open. */
 void let_die(void (*do_something)(void))
 {
 	pid_t child;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a test needs, else it is skipped with the reason; and the two stages of a
- * test across a kexec.
+ * What a test needs, without which it is skipped with the reason; and the two
+ * stages of a test across a kexec.
  */
 #ifndef _IRQ_LIVEUPDATE_TEST_H
 #define _IRQ_LIVEUPDATE_TEST_H

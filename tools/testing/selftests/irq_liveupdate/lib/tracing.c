@@ -23,7 +23,7 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* From an empty buffer. */
+/* Starts with an empty buffer. */
 void tracing_start(void)
 {
 	if (access(EVENTS, F_OK))
@@ -33,7 +33,7 @@ void tracing_start(void)
 	write_file(TRACING "trace", "\n");
 }
 
-/* All of it, to be freed by the caller. */
+/* The whole trace, to be freed by the caller. */
 char *tracing_read(void)
 {
 	FILE *f = fopen(TRACING "trace", "r");
@@ -55,11 +55,11 @@ static bool line_has(const char *line, const char *text)
 	size_t len = strlen(text);
 	const char *at = memmem(line, end - line, text, len);
 
-	/* A number is not the beginning of a longer one. */
+	/* A number must not be the beginning of a longer one. */
 	return at && (at + len == end || at[len] == ' ' || len == 0);
 }
 
-/* The first line of the event which has this text, or NULL. */
+/* The first line of the event that has this text, or NULL */
 const char *tracing_find(const char *trace, const char *event, const char *text)
 {
 	char name[64];

@@ -73,7 +73,7 @@ const struct unbind_way unbind_removed = {
 	"removed", "echo 1 > /sys/bus/pci/devices/%s/remove", true, bring_back
 };
 
-/* The address of a slot has no function. */
+/* The address of a slot has no function number. */
 const struct unbind_way unbind_unplugged = {
 	"unplugged",
 	"bdf=%s; cd /sys/bus/pci/slots; echo 0 > $(dirname $(grep -lx ${bdf%%.*} */address))/power",
@@ -117,7 +117,7 @@ static bool wait_for_line(int kmsg, const char *bdf, const char *text)
 	return false;
 }
 
-/* Returns the process, which may be at any point. */
+/* Returns the process, which may have got to any point. */
 pid_t unbind_begin(const struct unbind_way *way, const char *bdf)
 {
 	char command[160];
@@ -137,7 +137,7 @@ pid_t unbind_begin(const struct unbind_way *way, const char *bdf)
 	return child;
 }
 
-/* The same, once it waits for the user of a device, which may be another one. */
+/* The same, but returns once it waits for the user of a device, which may be another one. */
 pid_t unbind_start_until(const struct unbind_way *way, const char *bdf, const char *user)
 {
 	int kmsg = kmsg_from_now();
@@ -150,7 +150,7 @@ pid_t unbind_start_until(const struct unbind_way *way, const char *bdf, const ch
 	return child;
 }
 
-/* Returns a process which goes on when the device is released; it has not got it itself. */
+/* Returns a process that continues when the device is released, and does not have it open. */
 pid_t unbind_start(const struct unbind_way *way, const char *bdf)
 {
 	return unbind_start_until(way, bdf, bdf);
@@ -191,9 +191,10 @@ void unbind_wait_until_frozen(struct vfio_dev *dev)
 }
 
 /*
- * The kernel shuts devices down in the reverse order in which it found them, each under
- * its lock. Whoever unbinds one holds that until the user of the device closes it. So the
- * jump, on any kernel, waits here between freeze and the shutdown of all earlier devices.
+ * The kernel shuts devices down in the reverse order of their enumeration, each under its
+ * lock. A task that unbinds one holds that lock until the user of the device closes it.
+ * So the jump, on any kernel, waits here between freeze and the shutdown of all earlier
+ * devices.
  */
 void unbind_hold_up_jump(struct vfio_dev *dev, const char *later)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Unbinds a device from its driver or removes it, in a process of its own, because
- * that waits for the user of the device; and a jump in which there is time for that.
+ * that waits for the user of the device. And holds up a jump, so that there is time
+ * for that.
  */
 #ifndef _IRQ_LIVEUPDATE_UNBIND_H
 #define _IRQ_LIVEUPDATE_UNBIND_H
@@ -12,10 +13,10 @@
 struct vfio_dev;
 
 /**
- * struct unbind_way - how to take a device from its driver
+ * struct unbind_way - how to take a device away from its driver
  * @name: "it is being NAME"
- * @command: of the shell, with the address of the device
- * @locked: whoever does it holds the lock for removing PCI devices, of which there is one,
+ * @command: shell command, with the address of the device
+ * @locked: the task that does it holds the one lock for removing PCI devices
  *	until the user of the device closes it
  * @back: binds it to vfio-pci again
  */

@@ -67,7 +67,10 @@ int vfio_dev_config_write(struct vfio_dev *dev, unsigned int pos, const void *va
 	return n < 0 ? -errno : n == (ssize_t)size ? 0 : -EIO;
 }
 
-/* To the one that it has already, which may be that of another device, or to a new one. */
+/*
+ * Bind to the iommufd that it has already, which may be that of another device, or to a
+ * new one.
+ */
 static int bind_iommufd(struct vfio_dev *dev)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
@@ -160,11 +163,11 @@ static int find_msix_table(struct vfio_dev *dev)
 	dev->table_offset = table & PCI_MSIX_TABLE_OFFSET;
 	dev->pba_offset = pba & PCI_MSIX_PBA_OFFSET;
 
-	/* vfio-pci reads the table as all ones, so that it has to be mapped to be seen. */
+	/* Through vfio-pci the table reads as all ones, so it has to be mapped. */
 	return vfio_dev_map_bar(dev, dev->table_bar, &dev->msix_bar, &dev->msix_bar_size);
 }
 
-/* For a device of whose interrupts nothing is wanted; it need not have MSI-X. */
+/* For a device whose interrupts are not used; it need not have MSI-X. */
 int vfio_dev_bind_plain(struct vfio_dev *dev)
 {
 	struct vfio_region_info info;
@@ -289,7 +292,7 @@ static int disarm(struct vfio_dev *dev, unsigned int index)
 	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
-/* VFIO masks it each time that it signals. */
+/* VFIO masks INTx each time it signals. */
 int vfio_dev_unmask_intx(struct vfio_dev *dev)
 {
 	struct vfio_irq_set set = {
@@ -312,7 +315,7 @@ int vfio_dev_disarm_intx(struct vfio_dev *dev)
 	return disarm(dev, VFIO_PCI_INTX_IRQ_INDEX);
 }
 
-/* Of VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY and VFIO_DEVICE_FEATURE_LOW_POWER_EXIT */
+/* feature: VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY or VFIO_DEVICE_FEATURE_LOW_POWER_EXIT */
 int vfio_dev_low_power(struct vfio_dev *dev, __u32 feature)
 {
 	struct vfio_device_feature set = {

@@ -7,7 +7,7 @@
 
 #include "virtfn.h"
 
-/* So many of them, or none. What fails ends the test. */
+/* Enables this many of them, or none. A failure ends the test. */
 void virtfn_enable(const char *bdf, unsigned int count)
 {
 	char path[80];

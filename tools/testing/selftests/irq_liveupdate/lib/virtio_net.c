@@ -20,7 +20,7 @@
 #define RUNNING		(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |	\
 			 VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
 
-/* Those above 31: virtio 1, and addresses are translated */
+/* Features above 31: virtio 1, and translated addresses */
 #define HIGH_FEATURES	(1U << (VIRTIO_F_VERSION_1 - 32) |			\
 			 1U << (VIRTIO_F_ACCESS_PLATFORM - 32))
 
@@ -86,7 +86,7 @@ static void set_address(struct virtio_net *card, unsigned int low, unsigned int 
 	mmio_write32(card->common + low + sizeof(__u32), address >> 32);
 }
 
-/* A buffer is the card's */
+/* Gives a buffer to the card */
 static void give(struct virtio_net *card, __u16 entry)
 {
 	struct vring_avail *available = page(card, VIRTIO_NET_AVAILABLE);
@@ -96,7 +96,7 @@ static void give(struct virtio_net *card, __u16 entry)
 	__atomic_store_n(&available->idx, index + 1, __ATOMIC_RELEASE);
 }
 
-/* That of frames which arrive is queue 0. */
+/* Queue 0 is the one for received frames. */
 static void tell_card(struct virtio_net *card)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -123,7 +123,7 @@ static void set_status(struct virtio_net *card, __u8 status)
 	mmio_write8(card->common + VIRTIO_PCI_COMMON_STATUS, status);
 }
 
-/* Its memory is empty, and mapped. Vector 0 is that of a frame. */
+/* Its memory is empty, and mapped. Vector 0 signals frames. */
 void virtio_net_start(struct virtio_net *card)
 {
 	set_status(card, 0);

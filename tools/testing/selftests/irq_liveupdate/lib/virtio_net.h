@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The receiver of a virtio network card, which is used through vfio-pci, and to which
- * somebody sends numbered frames all the time. Queue, buffers, and how far the queue has
- * been used are in its memory, which is preserved, so that the next kernel's program goes
- * on with what it finds there.
+ * numbered frames are sent all the time. Queue, buffers, and how far the queue has been
+ * used are in its memory, which is preserved, so that the next kernel's program continues
+ * with what it finds there.
  */
 #ifndef _IRQ_LIVEUPDATE_VIRTIO_NET_H
 #define _IRQ_LIVEUPDATE_VIRTIO_NET_H
