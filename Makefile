@@ -12,7 +12,7 @@ CPUS	?= 2#		## demo: CPUs of the old kernel
 IOMMU	?= intel#	## demo, storm: intel, amd or another machine (lab/README.md)
 MODE	?= x2apic#	## demo: xapic or x2apic
 SEED	?= 1#		## storm: seed of rings, pauses, mode, CPUs and vectors
-REVISION ?= 1#		## deb-pkg: of the package; two of them can be installed
+REVISION ?= 1#		## deb-pkg: revision of the package; two revisions can be installed
 CONFIG	?=#		## deb-pkg: another configuration instead of Debian's
 LSMOD	?=#		## deb-pkg: only the modules in this output of lsmod
 QEMU	?=#		## QEMU 11.1 or newer, instead of the system's or Debian's
@@ -28,7 +28,7 @@ SERIALIZER = make -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 IRQLU = mkdir -p $(BUILD)/irqlu && make -s -C $(BUILD)/linux/tools/irq_liveupdate \
 	OUTPUT=$(abspath $(BUILD))/irqlu
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
-# The kernel of the series before, with which the lab updates this one and is updated from it
+# The kernel of the previous series: the lab updates from it to this one and back
 OLDER	= kernel-7.2 'LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
 	  "scripts/prepare.sh && scripts/build-kernel.sh lab"'
 STORMS	= 10
@@ -45,8 +45,8 @@ TESTS	= $(QUICK_TESTS) $(LAB_TESTS)
 STORM_TESTS = 'storm-amd&' '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS_AMD) --iommu amd $(DEBUG_FLAG)' \
 	  storm '$(LAB) storm --build $(BUILD) --seeds 1-$(STORMS) $(DEBUG_FLAG)'
 
-# What only the debug kernel shows, or shows best; what takes longest begins. KUnit keeps one CPU
-# busy.
+# What only the debug kernel shows, or shows best. What takes longest comes first. KUnit keeps one
+# CPU busy.
 DEBUG_SCENARIOS = guest-fail-nth handover guest-cancel guest-fail-retrieve hammer
 DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'kunit-debug&' 'scripts/kunit-run.py --flavour debug' \
@@ -105,7 +105,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
-test-full: systemd image	## all tests on all machines, the kernel's own tests, 250 storms, 100 updates in a row of each kind, fuzz, coverage
+test-full: systemd image	## all tests on all machines, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu systemd gcov debug newer liveupdate nolu-liveupdate
 	@mkdir -p $(BUILD)/serializer

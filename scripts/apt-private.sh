@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Download packages of a Debian suite which the machine does not subscribe to,
-# without a trace in the machine's own apt: sources, lists and cache are private
-# to $BUILD/apt. Mirror, proxy settings and keyring are the machine's. apt
-# verifies the signature of the suite and the hash of every package.
+# Download packages of a Debian suite that is not among the machine's sources, without leaving a
+# trace in the machine's own apt: sources, lists and cache are private to $BUILD/apt. Mirror, proxy
+# settings and keyring are the machine's. apt verifies the signature of the suite and the hash of
+# every package.
 #
 # usage: apt-private.sh [--with-libraries] SUITE FOLDER PACKAGE...
 #	puts the newest PACKAGEs of SUITE, as .deb, into FOLDER; with everything
@@ -54,14 +54,14 @@ uri=$(mirror)
 {
 	echo "Types: deb"
 	echo "URIs: $uri"
-	# What is backported depends on the release it is backported to.
+	# A backported package depends on the release to which it is backported.
 	echo "Suites: $suite${release:+ $release}"
 	echo "Components: main"
 	[ ! -r "$keyring" ] || echo "Signed-By: $keyring"
 } >"$state/sources/private.sources"
 : >"$state/status"
 
-# The machine's way to the network, and none of its hooks and pins.
+# The machine's network settings, but none of its hooks and pins.
 {
 	apt-config dump | grep '^Acquire::' | grep -v '^Acquire::IndexTargets'
 	cat <<-CONF
@@ -84,7 +84,7 @@ export APT_CONFIG="$state/apt.conf"
 update()
 {
 	say APT "$suite"
-	# A mirror that does not answer, or a bad signature, is a mere warning.
+	# For apt, a mirror that does not answer, or a bad signature, is a mere warning.
 	if ! apt-get -q update >"$state/log" 2>&1 ||
 	   grep -q '^[WE]:' "$state/log"; then
 		cat "$state/log" >&2
@@ -114,8 +114,7 @@ download()
 	fi
 }
 
-# Lists are taken again when they are missing or a day old, or when the archive
-# has moved on since.
+# Lists are fetched again if they are missing or a day old, or if the archive has changed since.
 if [ -z "$(find "$state/lists" -name '*_Packages*' -mtime -1)" ]; then
 	update
 fi

@@ -3,15 +3,14 @@
 #
 # Build $BUILD/initrd.img, the whole user space of a lab guest: busybox, kexec,
 # our selftests as "make install" leaves them in /kselftest, the programs of
-# lab/guest in /bin, the libraries that all of these want, and lab/guest/init as
-# /init. Small, for each kernel of a run unpacks it, and each kexec hashes it twice.
-# Not compressed: that costs more guest time. The same input makes the same bytes,
-# and no root is needed.
+# lab/guest in /bin, the libraries that all of these need, and lab/guest/init as /init. It is small,
+# because each kernel of a run unpacks it, and each kexec hashes it twice. It is not compressed:
+# that would cost more guest time. The same input makes the same bytes, and no root is needed.
 #
-# $BUILD/guest.img is that of the guest with Linux which the lab's guest can run:
+# $BUILD/guest.img is the one of the guest with Linux that the lab's guest can run:
 # busybox, and lab/guest/guest_init as /init.
 #
-# $BUILD/systemd.img has all of initrd.img, and systemd as the first process, if
+# $BUILD/systemd.img contains all of initrd.img, and systemd as the first process, if
 # scripts/fetch-systemd.sh has been run.
 #
 # $BUILD/package.img is systemd.img with two revisions of the kernel package, if "make
@@ -75,7 +74,7 @@ kselftest()
 	done
 }
 
-# With the folders that these are, and the first process
+# What both images have in common: folders, busybox, and the first process
 common_list()
 {
 	init=$1
@@ -120,14 +119,14 @@ unit()
 	[ $# -eq 1 ] || wanted "$2" "${1##*/}" "${1##*/}"
 }
 
-# Under the last name
+# The last argument is the name of the link
 wanted()
 {
 	echo "dir /etc/systemd/system/$1.target.wants 0755 0 0"
 	echo "slink /etc/systemd/system/$1.target.wants/$3 ../$2 0777 0 0"
 }
 
-# What systemd brings along: its programs, the libraries it was built for, and the units from
+# The parts of systemd: its programs, the libraries it was built for, and the units from
 # its start to its jump. The loader finds those libraries before those of this machine.
 systemd_package()
 {
@@ -157,7 +156,7 @@ systemd_package()
 	done
 }
 
-# What comes first is what the image has.
+# If a file comes twice, the image has the first one.
 systemd_list()
 {
 	examples=$LINUX/tools/irq_liveupdate/examples
@@ -183,7 +182,7 @@ systemd_list()
 	initrd_list
 }
 
-# In a root that has nothing but a shell and the hook, as the user that dpkg wants to be.
+# In a root directory that has nothing but a shell and the hook, as the user that dpkg expects.
 install_package()
 {
 	as_root=
@@ -219,7 +218,7 @@ install_packages()
 	install_package "$next"
 }
 
-# What dpkg has installed below these
+# What dpkg has installed below these folders
 installed()
 {
 	(cd "$INSTALLED" && find "$@") | LC_ALL=C sort | while read -r name; do
@@ -234,7 +233,7 @@ installed()
 	done
 }
 
-# What loads modules, in place of busybox' own, and zstd
+# The programs that load modules, in place of busybox's own, and zstd
 host_package()
 {
 	lib=$(echo "$HOST"/usr/lib/*-linux-gnu)
@@ -262,7 +261,7 @@ host_package()
 	echo "file /etc/modules-load.d/host.conf $ROOT/lab/guest/systemd/modules.conf 0644 0 0"
 }
 
-# What comes first is what the image has.
+# If a file comes twice, the image has the first one.
 package_list()
 {
 	host_package
@@ -290,7 +289,7 @@ image()
 	} >"$out.list.next"
 	if [ -e "$out" ] && cmp -s "$out.list" "$out.list.next"; then
 		rm "$out.list.next"
-		# lab.py refuses an image which is older than its sources.
+		# lab.py refuses an image that is older than its sources.
 		touch "$out"
 		return
 	fi

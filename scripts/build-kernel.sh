@@ -20,7 +20,7 @@ set -eu
 
 CONFIGS=$ROOT/lab/configs
 
-# Our own files, but for the tools and the suites.
+# Our own files, except the tools and the suites.
 profiled()
 {
 	[ "$flavour" = gcov ] || return 0
@@ -29,8 +29,8 @@ profiled()
 			-e 's,^\(.*/\)*\(.*\)\.c$,GCOV_PROFILE_\2.o=y,p' | sort -u
 }
 
-# "newer" is a kernel of the future: it knows the formats of what is handed over only
-# under their next names. Who uses a name includes this before the real header.
+# "newer" is a kernel of the future: it knows the formats of the handed-over state only under their
+# next names. Files that use a name include this before the real header.
 newer()
 {
 	[ "$flavour" = newer ] || return 0
@@ -106,7 +106,7 @@ build()
 	total=$(nr_files bzImage)
 	rm -f "$out/.built"
 	newer=$(newer)
-	# The status of the left side of a pipe is lost: it leaves a mark.
+	# The exit status of the left side of a pipe is lost, so it leaves a mark.
 	# shellcheck disable=SC2046,SC2086
 	{ kmake_aloud $(profiled) $newer bzImage && : >"$out/.built"; } |
 		"$ROOT/scripts/progress.py" "$flavour" "$total"
@@ -120,7 +120,7 @@ for flavour; do
 	out=$BUILD/kernel/$flavour
 	localversion=-$flavour
 	mkdir -p "$out"
-	# Somebody may build it beside: wait, and there is nothing left to do.
+	# Another make may be building it: wait, and there is nothing left to do.
 	exec 9>"$out/.lock"
 	flock 9
 	configure

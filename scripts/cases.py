@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Which tests show which case: the table of the lab, and whether they do.
+"""Which tests cover which case: the table of the lab, and whether these tests passed.
 
     cases.py		write lab/doc/cases.csv
     cases.py --check	fail unless every test that is listed has passed, and the
@@ -8,7 +8,7 @@
 
 The cases and their tests are in scripts/cases.txt. The results are those of "make ci" in
 $BUILD/results: the debug kernel runs what the lab kernel has to skip. A scenario that only
-"make test-full" runs has none there; the table marks it with an asterisk.
+"make test-full" runs has no result there; the table marks it with an asterisk.
 """
 
 import csv
@@ -53,12 +53,12 @@ WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
 
 def worst(statuses):
-    """The worst of some statuses, none of none."""
+    """The worst of some statuses; empty if there are none."""
     return next((status for status in WORST_FIRST if status in statuses), "")
 
 
 def results_of_step(step):
-    """Status by name of the tests of a step; parameters count for their case."""
+    """Map from the name of each test of a step to its status; parameters count for their case."""
     statuses = {}
     with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
         for result in ktap.parse(log):
@@ -68,7 +68,7 @@ def results_of_step(step):
 
 
 def results(step):
-    """Status by name on both kernels: one runs what the other one skips."""
+    """Map from name to status on both kernels: one runs what the other one skips."""
     lab, debug = results_of_step(step), results_of_step(f"{step}-debug")
     return {name: worst({lab.get(name), debug.get(name)} - {ktap.SKIP}) or ktap.SKIP
             for name in {*lab, *debug}}
@@ -95,7 +95,7 @@ def only_in_test_full():
 
 
 def not_shown(kunit, lab):
-    """What the results do not show, a line each: tests that are absent, failed or skipped."""
+    """One line for each test that the results do not show as passed: absent, failed or skipped."""
     later = only_in_test_full() - set(lab)
     for case, suites, scenarios in rows():
         seen = {name: kunit.get(kunit_name(name)) for name in suites}
@@ -106,7 +106,7 @@ def not_shown(kunit, lab):
 
 
 def table():
-    """The table of the documentation: which tests show which case."""
+    """The table of the documentation: which tests cover which case."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     full = only_in_test_full()
@@ -118,7 +118,7 @@ def table():
 
 
 def is_stale():
-    """Is the table of the lab another one?"""
+    """Does the table of the lab differ?"""
     with open(TABLE, encoding="utf-8") as file:
         return file.read() != table()
 

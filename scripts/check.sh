@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's own checkers on the overlay as it is in $BUILD/linux, all run
-# through before the verdict: checkpatch --strict on the series as it would be sent and on
-# the programs of lab/guest, kernel-doc, W=1 with sparse on our C files, what a module
-# would need exported, the documentation, shellcheck and pylint on the scripts.
+# The kernel's own checkers on the overlay as it is in $BUILD/linux. All of them run before the
+# verdict: checkpatch --strict on the series as it would be sent and on the programs of lab/guest,
+# kernel-doc, W=1 with sparse on our C files, what a module would need exported, the documentation,
+# and pylint and shellcheck on the scripts.
 #
 #	check.sh FLAVOUR	the kernel flavour that is compiled
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# checkpatch's helpers want the Python modules that setup.sh installs.
+# checkpatch's helpers need the Python modules that setup.sh installs.
 PATH=/usr/bin:/bin:$PATH
 flavour=${1:-lab}
 out=$BUILD/kernel/$flavour
@@ -31,7 +31,7 @@ overlay_files()
 	"$ROOT/scripts/overlay.py" list | grep -E "$1" || true
 }
 
-# The programs that only the lab drives; all the rest is in the series.
+# The programs that only the lab drives; everything else is in the series.
 checkpatch()
 {
 	rc=0
@@ -51,7 +51,7 @@ kernel_doc()
 	(cd "$LINUX" && scripts/kernel-doc -none -Werror $files)
 }
 
-# Our C files, and those upstream ones with a patch which this kernel has.
+# Our C files, and the patched upstream files, as far as they are part of this kernel.
 own_objects()
 {
 	for file in $(overlay_files '\.c(\.patch)?$' | grep -v '^tools/'); do
@@ -87,8 +87,8 @@ w1_sparse()
 	return $rc
 }
 
-# Says what a module of these objects would call that nobody exports. A built-in object
-# alone has static call keys, and what shows MODULE_VERSION in sysfs.
+# Names the symbols that a module of these objects would need and that nobody exports. Only built-in
+# objects have static call keys, and symbols that show MODULE_VERSION in sysfs.
 calls_only_exports()
 {
 	module=$1
@@ -104,7 +104,7 @@ calls_only_exports()
 	}
 }
 
-# vfio-pci may be a module, and iommufd. Here they are built in, and the linker does not
+# vfio-pci and iommufd may be modules. Here they are built in, and the linker does not
 # care what is exported.
 exports()
 {

@@ -3,11 +3,12 @@
 #
 # Build an installable kernel, as the kernel's own "make bindeb-pkg" does, in
 # $BUILD/package: from Debian's configuration, or that in CONFIG, with
-# lab/configs/package.config on top. CONFIG=lab is a small one of the lab's. With LSMOD, a file like the output of lsmod, it has
-# the modules in there, as "make localmodconfig" selects them, and no others.
+# lab/configs/package.config on top. CONFIG=lab is a small configuration of the lab. With LSMOD, a
+# file like the output of lsmod, the package has only the modules listed there, as "make
+# localmodconfig" selects them.
 #
 # The release of the kernel ends with REVISION: another revision is another package, and
-# both can be installed. What the lab boots of it, it finds where it has its other kernels,
+# both can be installed. The lab finds the kernel of the package beside its other kernels,
 # in $BUILD/kernel/package-REVISION.
 set -eu
 # shellcheck source=scripts/lib.sh
@@ -15,7 +16,7 @@ set -eu
 # shellcheck source=scripts/kbuild.sh
 . "$ROOT/scripts/kbuild.sh"
 
-# The kernel's make has to say what it does, for progress.py, and none of this is a variable of its.
+# The kernel's make must print what it does, for progress.py, and must not see these variables.
 unset MAKEFLAGS MFLAGS
 
 CONFIGS=$ROOT/lab/configs
@@ -29,7 +30,7 @@ esac
 [ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
 localversion=-liveupdate-$REVISION
 
-# Each configuration has a folder of its own: another revision of it compiles next to nothing.
+# Each configuration has a folder of its own: another revision of it compiles almost nothing.
 case ${CONFIG:-} in
 '')
 	config=$("$ROOT/scripts/fetch-config.sh")
@@ -56,7 +57,7 @@ fragments()
 	echo "$CONFIGS/package.config"
 }
 
-# What the configuration is made of: another revision leaves it alone.
+# The inputs of the configuration: another revision does not change them.
 inputs()
 {
 	# shellcheck disable=SC2046
@@ -77,26 +78,26 @@ configure()
 		"${config:-$out/.config}" $(fragments)) >>"$out/.config.log" 2>&1
 	kmake olddefconfig >>"$out/.config.log"
 	if [ -n "$LSMOD" ]; then
-		# It asks about what depends on a module that is gone.
+		# It asks about options that depend on a removed module.
 		yes '' | kmake LSMOD="$LSMOD" localmodconfig >>"$out/.config.log" 2>&1
 	fi
 	verify_config || die "the configuration is not what was asked for"
 	inputs >"$stamp"
 }
 
-# Of what was built, the headers of the C library are not ours, and the rest is a record of
-# the build.
+# Of the built packages, the headers for the C library are not needed here, and the other files only
+# record the build.
 build()
 {
 	say PACKAGE "$(kmake kernelrelease)"
 	KDEB_PKGVERSION=$(kmake kernelversion)-$REVISION
-	# Whatever release of Debian this is, and without the tools for modules that are not here
+	# On any release of Debian, and without tools for modules that are not built here
 	KDEB_CHANGELOG_DIST=unstable
 	DEB_BUILD_PROFILES="pkg.linux-upstream.nokernelheaders pkg.linux-upstream.nokerneldbg"
 	export KDEB_PKGVERSION KDEB_CHANGELOG_DIST DEB_BUILD_PROFILES
 	total=$(nr_files all)
 	rm -f "$out/.built"
-	# The status of the left side of a pipe is lost: it leaves a mark.
+	# The exit status of the left side of a pipe is lost, so it leaves a mark.
 	{ kmake_aloud bindeb-pkg 2>"$out/.package.log" && : >"$out/.built"; } |
 		"$ROOT/scripts/progress.py" package "$total"
 	[ -e "$out/.built" ] || {
@@ -106,7 +107,7 @@ build()
 	rm -f "$BUILD"/package/linux-libc-dev_*.deb "$BUILD"/package/linux-upstream_*
 }
 
-# The files of the package, not those from which it was made.
+# The files in the package, not those from which it was made.
 unpack()
 {
 	lab=$BUILD/kernel/package-$REVISION
@@ -122,7 +123,7 @@ unpack()
 }
 
 mkdir -p "$out"
-# Somebody may build it beside: wait, and there is nothing left to do.
+# Another make may be building it: wait, and there is nothing left to do.
 exec 9>"$out/.lock"
 flock 9
 configure

@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Build the pages of the overlay with the kernel's Sphinx configuration, as HTML in
-# $BUILD/docs/html. Nothing else is built, so that each warning is about them, except for
-# those that the kernel's extensions have about ABI files of others. What the pages refer
-# to elsewhere in Documentation/ has to exist.
+# $BUILD/docs/html. Nothing else is built, so that each warning is about these pages, except for
+# those of the kernel's extensions about other ABI files. Pages elsewhere in Documentation/ that
+# they refer to have to exist.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-# An extension looks for MAINTAINERS beside a folder of this name, pages include what is in tools/.
+# An extension looks for MAINTAINERS beside a folder of this name, and pages include files from
+# tools/.
 src=$BUILD/docs/Documentation
 out=$BUILD/docs/html
-# A page that is read from the cache warns of nothing.
+# A page that is read from the cache produces no warnings.
 rm -rf "$src" "$BUILD/docs/doctrees"
 mkdir -p "$src" "$out"
 ln -sf "$LINUX/MAINTAINERS" "$BUILD/docs/MAINTAINERS"

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave a static busybox at $BUILD/busybox, the same whatever release this machine
-# has. Unpacked, not installed: Debian's package would replace the busybox of the
-# machine's own initramfs.
+# Put a static busybox at $BUILD/busybox, the same on any release of Debian. Unpacked, not
+# installed: Debian's package would replace the busybox of the machine's own initramfs.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"

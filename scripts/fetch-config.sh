@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave Debian's own kernel configurations of the series in $BUILD/config, from the
-# package linux-config, and print the path of the one for machines in a cloud: it has
-# what a host needs, and a quarter of the modules.
+# Put Debian's own kernel configurations of the series in $BUILD/config, from the package
+# linux-config, and print the path of the cloud configuration: it has what a host needs, and a
+# quarter of the modules.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -1,10 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave a QEMU that has the lab's machines (11.1 or newer) at
-# $BUILD/qemu/qemu-system-x86_64: $QEMU when given, the system's when new enough,
-# else Debian's backport, unpacked beside it with the libraries it was built for.
-# Nothing is installed.
+# Put a QEMU that has the lab's machines (11.1 or newer) at $BUILD/qemu/qemu-system-x86_64: $QEMU if
+# given, the system's if new enough, else Debian's backport, unpacked beside it with the libraries
+# it was built for. Nothing is installed.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -41,7 +40,7 @@ if [ -n "$system" ] && { [ -n "${QEMU:-}" ] || new_enough "$system"; }; then
 	exit 0
 fi
 
-# The wrapper of an earlier run.
+# The wrapper from an earlier run.
 if [ ! -L "$bin" ] && [ -x "$bin" ] && new_enough "$bin"; then
 	exit 0
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave a sparse that can read Linux 7.3 at $BUILD/sparse/sparse: the system's if
+# Put a sparse that can read Linux 7.3 at $BUILD/sparse/sparse: the system's if
 # it knows __typeof_unqual__(), else Debian's newest, unpacked with the C library
 # it was built for. Nothing is installed.
 set -eu

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Leave packages of Debian's newest release, each with the libraries it was built for,
-# unpacked in $BUILD/systemd: the first process of a lab guest, and in $BUILD/host: what
-# else a host has whose kernel is a package. Nothing is installed.
+# Unpack packages of Debian's newest release, each with the libraries it was built for: in
+# $BUILD/systemd the first process of a lab guest, and in $BUILD/host what else is needed on a host
+# whose kernel is a package. Nothing is installed.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -29,7 +29,7 @@ fetch()
 }
 
 fetch systemd usr/lib/systemd/systemd systemd
-# kmod loads modules, udev has the service that does so at boot, and irqlu unpacks the next
+# kmod loads modules, udev contains the service that does so at boot, and irqlu unpacks the next
 # kernel with zstd.
 fetch host usr/bin/zstd kmod udev zstd
 # shellcheck disable=SC2016

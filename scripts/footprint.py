@@ -15,8 +15,8 @@ one for each of these on an added line, comments and strings left out:
     if                                                 in Kconfig
     ifdef  ifndef  ifeq  ifneq  else                   in a Makefile
 
-"else if" is one, so is "do { } while". What only declares is none: "depends
-on", "obj-$(CONFIG_X) += x.o". Nothing is set off against lines removed.
+"else if" counts once, and so does "do { } while". Mere declarations do not count: "depends on",
+"obj-$(CONFIG_X) += x.o". Removed lines are not subtracted.
 """
 
 import os

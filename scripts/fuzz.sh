@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Fuzz the validators of the interrupt state, of the records of IOMMUs and of the list
-# of PCI devices, built for user space, under address and undefined-behaviour sanitizer, from the
-# inputs in lab/corpus on. Say how much was run and how much of each validator
-# that reached.
+# of PCI devices, built for user space, with address and undefined-behaviour sanitizers, starting
+# from the inputs in lab/corpus. Print how many inputs were run and how much of each validator they
+# reached.
 #
 #	fuzz.sh [RUNS]		for each of them
 #

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The packages that are fetched, not installed, are pinned in scripts/inputs.lock,
-# one a line: input, package, version, SHA-256 of the .deb. An input is a package
-# with what it brings along.
+# one per line: input, package, version, SHA-256 of the .deb. An input is a package with its
+# dependencies.
 #
 #	inputs.sh check INPUT FOLDER	compare the .deb files in FOLDER, and record
 #					them in $BUILD/inputs.lock. Another version

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sourced by what builds kernels, after lib.sh. The caller has $out, where a kernel is built,
-# $localversion, the end of its release, and fragments(), which prints the configuration
+# Sourced by scripts that build kernels, after lib.sh. The caller defines $out, where a kernel is
+# built, $localversion, the end of its release, and fragments(), which prints the configuration
 # fragments in order.
 
 # Everything that would make two builds of the same source differ, or two clones
@@ -70,7 +70,7 @@ verify_config()
 		END {
 			for (i = 1; i <= n; i++) {
 				name = order[i]
-				# A text that there is not is an empty one.
+				# A missing string counts as an empty one.
 				got = name in have ? have[name] : \
 				      want[name] == "\"\"" ? want[name] : "n"
 				if (got == want[name])
@@ -86,8 +86,8 @@ verify_config()
 		}' $(fragments) >&2
 }
 
-# How many files a first build compiles: what make would run, once all is there
-# that it has to look at for that. Not worth the time in a later build. Argument: its target.
+# How many files a first build compiles: the commands that make would run, once everything exists
+# that it needs to tell. Not worth the time in a later build. Argument: the target.
 nr_files()
 {
 	if [ -e "$out/vmlinux" ]; then

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run the KUnit suites of a lab kernel by kunit.py, and judge its console.
+"""Run the KUnit suites of a lab kernel with kunit.py, and judge its console.
 
 The kernel is not built here: kunit.py boots the one of the flavour. Prints
 KTAP as it comes; the whole console is in $BUILD/kernel/FLAVOUR/test.log. Fails
-when a case failed, when nothing ran, or none of our suites although all suites
-were asked for, when a suite did not end, or when the console shows a report that
-no test asked for.
+if a case failed, if nothing ran, if none of our suites ran although all suites were requested, if a
+suite did not finish, or if the console shows a report that no test expects.
 
 With --same-as STEP it also fails unless the suites of this kernel have the same cases
 with the same results in the log of that step of "make test-full". Such a kernel need not
@@ -26,7 +25,7 @@ from course.kernels import DEBUG_MEMORY, DEBUG_PARAMETERS
 from judge.console import complaints
 from machine import clock
 
-# All that are built in: ours, and genirq's own.
+# All suites that are built in: ours, and genirq's own.
 DEFAULT_GLOB = "*"
 OWN_SUITES = "irq_liveupdate"
 TIMEOUT = 900
@@ -36,7 +35,7 @@ MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
 
 
 def command(args):
-    """kunit.py, with the QEMU that it is to find first."""
+    """The command line of kunit.py."""
     # On a busy host the ticks of an emulated timer come too late for the check of the IO-APIC,
     # and the kernel panics.
     parameters = ["kho=on", "liveupdate=on", "kunit.autorun=1", "loglevel=7", "panic=-1",
@@ -71,7 +70,8 @@ def run(args):
 
 
 def judge(results, console, wanted):
-    """What must hold besides, as cases of their own. wanted: how a suite begins that has to run."""
+    """What else must hold, as cases of their own. wanted: beginning of the name of a suite that has
+    to run."""
     ran = any(result.name.startswith(wanted) for result in results)
     trouble = complaints(console)
     return [
@@ -82,7 +82,7 @@ def judge(results, console, wanted):
 
 
 def differences(results, others):
-    """Cases of the suites in results that are not in both, or not with the same status."""
+    """Cases of the suites in results that are not in both runs, or have a different status."""
     suites = {result.name.split(".")[0] for result in results}
     ours = {result.name: result.status for result in results}
     theirs = {result.name: result.status for result in others
@@ -92,7 +92,7 @@ def differences(results, others):
 
 
 def compare(results, step):
-    """With what another kernel has shown, as a case of its own."""
+    """The comparison with the results of another kernel, as a case of its own."""
     with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
         wrong = differences(results, ktap.parse(log))
     return ktap.Result(f"kunit.same_as_{step}", ktap.FAIL if wrong else ktap.PASS,
@@ -100,7 +100,7 @@ def compare(results, step):
 
 
 def names_of_failed(results):
-    """Which cases to look for: a suite prints thousands of lines."""
+    """The names of failed cases, to look for: a suite prints thousands of lines."""
     return [result.name for result in results if result.status == ktap.FAIL]
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Write $BUILD/layouts.json: where the fields of the structures are that the lab reads and
+"""Write $BUILD/layouts.json: the layout of the structures that the lab reads and
 alters in a guest's memory.
 
 The lab kernel has no debug information, which would double the time of its build. One object
-is compiled again, as the kernel has compiled it, with debug information and the headers of
-what is handed over.
+is compiled again, in the same way as for the kernel, with debug information and the headers of the
+handed-over structures.
 """
 
 import json
@@ -21,7 +21,7 @@ import ktap
 
 KERNEL = os.path.join(ktap.BUILD, "kernel", "lab")
 LAYOUTS = os.path.join(ktap.BUILD, "layouts.json")
-# It has LUO's own structures.
+# This object has LUO's own structures.
 COMMAND = os.path.join(KERNEL, "kernel", "liveupdate", ".luo_flb.o.cmd")
 HEADERS = ("linux/kho/abi/irq.h", "linux/kho/abi/pci.h", "linux/kho/abi/iommu.h")
 PREFIXES = ("irq_lu_", "pci_lu_", "iommu_lu_", "luo_flb_", "liveupdate_file_op_args",
@@ -46,7 +46,7 @@ def _compile(output):
 
 
 def _type(die):
-    """What a member is, behind names and qualifiers."""
+    """The type of a member, without typedefs and qualifiers."""
     while die.tag in ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type"):
         die = die.get_DIE_from_attribute("DW_AT_type")
     return die
@@ -77,8 +77,7 @@ def _member(die):
 
 
 def _members(structure):
-    """(name, offset, size, elements if it is an array). What follows a structure is no part
-    of it."""
+    """(name, offset, size, elements if it is an array). A flexible array is not a member here."""
     members = [_member(die) for die in structure.iter_children() if die.tag == "DW_TAG_member"]
     return [member for member in members if member[3] is not None]
 
@@ -97,8 +96,8 @@ def _layouts(elf):
 
 
 def layouts():
-    """Name to size and members."""
-    # A compiler cache replaces the file, so that it is not opened before.
+    """Map from name to size and members."""
+    # A compiler cache replaces the file, so it must not be opened before.
     with tempfile.TemporaryDirectory() as directory:
         output = os.path.join(directory, "layouts.o")
         _compile(output)
@@ -107,7 +106,7 @@ def layouts():
 
 
 def main():
-    """Write the file, if it is older than what it is made of."""
+    """Write the file, if it is older than its inputs."""
     headers = (os.path.join(ktap.BUILD, "linux", "include", header) for header in HEADERS)
     newest = max(os.path.getmtime(path)
                  for path in (COMMAND, os.path.realpath(__file__), *headers))

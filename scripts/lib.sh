@@ -16,8 +16,8 @@ LINUX_SERIES=${LINUX_SERIES:-7.3}
 # The Debian suite that has this kernel, and the lab's QEMU.
 # shellcheck disable=SC2034
 DEBIAN_SUITE=trixie-backports
-# What the guest can run, as tools/testing/selftests calls it: the selftests of the
-# overlay, unless somebody asks for more.
+# The selftests that the guest can run, by their names in tools/testing/selftests: those of the
+# overlay, unless more are requested.
 # shellcheck disable=SC2034
 SELFTESTS=${SELFTESTS:-irq_liveupdate}
 

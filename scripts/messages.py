@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Compare what our code can write to the log with what the administrator's guide explains.
 
-Prints what has no entry, and entries which nothing writes. Fails when there is any.
+Prints messages without an entry, and entries that nothing writes. Fails if there are any.
 """
 
 import os
@@ -24,22 +24,22 @@ SPECIFIER = re.compile(r"%[-+ #0]*[\d*]*(?:\.[\d*]+)?(?:hh|h|ll|l|z)?[a-zA-Z]+?(
 CALL = re.compile(r"\b(\w+)\s*\($")
 
 LOG = re.compile(r"(pr|dev|pci)_(emerg|alert|crit|err|warn|notice|info)(_once|_ratelimited)?$")
-# What has a reason as an argument
+# Functions that take a reason as an argument
 REFUSAL = re.compile(r"\w*(refus|stop|give_up|fail)\w*$")
-# What is written elsewhere than to the log
+# Functions that write elsewhere than to the log
 OTHER = re.compile(r"(seq_\w+|\w*printf|MODULE_\w+|request_module|\w*_getfile\w*|WARN\w*)$")
 
 ENTRY = re.compile(r"^\s*(?:- )?``([^`]+)``$", re.M)
 
 
 def normalize(text):
-    """A format as it is in the page: what changes is '...'."""
+    """A format as in the page: variable parts are '...'."""
     text = SPECIFIER.sub("...", text)
     return re.sub(r"\.\.\.(?:[.:]\.\.\.)+", "...", text).removesuffix("\\n")
 
 
 def added(patch):
-    """What a patch adds, without what it only moves."""
+    """The lines that a patch adds, without those it only moves."""
     removed = "\n".join(line[1:] for line in patch.splitlines() if line.startswith("-"))
     text = "\n".join(line[1:] for line in patch.splitlines()
                      if line.startswith("+") and not line.startswith("+++"))
@@ -47,7 +47,7 @@ def added(patch):
 
 
 def enclosing_call(text, at):
-    """The function that has what is at this place among its arguments, or ""."""
+    """The function that is called with what is at this position among its arguments, or ""."""
     depth, at = 0, at - 1
     while at >= 0 and text[at] not in ";{}":
         depth += {")": 1, "(": -1}.get(text[at], 0)
@@ -61,7 +61,7 @@ def enclosing_call(text, at):
 
 
 def is_phrase(text):
-    """Whether it is for people: words with spaces between them."""
+    """Whether it is meant for people: words with spaces between them."""
     return re.search(r"[a-zA-Z]{2}", text) and " " in text and not text.endswith(" ")
 
 

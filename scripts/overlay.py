@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Keep the overlay in this repository and the kernel work tree the same.
+"""Keep the overlay in this repository and the kernel work tree in sync.
 
 A file that is new in the kernel lives here at its kernel path, and a file of a
 KUnit suite at that path under kunit/. A change to an upstream file X lives here
@@ -9,7 +9,7 @@ output of list included, goes by the path in the kernel. The work tree ($BUILD/l
 work tree whose first commit is the pristine kernel.
 
 The overlay is written for one kernel series. What has to be different for another one
-lives under versions/SERIES/, at the same path, and goes before what lies outside:
+lives under versions/SERIES/, at the same path, and takes precedence over the file outside:
 versions/7.2/kernel/irq/Makefile.patch. Export writes a file there only if it differs.
 
     overlay.py lay      repository -> work tree
@@ -18,7 +18,7 @@ versions/7.2/kernel/irq/Makefile.patch. Export writes a file there only if it di
     overlay.py list     print the paths of the overlay
 
 Both directions are incremental, file by file: a record of what was the same on
-both sides last time ($BUILD/overlay.laid) tells which side has changed since.
+both sides last time ($BUILD/overlay.laid) shows which side has changed since.
 A file that changed on one side only is never overwritten from the other; one
 that changed on both is a conflict, and nothing is done unless FORCE=1. Files
 that are the same already keep their time stamps.
@@ -44,7 +44,7 @@ SUITES = "kunit/"
 SUITE = re.compile(r"(?!tools/)(?:include/kunit/.*|(?:.*/)?"
                    r"(?:[^/]*_test\.[ch]|kunit_[^/]*\.[ch]|\.kunitconfig))")
 
-# What is different for other kernel series than the one that the overlay is written for.
+# What is different for kernel series other than the one that the overlay is written for.
 VERSIONS = "versions/"
 
 # Files that the kernel's .gitignore hides although they are sources.
@@ -70,7 +70,7 @@ class Entry:
     def key(self, path):
         """A hash that is equal when the two sides mean the same.
 
-        The line numbers and the context names of hunks are no part of it: they
+        The line numbers and the context names of hunks are not part of it: they
         move with every stable update of the kernel.
         """
         data = self.data
@@ -124,7 +124,7 @@ def read_entry(base, path):
 
 
 def write_entry(base, path, entry):
-    """Make one file what the entry says; touch nothing when it is already."""
+    """Make one file what the entry says; touch nothing if it is that already."""
     name = os.path.join(base, path)
     old = read_entry(base, path)
     if entry is None:
@@ -196,7 +196,7 @@ class Tree:
                                for name in ("VERSION", "PATCHLEVEL"))
 
     def entries(self, known=()):
-        """All that differs from the pristine kernel, in the overlay's terms.
+        """Everything that differs from the pristine kernel, in the overlay's terms.
 
         Files at the paths in known are looked at even when the kernel's
         .gitignore hides them, or they are in a folder which the overlay has left.
@@ -249,7 +249,7 @@ class Tree:
         return found
 
     def put(self, path, entry):
-        """Lay or take back one file of the overlay."""
+        """Lay or remove one file of the overlay."""
         if path.endswith(".patch"):
             self._put_patched(path.removesuffix(".patch"), entry)
         else:
@@ -292,7 +292,7 @@ def say(what, text):
 
 
 class Sync:
-    """The comparison of both sides with the record of the last time."""
+    """The comparison of both sides with the record of last time."""
 
     def __init__(self, build):
         self.record = os.path.join(build, "overlay.laid")
@@ -398,7 +398,7 @@ def export(sync):
 
 
 def check(sync):
-    """Compare; a patch that needed fuzz is the same as what it was laid as."""
+    """Compare; a patch that needed fuzz counts as the same as what was laid."""
     stale = {}
     for path in sync.paths:
         repo, tree = sync.keys(path)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Pass on the compiler warnings that are about lines of the overlay.
+"""Pass on the compiler warnings about lines of the overlay.
 
-Reads the output of a build from stdin. Warnings about new files all count; of
-those about patched upstream files the ones on added lines. Fails when any does.
+Reads the output of a build from stdin. All warnings about new files count, and those about added
+lines of patched upstream files. Fails if there are any.
 """
 
 import re

@@ -10,8 +10,8 @@ set -eu
 
 mkdir -p "$BUILD"
 
-# The series that the kernel tree in a folder belongs to. What is released as -rc
-# is on its way to the series.
+# The series that the kernel tree in a folder belongs to. An -rc release is not yet part of the
+# series.
 series()
 {
 	awk '$2 != "=" { next }
@@ -27,7 +27,7 @@ vanilla()
 	rm -rf "$tmp"
 	mkdir "$tmp"
 	say UNPACK "Linux $LINUX_SERIES (${KERNEL_SRC:-Debian})"
-	# The status of the left side of a pipe is lost: it leaves a mark.
+	# The exit status of the left side of a pipe is lost, so it leaves a mark.
 	{ "$ROOT/scripts/fetch-linux.sh" && : >"$BUILD/linux.fetched"; } |
 		tar -C "$tmp" -x --strip-components=1
 	[ -e "$BUILD/linux.fetched" ] || exit 1

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Show that a kernel build lives: how many files are compiled, and of how many.
+"""Show that a kernel build is alive: how many files of how many are compiled.
 
     make ... | progress.py NAME TOTAL
 
-Reads what kbuild prints without -s. Draws a bar on a terminal, else prints a
-line every 20 seconds. TOTAL is 0 when it is not known.
+Reads what kbuild prints without -s. Draws a bar on a terminal, otherwise prints a line every 20
+seconds. TOTAL is 0 if it is not known.
 """
 
 import os
@@ -20,7 +20,7 @@ EVERY = 20
 
 
 class Progress:
-    """A count on the terminal, or in a log."""
+    """A counter on the terminal, or in a log."""
 
     def __init__(self, name, total):
         self.name = name
@@ -61,7 +61,7 @@ class Progress:
 
 
 def lines(progress):
-    """Lines of stdin; meanwhile the progress is shown, a second at most between."""
+    """The lines of stdin. Meanwhile the progress is shown, at least once a second."""
     rest = b""
     while True:
         progress.show()

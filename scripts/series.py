@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write the overlay as a series of patches, for review.
 
-    series.py              write $BUILD/series/*.patch; fails when a change has no patch,
-                           or when the patches do not give the tree of the overlay
+    series.py              write $BUILD/series/*.patch; fails if a change has no patch, or if the
+                           patches do not result in the tree of the overlay
     series.py checkpatch   the same, and run checkpatch on each patch
-    series.py recipients   the same, and list whom get_maintainer.pl names for each
+    series.py recipients   the same, and list the recipients that get_maintainer.pl names for each
     series.py build [A-B]  the same, and build what the patches A to B touch after each
                            of them, with the options on and off
 
@@ -31,8 +31,8 @@ LINUX = os.path.join(BUILD, "linux")
 GIT_DIR = os.path.join(BUILD, "series.git")
 OUT = os.path.join(BUILD, "series")
 
-# The pristine tree has no history in which to look for a commit; MAINTAINERS has a section
-# for all new files; a compatible string of LUO is not one of a device tree.
+# The pristine tree has no history in which to look up a commit; MAINTAINERS has a section for all
+# new files; a compatible string of LUO is not a device tree compatible.
 CHECKPATCH = ["scripts/checkpatch.pl", "--strict", "--terse", "--no-summary", "--quiet",
               "--show-types", "--showfile", "--ignore", "UNKNOWN_COMMIT_ID,FILE_PATH_CHANGES",
               "--ignore", "EMBEDDED_FILENAME,UNDOCUMENTED_DT_STRING"]
@@ -141,7 +141,7 @@ def write_patches(pristine):
 
 
 def apply_all(patches, pristine):
-    """Apply the files as they would be sent; fails unless they give the overlay."""
+    """Apply the files as they would be sent; fails unless they result in the overlay."""
     env = dict(os.environ, GIT_INDEX_FILE=os.path.join(GIT_DIR, "applied"))
 
     def run(*args):
@@ -153,13 +153,13 @@ def apply_all(patches, pristine):
         run("apply", "--cached", "--whitespace=nowarn", path)
     tree = run("write-tree")
     if tree != run("rev-parse", "overlay^{tree}"):
-        raise OverlayError("the series does not give the tree of the overlay:\n"
+        raise OverlayError("the series does not result in the tree of the overlay:\n"
                            + run("diff-tree", "-r", "--stat", tree, "overlay"))
 
 
 def checkpatch(patches):
-    """Run checkpatch on each patch; 1 when it says anything."""
-    # Its helpers want the Python modules that setup.sh installs.
+    """Run checkpatch on each patch; 1 if it reports anything."""
+    # Its helpers need the Python modules that setup.sh installs.
     env = dict(os.environ, PATH="/usr/bin:/bin:" + os.environ["PATH"])
 
     def said(path):
@@ -177,7 +177,7 @@ def checkpatch(patches):
 
 
 def recipients(patches):
-    """Write whom each patch goes to into a file beside them."""
+    """Write the recipients of each patch to a file beside the patches."""
     name = os.path.join(OUT, "recipients")
     with open(name, "w", encoding="utf-8") as file:
         for path in patches:
@@ -198,7 +198,7 @@ def main(args):
 
 
 def command(args):
-    """The same, while nobody else writes there."""
+    """Run it while no other instance writes there."""
     plan, pristine = make_plan()
     patches = write_patches(pristine)
     apply_all(patches, pristine)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Build the kernel after each patch of the series, with the options on and off.
 
-The configuration is that of the lab's kernel, KUnit suites included, and what else the series
-touches. "on" has the options of the series; the drivers that select them come late in the
-series, so their part is played by lines at the end of a copy of the kernel's Kconfig. "off"
-has none of them. After a patch, both build the folders of the files that it touches, and all
-folders of the series if it touches a header that they share, or an option; make compiles what
-depends on that. No patch may call what only a later one defines: the symbols that objects of
-"on" lack are compared with those which the series defines. At the end of each part, the same
-folders are built for other architectures, whose drivers do not implement the handover: 32 bit
-with the options off, and 64 bit with what is generic on.
+The configuration is that of the lab's kernel, KUnit suites included, plus everything else that the
+series touches. "on" has the options of the series; the drivers that select them come late in the
+series, so their part is played by lines at the end of a copy of the kernel's Kconfig. "off" has
+none of them. After a patch, both build the folders of the files that it touches, and all folders of
+the series if it touches a header that they share, or an option; make compiles what depends on that.
+No patch may call what only a later one defines: the symbols that objects of "on" lack are compared
+with those that the series defines. At the end of each part, the same folders are built for other
+architectures, whose drivers do not implement the handover: 32 bit with the options off, and 64 bit
+with the generic ones on.
 """
 
 import dataclasses
@@ -25,14 +25,14 @@ FOLDERS = ("drivers/base/", "drivers/iommu/", "drivers/pci/", "drivers/usb/host/
            "drivers/vfio/", "drivers/virtio/", "kernel/irq/", "kernel/liveupdate/", "lib/kunit/",
            "mm/")
 X86_FOLDERS = FOLDERS + ("arch/x86/kernel/apic/",)
-# Of lib/ only what the series touches
+# Only the part of lib/ that the series touches
 OBJECTS = {"lib/idr.c": "lib/idr.o", "lib/test_ida.c": "lib/test_ida.o"}
 # Nothing there is compiled for the kernel.
 NO_CODE = ("Documentation/", "MAINTAINERS", "tools/")
-# Folders with many files and headers of their own: they are not compiled for a header of
-# others, because only a patch that touches them makes them use what the series declares.
+# Folders with many files and headers of their own: they are not compiled for a change to other
+# headers, because only a patch that touches them makes them use what the series declares.
 ALONE = ("drivers/base/", "drivers/usb/host/", "lib/kunit/", "mm/")
-# What vfio-pci and a driver of interrupt remapping units select, for the patches before them
+# What vfio-pci and an interrupt remapping driver select, for the patches before them
 # and for an architecture that has no such driver.
 SELECTS = """
 config SERIES_BUILD
@@ -41,14 +41,14 @@ config SERIES_BUILD
 	select IRQ_LIVEUPDATE
 	select PCI_LIVEUPDATE
 """
-# What the lab's kernel lacks of what the series touches
+# Options that the series touches and the lab's kernel lacks
 MORE = "CONFIG_USB_SUPPORT=y\nCONFIG_USB=y\nCONFIG_USB_PCI=y\n"
 # What the objects of the lab's kernel are built with.
 ENVIRONMENT = {"KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "LC_ALL": "C",
                "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",
                "CCACHE_NOHASHDIR": "1",
                "CCACHE_SLOPPINESS": "time_macros,include_file_mtime,include_file_ctime"}
-# Of Kconfig and of modpost as well as of the compiler
+# Warnings of Kconfig and of modpost, as well as of the compiler
 WARNING = re.compile(r"\bwarning:", re.IGNORECASE)
 
 
@@ -105,12 +105,12 @@ def symbols(folders):
 class Builder:
     """A work tree of the series, and a folder of objects for each variant.
 
-    They lie to each other as build/linux and build/kernel/FLAVOUR do, so that the compiler
-    cache knows what the lab's kernel has in common with them.
+    Their relative paths are those of build/linux and build/kernel/FLAVOUR, so that the compiler
+    cache recognizes what the lab's kernel has in common with them.
     """
 
     def __init__(self, git_dir, folder, final):
-        """final is where the kernel with all patches is built, for the symbols there are."""
+        """final is where the kernel with all patches is built, for the list of its symbols."""
         self.git_dir = git_dir
         self.folder = folder
         self.final = final
@@ -134,7 +134,7 @@ class Builder:
             text = file.read() + variant.selects
         with open(name, "a+", encoding="utf-8") as file:
             file.seek(0)
-            # Its time stamp is what make goes by.
+            # make goes by its time stamp.
             if file.read() != text:
                 file.truncate(0)
                 file.write(text)
@@ -209,7 +209,7 @@ def commits_of(git_dir, patches):
 def build_patch(builder, plan, number, afresh):
     """Build after one patch; returns what happened to each variant, and whether one fails.
 
-    Afresh, nothing is known of what the patches before it have left.
+    afresh: nothing is known about what earlier builds have left.
     """
     patch = plan.patches[number - 1]
     ends_part = number == len(plan.patches) or plan.patches[number].part != patch.part
@@ -232,7 +232,7 @@ def build_patch(builder, plan, number, afresh):
 
 
 def build(plan, git_dir, folder, which="1-"):
-    """Build after each patch; 1 when one fails."""
+    """Build after each patch; 1 if one fails."""
     first, _, last = which.partition("-")
     if not first.isdigit() or last and not last.isdigit():
         raise OverlayError(f"{which}: say which patches, as in 3-7")

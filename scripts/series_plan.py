@@ -8,14 +8,14 @@ series/plan lists the patches in their order and, indented below each, what it t
     drivers/pci/probe.c    mps|rcb      those changes in which a line matches;
                                         of a new file only if this is its path
 
-A change that a line with an expression matches belongs to that patch. What is left of a
-file belongs to the patch with the longest pattern, so that what somebody adds to a folder
-finds its patch. What no line takes is an error, and so is what two patches take.
+A change that a line with an expression matches belongs to that patch. The other changes of a file
+belong to the patch with the longest pattern, so that additions to a folder find their patch. A
+change that no line takes is an error, and so is one that two patches take.
 
 A change is a run of lines that differ from the pristine file. A run that only adds is
 taken apart where statements, declarations, functions, or Kconfig entries end, and by lines
-in files that are lists. A patch whose fix cannot be told apart from a later hook in the
-same lines has the fix on the pristine file, with the fixes before it, as series/NAME.diff.
+in files that are lists. If the fix of a patch cannot be separated from a later hook in the same
+lines, series/NAME.diff has the fix, relative to the pristine file with the fixes before it.
 """
 
 import fnmatch
@@ -69,7 +69,7 @@ class Patch:
 
 
 class Change:
-    """Lines of a file that go, and those that come in their place."""
+    """Lines of a file that are removed, and those that replace them."""
 
     def __init__(self, start, old, new):
         self.start = start
@@ -174,7 +174,7 @@ def compose(old, changes):
 class File:
     """A file that the overlay changes, in all states of the series."""
 
-    # That of the pristine file.
+    # The mode of the pristine file.
     executable = None
 
     def __init__(self, path, pristine, final, patches):
@@ -236,7 +236,8 @@ class File:
 
 
 class NewFile(File):
-    """A file that the overlay adds, whole unless a line with its very path takes some."""
+    """A file that the overlay adds, as a whole unless a line with its exact path takes parts of
+    it."""
 
     def __init__(self, path, entry, patches):
         super().__init__(path, b"", entry.data, [])
@@ -250,7 +251,7 @@ class NewFile(File):
                 if not take.expression or take.pattern == self.path]
 
     def after(self, number):
-        """The file as it is then, without the blank line before what comes later."""
+        """The file after a patch, without the blank line before what comes later."""
         data = super().after(number)
         return data[:-1] if data.endswith(b"\n\n") else data
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Debian packages needed to build kernels and run them under QEMU: install what
-# is missing as root, or print the one command that does.
+# Debian packages needed to build kernels and run them under QEMU: as root, install what is missing;
+# otherwise print the one command that does.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -25,7 +25,7 @@ package) PACKAGES="$PACKAGES $PACKAGE_PACKAGES" ;;
 esac
 
 command -v dpkg-query >/dev/null || {
-	say SETUP "no Debian here: see that these are installed:" "$PACKAGES"
+	say SETUP "this is not Debian: make sure that these are installed:" "$PACKAGES"
 	exit 0
 }
 

@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run the steps of "make test", count test cases, end with one line of counts.
 
-A step is a command. One that prints KTAP counts by its cases; another counts
-as one case. A step that fails although none of its cases did counts as one
-failed case. Every step's output is kept in $BUILD/results/NAME.log, the whole
-in $BUILD/results/test.json. Where the time went is printed before the counts.
+A step is a command. If it prints KTAP, its cases are counted; otherwise it counts as one case. A
+step that fails although none of its cases did counts as one failed case. Every step's output is
+kept in $BUILD/results/NAME.log, and the overall result in $BUILD/results/test.json. The time that
+each step took is printed before the counts.
 
     test.py NAME COMMAND [NAME COMMAND]...
 
-COMMAND is one word to the shell. A step whose NAME ends with "&" runs beside the next
-one, and its output is only in its log. Exit status: 0 when at least one case passed
-and none failed.
+COMMAND is one word for the shell. A step whose NAME ends with "&" runs in parallel with the next
+one, and its output is only in its log. Exit status: 0 if at least one case passed and none failed.
 """
 
 import concurrent.futures
@@ -29,7 +28,7 @@ RESULTS = os.path.join(ktap.BUILD, "results")
 
 @dataclasses.dataclass
 class Step:
-    """One command, and what it showed."""
+    """One command, and its results."""
     name: str
     log: str
     tests: list
@@ -86,7 +85,7 @@ def run_all(commands):
 
 
 def report(steps):
-    """Where the time went, what failed, and how many cases there were."""
+    """Print where the time went, what failed, and how many cases there were."""
     for step in steps:
         print(f"{int(step.seconds // 60):4}:{int(step.seconds % 60):02}  {step.name}")
     for step in steps:

@@ -44,7 +44,7 @@ def test_each_scenario_exists():
 
 
 def results_where(name, status):
-    """Results of all that is listed, passed but for one."""
+    """Results for everything that is listed, all passed except one."""
     kunit = {cases.kunit_name(case): ktap.PASS for _, names, _ in cases.rows()
              for case in names}
     lab = {case: ktap.PASS for _, _, names in cases.rows() for case in names}

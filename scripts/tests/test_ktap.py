@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What counts as a case, and what as a failed one."""
+"""What counts as a case, and what counts as a failed one."""
 
 import ktap
 

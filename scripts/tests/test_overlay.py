@@ -54,7 +54,7 @@ def test_patch_for_another_series_changes_the_same_lines(path):
 
 @pytest.fixture(name="repo")
 def make_repo(tmp_path):
-    """A repository with a file and a patch that another series has, too."""
+    """A repository with a file and a patch that another series has as well."""
     for path, text in (("kernel/a.c", "all\n"), ("kernel/b.c", "both\n"),
                        ("versions/7.2/kernel/b.c", "only\n")):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

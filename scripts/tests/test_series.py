@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Each change of the overlay belongs to one patch, and the patches give the overlay."""
+"""Each change of the overlay belongs to one patch, and the patches result in the overlay."""
 
 import os
 
