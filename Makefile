@@ -104,10 +104,10 @@ test: image	## scripts, overlay, validator with sanitizers, KUnit, the scenarios
 test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
-test-full: export SELFTESTS = irq_liveupdate liveupdate vfio
+test-full: export SELFTESTS = irq_liveupdate iommu liveupdate vfio
 test-full: systemd image	## all tests on all machines, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage
 	@scripts/setup.sh full
-	@scripts/build-kernel.sh nolu systemd gcov debug newer liveupdate nolu-liveupdate
+	@scripts/build-kernel.sh nolu systemd gcov debug newer upstream nolu-upstream
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(OLDER) $(TESTS) $(STORM_TESTS) \
 		kunit-nolu 'scripts/kunit-run.py --flavour nolu --same-as kunit' \

@@ -3,7 +3,7 @@
 #
 # Build kernels out of tree from $BUILD/linux, one folder for each flavour:
 #
-#	build-kernel.sh lab|debug|nolu|gcov|cost|systemd|newer|liveupdate|nolu-liveupdate...
+#	build-kernel.sh lab|debug|nolu|gcov|cost|systemd|newer|upstream|nolu-upstream...
 #
 # leaves $BUILD/kernel/FLAVOUR/arch/x86/boot/bzImage, and the user-space headers
 # in $BUILD/headers. A flavour is lab/configs/base.config on top of tinyconfig,
@@ -15,7 +15,7 @@ set -eu
 # shellcheck source=scripts/kbuild.sh
 . "$ROOT/scripts/kbuild.sh"
 
-[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu|gcov|cost|systemd|newer|liveupdate|nolu-liveupdate..."
+[ $# -gt 0 ] || die "usage: ${0##*/} lab|debug|nolu|gcov|cost|systemd|newer|upstream|nolu-upstream..."
 [ -e "$LINUX/Makefile" ] || die "no kernel tree in $LINUX: make prepare"
 
 CONFIGS=$ROOT/lab/configs

@@ -47,13 +47,13 @@ def _said(result):
 
 
 def _selftests(result):
-    """The programs skip what the scenario says, all of it and nothing else. Sabotage ends a run
-    before the stage that has results."""
+    """The programs skip and fail what the scenario says, all of it and nothing else. Sabotage ends
+    a run before the stage that has results."""
     found = selftests.of(result.extras)
     if not found:
         return []
-    wrong = [line for one in found for line in one.wrong]
-    if not result.scenario.breaks and not any(one.count for one in found):
+    wrong = [line for one in found for line in one.wrong + one.unexpected(result.scenario.fails)]
+    if not result.scenario.breaks and not any(one.results for one in found):
         wrong.append("no results at all")
     reasons = {reason for one in found for reason in one.skipped}
     expected = set(result.scenario.skips)

@@ -4,6 +4,7 @@
 from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
     blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
     synthetic)
+from judge import selftests
 from judge import translation
 from judge import virtual_machine
 from judge.ring_accounts import changed
@@ -237,6 +238,15 @@ def _programs(result):
     return [Check("programs in the guest: all were run", len(result.extras) == wanted)]
 
 
+def _same_results(result):
+    """Of the same programs in both kernels, case by case"""
+    wrong = selftests.differences(result.extras)
+    if not selftests.of(result.extras):
+        wrong.append("no results at all")
+    return [*_programs(result),
+            all_of("programs in the guest: same results in both kernels", wrong)]
+
+
 def _took_off(result):
     """Much I/O is in flight, over several queues."""
     flight = result.flight
@@ -323,6 +333,7 @@ def _in_flight(result):
 
 EXPECTED = {
     "programs": _programs,
+    "same-results": _same_results,
     "in-flight": _in_flight,
     "left-alone": _left_alone,
     "kept": _kept,

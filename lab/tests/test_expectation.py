@@ -102,6 +102,44 @@ def test_skip():
     assert tap(GOOD, skips=("INTx in use: the device has none",)) == {SKIPPED}
 
 
+def test_failure_that_the_scenario_names():
+    failing = GOOD.replace("ok 2 two", "not ok 2 two")
+    assert tap(failing, fails=("two",)) == set()
+    assert tap(failing, fails=("one",)) == {PASSED}
+    assert tap(GOOD, fails=("two",)) == {PASSED}
+
+
+# The same programs in two kernels
+
+SAME = "programs in the guest: same results in both kernels"
+
+
+def in_both(old, following):
+    extras = [{"at": at, "command": "shell /kselftest/iommu/iommufd", "output": output}
+              for at, output in (("old", old), ("next", following))]
+    return checked("same-results", old_runs=("x",), next_runs=("x",), extras=extras)
+
+
+def test_same_results():
+    assert in_both(GOOD, GOOD) == set()
+    failing = GOOD.replace("ok 2", "not ok 2")
+    assert in_both(failing, failing) == {PASSED}
+
+
+@pytest.mark.parametrize("output", (
+    GOOD.replace("ok 2", "not ok 2"), GOOD.replace("ok 2 two", "ok 2 two # SKIP no"),
+    GOOD.replace("two", "three"), GOOD.replace("ok 2 two\n", "").replace("1..2", "1..1"),
+    GOOD.replace("1..2", "1..3").replace("# Totals", "ok 3 three\n# Totals")))
+@pytest.mark.parametrize("swapped", (False, True))
+def test_other_results(output, swapped):
+    assert SAME in in_both(*((output, GOOD) if swapped else (GOOD, output)))
+
+
+def test_same_results_need_results():
+    nothing = [{"at": at, "command": "shell true", "output": ""} for at in ("old", "next")]
+    assert checked("same-results", old_runs=("x",), next_runs=("x",), extras=nothing) == {SAME}
+
+
 # The hammer
 
 STATS = {"command": "hammer", "moved": 5, "armed": 5, "arm_busy": 1, "move_errors": 0,
