@@ -935,8 +935,8 @@ struct reader {
 	struct completion	locked;
 };
 
-/* Is done before the pause of one who cannot get the lock ends. */
-#define READ_US	100
+/* Longer than freeze() needs to try it, shorter than it goes on trying */
+#define READ_US	3000
 
 static void read_locked(struct work_struct *work)
 {
