@@ -44,7 +44,7 @@ def has_crash_kernel(scenario, leg):
 
 
 def _crash_parameters(scenario, leg):
-    slow = slowness(scenario) > 1    # such kernels have it set already
+    slow = slowness(scenario) > 1    # such kernels set their scratch memory already
     memory = SLOW_CRASH_KERNEL if slow else CRASH_KERNEL
     return " ".join(([memory] if has_crash_kernel(scenario, leg) else []) +
                     ([CRASH_SCRATCH] if scenario.crashes and not slow else []))

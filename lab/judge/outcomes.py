@@ -100,8 +100,8 @@ def _faults_again(result):
 
 
 def _requested_late(result):
-    """A vector that nobody has requested at FINISH gets its interrupt when it is requested. Until
-    then its owner has cleared its message."""
+    """A vector that nobody has requested at FINISH gets its interrupt when it is requested. Before
+    that, its owner clears its message."""
     rings = result.scenario.rings
     wrong = [f"vector {n}: {v.synthetic} at FINISH, {v.after} of {rings} after it"
              for n, v in numbered(result) if v.synthetic + v.after != rings + 1]

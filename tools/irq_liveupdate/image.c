@@ -159,7 +159,7 @@ static char *unpack_payload(const char *payload, size_t length, size_t *size)
 	return kernel;
 }
 
-/* Frees the image. */
+/* Takes ownership of the image. */
 static char *unpack_image(char *image, size_t *size)
 {
 	size_t offset, length;

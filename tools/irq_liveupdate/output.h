@@ -5,9 +5,9 @@
 #include "irqlu.h"
 
 /**
- * struct output_table - The part of a command's output that it can print as a table
+ * struct output_table - What of its output a command can print as a table
  * @rows:	Name of the array of its rows in the output
- * @members:	Members of a row, each of which can be a column, separated by commas
+ * @members:	Members of a row that can be columns, separated by commas
  * @columns:	Default columns
  */
 struct output_table {

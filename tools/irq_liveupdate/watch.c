@@ -41,8 +41,8 @@ static void end(int signal)
 }
 
 /*
- * Ignored signals stay ignored, for nohup. But output that nobody reads is not needed:
- * SIGPIPE.
+ * Ignored signals stay ignored, for nohup. The exception is SIGPIPE: output that nobody
+ * reads is not needed.
  */
 static void handle_endings(void)
 {

@@ -29,10 +29,7 @@
 #define MPS_256		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 1)
 #define MPS_512		FIELD_PREP(PCI_EXP_DEVCTL_PAYLOAD, 2)
 
-/*
- * Whether a byte was ever written, and the bits of SR-IOV Control that every write to it had
- * set
- */
+/* Whether a byte was ever written, and the bits that every write to SR-IOV Control had set */
 struct fake_function {
 	u8			config[CONFIG_SIZE];
 	bool			written[CONFIG_SIZE];

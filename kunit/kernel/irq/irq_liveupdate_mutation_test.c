@@ -2,8 +2,8 @@
 
 /*
  * Mutations of a valid image of the interrupt state, loaded in the order in
- * which the kernel loads it. Every memory block ends where
- * its page ends, so that reading beyond it faults.
+ * which the kernel loads it. Every memory block ends where its page ends, so
+ * that reading beyond it faults.
  *
  * A mutation is determined by its number and MUTATION_SEED alone: one that
  * fails can be reproduced from the number that it prints.

@@ -13,8 +13,7 @@
 #include <trace/events/irq_liveupdate.h>
 
 /*
- * The trace as a string: a probe of each event adds the first letter of its
- * name
+ * The trace as a string, in which the probe of each event adds one character
  */
 
 #define MAX_TRACED	64

@@ -138,7 +138,7 @@ static void has_changed(struct vm *vm, const struct guest_pause *pause)
 	guest_wait(&bare_guest, vm, GUEST_PATIENCE_MS, all_moved, &pause->prepared);
 }
 
-/* From now on the moves of each vector are counted. */
+/* Moves of a vector count from when everything was preserved. */
 static void paused(struct vm *vm, struct guest_pause *pause)
 {
 	unsigned int queue;

@@ -122,7 +122,7 @@ static void unload(void)
  * of the tested code.
  */
 
-/* All of it is in one page, as preserved, which belongs to nothing else. */
+/* The entry is one page, as preserved, which belongs to nothing else. */
 static void own(u64 entry, const char *what)
 {
 	promised(is_page(entry), what);

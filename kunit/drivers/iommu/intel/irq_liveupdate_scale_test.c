@@ -115,7 +115,7 @@ static struct device *found(unsigned int dev)
 }
 
 /*
- * At a higher log level than the messages of the code under test: a console is
+ * At a more severe level than the messages of the code under test: a console is
  * slow.
  *
  * lab/cost/boot.py finds the beginning of a step by the name of run_step(), and its

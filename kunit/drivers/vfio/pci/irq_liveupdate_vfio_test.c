@@ -158,10 +158,7 @@ static void open_device_of_a_set_is_not_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
 }
 
-/*
- * A device whose config space is an array with the MSI capability, and a task that writes to
- * it
- */
+/* A device whose config space is an array with the MSI capability, and a task that writes it */
 #define CAP	0x50
 #define FLAGS	(CAP + PCI_MSI_FLAGS)
 

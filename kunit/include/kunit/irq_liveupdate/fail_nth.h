@@ -52,7 +52,7 @@ static inline void *fault_option(const char *capability, const char *option)
 	return data;
 }
 
-/* Let also those allocations fail that may sleep, and those of a single page, silently. */
+/* Let allocations that may sleep, and those of a single page, fail as well, silently. */
 static inline void init_failing(struct kunit *test)
 {
 	bool *slab_ignore = fault_option("failslab", "ignore-gfp-wait");

@@ -150,7 +150,7 @@ static struct {
 	bool			incomplete;
 } seen_entry;
 
-/* It is the old one, or the complete first new one, which leads to the new domain. */
+/* It is the old one, or the first new one in full, which leads to the new domain. */
 static void look_at_translation(struct perf_event *bp, struct perf_sample_data *data,
 				struct pt_regs *regs)
 {

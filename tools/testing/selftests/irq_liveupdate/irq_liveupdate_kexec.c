@@ -68,7 +68,7 @@ static struct device devices[MAX_DEVICES];
 static unsigned int nr_devices;
 static bool own_sessions;
 
-/* Variants do something before an ordinary second stage, or replace it. */
+/* Variants of the second stage: what happens first in it, or where it ends */
 static enum { NOTHING, FINISH, DIE_UNBOUND, DIE_BOUND, DIE_ADOPTED } first;
 
 static unsigned int nr_vectors(const struct vfio_dev *dev)

@@ -5,8 +5,8 @@
  *
  *	irq_liveupdate_neighbour BDF SIBLING PORT
  *
- * SIBLING is another function of the device; vfio-pci cannot reset
- * one without the other. Both are bound to vfio-pci, and PORT is above them.
+ * SIBLING is another function of the device; vfio-pci cannot reset one without
+ * the other. Both are bound to vfio-pci, and PORT is above them.
  *
  *	irq_liveupdate_neighbour -f BDF SIBLING PORT
  *
@@ -59,7 +59,7 @@ static void test_close(void)
 	ksft_test_result(unchanged(), "closing a sibling does not reset it\n");
 }
 
-/* The expected result of the resets: 0, or the error with which they are refused */
+/* Expected result of the resets: 0, or the error with which they are refused */
 static void expect_reset(int ret, int wanted, const char *what)
 {
 	if (ret != wanted)

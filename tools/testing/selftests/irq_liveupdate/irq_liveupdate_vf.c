@@ -8,7 +8,7 @@
  *	irq_liveupdate_vf -s 2 BDF	continues with them, finds what has completed
  *	irq_liveupdate_vf -a 2 BDF	the same, and then everything is preserved once more
  *	irq_liveupdate_vf -c 2 BDF	none is given back, starts all of them cold
- *	irq_liveupdate_vf -p 1|2 BDF	only owns the physical function, which is preserved
+ *	irq_liveupdate_vf -p 1|2 BDF	owns only the physical function, which is preserved
  *					once more; the virtual ones belong to others
  *
  * BDF is the physical function, which is bound to vfio-pci and is handed over as well. A

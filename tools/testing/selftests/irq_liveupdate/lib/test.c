@@ -103,7 +103,7 @@ bool stay(void)
 	return true;
 }
 
-/* Runs a process that does something, and is then killed with all that it has open. */
+/* Runs a process that does something, and kills it with all it has open. */
 void let_die(void (*do_something)(void))
 {
 	pid_t child;
