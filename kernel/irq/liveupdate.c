@@ -485,6 +485,19 @@ refuse:
 	return ret;
 }
 
+/* Returns why the interrupts of a device cannot be preserved, or NULL, and the errno for that. */
+static const char *irq_lu_refuse(struct device *dev, int *err)
+{
+	*err = -EOPNOTSUPP;
+	if (!irq_lu_enabled)
+		return "switched off on the command line";
+	if (irq_liveupdate_is_incoming(dev)) {
+		*err = -EBUSY;
+		return "the last live update is not finished";
+	}
+	return irq_lu_find_unit(dev_get_msi_domain(dev)) ? NULL : "no interrupt remapping";
+}
+
 /**
  * irq_liveupdate_find_obstacle - Why can the interrupts of a device not be handed over?
  * @dev:	Device
@@ -497,13 +510,9 @@ refuse:
  */
 const char *irq_liveupdate_find_obstacle(struct device *dev)
 {
-	if (!irq_lu_enabled)
-		return "switched off on the command line";
-	if (irq_liveupdate_is_incoming(dev))
-		return "the last live update is not finished";
-	if (!irq_lu_find_unit(dev_get_msi_domain(dev)))
-		return "no interrupt remapping";
-	return NULL;
+	int err;
+
+	return irq_lu_refuse(dev, &err);
 }
 
 /**
@@ -528,10 +537,10 @@ int irq_liveupdate_preserve(struct device *dev,
 	const char *reason;
 	int ret;
 
-	reason = irq_liveupdate_find_obstacle(dev);
+	reason = irq_lu_refuse(dev, &ret);
 	if (reason) {
 		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
-		return irq_liveupdate_is_incoming(dev) ? -EBUSY : -EOPNOTSUPP;
+		return ret;
 	}
 
 	struct irq_lu_out_dev *out __free(kfree) = kzalloc_obj(*out);
