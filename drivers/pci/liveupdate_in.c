@@ -945,7 +945,7 @@ static void pci_lu_give_up(const char *reason)
 
 	for_each_pci_dev(pdev)
 		pci_liveupdate_stop_unclaimed(pdev, reason);
-	pci_msi_liveupdate_finish_rest();
+	pci_msi_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 
 	guard(mutex)(&pci_lu_lock);
@@ -1004,7 +1004,7 @@ static int __init pci_liveupdate_init(void)
 	if (pci_lu_in)
 		return register_pm_notifier(&pci_lu_sleep_nb);
 
-	pci_msi_liveupdate_finish_rest();
+	pci_msi_liveupdate_revoke_absent();
 	return 0;
 }
 postcore_initcall(pci_liveupdate_init);

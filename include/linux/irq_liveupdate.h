@@ -170,11 +170,11 @@ void irq_liveupdate_match(struct device *dev,
 			  const struct irq_liveupdate_dev_ops *ops);
 void irq_liveupdate_finish(struct device *dev);
 void irq_liveupdate_release(struct device *dev);
-void irq_liveupdate_finish_rest(void);
+void irq_liveupdate_revoke_absent(void);
 void irq_liveupdate_finish_units(void);
 
 /* The kernel that takes over: allocators */
-bool __irq_liveupdate_placed(struct device *dev);
+bool __irq_liveupdate_reserved(struct device *dev);
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc);
 int __irq_liveupdate_handle(unsigned int irq);
 int __irq_liveupdate_target(unsigned int irq, u32 *target);
@@ -182,7 +182,7 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt);
 void __irq_liveupdate_requested(unsigned int irq);
 
 /**
- * irq_liveupdate_placed - Are irq numbers reserved for a device?
+ * irq_liveupdate_reserved - Are irq numbers reserved for a device?
  * @dev:	Device
  *
  * Context: May sleep.
@@ -190,11 +190,11 @@ void __irq_liveupdate_requested(unsigned int irq);
  * device already holds the messages that its driver will get. In this case the
  * device must not be prevented from sending them.
  */
-static inline bool irq_liveupdate_placed(struct device *dev)
+static inline bool irq_liveupdate_reserved(struct device *dev)
 {
 	if (list_empty(&irq_liveupdate_incoming))
 		return false;
-	return __irq_liveupdate_placed(dev);
+	return __irq_liveupdate_reserved(dev);
 }
 
 /**

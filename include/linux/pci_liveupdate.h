@@ -66,11 +66,11 @@ void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
-bool pci_msi_liveupdate_placed(struct pci_dev *pdev);
+bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev);
 int pci_msi_liveupdate_audit(struct pci_dev *pdev);
 bool pci_msi_liveupdate_disable(struct pci_dev *pdev);
 void pci_msi_liveupdate_finish(struct pci_dev *pdev);
-void pci_msi_liveupdate_finish_rest(void);
+void pci_msi_liveupdate_revoke_absent(void);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
 #endif
@@ -156,7 +156,7 @@ static inline void pci_liveupdate_use_intx(struct pci_dev *pdev)
 {
 }
 
-static inline bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
+static inline bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
 {
 	return false;
 }

@@ -486,7 +486,7 @@ refuse:
 }
 
 /* Returns why the interrupts of a device cannot be preserved, or NULL, and the errno for that. */
-static const char *irq_lu_refuse(struct device *dev, int *err)
+static const char *irq_lu_find_obstacle(struct device *dev, int *err)
 {
 	*err = -EOPNOTSUPP;
 	if (!irq_lu_enabled)
@@ -512,7 +512,7 @@ const char *irq_liveupdate_find_obstacle(struct device *dev)
 {
 	int err;
 
-	return irq_lu_refuse(dev, &err);
+	return irq_lu_find_obstacle(dev, &err);
 }
 
 /**
@@ -537,7 +537,7 @@ int irq_liveupdate_preserve(struct device *dev,
 	const char *reason;
 	int ret;
 
-	reason = irq_lu_refuse(dev, &ret);
+	reason = irq_lu_find_obstacle(dev, &ret);
 	if (reason) {
 		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "%s", reason);
 		return ret;

@@ -374,14 +374,14 @@ static void irq_lu_free_missing(void)
 }
 
 /**
- * irq_liveupdate_finish_rest - Revoke interrupts of devices that were not found
+ * irq_liveupdate_revoke_absent - Revoke interrupts of devices that were not found
  *
  * The bus calls this when no further device can be claimed. Devices that were
  * found must be finished and released by the bus.
  *
  * Context: May sleep.
  */
-void irq_liveupdate_finish_rest(void)
+void irq_liveupdate_revoke_absent(void)
 {
 	irq_lu_free_missing();
 	irq_lu_end();
@@ -390,7 +390,7 @@ void irq_liveupdate_finish_rest(void)
 /**
  * irq_liveupdate_finish_units - Devices that nobody has claimed are stopped
  *
- * Called by the bus, after irq_liveupdate_finish_rest(). What such a device sends
+ * Called by the bus, after irq_liveupdate_revoke_absent(). What such a device sends
  * now is a fault that is worth a report.
  *
  * Context: Any that may sleep. A worker does it, later.

@@ -30,7 +30,7 @@
  *    release.
  *
  * 6. The live update ends with its last device, or by
- *    irq_liveupdate_finish_rest() when no further device can be claimed: the
+ *    irq_liveupdate_revoke_absent() when no further device can be claimed: the
  *    memory of the previous kernel is freed, except for records that failed
  *    validation. Their memory is lost until the next reboot.
  *
@@ -775,7 +775,7 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 	return NULL;
 }
 
-bool __irq_liveupdate_placed(struct device *dev)
+bool __irq_liveupdate_reserved(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
 

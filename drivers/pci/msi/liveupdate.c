@@ -363,16 +363,16 @@ void pci_msi_liveupdate_match(struct pci_dev *pdev)
 }
 
 /**
- * pci_msi_liveupdate_placed - Will a device get the messages that it already
+ * pci_msi_liveupdate_keeps_messages - Will a device get the messages that it already
  * has?
  * @pdev:	PCI device
  *
  * Context: May sleep.
  * Return: True until the live update of the device is finished, or refused.
  */
-bool pci_msi_liveupdate_placed(struct pci_dev *pdev)
+bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
 {
-	return irq_liveupdate_placed(&pdev->dev);
+	return irq_liveupdate_reserved(&pdev->dev);
 }
 
 /**
@@ -411,13 +411,13 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 
 /**
- * pci_msi_liveupdate_finish_rest - No further device can be claimed
+ * pci_msi_liveupdate_revoke_absent - No further device can be claimed
  *
  * Revokes the interrupts of devices that were not found again.
  *
  * Context: May sleep.
  */
-void pci_msi_liveupdate_finish_rest(void)
+void pci_msi_liveupdate_revoke_absent(void)
 {
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 }

@@ -99,11 +99,11 @@ static void freed_number_is_reserved_until_finish(struct kunit *test)
 	fake_image_init(test);
 	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
 	fake_boot(test);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 
 	for (unsigned int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+		KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
 		KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
 		fake_expect_placed(test, fake, &fake_vector, NR_VECS);
@@ -112,7 +112,7 @@ static void freed_number_is_reserved_until_finish(struct kunit *test)
 	}
 
 	fake_end(fake);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
 }
@@ -277,7 +277,7 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 	fake_expect_revoked(test, &behind, NR_VECS);
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
 }
@@ -314,7 +314,7 @@ static void faults_are_reported_once_devices_are_stopped(struct kunit *test)
 	suppress_faults(test, &m->units[1]);
 	irq_liveupdate_remove_unit(m->units[1].domain);
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	expect_finished(test, &m->units[0], 0);
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
@@ -336,7 +336,7 @@ static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 	suppress_faults(test, &m->units[0]);
 	irq_liveupdate_match(waits->dev, &fake_device_ops);
 	irq_liveupdate_finish(waits->dev);
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
 
@@ -355,7 +355,7 @@ static void faults_are_reported_after_refused_state(struct kunit *test)
 	fake_boot(test);
 	suppress_faults(test, &m->units[0]);
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
 }
@@ -392,7 +392,7 @@ static void expect_cold(struct kunit *test, struct fake_device *fake, unsigned i
 {
 	fake_use_cold(test, fake, nr);
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	/*
 	 * What the device has raised since the block was dropped, whatever became of its
 	 * vectors.
@@ -428,7 +428,7 @@ static void device_without_a_record_starts_cold(struct kunit *test)
 
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	KUNIT_EXPECT_TRUE(test, irq_liveupdate_is_incoming(fake->dev));
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	fake_use_cold(test, fake, NR_VECS);
 	KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 
@@ -509,7 +509,7 @@ static void devices_in_one_bucket_are_told_apart(struct kunit *test)
 	irq_liveupdate_match(third->dev, &fake_device_ops);
 	irq_liveupdate_match(second->dev, &fake_device_ops);
 	irq_liveupdate_match(first->dev, &fake_device_ops);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(third->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(third->dev));
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(first, NR_VECS), 0);
 	fake_expect_placed(test, first, &fake_vector, NR_VECS);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(second, NR_VECS), 0);
@@ -560,7 +560,7 @@ static void only_recorded_numbers_have_an_entry(struct kunit *test)
 /* MSI that the previous kernel has left enabled is disabled by then. */
 static void expect_refused(struct kunit *test, struct fake_device *fake, unsigned int nr)
 {
-	KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
 	KUNIT_EXPECT_FALSE(test, fake->disabled);
 	KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 	expect_cold(test, fake, nr);

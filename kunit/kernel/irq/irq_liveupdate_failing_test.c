@@ -182,7 +182,7 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 			nr_placed += !!placed;
 		}
 
-		irq_liveupdate_finish_rest();
+		irq_liveupdate_revoke_absent();
 		fake_free_vectors(fake[0]);
 		fake_free_vectors(fake[1]);
 		irq_lu_wait_until_freed();
@@ -308,7 +308,7 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 		KUNIT_EXPECT_LT(test, fake_irq_of(fake, i), IRQ_RECORDED);
 
 	fake_end(fake);
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	irq_lu_wait_until_freed();
 	return stop_failing();
 }

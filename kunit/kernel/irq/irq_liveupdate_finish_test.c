@@ -87,7 +87,7 @@ static void rest_is_revoked(struct kunit *test)
 	for (unsigned int i = 0; i < NR_VECS; i++)
 		KUNIT_ASSERT_EQ(test, fake_request(found, i, 0), 0);
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	fake_expect_counts(test, found, NR_VECS, 0);
 	fake_expect_placed(test, found, &fake_vector, NR_VECS);
 	fake_expect_revoked(test, &fake_other_vector, NR_VECS);
@@ -130,7 +130,7 @@ static void vectors_wait_for_their_owner(struct kunit *test)
 	struct fake_device *fake = finish_before_use(test, *type);
 
 	for (unsigned int i = 0; i < 2; i++) {
-		KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+		KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
 		KUNIT_EXPECT_FALSE(test, fake->disabled);
 		KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 
@@ -153,7 +153,7 @@ static void device_is_released_with_its_last_interrupt(struct kunit *test)
 
 	request_all(test, fake, NR_VECS);
 	fake_expect_counts(test, fake, NR_VECS, 1);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	KUNIT_EXPECT_TRUE(test, list_empty(&irq_liveupdate_incoming));
 	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
@@ -292,10 +292,10 @@ static void nothing_to_finish(struct kunit *test)
 {
 	fake_image_init(test);
 	fake_boot(test);
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	fake_expect_all_freed(test);
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 }
 
 static void root_not_frozen_is_not_taken_over(struct kunit *test)

@@ -254,7 +254,7 @@ static void driver_may_change_the_msi_type_before_the_freeze(struct kunit *test)
 	fake_boot(test);
 	fake = fake_add(test, "new", &fake_msix_head, 0);
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
-	KUNIT_EXPECT_TRUE(test, irq_liveupdate_placed(fake->dev));
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
 }
 
 static void masked_before_blocked(struct kunit *test)

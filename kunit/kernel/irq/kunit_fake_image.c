@@ -88,7 +88,7 @@ void fake_end_live_update(void *unused)
 {
 	struct irq_lu_in_dev *in, *next;
 
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	list_for_each_entry_safe(in, next, &irq_liveupdate_incoming, node) {
 		struct device *dev = in->dev;
 

@@ -114,9 +114,9 @@ static int units_test_init(struct kunit *test)
 	return 0;
 }
 
-static void finish_rest(void *unused)
+static void revoke_absent(void *unused)
 {
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	irq_lu_wait_until_freed();
 }
 
@@ -125,7 +125,7 @@ static void jump(struct kunit *test)
 	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
 		irq_lu_ser_seal_device(previous.devices[dev]);
 	irq_lu_ser_seal_root(previous.root, previous.refs);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish_rest, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, revoke_absent, NULL));
 }
 
 static void load(void)

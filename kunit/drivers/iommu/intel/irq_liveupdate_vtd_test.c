@@ -944,7 +944,7 @@ static struct irq_lu_device_ser *record_messages(struct kunit *test, struct irq_
 
 static void end_live_update(void *unused)
 {
-	irq_liveupdate_finish_rest();
+	irq_liveupdate_revoke_absent();
 	irq_lu_wait_until_freed();
 }
 
