@@ -100,6 +100,8 @@ initrd_list()
 	common_list "$ROOT/lab/guest/init" /sbin /etc /sys /root /lib /lib64 /kselftest
 
 	program "$KEXEC"
+	# irqlu unpacks the next kernel with it.
+	program "$(command -v lz4)"
 	for name in vmm sabotage scatter poll_line silent_irte igb_owner live_vm irqlu; do
 		program "$BUILD/guest/$name"
 	done
