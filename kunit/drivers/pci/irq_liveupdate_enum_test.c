@@ -566,8 +566,8 @@ static void virtual_functions_are_enabled_by_the_driver_or_stopped(struct kunit 
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
 
-/* Its user may retrieve it while its driver adds them. */
-static void retrieved_function_only_loses_its_virtual_functions(struct kunit *test)
+/* Its driver is bound, and cannot enable them again. */
+static struct fake_function *lose_vfs(struct kunit *test, bool retrieved)
 {
 	struct pci_driver drv = { .sriov_configure = sriov_fails };
 	struct fake_function *function = with_vfs(test);
@@ -576,30 +576,34 @@ static void retrieved_function_only_loses_its_virtual_functions(struct kunit *te
 	init_device(function);
 	init_incoming_iov(test, function);
 	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	if (retrieved)
+		set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+
 	pdev->driver = &drv;
-	set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
 	pci_liveupdate_add_vfs(pdev);
+	pdev->driver = NULL;
+
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_EQ(test, pci_iov_running(pdev), 0);
+	return function;
+}
+
+/* Its user may retrieve it while its driver adds them. */
+static void retrieved_function_only_loses_its_virtual_functions(struct kunit *test)
+{
+	struct fake_function *function = lose_vfs(test, true);
+
 	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
-	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
-	pci_liveupdate_finish(pdev);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(&function->pdev));
+	pci_liveupdate_finish(&function->pdev);
 }
 
 static void function_is_stopped_with_its_virtual_functions(struct kunit *test)
 {
-	struct pci_driver drv = { .sriov_configure = sriov_fails };
-	struct fake_function *function = with_vfs(test);
-	struct pci_dev *pdev = &function->pdev;
+	struct fake_function *function = lose_vfs(test, false);
 
-	init_device(function);
-	init_incoming_iov(test, function);
-	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
-	pdev->driver = &drv;
-	pci_liveupdate_add_vfs(pdev);
-	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MEMORY);
-	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(&function->pdev));
 }
 
 /* Not even bus mastering is cleared in the attempt. */
