@@ -52,7 +52,12 @@ def _selftests(result):
     found = selftests.of(result.extras)
     if not found:
         return []
-    wrong = [line for one in found for line in one.wrong + one.unexpected(result.scenario.fails)]
+    fails = set(result.scenario.fails)
+    wrong = [line for one in found for line in one.wrong]
+    wrong += [f"{one.name}: {name} {why}" for one in found for name, why in one.failed.items()
+              if name not in fails]
+    failed = {name for one in found for name in one.failed}
+    wrong += [f"does not fail: {name}" for name in sorted(fails - failed)]
     if not result.scenario.breaks and not any(one.results for one in found):
         wrong.append("no results at all")
     reasons = {reason for one in found for reason in one.skipped}

@@ -27,11 +27,10 @@ class Outcome:
         """The reasons."""
         return [one.why or one.name for one in self.results if one.status == ktap.SKIP]
 
-    def unexpected(self, fails):
-        """What did not pass or fail as it was to, if these cases are to fail."""
-        return [f"{self.name}: {one.name} {one.why}" if one.status == ktap.FAIL
-                else f"{self.name}: {one.name} passes" for one in self.results
-                if one.status != ktap.SKIP and (one.status == ktap.FAIL) != (one.name in fails)]
+    @property
+    def failed(self):
+        """Map from the name of a case to the reason."""
+        return {one.name: one.why for one in self.results if one.status == ktap.FAIL}
 
 
 def _outcome(name, output):

@@ -83,7 +83,7 @@ class Scenario:
     says: the lines in which the kernels report what they refuse, and other errors of ours, in
         order; errors: patterns of further ones, each of which must occur at least once
     skips: reasons for which the kselftests of the scenario skip a case
-    fails: cases of kselftests that fail whatever we do; none of them may pass
+    fails: cases of kselftests that fail whatever we do; each of them must
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
         jump, reaches the function of this name
     crash_kernel: whether one is loaded then; if not, the machine is reset

@@ -107,6 +107,7 @@ def test_failure_that_the_scenario_names():
     assert tap(failing, fails=("two",)) == set()
     assert tap(failing, fails=("one",)) == {PASSED}
     assert tap(GOOD, fails=("two",)) == {PASSED}
+    assert tap(failing, fails=("two", "absent")) == {PASSED}
 
 
 # The same programs in two kernels
