@@ -12,6 +12,7 @@
 #include <linux/kexec_handover.h>
 
 #include "iommu-liveupdate.h"
+#include "iommu-pages.h"
 
 #define REG_BASE	0xfed90000ULL
 
@@ -96,6 +97,22 @@ static void address_which_was_not_preserved_is_refused(struct kunit *test)
 			   iommu_lu_load(page, IOMMU_LU_ROOT_SIZE - 1));
 }
 
+/* A size that is too small for what was preserved there is as wrong as one that is too large. */
+static void pages_of_another_size_are_not_restored(struct kunit *test)
+{
+	void *kept = alloc_kept(1), *pages;
+
+	KUNIT_ASSERT_NOT_NULL(test, kept);
+	KUNIT_EXPECT_NULL(test, iommu_restore_pages(virt_to_phys(kept), PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, iommu_restore_pages(virt_to_phys(kept), 4 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, is_kept(kept));
+
+	pages = iommu_restore_pages(virt_to_phys(kept), 2 * PAGE_SIZE);
+	KUNIT_ASSERT_PTR_EQ(test, kept, pages);
+	KUNIT_EXPECT_FALSE(test, is_kept(kept));
+	iommu_free_pages(pages);
+}
+
 #define ROOT	((struct iommu_lu_root_ser *)0)
 #define UNIT	((struct iommu_lu_unit_ser *)sizeof(struct iommu_lu_root_ser))
 
@@ -162,6 +179,7 @@ static struct kunit_case iommu_liveupdate_cases[] = {
 	KUNIT_CASE(root_is_loaded_and_given_back),
 	KUNIT_CASE(unused_unit_is_nobodys),
 	KUNIT_CASE(address_which_was_not_preserved_is_refused),
+	KUNIT_CASE(pages_of_another_size_are_not_restored),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
 	KUNIT_CASE(any_flipped_bit_is_refused),
 	KUNIT_CASE_SLOW(mutated_roots_do_no_harm),
