@@ -170,6 +170,7 @@ def _scenario():
     return replace(
         scenario.load("vm"), name="bench-pause", vectors=VECTORS, memory=MEMORY,
         mode=live_update.MODE, cpus=(2, 2), append=(parameters, parameters),
+        kernels=live_update.KERNELS,
         old_runs=(f"live_vm -m {GUEST_MIB} -s 1 {{device}}",))
 
 

@@ -3,6 +3,7 @@
 
 import pytest
 
+from cost import live_update
 from cost import pause
 from course.run import RunFailed
 
@@ -69,3 +70,7 @@ def test_requests_of_the_replacement(tmp_path):
 def test_pause_without_an_end(tmp_path):
     with pytest.raises(RunFailed):
         pause.Reader().read(log(tmp_path / "log", *COUNTED[:-1]))
+
+
+def test_functions_are_those_of_the_kernels_that_run():
+    assert pause._scenario().kernels == live_update.KERNELS
