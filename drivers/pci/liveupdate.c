@@ -75,13 +75,11 @@ DEFINE_MUTEX(pci_lu_lock);
  * @nr_users:	Number of preserved devices that need it
  * @preserved:	The device is one of them
  * @nr_frozen:	Number of frozen virtual functions that it keeps, without being preserved
- * @driver:	Of the device, when it was added
  */
 struct pci_lu_use {
-	u32				nr_users;
-	u32				nr_frozen;
-	bool				preserved;
-	const struct device_driver	*driver;
+	u32	nr_users;
+	u32	nr_frozen;
+	bool	preserved;
 };
 
 /**
@@ -232,10 +230,7 @@ static void pci_lu_get(struct pci_dev *pdev, bool vfs)
 		&pdev->priv_flags);
 	i = pci_lu_out.ser->nr_devices++;
 	pci_lu_describe(pdev, &pci_lu_out.ser->devices[i]);
-	pci_lu_out.uses[i] = (struct pci_lu_use) {
-		.nr_users	= 1,
-		.driver		= READ_ONCE(pdev->dev.driver),
-	};
+	pci_lu_out.uses[i] = (struct pci_lu_use) { .nr_users = 1 };
 }
 
 static void pci_lu_put(struct pci_dev *pdev)
@@ -348,6 +343,13 @@ static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
 	return of.reason;
 }
 
+/* In the next kernel, another physical function would start cold, and them with it. */
+static const char *pci_lu_refuse_vfs(struct pci_dev *pdev)
+{
+	return pci_num_vf(pdev) && !pci_iov_alone(pdev) ?
+	       "its virtual functions depend on another physical function" : NULL;
+}
+
 /* Returns why a device cannot be handed over, or NULL, and how many entries it needs. */
 static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 {
@@ -364,8 +366,9 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 	}
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return "not an endpoint";
-	if (pci_num_vf(pdev) && !pci_iov_alone(pdev))
-		return "its virtual functions depend on another physical function";
+	reason = pci_lu_refuse_vfs(pdev);
+	if (reason)
+		return reason;
 
 	for (bus = pdev->bus; !pci_is_root_bus(bus); bus = bus->parent) {
 		if (!bus->self)
@@ -557,21 +560,18 @@ static bool pci_lu_lock_physfn(struct pci_dev *physfn)
 	return true;
 }
 
-/* The driver is the one that preserve() has asked, and still keeps its virtual functions. */
+/* The driver may be another one than preserve() has asked, but this one must keep them, too. */
 static const char *pci_lu_block_unbinding(struct pci_dev *physfn)
 {
-	struct pci_lu_use *use;
 	const char *reason;
 
 	guard(mutex)(&pci_lu_lock);
 
-	use = &pci_lu_out.uses[pci_lu_index(physfn)];
-	if (use->driver != physfn->dev.driver)
-		return "its physical function has another driver now";
-
 	reason = pci_lu_refuse_physfn(physfn);
-	if (!reason && !use->nr_frozen++)
+	if (!reason && !pci_lu_out.uses[pci_lu_index(physfn)].nr_frozen++) {
+		set_bit(PCI_DEV_LIVEUPDATE_FROZEN, &physfn->priv_flags);
 		device_block_unbinding(&physfn->dev);
+	}
 
 	return reason;
 }
@@ -594,9 +594,27 @@ static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
 
 static void pci_lu_release_physfn(struct pci_dev *physfn)
 {
-	if (pci_liveupdate_vfs_outgoing(physfn) &&
-	    !--pci_lu_out.uses[pci_lu_index(physfn)].nr_frozen)
-		device_unblock_unbinding(&physfn->dev);
+	if (!pci_liveupdate_vfs_outgoing(physfn) ||
+	    --pci_lu_out.uses[pci_lu_index(physfn)].nr_frozen)
+		return;
+
+	device_unblock_unbinding(&physfn->dev);
+	clear_bit(PCI_DEV_LIVEUPDATE_FROZEN, &physfn->priv_flags);
+}
+
+/* What may have changed since preserve(). Returns 0, or an errno and the reason. */
+static int pci_lu_check_again(struct pci_dev *pdev, const char **reason)
+{
+	*reason = pci_lu_refuse_state(pdev);
+	if (*reason)
+		return -ENODEV;
+
+	*reason = pci_lu_refuse_vfs(pdev);
+	if (*reason)
+		return -EOPNOTSUPP;
+
+	*reason = pci_lu_hold_physfn(pci_physfn(pdev));
+	return *reason ? -EBUSY : 0;
 }
 
 /**
@@ -604,37 +622,36 @@ static void pci_lu_release_physfn(struct pci_dev *physfn)
  * @pdev: The device
  *
  * ACS, ARI, bus numbers and addresses of the device and of the bridges above it
- * may have changed since pci_liveupdate_preserve(). A physical function that is
- * not preserved itself keeps its driver from here on.
+ * may have changed since pci_liveupdate_preserve(). From here on, the device cannot
+ * be reset. Neither can its physical function, which keeps its driver unless it is
+ * preserved itself.
  *
  * Context: From the freeze() callback of a LUO file handler, when none of these
  *          can change any more. Process context, sleeps, does not allocate
  *          memory. Waits at most 20 ms for a task that has locked the physical
  *          function.
  * Return: 0 on success, -ENODEV if @pdev is disconnected or had a fatal error
- *         without recovery, -EBUSY if its physical function has another driver
- *         now, or one that does not keep virtual functions any more, or is being
- *         bound, unbound or configured. The reason is logged.
+ *         without recovery, -EOPNOTSUPP if it has virtual functions now that depend
+ *         on another physical function, -EBUSY if its physical function has a driver
+ *         that does not keep virtual functions, or is being bound, unbound or
+ *         configured. The reason is logged.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
 	const char *reason;
+	int err;
 
 	scoped_guard(mutex, &pci_lu_lock) {
 		if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
 			return -EINVAL;
+		set_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 	}
 
-	reason = pci_lu_refuse_state(pdev);
-	if (reason) {
+	err = pci_lu_check_again(pdev, &reason);
+	if (err) {
+		clear_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "%s", reason);
-		return -ENODEV;
-	}
-
-	reason = pci_lu_hold_physfn(pci_physfn(pdev));
-	if (reason) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "%s", reason);
-		return -EBUSY;
+		return err;
 	}
 
 	guard(mutex)(&pci_lu_lock);
@@ -657,6 +674,7 @@ void pci_liveupdate_unfreeze(struct pci_dev *pdev)
 	guard(mutex)(&pci_lu_lock);
 
 	pci_lu_release_physfn(pci_physfn(pdev));
+	clear_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unfreeze);
 
@@ -671,6 +689,23 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_unfreeze);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 {
 	return test_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
+}
+
+/**
+ * pci_liveupdate_frozen() - Does a device run until the jump as it is now?
+ * @pdev: The device
+ *
+ * The lock of such a device may be held until the jump, by a task that waits for
+ * its paused user. Whoever waits for the lock must not hold anything that
+ * device_shutdown() needs.
+ *
+ * Context: Any.
+ * Return: True between pci_liveupdate_freeze() and pci_liveupdate_unfreeze() of
+ *         @pdev, or of a virtual function for which @pdev was not preserved itself.
+ */
+bool pci_liveupdate_frozen(struct pci_dev *pdev)
+{
+	return test_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 }
 
 /**

@@ -37,6 +37,8 @@ void pci_flb_abandon(struct liveupdate_flb_op_args *args);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct work_struct pci_lu_probe_work;
 int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused);
+int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data);
+void pci_lu_forget_absent(void);
 #endif
 
 #endif /* _DRIVERS_PCI_LIVEUPDATE_H */

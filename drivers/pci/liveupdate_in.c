@@ -103,7 +103,7 @@
 #include "liveupdate_ser.h"
 #include "pci.h"
 
-/* A private copy of the incoming list, and its unmatched entries by address. */
+/* A private copy of the incoming list, and its entries by address. */
 static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
 
@@ -256,14 +256,14 @@ static bool pci_lu_protected(struct pci_dev *pdev)
 /**
  * pci_liveupdate_recorded() - Is a device handed over, or a bridge above such a
  * device?
- * @pdev: The device, which may not be added yet
+ * @pdev: The device, after pci_liveupdate_setup_device()
  *
  * Such a device has outstanding requests, or forwards those of another device.
  * Settings on which they depend must not be changed.
  *
  * Context: Process context, sleeps.
  * Return: True if @pdev is incoming, or a bridge or the physical function above a
- *         recorded device, or will be compared with its record.
+ *         recorded device.
  */
 bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
@@ -385,8 +385,8 @@ static void pci_lu_end_vfs(struct pci_dev *pdev)
  * pci_liveupdate_finish().
  *
  * Context: From enumeration, with the bridges above @pdev enumerated, and
- *          before the MSI and MSI-X capabilities of @pdev are initialized,
- *          which disables them unless @pdev is incoming. Sleeps.
+ *          before @pdev is configured and its MSI and MSI-X capabilities are
+ *          initialized, which disables them unless @pdev is incoming. Sleeps.
  */
 void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
@@ -484,21 +484,33 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
  * pci_liveupdate_keeps_running() - Is a device frozen, or are its virtual functions incoming?
  * @pdev: The device
  *
- * Such a device must not be reset. The lock of a frozen device may be held until
- * the jump, so no task must wait for it with a bridge locked: device_shutdown()
- * locks the bridge as well.
+ * Such a device must not be reset, not even by its owner.
  *
  * Context: Process context, sleeps.
  * Return: True if so.
  */
 bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
 {
-	return dev_skip_shutdown(&pdev->dev) || pci_liveupdate_vfs_running(pdev);
+	return pci_liveupdate_frozen(pdev) || pci_liveupdate_vfs_running(pdev);
+}
+
+/**
+ * pci_liveupdate_running() - Does a device keep its state through a live update?
+ * @pdev: The device
+ *
+ * Nobody but its owner may reset such a device.
+ *
+ * Context: Process context, sleeps.
+ * Return: True if @pdev is frozen or incoming, or has incoming virtual functions.
+ */
+bool pci_liveupdate_running(struct pci_dev *pdev)
+{
+	return pci_liveupdate_incoming(pdev) || pci_liveupdate_keeps_running(pdev);
 }
 
 static int pci_lu_note_running(struct pci_dev *pdev, void *running)
 {
-	*(bool *)running = pci_liveupdate_incoming(pdev) || pci_liveupdate_keeps_running(pdev);
+	*(bool *)running = pci_liveupdate_running(pdev);
 	return *(bool *)running;
 }
 
@@ -740,10 +752,13 @@ static void pci_lu_finish_vfs(struct pci_dev *pdev)
 {
 	lockdep_assert_held(&pci_lu_lock);
 
-	if (!pci_liveupdate_vfs_incoming(pdev) || pci_liveupdate_vfs_running(pdev))
+	if (pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_running(pdev))
 		return;
 
 	pci_lu_forget(pdev);
+	if (!pci_liveupdate_vfs_incoming(pdev))
+		return;
+
 	clear_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
 	pci_lu_unprotect(pdev);
 }
@@ -935,6 +950,27 @@ void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 	pci_iov_settle(pdev);
 }
 
+static const char pci_lu_unclaimed[] = "nobody has claimed it";
+
+/*
+ * A device that was recognized before the last file was finished, but that the driver core
+ * did not know yet, was not stopped then. Its DMA is blocked since.
+ */
+VISIBLE_IF_KUNIT int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct pci_dev *pdev = to_pci_dev(data);
+
+	if (action == BUS_NOTIFY_ADD_DEVICE && pci_liveupdate_incoming(pdev) &&
+	    !pci_liveupdate_inherit_buses())
+		pci_liveupdate_stop_unclaimed(pdev, pci_lu_unclaimed);
+
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block pci_lu_added_nb = {
+	.notifier_call	= pci_lu_added,
+};
+
 /* No device can be claimed any more. */
 static void pci_lu_give_up(const char *reason)
 {
@@ -955,7 +991,7 @@ static void pci_lu_give_up(const char *reason)
 /* The last file is finished. */
 void pci_flb_finish(struct liveupdate_flb_op_args *args)
 {
-	pci_lu_give_up("nobody has claimed it");
+	pci_lu_give_up(pci_lu_unclaimed);
 }
 
 /* LUO does not return any file. */
@@ -994,6 +1030,7 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
 static int __init pci_liveupdate_init(void)
 {
 	void *obj;
+	int err;
 
 	if (!liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj))
 		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
@@ -1001,13 +1038,39 @@ static int __init pci_liveupdate_init(void)
 		pci_lu_in_lost = is_kho_boot();
 
 	/* Without the list, no record can be matched with a device. */
-	if (pci_lu_in)
-		return register_pm_notifier(&pci_lu_sleep_nb);
+	if (!pci_lu_in) {
+		pci_msi_liveupdate_revoke_absent();
+		return 0;
+	}
 
-	pci_msi_liveupdate_revoke_absent();
-	return 0;
+	err = bus_register_notifier(&pci_bus_type, &pci_lu_added_nb);
+	return err ?: register_pm_notifier(&pci_lu_sleep_nb);
 }
 postcore_initcall(pci_liveupdate_init);
+
+/*
+ * A device that is plugged in later did not run during the kexec, and is configured as a new
+ * one. Virtual functions are enumerated when the driver of their physical function is bound.
+ */
+VISIBLE_IF_KUNIT void pci_lu_forget_absent(void)
+{
+	const struct pci_lu_dev_ser *dev;
+	unsigned long address;
+	struct pci_dev *pdev;
+
+	lockdep_assert_held(&pci_lu_lock);
+
+	xa_for_each(&pci_lu_in_devices, address, dev) {
+		if (dev->flags & PCI_LU_DEV_VIRTFN)
+			continue;
+
+		pdev = pci_get_domain_bus_and_slot(dev->segment, PCI_BUS_NUM(dev->devid),
+						   dev->devid & 0xff);
+		if (!pdev)
+			xa_erase(&pci_lu_in_devices, address);
+		pci_dev_put(pdev);
+	}
+}
 
 /* All devices that were present at boot have been enumerated. */
 static int __init pci_liveupdate_enumerated(void)
@@ -1019,6 +1082,7 @@ static int __init pci_liveupdate_enumerated(void)
 
 	guard(mutex)(&pci_lu_lock);
 
+	pci_lu_forget_absent();
 	/*
 	 * A device that is found from here on was not running during the kexec,
 	 * or has had a driver.

@@ -31,6 +31,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_liveupdate_freeze(struct pci_dev *pdev);
 void pci_liveupdate_unfreeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
+bool pci_liveupdate_frozen(struct pci_dev *pdev);
 bool pci_liveupdate_kexec(void);
 bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev);
 
@@ -40,6 +41,7 @@ int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_keeps_running(struct pci_dev *pdev);
+bool pci_liveupdate_running(struct pci_dev *pdev);
 bool pci_liveupdate_bus_running(struct pci_bus *bus);
 bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_vfs_running(struct pci_dev *pdev);
@@ -76,6 +78,11 @@ extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
 #endif
 #else
 static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_frozen(struct pci_dev *pdev)
 {
 	return false;
 }
@@ -119,6 +126,11 @@ static inline bool pci_liveupdate_incoming(struct pci_dev *pdev)
 }
 
 static inline bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_running(struct pci_dev *pdev)
 {
 	return false;
 }

@@ -223,6 +223,30 @@ static void running_function_keeps_its_settings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256);
 }
 
+static void record_function(struct kunit *test, struct pci_lu_dev_ser *record,
+			    struct fake_function *function)
+{
+	pci_lu_describe(&function->pdev, record);
+	KUNIT_ASSERT_EQ(test, 0, xa_insert(&pci_lu_in_devices, place(record), record, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, erase_record, record));
+}
+
+/* It was replaced while the machine was off, for instance. */
+static void function_which_does_not_match_its_record_is_configured(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+	struct pci_lu_dev_ser record;
+
+	record_function(test, &record, function);
+	record.device++;
+	pci_lu_in_lost = true;
+	pci_liveupdate_setup_device(&function->pdev);
+	pci_lu_in_lost = false;
+	pci_configure_device(&function->pdev);
+	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256 | PCI_EXP_DEVCTL_EXT_TAG);
+}
+
 /* The host bridge or a device in the hierarchy has a quirk. */
 static void running_function_keeps_extended_tags(struct kunit *test)
 {
@@ -492,14 +516,12 @@ static void function_that_starts_keeps_virtual_functions_that_were_handed_over(s
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
 
-static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
+/* The virtual functions have been added; one of them was handed over. */
+static struct pci_dev *with_incoming_vf(struct kunit *test, struct fake_function *function)
 {
 	struct fake_hierarchy *fake = test->priv;
-	struct fake_function *function = with_vfs(test);
 	struct pci_dev *virtfn = &fake->functions[1].pdev;
 
-	init_kept_iov(test, function);
-	/* The virtual functions have been added; one of them was handed over. */
 	function->pdev.sriov->running = PCI_IOV_NONE;
 	virtfn->is_virtfn = 1;
 	virtfn->physfn = &function->pdev;
@@ -508,6 +530,16 @@ static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
 	pm_runtime_get_noresume(&virtfn->dev);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &virtfn->priv_flags);
 	pci_iov_count_incoming(virtfn, 1);
+	return virtfn;
+}
+
+static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *virtfn;
+
+	init_kept_iov(test, function);
+	virtfn = with_incoming_vf(test, function);
 
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_running(&function->pdev));
 	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
@@ -518,6 +550,26 @@ static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_running(&function->pdev));
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+}
+
+/* A card that is plugged in at the address later is not the one that was handed over. */
+static void function_is_recorded_until_its_last_virtual_function_is_finished(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+	struct pci_lu_dev_ser record;
+	struct pci_dev *virtfn;
+
+	record_function(test, &record, function);
+	init_device(function);
+	init_incoming_iov(test, function);
+	virtfn = with_incoming_vf(test, function);
+
+	pci_liveupdate_finish(pdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_recorded(pdev));
+	pci_liveupdate_finish(virtfn);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_recorded(pdev));
 }
 
 static int sriov_fails(struct pci_dev *pdev, int nr)
@@ -682,6 +734,7 @@ static void bridge_of_other_functions_is_configured(struct kunit *test)
 static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(function_that_starts_is_configured),
 	KUNIT_CASE(running_function_keeps_its_settings),
+	KUNIT_CASE(function_which_does_not_match_its_record_is_configured),
 	KUNIT_CASE(running_function_keeps_extended_tags),
 	KUNIT_CASE(bridge_of_a_running_function_keeps_its_settings),
 	KUNIT_CASE_PARAM(sibling_of_a_running_function_has_the_payload_of_their_port,
@@ -698,6 +751,7 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(function_which_only_keeps_virtual_functions_is_no_master),
 	KUNIT_CASE_SLOW(function_that_starts_keeps_virtual_functions_that_were_handed_over),
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
+	KUNIT_CASE(function_is_recorded_until_its_last_virtual_function_is_finished),
 	KUNIT_CASE_PARAM_ATTR(virtual_functions_are_enabled_by_the_driver_or_stopped,
 			      driver_gen_params, {.speed = KUNIT_SPEED_SLOW}),
 	KUNIT_CASE_SLOW(retrieved_function_only_loses_its_virtual_functions),

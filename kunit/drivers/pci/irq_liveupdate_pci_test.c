@@ -22,6 +22,7 @@
 #include <linux/pci.h>
 #include <linux/pci_hotplug.h>
 #include <linux/pci_liveupdate.h>
+#include <linux/pm_runtime.h>
 #include <linux/sizes.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -661,6 +662,7 @@ static struct pci_driver taking_driver = { .takes_over = true };
 static struct pci_driver ordinary_driver = { };
 static struct pci_driver losing_driver = { .sriov_keeps = does_not_keep };
 static struct pci_driver keeping_driver = { .sriov_keeps = keeps };
+static struct pci_driver other_keeping_driver = { .sriov_keeps = keeps };
 
 static void has_a_driver_that_takes_over(struct fake_path *path)
 {
@@ -897,7 +899,7 @@ static void driver_keeps_virtual_functions_of_its_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, list->nr_devices, 0);
 }
 
-static void virtual_function_is_not_frozen_with_another_driver_of_its_device(struct kunit *test)
+static void driver_of_the_device_of_a_frozen_virtual_function_keeps_it(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
 
@@ -908,6 +910,9 @@ static void virtual_function_is_not_frozen_with_another_driver_of_its_device(str
 	scoped_guard(device, &path->devs[1].dev)
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EBUSY);
 
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	pci_liveupdate_unfreeze(&path->devs[0]);
+	path->devs[1].dev.driver = &other_keeping_driver.driver;
 	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
 	pci_liveupdate_unfreeze(&path->devs[0]);
 	path->devs[1].dev.driver = &losing_driver.driver;
@@ -1072,6 +1077,41 @@ static void preserved_device_is_not_held_by_its_virtual_functions(struct kunit *
 		KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
 	pci_liveupdate_unfreeze(&path->devs[0]);
 }
+
+/* They were enabled after it was preserved. */
+static void device_is_not_frozen_with_virtual_functions_of_another(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	is_linked_with_another_physical_function(path);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), -EOPNOTSUPP);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_frozen(&path->devs[0]));
+}
+
+/* A reset would clear VF Enable, and set it again. */
+static void device_is_not_reset_while_a_virtual_function_is_frozen(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *physfn = &path->devs[1];
+
+	has_driver_and_is_registered(test, path, &keeping_driver);
+	list_add(&physfn->bus_list, &path->bus.devices);
+	physfn->reset_methods[0] = 1;
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
+	/* It is on a virtual bus. */
+	list_del(&path->devs[0].bus_list);
+
+	KUNIT_EXPECT_EQ(test, pci_reset_function(physfn), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_function(physfn), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_reset_bus(physfn), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
+
+	pci_liveupdate_unfreeze(&path->devs[0]);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_frozen(physfn));
+	physfn->dev.driver = NULL;
+}
 #endif /* CONFIG_PCI_IOV */
 
 /* The first entry is the device's, the second the bridge's. */
@@ -1126,13 +1166,54 @@ static void frozen_device_is_not_reset(struct kunit *test)
 	struct fake_path *path = fake_path(test);
 
 	path->devs[0].reset_methods[0] = 1;
-	dev_set_skip_shutdown(&path->devs[0].dev);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(&path->devs[0]), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(&path->devs[0]), 0);
 	KUNIT_EXPECT_EQ(test, pci_reset_function(&path->devs[0]), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_try_reset_function(&path->devs[0]), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_probe_reset_bus(&path->bus), 0);
 	KUNIT_EXPECT_EQ(test, pci_reset_bus(&path->devs[0]), -EBUSY);
 	KUNIT_EXPECT_EQ(test, pci_bus_error_reset(&path->bridge), -EBUSY);
+	pci_liveupdate_unfreeze(&path->devs[0]);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_frozen(&path->devs[0]));
 }
+
+/* Its requests would not be forwarded. */
+static void bridge_above_an_incoming_device_is_not_reset(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+
+	path->bridge.reset_methods[0] = 1;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &path->devs[0].priv_flags);
+	KUNIT_EXPECT_EQ(test, pci_reset_function(&path->bridge), -EBUSY);
+	KUNIT_EXPECT_EQ(test, pci_try_reset_function(&path->bridge), -EBUSY);
+}
+
+#ifdef CONFIG_PCIEAER
+static pci_ers_result_t reset_fails(struct pci_dev *pdev)
+{
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+/* The lock of the device is held until the jump, and pci_bus_sem would be as well. */
+static void recovery_does_not_wait_for_a_frozen_device(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	path->bridge.pcie_flags_reg = PCI_EXP_TYPE_ROOT_PORT << 4;
+	pdev->dev.power.disable_depth = 1;
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(pdev), 0);
+
+	scoped_guard(device, &pdev->dev)
+		pcie_do_recovery(&path->bridge, pci_channel_io_frozen, reset_fails);
+	KUNIT_EXPECT_EQ(test, pdev->error_state, pci_channel_io_normal);
+
+	pci_liveupdate_unfreeze(pdev);
+	pcie_do_recovery(&path->bridge, pci_channel_io_frozen, reset_fails);
+	KUNIT_EXPECT_EQ(test, pdev->error_state, pci_channel_io_frozen);
+}
+#endif
 
 static int count_reset(struct hotplug_slot *hotplug, bool probe)
 {
@@ -1324,6 +1405,50 @@ static struct pci_dev *fake_incoming(struct kunit *test, struct fake_path *path)
 	return pdev;
 }
 
+/* FINISH came while the device was enumerated: it was not found. */
+static void device_added_after_the_last_file_is_finished_is_stopped(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+
+	device_initialize(&pdev->dev);
+	pm_runtime_get_noresume(&pdev->dev);
+	start_outcome_of(test, pdev);
+	fake_config = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	pci_lu_added(NULL, BUS_NOTIFY_ADD_DEVICE, &pdev->dev);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+
+	pci_lu_unload();
+	pci_lu_added(NULL, BUS_NOTIFY_BIND_DRIVER, &pdev->dev);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+	pci_lu_added(NULL, BUS_NOTIFY_ADD_DEVICE, &pdev->dev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_FALSE(test, fake_config & PCI_COMMAND_MASTER);
+	expect_outcome_of(test, pdev, "nobody has claimed it");
+}
+
+static bool is_recorded(const struct pci_lu_dev_ser *dev)
+{
+	return xa_load(&pci_lu_in_devices, (unsigned long)dev->segment << 16 | dev->devid);
+}
+
+/* None of the devices exists, and virtual functions are found later. */
+static void absent_device_is_forgotten(struct kunit *test)
+{
+	struct lists *lists = test->priv;
+
+	memcpy(lists->kept, good_list(test), ROOM);
+	KUNIT_ASSERT_NULL(test, pci_lu_load(virt_to_phys(lists->kept)));
+	lists->kept = NULL;
+	KUNIT_EXPECT_TRUE(test, is_recorded(&good_devices[ON_ROOT]));
+
+	scoped_guard(mutex, &pci_lu_lock)
+		pci_lu_forget_absent();
+	KUNIT_EXPECT_FALSE(test, is_recorded(&good_devices[ON_ROOT]));
+	KUNIT_EXPECT_FALSE(test, is_recorded(&good_devices[LOWER]));
+	KUNIT_EXPECT_TRUE(test, is_recorded(&good_devices[VIRTUAL]));
+}
+
 /* Whatever the previous kernel says, the device belongs to the first file. */
 static void device_is_retrieved_once(struct kunit *test)
 {
@@ -1469,16 +1594,22 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
 	KUNIT_CASE(device_is_not_preserved_while_a_virtual_function_is),
 	KUNIT_CASE(driver_keeps_virtual_functions_of_its_device),
-	KUNIT_CASE(virtual_function_is_not_frozen_with_another_driver_of_its_device),
+	KUNIT_CASE(driver_of_the_device_of_a_frozen_virtual_function_keeps_it),
 	KUNIT_CASE(virtual_function_is_not_frozen_if_the_driver_does_not_keep_it),
 	KUNIT_CASE(virtual_function_is_frozen_while_sriov_numvfs_is_read),
 	KUNIT_CASE(obstacle_is_found_without_the_lock),
 	KUNIT_CASE(device_is_not_unbound_while_a_virtual_function_is_frozen),
 	KUNIT_CASE(preserved_device_is_not_held_by_its_virtual_functions),
+	KUNIT_CASE(device_is_not_frozen_with_virtual_functions_of_another),
+	KUNIT_CASE(device_is_not_reset_while_a_virtual_function_is_frozen),
 #endif
 	KUNIT_CASE(list_is_that_of_the_freeze),
 	KUNIT_CASE(bus_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(frozen_device_is_not_reset),
+	KUNIT_CASE(bridge_above_an_incoming_device_is_not_reset),
+#ifdef CONFIG_PCIEAER
+	KUNIT_CASE(recovery_does_not_wait_for_a_frozen_device),
+#endif
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
 	KUNIT_CASE(device_that_keeps_virtual_functions_binds_to_what_does_so),
@@ -1486,6 +1617,8 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(endpoint_at_the_address_of_a_bridge_is_stopped),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
+	KUNIT_CASE(device_added_after_the_last_file_is_finished_is_stopped),
+	KUNIT_CASE(absent_device_is_forgotten),
 	KUNIT_CASE(device_is_retrieved_once),
 	KUNIT_CASE(retrieve_is_undone),
 	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
