@@ -1201,7 +1201,7 @@ static void recovery_does_not_wait_for_a_frozen_device(struct kunit *test)
 	struct pci_dev *pdev = &path->devs[0];
 
 	path->bridge.pcie_flags_reg = PCI_EXP_TYPE_ROOT_PORT << 4;
-	pdev->dev.power.disable_depth = 1;
+	device_initialize(&pdev->dev);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(pdev), 0);
 
