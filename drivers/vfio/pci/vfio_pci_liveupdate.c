@@ -188,14 +188,13 @@ static const char *vfio_pci_lu_find_obstacle_virtfn(struct vfio_pci_core_device 
 	return NULL;
 }
 
-/* Is there any reason why an open device cannot be handed over? */
+/*
+ * Is there any reason why an open device cannot be handed over? A hint, unless igate and
+ * memory_lock are held.
+ */
 VISIBLE_IF_KUNIT int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev,
 					       const char **reason)
 {
-	struct pci_dev *pdev = vdev->pdev;
-
-	lockdep_assert_held(&vdev->igate);
-
 	if (vdev->unregistering) {
 		*reason = "being unbound from its driver";
 		return -ENODEV;
@@ -206,11 +205,9 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev
 		return -EOPNOTSUPP;
 	}
 
-	scoped_guard(rwsem_read, &vdev->memory_lock) {
-		if (vdev->pm_runtime_engaged || pdev->current_state != PCI_D0) {
-			*reason = "in low power state";
-			return -EAGAIN;
-		}
+	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0) {
+		*reason = "in low power state";
+		return -EAGAIN;
 	}
 
 	if (vdev->sriov_changing) {
@@ -227,7 +224,10 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	const char *reason;
 	int err;
 
-	err = vfio_pci_lu_find_obstacle(vdev, &reason);
+	lockdep_assert_held(&vdev->igate);
+
+	scoped_guard(rwsem_read, &vdev->memory_lock)
+		err = vfio_pci_lu_find_obstacle(vdev, &reason);
 	if (err)
 		irq_liveupdate_report_refusal(&vdev->pdev->dev, step, "%s", reason);
 	return err;
@@ -245,9 +245,8 @@ static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 	if (reason)
 		return reason;
 
-	guard(mutex)(&vdev->igate);
-
-	return vfio_pci_lu_find_obstacle(vdev, &reason) ? reason : NULL;
+	/* A hint: anybody may ask at any time, and a hot reset only tries to get memory_lock. */
+	return data_race(vfio_pci_lu_find_obstacle(vdev, &reason)) ? reason : NULL;
 }
 
 /* The reason that preserve() would give, see pci_liveupdate_find_obstacle(). No side effects. */
@@ -513,7 +512,9 @@ int vfio_pci_liveupdate_may_open(struct vfio_device *device)
 	if (!pci_liveupdate_incoming(pdev))
 		return 0;
 
-	pci_err(pdev, "live update: not opened: waits to be retrieved or finished\n");
+	/* Its user may try again and again. */
+	dev_err_ratelimited(&pdev->dev,
+			    "live update: not opened: waits to be retrieved or finished\n");
 	return -EBUSY;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
@@ -631,7 +632,11 @@ EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
  */
 void vfio_pci_liveupdate_release(struct vfio_device *device)
 {
-	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
+	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
+	struct pci_dev *pdev = vdev->pdev;
+
+	/* Once it is finished, somebody else may have opened the device. */
+	guard(mutex)(&vdev->igate);
 
 	if (pci_liveupdate_retrieved(pdev))
 		pci_liveupdate_stop(pdev, "closed before it was bound to an iommufd");

@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_liveupdate.h>
+#include <linux/workqueue.h>
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
@@ -331,8 +332,6 @@ static void expect_refused(struct kunit *test, struct vfio_pci_core_device *vdev
 {
 	const char *reason = NULL;
 
-	guard(mutex)(&vdev->igate);
-
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_find_obstacle(vdev, &reason), err);
 	KUNIT_EXPECT_STREQ(test, reason ?: "none", expected);
 }
@@ -346,6 +345,54 @@ static void function_whose_virtual_functions_change_is_refused(struct kunit *tes
 	expect_refused(test, physfn, -EBUSY, "virtual functions are being enabled or disabled");
 	vfio_pci_liveupdate_end_sriov(physfn);
 	expect_refused(test, physfn, 0, "none");
+}
+
+/*
+ * Anybody can read sysfs while the user has the locks. A hot reset only tries to get one of
+ * them.
+ */
+static void obstacle_is_found_without_a_lock(struct kunit *test)
+{
+	struct vfio_pci_core_device *vdev = &fake_functions(test)->vdevs[0];
+
+	guard(mutex)(&vdev->igate);
+	guard(rwsem_write)(&vdev->memory_lock);
+	expect_refused(test, vdev, 0, "none");
+	vdev->pm_runtime_engaged = true;
+	expect_refused(test, vdev, -EAGAIN, "in low power state");
+}
+
+#define SETTLE_MS	100
+
+struct release {
+	struct work_struct	work;
+	struct vfio_device	*device;
+	bool			done;
+};
+
+static void release_retrieved(struct work_struct *work)
+{
+	struct release *release = container_of(work, struct release, work);
+
+	vfio_pci_liveupdate_release(release->device);
+	WRITE_ONCE(release->done, true);
+}
+
+/* The next user of the device may be setting up MSI-X, with igate held. */
+static void end_of_a_retrieved_file_waits_for_set_irqs(struct kunit *test)
+{
+	struct vfio_pci_core_device *vdev = &fake_functions(test)->vdevs[0];
+	struct release release = { .device = &vdev->vdev };
+
+	INIT_WORK_ONSTACK(&release.work, release_retrieved);
+	scoped_guard(mutex, &vdev->igate) {
+		schedule_work(&release.work);
+		msleep(SETTLE_MS);
+		KUNIT_EXPECT_FALSE(test, READ_ONCE(release.done));
+	}
+	flush_work(&release.work);
+	KUNIT_EXPECT_TRUE(test, release.done);
+	destroy_work_on_stack(&release.work);
 }
 
 static void virtual_function_of_a_variant_driver_is_refused(struct kunit *test)
@@ -402,6 +449,8 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
+	KUNIT_CASE(obstacle_is_found_without_a_lock),
+	KUNIT_CASE(end_of_a_retrieved_file_waits_for_set_irqs),
 	KUNIT_CASE(virtual_function_of_a_variant_driver_is_refused),
 	KUNIT_CASE(virtual_function_is_frozen_after_its_physical_function),
 #ifdef CONFIG_PCI_IOV
