@@ -1082,6 +1082,8 @@ static int __init pci_liveupdate_enumerated(void)
 
 	guard(mutex)(&pci_lu_lock);
 
+	/* There may be records of IOMMUs, and no list of devices that ends with FINISH. */
+	pci_lu_finish_iommus();
 	pci_lu_forget_absent();
 	/*
 	 * A device that is found from here on was not running during the kexec,

@@ -124,6 +124,7 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu);
 
 /* The kernel that takes over: devices */
 bool iommu_liveupdate_incoming(struct device *dev);
+bool iommu_liveupdate_group_incoming(struct device *dev);
 void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_domain *old);
 void iommu_liveupdate_close(struct device *dev);
@@ -132,6 +133,10 @@ bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold);
 void iommu_liveupdate_finish(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
+
+static inline void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
+{
+}
 
 static inline const char *iommu_liveupdate_find_obstacle(struct device *dev)
 {
@@ -157,6 +162,11 @@ static inline void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char
 }
 
 static inline bool iommu_liveupdate_incoming(struct device *dev)
+{
+	return false;
+}
+
+static inline bool iommu_liveupdate_group_incoming(struct device *dev)
 {
 	return false;
 }

@@ -178,6 +178,13 @@ static int set_direct(struct pci_dev *pdev, u16 alias, void *direct)
 	return 0;
 }
 
+/* A device in a live update belongs to a user, even if firmware has used it at boot. */
+VISIBLE_IF_KUNIT bool intel_lu_firmware_uses(struct pci_dev *pdev)
+{
+	return intel_iommu_has_rmrr(&pdev->dev) && !pci_liveupdate_outgoing(pdev) &&
+	       !pci_liveupdate_incoming(pdev);
+}
+
 VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct)
 {
 	struct pci_dev *pdev = NULL;
@@ -187,7 +194,7 @@ VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned l
 	for_each_pci_dev(pdev) {
 		if (pci_domain_nr(pdev->bus) == iommu->segment &&
 		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu &&
-		    intel_iommu_has_rmrr(&pdev->dev))
+		    intel_lu_firmware_uses(pdev))
 			pci_for_each_dma_alias(pdev, set_direct, direct);
 	}
 }
@@ -338,6 +345,20 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
 	kvfree(lu);
 }
 
+/* Another device is preserved, whose DMA must stay blocked if nothing is mapped for it. */
+static int intel_lu_update_direct(struct intel_iommu *iommu)
+{
+	unsigned long *direct __free(bitmap) = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
+	struct intel_liveupdate *lu = iommu->liveupdate;
+
+	if (!direct)
+		return -ENOMEM;
+
+	intel_lu_find_direct(iommu, direct);
+	bitmap_and(lu->direct, lu->direct, direct, NR_REQUESTER_IDS);
+	return 0;
+}
+
 static void intel_lu_describe(struct intel_iommu *iommu, struct iommu_lu_unit_ser *ser)
 {
 	struct intel_liveupdate *lu = iommu->liveupdate;
@@ -363,11 +384,9 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev,
 	bool first = !iommu->liveupdate;
 	int ret;
 
-	if (first) {
-		ret = intel_lu_alloc(iommu);
-		if (ret)
-			return ret;
-	}
+	ret = first ? intel_lu_alloc(iommu) : intel_lu_update_direct(iommu);
+	if (ret)
+		return ret;
 
 	ret = intel_lu_preserve_tables(iommu);
 	if (ret && first)

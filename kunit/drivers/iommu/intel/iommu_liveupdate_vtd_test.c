@@ -19,6 +19,7 @@
 #include <linux/uaccess.h>
 #include <uapi/linux/iommufd.h>
 
+#include "../../pci/pci.h"
 #include "iommu.h"
 #include "liveupdate.h"
 #include "pasid.h"
@@ -528,6 +529,43 @@ static void opens_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit 
 	KUNIT_ASSERT_NOT_NULL(test, pasid);
 	KUNIT_EXPECT_TRUE(test, pasid_pte_is_present(pasid));
 	KUNIT_EXPECT_EQ(test, PASID_ENTRY_PGTT_PT, pasid_pte_get_pgtt(pasid));
+	unpreserve();
+	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
+}
+
+static bool fake_has_rmrr(struct device *dev)
+{
+	return true;
+}
+
+/* A graphics or USB device, for which an RMRR does not count when a user gets it */
+static void firmware_does_not_use_a_device_in_a_live_update(struct kunit *test)
+{
+	struct pci_dev *pdev = kunit_kzalloc(test, sizeof(*pdev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pdev);
+	kunit_activate_static_stub(test, intel_iommu_has_rmrr, fake_has_rmrr);
+	KUNIT_EXPECT_TRUE(test, intel_lu_firmware_uses(pdev));
+	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
+	KUNIT_EXPECT_FALSE(test, intel_lu_firmware_uses(pdev));
+	clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &pdev->priv_flags);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_FALSE(test, intel_lu_firmware_uses(pdev));
+}
+
+/* Nothing is mapped for it, and its entry is present nevertheless. */
+static void closes_the_entry_of_a_preserved_device_with_rmrr_in_scalable_mode(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, true);
+	unit->has_rmrr = true;
+	*entry_of(RMRR_ID) = CONTEXT(0x1000 | 1, 0);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	/* It is the second device that is preserved. */
+	unit->has_rmrr = false;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	intel_liveupdate_close_all(&unit->iommu);
+	KUNIT_EXPECT_FALSE(test, context_present(entry_of(RMRR_ID)));
 	unpreserve();
 	KUNIT_EXPECT_EQ(test, 0, unit->nr_preserved);
 }
@@ -1448,6 +1486,8 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(writes_entries_back_when_the_unit_does_not_snoop),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
+	KUNIT_CASE(firmware_does_not_use_a_device_in_a_live_update),
+	KUNIT_CASE(closes_the_entry_of_a_preserved_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(refuses_rmrr_without_pass_through),
 	KUNIT_CASE(preserves_each_table_once),
 	KUNIT_CASE(keeps_the_list_when_a_further_device_fails),
