@@ -53,7 +53,8 @@ struct iommu_lu_out_entry {
  * @node:	All of them
  * @root:	The root of the records
  * @dev:	The device
- * @member:	The device whose entries are being added: @dev or a bridge of its group
+ * @step:	What its entries are read for: to add them, or to compare them at freeze
+ * @member:	The device whose entries are read: @dev or a bridge of its group
  * @domain:	The domain to which it is attached
  * @entries:	The entries that it uses, by requester id
  */
@@ -61,6 +62,7 @@ struct iommu_lu_out_device {
 	struct list_head		node;
 	struct iommu_lu_root_ser	*root;
 	struct device			*dev;
+	enum irq_liveupdate_step	step;
 	struct pci_dev			*member;
 	struct iommu_lu_out_domain	*domain;
 	struct xarray			entries;
@@ -165,6 +167,23 @@ static void free_records(struct iommu_lu_root_ser *root)
  * Entries
  */
 
+/**
+ * iommu_lu_refuse - Report why the entries of a device do not stay in use
+ * @out:	Device for which &iommu_liveupdate_ops.add_entries was called
+ * @error:	-EOPNOTSUPP or -EBUSY
+ * @reason:	Why
+ *
+ * Context: From @add_entries. May sleep.
+ * Return: @error
+ */
+int iommu_lu_refuse(struct iommu_lu_out_device *out, int error, const char *reason)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_refuse, out, error, reason);
+
+	irq_liveupdate_report_refusal(out->dev, out->step, "%s", reason);
+	return error;
+}
+
 static int preserve_pasid_table(struct iommu_lu_device_ser *ser,
 				const struct iommu_lu_entry *entry)
 {
@@ -249,7 +268,8 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 
 	if (entry) {
 		if (entry->domain != out->domain)
-			return ERR_PTR(-EBUSY);
+			return ERR_PTR(iommu_lu_refuse(out, -EBUSY,
+						       "another domain uses its requester id"));
 		entry->users++;
 		return entry;
 	}
@@ -258,14 +278,28 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 	return IS_ERR(ser) ? ERR_CAST(ser) : new_entry(out, what, ser);
 }
 
+/* A PASID directory and its table are those of the device as long as it has an IOMMU. */
+static int compare_entry(struct iommu_lu_out_device *out,
+			 const struct iommu_lu_out_entry *entry,
+			 const struct iommu_lu_entry *what)
+{
+	if (entry && entry->ser->domain_id == what->domain_id &&
+	    entry->ser->entry[0] == what->value[0] && entry->ser->entry[1] == what->value[1])
+		return 0;
+	return iommu_lu_refuse(out, -EBUSY, "its IOMMU entry has changed");
+}
+
 /**
  * iommu_lu_add_entry - Add an entry which stays in use
  * @out:	Device for which &iommu_liveupdate_ops.add_entries was called
  * @what:	The entry. It may already have been added for a device that is
  *		attached to the same domain.
  *
+ * At freeze, compares the entry with the one that was added.
+ *
  * Context: From @add_entries. May sleep.
- * Return: 0, -EBUSY if another domain uses the entry, or another negative errno.
+ * Return: 0, -EBUSY if another domain uses the entry, or if it has changed, or
+ * another negative errno. The reason of -EBUSY is logged.
  */
 int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
 {
@@ -276,9 +310,12 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_add_entry, out, what);
 
 	key = iommu_lu_device_key(pci_domain_nr(out->member->bus), what->devid);
+	entry = xa_load(&out->entries, key);
+	if (out->step == IRQ_LIVEUPDATE_FREEZE)
+		return compare_entry(out, entry, what);
 
 	/* A DMA alias may be the requester id of a bridge, which is a member itself. */
-	if (xa_load(&out->entries, key))
+	if (entry)
 		return 0;
 
 	entry = get_entry(out, what);
@@ -340,7 +377,10 @@ static bool is_bridge(struct device *dev)
 	return dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev));
 }
 
-/* The device, and the bridges that are attached together with it */
+/*
+ * The device, and the bridges that are attached together with it. The group is locked, so
+ * a reset begins or ends before or after.
+ */
 static int add_member(struct device *member, void *data)
 {
 	struct iommu_lu_out_device *out = data;
@@ -414,6 +454,7 @@ int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root)
 		return -ENOMEM;
 	out->root = root;
 	out->dev = dev;
+	out->step = IRQ_LIVEUPDATE_PRESERVE;
 	xa_init(&out->entries);
 
 	out->domain = get_domain(domain);
@@ -447,26 +488,28 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	free_device(out);
 }
 
+/* A reset attaches the device again, and the domain may have another id then. */
 static int check_member(struct device *member, void *data)
 {
-	struct device *dev = data;
+	struct iommu_lu_out_device *out = data;
 
 	if (is_bridge(member) || find_device(member))
-		return 0;
+		return add_member(member, out);
 
-	irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_FREEZE,
+	irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_FREEZE,
 				      "%s of its IOMMU group is not preserved", dev_name(member));
 	return -EOPNOTSUPP;
 }
 
 /**
  * iommu_lu_check_device - Is a preserved device still attached to the same
- * domain?
+ * domain, by the same entries?
  * @dev:	Device
  *
  * Context: May sleep. The lock of the kernel which hands over is held.
- * Return: 0, or -EOPNOTSUPP if not, or if another device of its group would be
- * left behind, and the reason is logged.
+ * Return: 0, -EOPNOTSUPP if the domain is a different one, or if another device of
+ * its group would be left behind, or -EBUSY if the entries are different ones, or
+ * closed by a reset. The reason is logged.
  */
 int iommu_lu_check_device(struct device *dev)
 {
@@ -482,5 +525,9 @@ int iommu_lu_check_device(struct device *dev)
 					      "another domain is attached");
 		return -EOPNOTSUPP;
 	}
-	return out ? iommu_group_for_each_dev(dev->iommu_group, dev, check_member) : 0;
+	if (!out)
+		return 0;
+
+	out->step = IRQ_LIVEUPDATE_FREEZE;
+	return iommu_group_for_each_dev(dev->iommu_group, out, check_member);
 }

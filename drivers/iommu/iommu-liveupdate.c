@@ -235,9 +235,10 @@ static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step ste
  * If not, the reason is logged. A device without an IOMMU can be handed over.
  *
  * Context: May sleep.
- * Return: 0, or -EOPNOTSUPP if its IOMMU cannot stay enabled, if the device is not
+ * Return: 0, -EOPNOTSUPP if its IOMMU cannot stay enabled, if the device is not
  * attached to the same domain as when it was preserved, or if it is attached and
- * another device of its group is not preserved.
+ * another device of its group is not preserved, or -EBUSY if it is being reset, or
+ * if a reset has changed its entry.
  */
 int iommu_liveupdate_check(struct device *dev)
 {
@@ -286,7 +287,8 @@ static int iommu_lu_preserve(struct device *dev)
  *
  * Context: May sleep.
  * Return: 0, -ENOSPC when there are too many IOMMUs, -ENOMEM, -EOPNOTSUPP when the
- * device cannot be handed over as it is attached, or the IOMMU driver's error.
+ * device cannot be handed over as it is attached, -EBUSY when it is being reset, or
+ * the IOMMU driver's error.
  */
 int iommu_liveupdate_preserve(struct device *dev)
 {
@@ -302,7 +304,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 	scoped_guard(mutex, &iommu_lu_out_lock)
 		ret = iommu_lu_preserve(dev);
 	/* The refusing function logs the reason. */
-	if (ret && ret != -EOPNOTSUPP)
+	if (ret && ret != -EOPNOTSUPP && ret != -EBUSY)
 		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
 					      "its IOMMU: %pe", ERR_PTR(ret));
 	return ret;

@@ -45,10 +45,15 @@ struct iommu_lu_entry {
  *			@dev does DMA, and whose entry leads to @domain. At shutdown
  *			only these entries stay as they are:
  *			iommu_liveupdate_entry_stays(). The tables of @domain are
- *			already preserved. Need not undo anything if it fails. May
- *			sleep. Returns 0 or a negative errno, and logs the reason if
- *			it is -EOPNOTSUPP. Optional: without it, a device that is
- *			attached to a domain is not handed over.
+ *			already preserved. If an entry does not lead to @domain,
+ *			because a reset of the device blocks its DMA, return
+ *			iommu_lu_refuse() with -EBUSY. Need not undo anything if it
+ *			fails. Called again at freeze, to compare the entries with
+ *			those that were added; allocates nothing then. May sleep,
+ *			and the group is locked. Returns 0 or a negative errno, and
+ *			calls iommu_lu_refuse() if it is -EOPNOTSUPP or -EBUSY.
+ *			Optional: without it, a device that is attached to a domain
+ *			is not handed over.
  * @reserve_domain_id:	Reserve the domain id @id of the unit, so that no domain of
  *			this kernel gets it. May sleep. Returns 0 or a negative errno.
  * @free_domain_id:	Undo @reserve_domain_id. May sleep.
@@ -104,6 +109,7 @@ int iommu_liveupdate_preserve(struct device *dev);
 void iommu_liveupdate_unpreserve(struct device *dev);
 int iommu_liveupdate_check(struct device *dev);
 int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what);
+int iommu_lu_refuse(struct iommu_lu_out_device *out, int error, const char *reason);
 bool iommu_liveupdate_entry_stays(u32 segment, u16 devid);
 
 /* The kernel that takes over: units */

@@ -13,7 +13,6 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/iommu_liveupdate.h>
-#include <linux/irq_liveupdate.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -58,6 +57,9 @@ static int add_alias(struct pci_dev *pdev, u16 devid, void *data)
 		.value		= { READ_ONCE(dte->data[0]), READ_ONCE(dte->data[1]) },
 	};
 
+	/* The group remains attached while a reset blocks the device, or one with its alias. */
+	if (FIELD_GET(DTE_DOMID_MASK, entry.value[1]) != entry.domain_id)
+		return iommu_lu_refuse(member->out, -EBUSY, "it is being reset");
 	return iommu_lu_add_entry(member->out, &entry);
 }
 
@@ -67,8 +69,8 @@ static int add_alias(struct pci_dev *pdev, u16 devid, void *data)
  * @domain:	The domain
  * @out:	Where they are added
  *
- * Context: May sleep.
- * Return: 0 or a negative errno. The reason of -EOPNOTSUPP is logged.
+ * Context: May sleep. The group of the device is locked.
+ * Return: 0 or a negative errno. The reason of -EOPNOTSUPP and -EBUSY is logged.
  */
 int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_lu_out_device *out)
@@ -82,16 +84,11 @@ int amd_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 	};
 	int ret;
 
-	if (member.domain->pd_mode != PD_MODE_V1 || dev_data->gcr3_info.gcr3_tbl) {
-		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
-					      "its page tables are of version 2, boot with amd_iommu=pgtbl_v1");
-		return -EOPNOTSUPP;
-	}
-	if (member.domain->dirty_tracking) {
-		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
-					      "dirty tracking is enabled");
-		return -EOPNOTSUPP;
-	}
+	if (member.domain->pd_mode != PD_MODE_V1 || dev_data->gcr3_info.gcr3_tbl)
+		return iommu_lu_refuse(out, -EOPNOTSUPP,
+				       "its page tables are of version 2, boot with amd_iommu=pgtbl_v1");
+	if (member.domain->dirty_tracking)
+		return iommu_lu_refuse(out, -EOPNOTSUPP, "dirty tracking is enabled");
 
 	/* The alias from the firmware may not be a PCI alias, see clone_aliases(). */
 	ret = add_alias(pdev, member.iommu->pci_seg->alias_table[pci_dev_id(pdev)], &member);

@@ -13,7 +13,6 @@
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
-#include <linux/irq_liveupdate.h>
 #include <linux/pci.h>
 
 #include "iommu.h"
@@ -44,17 +43,17 @@ struct intel_lu_member {
 	struct iommu_lu_out_device	*out;
 };
 
-static int add_pasid_table(struct device *dev, struct iommu_lu_entry *entry)
+static const char being_reset[] = "it is being reset";
+
+static int add_pasid_table(struct intel_lu_member *member, struct iommu_lu_entry *entry)
 {
-	struct pasid_table *table = intel_pasid_get_table(dev);
+	struct pasid_table *table = intel_pasid_get_table(member->dev);
 	struct pasid_dir_entry *dir = table->table;
 	size_t size = (table->max_pasid >> PASID_PDE_SHIFT) * sizeof(*dir);
 
 	/* A table that was allocated for a PASID stays in the directory. */
-	if (memchr_inv(dir + 1, 0, size - sizeof(*dir))) {
-		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "PASIDs were attached");
-		return -EOPNOTSUPP;
-	}
+	if (memchr_inv(dir + 1, 0, size - sizeof(*dir)))
+		return iommu_lu_refuse(member->out, -EOPNOTSUPP, "PASIDs were attached");
 
 	entry->pasid_dir = dir;
 	entry->pasid_table = get_pasid_table_from_pde(dir);
@@ -70,7 +69,8 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
 		.devid		= id,
 		.domain_id	= domain_id_iommu(member->domain, iommu),
 	};
-	struct context_entry *context;
+	struct context_entry context = { };
+	struct context_entry *table;
 	int ret;
 
 	/* As in pci_pasid_table_setup(): the bridge has its own PASID table. */
@@ -78,20 +78,21 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
 		return 0;
 
 	scoped_guard(spinlock, &iommu->lock) {
-		context = iommu_context_addr(iommu, PCI_BUS_NUM(id), id & 0xff, 0);
-		if (!context || !context_present(context))
-			return -ENOENT;
-		entry.value[0] = context->lo;
-		entry.value[1] = context->hi;
+		table = iommu_context_addr(iommu, PCI_BUS_NUM(id), id & 0xff, 0);
+		if (table)
+			context = *table;
 	}
+	/* A device with the same alias may be the one that is being reset. */
+	if (!context_present(&context))
+		return iommu_lu_refuse(member->out, -EBUSY, being_reset);
+	entry.value[0] = context.lo;
+	entry.value[1] = context.hi;
 
 	if (sm_supported(iommu)) {
-		if (id != PCI_DEVID(info->bus, info->devfn)) {
-			irq_liveupdate_report_refusal(member->dev, IRQ_LIVEUPDATE_PRESERVE,
-						      "it has several requester ids");
-			return -EOPNOTSUPP;
-		}
-		ret = add_pasid_table(member->dev, &entry);
+		if (id != PCI_DEVID(info->bus, info->devfn))
+			return iommu_lu_refuse(member->out, -EOPNOTSUPP,
+					       "it has several requester ids");
+		ret = add_pasid_table(member, &entry);
 		if (ret)
 			return ret;
 	}
@@ -104,23 +105,24 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
  * @domain:	The domain
  * @out:	Where they are added
  *
- * Context: May sleep.
- * Return: 0 or a negative errno. The reason of -EOPNOTSUPP is logged.
+ * Context: May sleep. The group of the device is locked.
+ * Return: 0 or a negative errno. The reason of -EOPNOTSUPP and -EBUSY is logged.
  */
 int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 				 struct iommu_lu_out_device *out)
 {
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct intel_lu_member member = {
 		.dev	= dev,
 		.domain	= to_dmar_domain(domain),
 		.out	= out,
 	};
 
-	if (dev_is_real_dma_subdevice(dev)) {
-		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE,
-					      "another device does its DMA");
-		return -EOPNOTSUPP;
-	}
+	if (dev_is_real_dma_subdevice(dev))
+		return iommu_lu_refuse(out, -EOPNOTSUPP, "another device does its DMA");
+	/* The group remains attached while a reset blocks the device. */
+	if (info->domain != member.domain)
+		return iommu_lu_refuse(out, -EBUSY, being_reset);
 	return pci_for_each_dma_alias(to_pci_dev(dev), add_alias, &member);
 }
 

@@ -143,6 +143,7 @@ static const struct translation_fmt mock_translation = {
 	.leave		= mock_leave,
 	.shut_down	= mock_shut_down_unit,
 	.boot		= mock_boot,
+	.block		= mock_block,
 	.is_closed	= mock_is_closed,
 	.leads_to	= mock_leads_to,
 	.start_notes	= mock_start_notes,

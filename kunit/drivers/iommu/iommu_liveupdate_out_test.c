@@ -500,17 +500,22 @@ static void stop_tracing(void *refusals)
 	tracepoint_synchronize_unregister();
 }
 
+static void watch_refusals(struct kunit *test, struct refusals *refusals)
+{
+	*refusals = (struct refusals) { };
+	KUNIT_ASSERT_EQ(test, 0, register_trace_irq_liveupdate_refuse(on_refuse, refusals));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_tracing, refusals));
+}
+
 /* The same checks are made when the device is preserved. */
 static void refusal_at_freeze_is_traced_as_one(struct kunit *test)
 {
 	static const struct iommu_ops without_live_update;
 	static struct refusals refusals;
 
-	refusals = (struct refusals) { };
 	attach(0, &fixture->domains[0]);
 	preserve(test, 0);
-	KUNIT_ASSERT_EQ(test, 0, register_trace_irq_liveupdate_refuse(on_refuse, &refusals));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_tracing, &refusals));
+	watch_refusals(test, &refusals);
 
 	fixture->attached[0] = ERR_PTR(-EBUSY);
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_liveupdate_check(dev_of(0)));
@@ -527,6 +532,82 @@ static void refusal_at_freeze_is_traced_as_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_PRESERVE);
 
 	fixture->mock.iommu.ops = &mock_ops;
+	unpreserve(0);
+	expect_nothing_preserved(test);
+}
+
+/* Meanwhile its group remains attached. */
+static void device_that_is_being_reset_is_refused(struct kunit *test)
+{
+	static struct refusals refusals;
+
+	watch_refusals(test, &refusals);
+	attach(0, &fixture->domains[0]);
+	mock_block(dev_of(0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_preserve(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 1);
+	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_PRESERVE);
+	expect_nothing_preserved(test);
+
+	attach(0, &fixture->domains[0]);
+	preserve(test, 0);
+	mock_block(dev_of(0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 2);
+	KUNIT_EXPECT_EQ(test, refusals.step, IRQ_LIVEUPDATE_FREEZE);
+
+	attach(0, &fixture->domains[0]);
+	KUNIT_EXPECT_EQ(test, 0, iommu_liveupdate_check(dev_of(0)));
+	KUNIT_EXPECT_EQ(test, refusals.nr, 2);
+	unpreserve(0);
+	expect_nothing_preserved(test);
+}
+
+static void entry_that_has_changed_cannot_be_frozen(struct kunit *test)
+{
+	struct mock_domain *domain = &fixture->domains[0];
+
+	attach(0, domain);
+	preserve(test, 0);
+	domain->id++;
+	attach(0, domain);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
+
+	domain->id--;
+	swap(domain->tables[0], domain->tables[1]);
+	attach(0, domain);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
+
+	swap(domain->tables[0], domain->tables[1]);
+	attach(0, domain);
+	KUNIT_EXPECT_EQ(test, 0, iommu_liveupdate_check(dev_of(0)));
+	unpreserve(0);
+	expect_nothing_preserved(test);
+}
+
+static void bridge_that_is_being_reset_cannot_be_frozen(struct kunit *test)
+{
+	join_group(test, 1, 0);
+	fixture->devs[1].pdev.hdr_type = PCI_HEADER_TYPE_BRIDGE;
+	attach(0, &fixture->domains[0]);
+	mock_attach(fixture->attached[0], dev_of(1), NULL);
+	preserve(test, 0);
+	mock_block(dev_of(1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
+	unpreserve(0);
+	expect_nothing_preserved(test);
+}
+
+/* Its record is complete. */
+static void entry_is_not_added_at_freeze(struct kunit *test)
+{
+	attach(0, &fixture->domains[0]);
+	preserve(test, 0);
+	add_alias(0, ALIAS);
+	attach(0, &fixture->domains[0]);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
+	KUNIT_EXPECT_FALSE(test, stays(ALIAS));
+	KUNIT_EXPECT_EQ(test, 1, root()->nr_devices);
 	unpreserve(0);
 	expect_nothing_preserved(test);
 }
@@ -747,6 +828,10 @@ static struct kunit_case iommu_liveupdate_out_cases[] = {
 	KUNIT_CASE(mate_has_to_be_preserved_as_well),
 	KUNIT_CASE(other_domain_cannot_be_frozen),
 	KUNIT_CASE(refusal_at_freeze_is_traced_as_one),
+	KUNIT_CASE(device_that_is_being_reset_is_refused),
+	KUNIT_CASE(entry_that_has_changed_cannot_be_frozen),
+	KUNIT_CASE(bridge_that_is_being_reset_cannot_be_frozen),
+	KUNIT_CASE(entry_is_not_added_at_freeze),
 	KUNIT_CASE_PARAM(device_is_refused, refusal_gen_params),
 	KUNIT_CASE(pasid_table_is_recorded),
 	KUNIT_CASE(lists_go_on_in_further_blocks),

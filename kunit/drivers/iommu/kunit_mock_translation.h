@@ -145,6 +145,11 @@ static int mock_attach(struct iommu_domain *domain, struct device *dev,
 	return 0;
 }
 
+static inline void mock_block(struct device *dev)
+{
+	mock_write_device(dev, 0);
+}
+
 static const struct iommu_domain_ops __maybe_unused mock_domain_ops = {
 	.attach_dev	= mock_attach,
 };
@@ -199,6 +204,8 @@ static int mock_add_entries(struct device *dev, struct iommu_domain *domain,
 	for (i = 0; i < mdev->nr_aliases && !ret; i++) {
 		entry.devid = mdev->aliases[i];
 		entry.value[0] = mock_of_dev(dev)->table[entry.devid];
+		if (entry.value[0] != mock_entry(to_mock_domain(domain)))
+			return iommu_lu_refuse(out, -EBUSY, "it is being reset");
 		ret = iommu_lu_add_entry(out, &entry);
 	}
 	return ret;

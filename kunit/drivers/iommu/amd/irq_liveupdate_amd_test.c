@@ -148,6 +148,12 @@ static int fake_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu
 	return 0;
 }
 
+static int fake_refuse(struct iommu_lu_out_device *out, int error, const char *reason)
+{
+	mappings.refused = reason;
+	return error;
+}
+
 static bool has_ga_format(void)
 {
 	return AMD_IOMMU_GUEST_IR_GA(amd_iommu_guest_ir);
@@ -337,6 +343,7 @@ static void fake_unit_init(struct kunit *test, int guest_ir)
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
 	kunit_activate_static_stub(test, iommu_lu_add_entry, fake_add_entry);
+	kunit_activate_static_stub(test, iommu_lu_refuse, fake_refuse);
 }
 
 /*
@@ -1571,6 +1578,25 @@ static void finish_leaves_what_was_written_since(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[1], data1);
 }
 
+/* The entry of the device is as it was. */
+static void alias_that_a_reset_blocks_is_refused(struct kunit *test)
+{
+	struct dev_table_entry *table = the_unit->pci_seg.dev_table;
+	struct device *dev = probe_device(0);
+	struct iommu_domain *domain = alloc_domain(test, dev);
+
+	leave_mappings(test, &table[SOURCE]);
+	FIELD_MODIFY(DTE_DOMID_MASK, &table[SOURCE].data[1], to_pdomain(domain)->id);
+	the_unit->pci_seg.alias_table[SOURCE] = SOURCE + 1;
+	table[SOURCE + 1] = table[SOURCE];
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), 0);
+
+	table[SOURCE + 1].data[0] = DTE_FLAG_V;
+	table[SOURCE + 1].data[1] = 0;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), -EBUSY);
+	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "it is being reset");
+}
+
 static void tables_of_version_1_are_handed_over(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
@@ -1579,6 +1605,7 @@ static void tables_of_version_1_are_handed_over(struct kunit *test)
 	struct protection_domain *pdom = to_pdomain(domain);
 
 	leave_mappings(test, dte);
+	FIELD_MODIFY(DTE_DOMID_MASK, &dte->data[1], pdom->id);
 	KUNIT_ASSERT_NULL(test, amd_liveupdate_ops.check_device(dev));
 	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), 0);
 	KUNIT_EXPECT_GT(test, mappings.added, 0);
@@ -1676,6 +1703,11 @@ static void amd_boot_dma(struct kunit *test)
 	take_over_as(test, XAPIC);
 }
 
+static void amd_block(struct device *dev)
+{
+	attach(amd_iommu_ops.blocked_domain, dev, NULL);
+}
+
 static bool amd_is_closed(const void *entry)
 {
 	const struct dev_table_entry *dte = entry;
@@ -1719,6 +1751,7 @@ static const struct translation_fmt amd_translation = {
 	.leave		= amd_leave,
 	.shut_down	= amd_shut_down,
 	.boot		= amd_boot_dma,
+	.block		= amd_block,
 	.is_closed	= amd_is_closed,
 	.leads_to	= amd_leads_to,
 	.start_notes	= amd_start_notes,
@@ -1769,6 +1802,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(alias_without_memory_is_closed),
 	KUNIT_CASE(device_without_memory_is_stopped),
 	KUNIT_CASE(alias_without_memory_stays_with_its_device),
+	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),

@@ -1184,6 +1184,8 @@ static struct device *vtd_device(struct kunit *test, unsigned int i)
 
 	KUNIT_ASSERT_EQ(test, 0, intel_pasid_alloc_table(&pdev->dev));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_pasid_table, &pdev->dev));
+	if (!context_copied(&unit->iommu, BUS, pdev->devfn))
+		KUNIT_ASSERT_EQ(test, 0, intel_pasid_setup_sm_context(&pdev->dev));
 	return &pdev->dev;
 }
 
@@ -1249,6 +1251,11 @@ static void vtd_boot(struct kunit *test)
 {
 	leave_unit(test);
 	take_over(test);
+}
+
+static void vtd_block(struct device *dev)
+{
+	attach_domain(intel_iommu_ops.blocked_domain, dev, NULL);
 }
 
 static bool vtd_is_closed(const void *entry)
@@ -1326,6 +1333,7 @@ static const struct translation_fmt vtd_translation = {
 	.leave		= vtd_leave,
 	.shut_down	= vtd_shut_down,
 	.boot		= vtd_boot,
+	.block		= vtd_block,
 	.is_closed	= vtd_is_closed,
 	.leads_to	= vtd_leads_to,
 	.start_notes	= vtd_start_notes,
@@ -1380,6 +1388,24 @@ static void failed_attach_behind_a_bridge_leaves_the_entry(struct kunit *test)
 	KUNIT_EXPECT_NE(test, unit->iommu.root_entry[OTHER_BUS].lo, 0);
 }
 
+/* Another device behind the bridge is being reset, and the alias of both is closed. */
+static void alias_that_a_reset_blocks_is_refused(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	dev = vtd_device(test, 0);
+	put_behind_bridge(test);
+	domain = vtd_alloc_domain(test, dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, NULL));
+	KUNIT_EXPECT_EQ(test, 0, intel_liveupdate_add_entries(dev, domain, NULL));
+
+	*entry_of(PCI_DEVID(OTHER_BUS, DEVFN + 1)) = EMPTY;
+	KUNIT_EXPECT_EQ(test, -EBUSY, intel_liveupdate_add_entries(dev, domain, NULL));
+	KUNIT_EXPECT_STREQ(test, added.refused ?: "", "it is being reset");
+}
+
 static struct iommu_domain *keep_domain(struct kunit *test, struct iommu_domain *domain)
 {
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
@@ -1432,6 +1458,118 @@ static void nested_domain_replaces_the_entry_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pasid_pte_get_pgtt(pasid_entry_of(vtd_entry(0))),
 			PASID_ENTRY_PGTT_NESTED);
 	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
+}
+
+/*
+ * With the core, from preserve to freeze
+ */
+
+static void release_nothing(struct device *dev)
+{
+}
+
+static void leave_group(void *data)
+{
+	struct device *dev = data;
+	struct dev_iommu *iommu = dev->iommu;
+
+	dev->bus = NULL;
+	dev->iommu = NULL;
+	iommu_group_remove_device(dev);
+	device_del(dev);
+	put_device(dev);
+	dev->iommu = iommu;
+}
+
+static void put_group(void *group)
+{
+	iommu_group_put(group);
+}
+
+/* The core looks neither for an IOMMU nor for a driver of a device that is on no bus. */
+static void put_in_group(struct kunit *test, struct device *dev)
+{
+	struct iommu_group *group = iommu_group_alloc();
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_group, group));
+	dev->bus = NULL;
+	device_initialize(dev);
+	dev->release = release_nothing;
+	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev, "vtd_translation"));
+	KUNIT_ASSERT_EQ(test, 0, device_add(dev));
+	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group, dev));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, leave_group, dev));
+	dev->bus = &pci_bus_type;
+}
+
+/* To what the group of the device is attached, whether a reset blocks the device or not */
+static struct iommu_domain *group_domain;
+
+static struct iommu_domain *fake_owner_domain(struct iommu_group *group)
+{
+	return group_domain;
+}
+
+static bool fake_is_blocked(struct iommu_group *group)
+{
+	return false;
+}
+
+static void use_core(struct kunit *test)
+{
+	kunit_deactivate_static_stub(test, iommu_lu_add_entry);
+	kunit_deactivate_static_stub(test, iommu_lu_refuse);
+	kunit_activate_static_stub(test, iommu_group_owner_domain, fake_owner_domain);
+	kunit_activate_static_stub(test, iommu_group_is_blocked, fake_is_blocked);
+	unit->iommu.iommu.ops = &intel_iommu_ops;
+}
+
+static const struct mode {
+	const char	*name;
+	u64		ecap;
+	bool		scalable;
+} modes[] = {
+	{ "legacy", 0, false },
+	{ "second stage", FAKE_ECAP_SSTS | FAKE_ECAP_SMPWC, true },
+	{ "first stage", FAKE_ECAP_SSTS | FAKE_ECAP_FSTS | FAKE_ECAP_SMPWC, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mode, modes, name);
+
+/* A lower one has become free, so the device has that one after the reset. */
+static void domain_id_that_a_reset_changes_is_found_at_freeze(struct kunit *test)
+{
+	const struct mode *mode = test->param_value;
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, mode->ecap, mode->scalable));
+	use_core(test);
+	dev = vtd_device(test, 0);
+	put_in_group(test, dev);
+	group_domain = vtd_alloc_domain(test, dev);
+	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_domain_id(vtd_iommu(), IDA_START_DID));
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(group_domain, dev, NULL));
+	KUNIT_EXPECT_EQ(test, vtd_domain_id(group_domain), IDA_START_DID + 1);
+	KUNIT_ASSERT_EQ(test, 0, iommu_liveupdate_preserve(dev));
+	KUNIT_EXPECT_EQ(test, 0, iommu_liveupdate_check(dev));
+
+	vtd_block(dev);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev));
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(group_domain, dev, NULL));
+	KUNIT_EXPECT_EQ(test, vtd_domain_id(group_domain), IDA_START_DID + 1);
+	KUNIT_EXPECT_EQ(test, 0, iommu_liveupdate_check(dev));
+
+	intel_liveupdate_free_domain_id(vtd_iommu(), IDA_START_DID);
+	vtd_block(dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(group_domain, dev, NULL));
+	KUNIT_EXPECT_EQ(test, vtd_domain_id(group_domain), IDA_START_DID);
+	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev));
+
+	iommu_liveupdate_unpreserve(dev);
+	KUNIT_ASSERT_EQ(test, 0, iommu_liveupdate_preserve(dev));
+	KUNIT_EXPECT_EQ(test, 0, iommu_liveupdate_check(dev));
+	iommu_liveupdate_unpreserve(dev);
 }
 
 static int vtd_legacy_init(struct kunit *test)
@@ -1510,6 +1648,8 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(finish_reports_faults_again),
 	KUNIT_CASE(nested_domain_replaces_the_entry_at_once),
 	KUNIT_CASE_PARAM(failed_attach_behind_a_bridge_leaves_the_entry, allocation_gen_params),
+	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
+	KUNIT_CASE_PARAM(domain_id_that_a_reset_changes_is_found_at_freeze, mode_gen_params),
 	{ }
 };
 

@@ -46,6 +46,7 @@
  *		write what it is into the record
  * @shut_down:	The driver shuts down the unit, which is preserved
  * @boot:	After that, the driver takes the unit over in the next kernel
+ * @block:	Attach the blocking domain to a device, as a reset of it does
  * @is_closed:	Does the hardware let no DMA through, whatever else is in the entry?
  * @leads_to:	Does the entry, with all that it leads to, translate as @domain says?
  *		Must be safe in NMI context.
@@ -69,6 +70,7 @@ struct translation_fmt {
 				 struct iommu_lu_device_ser *ser);
 	void		(*shut_down)(void);
 	void		(*boot)(struct kunit *test);
+	void		(*block)(struct device *dev);
 	bool		(*is_closed)(const void *entry);
 	bool		(*leads_to)(const void *entry, struct iommu_domain *domain);
 	void		(*start_notes)(void);
@@ -135,6 +137,26 @@ static void refuse_left_entry(u32 segment, u16 devid, const char *reason)
 static phys_addr_t left_tables(const struct iommu_lu_pages_ser *ser)
 {
 	return LEFT_TABLES;
+}
+
+/* What the driver added when the device was preserved, and why it refused to, or NULL */
+static struct {
+	struct iommu_lu_entry	entry;
+	unsigned int		nr;
+	const char		*refused;
+} added;
+
+static int note_added(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
+{
+	added.entry = *what;
+	added.nr++;
+	return 0;
+}
+
+static int note_refused(struct iommu_lu_out_device *out, int error, const char *reason)
+{
+	added.refused = reason;
+	return error;
 }
 
 /* What was seen of one entry while it was written; there are few breakpoints to watch it */
@@ -273,6 +295,36 @@ static void all_translation_methods_are_there(struct kunit *test)
 			  ops->add_entries && ops->reserve_domain_id && ops->free_domain_id &&
 			  ops->finish_unit && ops->handed_over);
 	KUNIT_EXPECT_EQ(test, ops->handed_over->type, IOMMU_DOMAIN_HANDED_OVER);
+}
+
+static void expect_added(struct kunit *test, struct device *dev, struct iommu_domain *domain)
+{
+	memset(&added, 0, sizeof(added));
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, NULL));
+	KUNIT_EXPECT_EQ(test, 0, translation->ops->add_entries(dev, domain, NULL));
+	KUNIT_EXPECT_GT(test, added.nr, 0);
+	KUNIT_EXPECT_EQ(test, added.entry.devid, translation->ids[0]);
+	KUNIT_EXPECT_EQ(test, added.entry.domain_id, translation->domain_id(domain));
+	KUNIT_EXPECT_MEMEQ(test, added.entry.value, translation->entry(0),
+			   translation->entry_size);
+	KUNIT_EXPECT_NULL(test, added.refused);
+}
+
+/* Meanwhile the group remains attached. */
+static void device_that_is_being_reset_is_not_preserved(struct kunit *test)
+{
+	struct device *dev = translation->device(test, 0);
+	struct iommu_domain *domain = translation->alloc_domain(test, dev);
+
+	expect_added(test, dev, domain);
+
+	added.nr = 0;
+	translation->block(dev);
+	KUNIT_EXPECT_EQ(test, -EBUSY, translation->ops->add_entries(dev, domain, NULL));
+	KUNIT_EXPECT_EQ(test, added.nr, 0);
+	KUNIT_EXPECT_STREQ(test, added.refused ?: "", "it is being reset");
+
+	expect_added(test, dev, domain);
 }
 
 static void shutdown_closes_an_entry_at_once(struct kunit *test)
@@ -513,12 +565,15 @@ static void start_translation(struct kunit *test, const struct translation_fmt *
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, adopt_left_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, refuse_left_entry);
 	kunit_activate_static_stub(test, iommu_lu_pages_first, left_tables);
+	kunit_activate_static_stub(test, iommu_lu_add_entry, note_added);
+	kunit_activate_static_stub(test, iommu_lu_refuse, note_refused);
 }
 
 /* Each suite needs an array of its own: cases keep their results. */
 #define DEFINE_TRANSLATION_SUITE_CASES(_name)				\
 static struct kunit_case _name[] = {					\
 	KUNIT_CASE(all_translation_methods_are_there),			\
+	KUNIT_CASE(device_that_is_being_reset_is_not_preserved),	\
 	KUNIT_CASE(shutdown_closes_an_entry_at_once),			\
 	KUNIT_CASE(shutdown_leaves_an_entry_with_mappings),		\
 	KUNIT_CASE(shutdown_allocates_nothing),				\
