@@ -130,7 +130,7 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu);
 
 /* The kernel that takes over: devices */
 bool iommu_liveupdate_incoming(struct device *dev);
-bool iommu_liveupdate_group_incoming(struct device *dev);
+bool iommu_liveupdate_may_attach(struct device *dev);
 void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 			       struct iommu_domain *old);
 void iommu_liveupdate_close(struct device *dev);
@@ -172,9 +172,9 @@ static inline bool iommu_liveupdate_incoming(struct device *dev)
 	return false;
 }
 
-static inline bool iommu_liveupdate_group_incoming(struct device *dev)
+static inline bool iommu_liveupdate_may_attach(struct device *dev)
 {
-	return false;
+	return true;
 }
 
 static inline void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,

@@ -275,20 +275,6 @@ static void group_can_be_attached_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(2));
 }
 
-/* Only one of them has matched its record, for instance. A domain is attached to all of them. */
-static void group_is_incoming_as_long_as_one_device_is(struct kunit *test)
-{
-	unsigned long *flags = &group->devs[2].pdev.priv_flags;
-
-	start(test);
-	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_group_incoming(dev_of(0)));
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, flags);
-	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_group_incoming(dev_of(0)));
-	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_incoming(dev_of(0)));
-	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, flags);
-	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_group_incoming(dev_of(0)));
-}
-
 /* A container would attach an empty domain, before any device of the group is opened. */
 static void container_does_not_get_an_incoming_group(struct kunit *test)
 {
@@ -300,15 +286,16 @@ static void container_does_not_get_an_incoming_group(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_group_claim_dma_owner(group->group, group));
 }
 
-/* Otherwise a running device would reach the memory of the owner of another one. */
-static void device_is_not_claimed_before_an_incoming_one_of_its_group(struct kunit *test)
+/* A running device would reach the memory of the owner of another one of its group. */
+static void only_an_incoming_device_is_attached_first(struct kunit *test)
 {
-	start(test);
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &group->devs[0].pdev.priv_flags);
-	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_device_claim_dma_owner(dev_of(1), group));
-	KUNIT_EXPECT_FALSE(test, iommu_group_dma_owner_claimed(group->group));
-	/* It gets as far as a domain to block DMA, which this IOMMU does not have. */
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, iommu_device_claim_dma_owner(dev_of(0), group));
+	/* Once the group is on another domain, the others follow. */
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_may_attach(dev_of(1)));
+
+	start(test);
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_may_attach(dev_of(1)));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_may_attach(dev_of(0)));
 	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &group->devs[0].pdev.priv_flags);
 }
 
@@ -318,9 +305,8 @@ static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(devices_which_have_left_are_closed),
 	KUNIT_CASE(device_which_fails_goes_on),
 	KUNIT_CASE(group_can_be_attached_again),
-	KUNIT_CASE(group_is_incoming_as_long_as_one_device_is),
 	KUNIT_CASE(container_does_not_get_an_incoming_group),
-	KUNIT_CASE(device_is_not_claimed_before_an_incoming_one_of_its_group),
+	KUNIT_CASE(only_an_incoming_device_is_attached_first),
 	{ }
 };
 
