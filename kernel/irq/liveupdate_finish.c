@@ -244,8 +244,11 @@ static void irq_lu_report_faults(struct work_struct *work)
 		d->ops->liveupdate->finish(d);
 	}
 	/* Nothing is reserved any more that could be released later. */
-	if (last)
+	if (last) {
+		kfree(irq_lu_in.units);
+		irq_lu_in.units = NULL;
 		irq_lu_in.nr_units = 0;
+	}
 }
 
 static DECLARE_WORK(irq_lu_report_work, irq_lu_report_faults);

@@ -560,12 +560,20 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
  */
 void irq_liveupdate_add_unit(struct irq_domain *domain)
 {
+	struct irq_domain **units;
+
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_add_unit, domain);
 
 	guard(mutex)(&irq_lu_in.units_lock);
 
-	if (!WARN_ON_ONCE(irq_lu_in.nr_units == IRQ_LU_MAX_UNITS))
-		irq_lu_in.units[irq_lu_in.nr_units++] = domain;
+	units = krealloc_array(irq_lu_in.units, irq_lu_in.nr_units + 1, sizeof(*units),
+			       GFP_KERNEL);
+	if (!units) {
+		pr_err("%s: does not report all faults: out of memory\n", domain->name);
+		return;
+	}
+	units[irq_lu_in.nr_units++] = domain;
+	irq_lu_in.units = units;
 }
 
 /**

@@ -97,7 +97,8 @@ struct irq_lu_state {
  * @refused:	Why the state as a whole was refused, or NULL
  * @state:	The state, NULL when there is none or it was refused
  * @units_lock:	Protects @units and @nr_units. @lock nests inside of it.
- * @units:	Remapping units whose free entries suppress faults
+ * @units:	Remapping units whose free entries suppress faults, whether or not they
+ *		were handed over
  * @nr_units:	How many there are
  * @stopped:	Devices that nobody has claimed are stopped, so entries that are
  *		not reserved report faults again
@@ -110,7 +111,7 @@ struct irq_lu_in {
 	const char			*refused;
 	struct irq_lu_state __rcu	*state;
 	struct mutex			units_lock;	/* of units and nr_units */
-	struct irq_domain		*units[IRQ_LU_MAX_UNITS];
+	struct irq_domain		**units;
 	unsigned int			nr_units;
 	bool				stopped;
 	struct irq_lu_counters		counters;

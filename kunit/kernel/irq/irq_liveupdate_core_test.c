@@ -286,6 +286,8 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
  * Faults of free entries
  */
 
+#define MORE_UNITS	(IRQ_LU_MAX_UNITS + 2)
+
 static void forget_unit(void *domain)
 {
 	irq_liveupdate_remove_unit(domain);
@@ -358,6 +360,32 @@ static void faults_are_reported_after_refused_state(struct kunit *test)
 	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
+}
+
+/* A unit need not be handed over to have entries that suppress faults. */
+static void more_units_than_records_can_name_report_faults(struct kunit *test)
+{
+	struct fake_machine *m = test->priv;
+	struct irq_domain *domains;
+	struct fake_unit *units;
+
+	units = kunit_kcalloc(test, MORE_UNITS, sizeof(*units), GFP_KERNEL);
+	domains = kunit_kcalloc(test, MORE_UNITS, sizeof(*domains), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, units);
+	KUNIT_ASSERT_NOT_NULL(test, domains);
+	fake_image_init(test);
+	fake_boot(test);
+	for (unsigned int i = 0; i < MORE_UNITS; i++) {
+		domains[i].ops = m->units[0].domain->ops;
+		domains[i].host_data = &units[i];
+		units[i].domain = &domains[i];
+		suppress_faults(test, &units[i]);
+	}
+
+	irq_liveupdate_revoke_absent();
+	irq_liveupdate_finish_units();
+	for (unsigned int i = 0; i < MORE_UNITS; i++)
+		expect_finished(test, &units[i], 1);
 }
 
 /*
@@ -727,6 +755,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
 	KUNIT_CASE(faults_of_what_is_released_later_are_reported),
 	KUNIT_CASE(faults_are_reported_after_refused_state),
+	KUNIT_CASE(more_units_than_records_can_name_report_faults),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_without_a_record_starts_cold),
 	KUNIT_CASE(outcome_is_why_nothing_was_taken_over),
