@@ -178,7 +178,8 @@ static bool irq_lu_is_done(struct irq_lu_in_dev *in)
 	       bitmap_weight(in->given, IRQ_LU_MAX_VECTORS) == in->ser->nr_vectors;
 }
 
-static void irq_lu_release_device(struct device *dev, bool gone)
+/* Returns whether the device was released. */
+static bool irq_lu_release_device(struct device *dev, bool gone)
 {
 	struct irq_lu_in_dev *in;
 	unsigned int nr;
@@ -188,7 +189,7 @@ static void irq_lu_release_device(struct device *dev, bool gone)
 
 	in = irq_lu_find_matched(dev);
 	if (!in || !in->finished || !(gone || irq_lu_is_done(in)))
-		return;
+		return false;
 
 	in->ops->disable(dev);
 	if (descs) {
@@ -199,6 +200,7 @@ static void irq_lu_release_device(struct device *dev, bool gone)
 	if (nr)
 		dev_info(dev, "irq_liveupdate: released: %u unused vectors\n", nr);
 	irq_lu_free_device(in);
+	return true;
 }
 
 /* Static, because a kernel takes over only once. */
@@ -267,14 +269,14 @@ void irq_lu_wait_until_freed(void)
  * because there may be a lot of it, and the allocators may still access a
  * record under RCU.
  */
-static void irq_lu_end(void)
+static void irq_lu_end(bool released)
 {
 	struct irq_lu_state *state;
 
 	guard(mutex)(&irq_lu_in.lock);
 
 	/* Entries that were just released still suppress faults. */
-	if (irq_lu_in.stopped)
+	if (released && irq_lu_in.stopped)
 		queue_work(system_dfl_wq, &irq_lu_report_work);
 
 	state = irq_lu_get_state();
@@ -288,8 +290,7 @@ static void irq_lu_end(void)
 
 static void irq_lu_release(struct device *dev, bool gone)
 {
-	irq_lu_release_device(dev, gone);
-	irq_lu_end();
+	irq_lu_end(irq_lu_release_device(dev, gone));
 }
 
 /**
@@ -362,9 +363,11 @@ void irq_liveupdate_release(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(irq_liveupdate_release);
 
-static void irq_lu_free_missing(void)
+/* Returns whether there was any. */
+static bool irq_lu_free_missing(void)
 {
 	struct irq_lu_in_dev *in, *next;
+	bool found = false;
 
 	guard(mutex)(&irq_lu_in.lock);
 
@@ -373,7 +376,9 @@ static void irq_lu_free_missing(void)
 			continue;
 		irq_lu_refuse(in, "nobody has claimed them");
 		irq_lu_free_device(in);
+		found = true;
 	}
+	return found;
 }
 
 /**
@@ -386,8 +391,7 @@ static void irq_lu_free_missing(void)
  */
 void irq_liveupdate_revoke_absent(void)
 {
-	irq_lu_free_missing();
-	irq_lu_end();
+	irq_lu_end(irq_lu_free_missing());
 }
 
 /**

@@ -347,6 +347,35 @@ static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 	expect_finished(test, &m->units[0], 2);
 }
 
+/* A request ends no reservation, unless it is the last one. */
+static void faults_of_what_stays_in_use_are_not_reported_again(struct kunit *test)
+{
+	struct fake_device *late = fake_add(test, "late", &fake_msix_head, 0);
+	struct fake_machine *m = test->priv;
+
+	fake_image_init(test);
+	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	fake_boot(test);
+	suppress_faults(test, &m->units[0]);
+	irq_liveupdate_match(late->dev, &fake_device_ops);
+	irq_liveupdate_finish(late->dev);
+	irq_liveupdate_revoke_absent();
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
+
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(late, NR_VECS), 0);
+	for (unsigned int i = 0; i < NR_VECS - 1; i++) {
+		KUNIT_EXPECT_EQ(test, fake_request(late, i, 0), 0);
+		expect_finished(test, &m->units[0], 1);
+	}
+	fake_expect_counts(test, late, NR_VECS - 1, 1);
+
+	irq_liveupdate_release(late->dev);
+	expect_finished(test, &m->units[0], 2);
+	irq_liveupdate_release(late->dev);
+	expect_finished(test, &m->units[0], 2);
+}
+
 /* Nothing was loaded, and no entry may be used. */
 static void faults_are_reported_after_refused_state(struct kunit *test)
 {
@@ -754,6 +783,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
 	KUNIT_CASE(faults_of_what_is_released_later_are_reported),
+	KUNIT_CASE(faults_of_what_stays_in_use_are_not_reported_again),
 	KUNIT_CASE(faults_are_reported_after_refused_state),
 	KUNIT_CASE(more_units_than_records_can_name_report_faults),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
