@@ -81,15 +81,21 @@ static bool irq_lu_inject(unsigned int irq, bool last)
 }
 
 /*
- * Each vector that was handed over is owed a synthetic interrupt. If the device
- * starts cold, it is not known which interrupts were lost, so each vector that
- * its driver uses is owed one instead.
+ * Each vector that was handed over is owed a synthetic interrupt while it is
+ * reserved. If the device starts cold, it is not known which interrupts were lost,
+ * so each vector that its driver uses is owed one instead.
  */
 static bool irq_lu_is_owed(struct irq_lu_in_dev *in, unsigned int msi_index)
 {
+	const struct irq_lu_vector_ser *rec;
+
 	if (msi_index >= IRQ_LU_MAX_VECTORS || test_bit(msi_index, in->given))
 		return false;
-	return in->refused || irq_lu_ser_find_vector(in->ser, msi_index);
+	if (in->refused)
+		return true;
+
+	rec = irq_lu_ser_find_vector(in->ser, msi_index);
+	return rec && irq_lu_is_reserved(rec);
 }
 
 static bool irq_lu_give(struct irq_lu_in_dev *in, struct msi_desc *msi, unsigned int i,

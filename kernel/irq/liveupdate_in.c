@@ -783,6 +783,18 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 	return NULL;
 }
 
+/*
+ * A driver that changes its interrupts after FINISH has already got back those that it
+ * had. It sets up its device anew, so nothing is owed to it, and the outcome stays.
+ */
+static void irq_lu_reject_request(struct irq_lu_in_dev *in, const char *reason)
+{
+	if (in->finished && in->checked)
+		irq_lu_revoke_device(in);
+	else
+		irq_lu_refuse(in, reason);
+}
+
 bool __irq_liveupdate_reserved(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
@@ -790,14 +802,14 @@ bool __irq_liveupdate_reserved(struct device *dev)
 	guard(mutex)(&irq_lu_in.lock);
 
 	in = irq_lu_find_matched(dev);
-	return in && !in->refused && in->ser->nr_vectors;
+	return in && in->ser->nr_vectors && irq_lu_is_reserved(&in->ser->vectors[0]);
 }
 
 int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
 	const struct irq_lu_vector_ser *rec;
+	const char *reason = NULL;
 	struct irq_lu_in_dev *in;
-	const char *reason;
 	unsigned int i;
 
 	guard(mutex)(&irq_lu_in.lock);
@@ -809,9 +821,9 @@ int __irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 	if (!in->refused && in->ser->nr_vectors) {
 		reason = irq_lu_check_request(in, desc) ?: irq_lu_check_device(in);
 		if (reason)
-			irq_lu_refuse(in, reason);
+			irq_lu_reject_request(in, reason);
 	}
-	if (in->refused) {
+	if (in->refused || reason) {
 		in->ops->disable(dev);
 		return -1;
 	}

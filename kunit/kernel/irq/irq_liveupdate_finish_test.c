@@ -5,6 +5,7 @@
  * that come late, and of numbers that are in use otherwise.
  */
 
+#include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/test.h>
 #include <linux/irq.h>
 
@@ -233,6 +234,41 @@ static void all_messages_get_their_interrupt_after_fewer(struct kunit *test)
 	fake_expect_counts(test, fake, NR_VECS, 1);
 }
 
+/* A guest that reboots, and whose next driver uses other interrupts, misses none. */
+static void adopted_device_is_not_refused_after_finish(struct kunit *test)
+{
+	const struct irq_lu_device_ser * const *type = test->param_value;
+	const struct irq_lu_device_ser *head = *type;
+	struct fake_device *fake = fake_add(test, "new", head, 0);
+
+	start_outcome(test, head->segment, head->devid);
+	fake_image_init(test);
+	fake_image_add(test, head, &fake_vector, NR_VECS);
+	fake_boot(test);
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	for (unsigned int i = 0; i < NR_VECS - 1; i++)
+		KUNIT_ASSERT_EQ(test, fake_request(fake, i, 0), 0);
+	irq_liveupdate_finish(fake->dev);
+	fake_expect_counts(test, fake, NR_VECS - 1, 1);
+	fake_free_vectors(fake);
+	KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
+
+	fake->head.msi_type ^= IRQ_LU_MSI ^ IRQ_LU_MSIX;
+	fake_use_cold(test, fake, NR_VECS + 1);
+	KUNIT_EXPECT_TRUE(test, fake->disabled);
+	fake_expect_counts(test, fake, NR_VECS - 1, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->count[NR_VECS - 1]), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->count[NR_VECS]), 0);
+	expect_outcome(test, head->segment, head->devid, NULL);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
+	fake_expect_revoked(test, &fake_vector, NR_VECS);
+	fake_free_vectors(fake);
+
+	irq_liveupdate_release(fake->dev);
+	fake_expect_all_freed(test);
+}
+
 /* The interrupt of another driver, which asked for its number by value. */
 static void take_number(struct kunit *test, struct fake_device *foreign, unsigned int irq)
 {
@@ -326,6 +362,7 @@ static struct kunit_case finish_test_cases[] = {
 	KUNIT_CASE(vector_freed_before_it_is_requested_is_owed_its_interrupt),
 	KUNIT_CASE(cold_vectors_get_their_interrupt_when_requested),
 	KUNIT_CASE(all_messages_get_their_interrupt_after_fewer),
+	KUNIT_CASE_PARAM(adopted_device_is_not_refused_after_finish, msi_type_gen_params),
 	KUNIT_CASE(taken_number_makes_its_device_start_cold),
 	KUNIT_CASE(number_taken_after_adoption_is_left_alone),
 	KUNIT_CASE(nothing_to_finish),
