@@ -223,12 +223,15 @@ static void running_function_keeps_its_settings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256);
 }
 
-static void record_function(struct kunit *test, struct pci_lu_dev_ser *record,
-			    struct fake_function *function)
+static struct pci_lu_dev_ser *record_function(struct kunit *test, struct fake_function *function)
 {
+	struct pci_lu_dev_ser *record = kunit_kzalloc(test, sizeof(*record), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, record);
 	pci_lu_describe(&function->pdev, record);
 	KUNIT_ASSERT_EQ(test, 0, xa_insert(&pci_lu_in_devices, place(record), record, GFP_KERNEL));
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, erase_record, record));
+	return record;
 }
 
 /* It was replaced while the machine was off, for instance. */
@@ -236,10 +239,8 @@ static void function_which_does_not_match_its_record_is_configured(struct kunit 
 {
 	struct fake_hierarchy *fake = test->priv;
 	struct fake_function *function = &fake->functions[0];
-	struct pci_lu_dev_ser record;
 
-	record_function(test, &record, function);
-	record.device++;
+	record_function(test, function)->device++;
 	pci_lu_in_lost = true;
 	pci_liveupdate_setup_device(&function->pdev);
 	pci_lu_in_lost = false;
@@ -480,16 +481,11 @@ static u16 command_of(struct fake_function *function)
 
 static void function_which_only_keeps_virtual_functions_is_no_master(struct kunit *test)
 {
-	struct pci_lu_dev_ser *record = kunit_kzalloc(test, sizeof(*record), GFP_KERNEL);
 	struct fake_function *function = with_vfs(test);
 	struct pci_dev *pdev = &function->pdev;
 
-	KUNIT_ASSERT_NOT_NULL(test, record);
 	record_port(test);
-	pci_lu_describe(pdev, record);
-	record->flags |= PCI_LU_DEV_KEEPS_VFS;
-	KUNIT_ASSERT_EQ(test, 0, xa_insert(&pci_lu_in_devices, place(record), record, GFP_KERNEL));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, erase_record, record));
+	record_function(test, function)->flags |= PCI_LU_DEV_KEEPS_VFS;
 	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
 	device_initialize(&pdev->dev);
 
@@ -557,10 +553,9 @@ static void function_is_recorded_until_its_last_virtual_function_is_finished(str
 {
 	struct fake_function *function = with_vfs(test);
 	struct pci_dev *pdev = &function->pdev;
-	struct pci_lu_dev_ser record;
 	struct pci_dev *virtfn;
 
-	record_function(test, &record, function);
+	record_function(test, function);
 	init_device(function);
 	init_incoming_iov(test, function);
 	virtfn = with_incoming_vf(test, function);
