@@ -484,7 +484,7 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
  * pci_liveupdate_keeps_running() - Is a device frozen, or are its virtual functions incoming?
  * @pdev: The device
  *
- * Such a device must not be reset, not even by its owner.
+ * Such a device must not be reset, not even by its user.
  *
  * Context: Process context, sleeps.
  * Return: True if so.
@@ -954,16 +954,20 @@ static const char pci_lu_unclaimed[] = "nobody has claimed it";
 
 /*
  * A device that was recognized before the last file was finished, but that the driver core
- * did not know yet, was not stopped then. Its DMA is blocked since.
+ * did not know yet, was not stopped then.
  */
 VISIBLE_IF_KUNIT int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct pci_dev *pdev = to_pci_dev(data);
 
-	if (action == BUS_NOTIFY_ADD_DEVICE && pci_liveupdate_incoming(pdev) &&
-	    !pci_liveupdate_inherit_buses())
-		pci_liveupdate_stop_unclaimed(pdev, pci_lu_unclaimed);
+	if (action != BUS_NOTIFY_ADD_DEVICE)
+		return NOTIFY_DONE;
 
+	scoped_guard(mutex, &pci_lu_lock) {
+		if (!pci_lu_in && pci_lu_protected(pdev))
+			pci_lu_stop(pdev, pci_lu_unclaimed);
+	}
+	pci_iov_settle(pdev);
 	return NOTIFY_DONE;
 }
 
@@ -1083,7 +1087,8 @@ static int __init pci_liveupdate_enumerated(void)
 	guard(mutex)(&pci_lu_lock);
 
 	/* There may be records of IOMMUs, and no list of devices that ends with FINISH. */
-	pci_lu_finish_iommus();
+	if (iommu_liveupdate_handed_over())
+		pci_lu_finish_iommus();
 	pci_lu_forget_absent();
 	/*
 	 * A device that is found from here on was not running during the kexec,

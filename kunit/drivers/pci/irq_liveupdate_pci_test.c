@@ -1425,6 +1425,12 @@ static void device_added_after_the_last_file_is_finished_is_stopped(struct kunit
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
 	KUNIT_EXPECT_FALSE(test, fake_config & PCI_COMMAND_MASTER);
 	expect_outcome_of(test, pdev, "nobody has claimed it");
+
+	/* The same for a device of which only virtual functions were handed over */
+	pm_runtime_get_noresume(&pdev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
+	pci_lu_added(NULL, BUS_NOTIFY_ADD_DEVICE, &pdev->dev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(pdev));
 }
 
 static bool is_recorded(const struct pci_lu_dev_ser *dev)
