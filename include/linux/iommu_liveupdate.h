@@ -140,10 +140,6 @@ void iommu_liveupdate_finish(void);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
-static inline void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
-{
-}
-
 static inline const char *iommu_liveupdate_find_obstacle(struct device *dev)
 {
 	return NULL;
@@ -164,6 +160,10 @@ static inline int iommu_liveupdate_check(struct device *dev)
 }
 
 static inline void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
+{
+}
+
+static inline void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
 {
 }
 
