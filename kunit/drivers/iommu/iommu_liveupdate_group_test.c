@@ -183,7 +183,7 @@ static int init_group(struct kunit *test)
 	group->mock.table = mock_alloc_table(test);
 	init_domains(test);
 
-	group->group = mock_alloc_group(test);
+	group->group = kunit_alloc_group(test);
 	for (unsigned int i = 0; i < NR_DEVICES; i++)
 		add_device(test, i);
 	leave_devices(test);

@@ -155,7 +155,7 @@ static int init_fixture(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(fixture->domains); i++)
 		init_domain(test, &fixture->domains[i], 5 + i);
 	for (i = 0; i < NR_DEVICES; i++)
-		add_device(test, i, mock_alloc_group(test));
+		add_device(test, i, kunit_alloc_group(test));
 	kunit_activate_static_stub(test, iommu_group_is_blocked, fake_is_blocked);
 	kunit_activate_static_stub(test, iommu_group_owner_domain, attached_to);
 	return 0;
@@ -425,13 +425,18 @@ static void alias_with_another_domain_is_refused(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-static void bridge_of_the_group_is_recorded(struct kunit *test)
+static void preserve_with_bridge(struct kunit *test)
 {
 	join_group(test, 1, 0);
 	fixture->devs[1].pdev.hdr_type = PCI_HEADER_TYPE_BRIDGE;
 	attach(0, &fixture->domains[0]);
 	mock_attach(fixture->attached[0], dev_of(1), NULL);
 	preserve(test, 0);
+}
+
+static void bridge_of_the_group_is_recorded(struct kunit *test)
+{
+	preserve_with_bridge(test);
 	KUNIT_ASSERT_EQ(test, 2, root()->nr_devices);
 	expect_record(test, 0, ID(0), ID(0), &fixture->domains[0]);
 	expect_record(test, 1, ID(1), ID(1), &fixture->domains[0]);
@@ -587,11 +592,7 @@ static void entry_that_has_changed_cannot_be_frozen(struct kunit *test)
 
 static void bridge_that_is_being_reset_cannot_be_frozen(struct kunit *test)
 {
-	join_group(test, 1, 0);
-	fixture->devs[1].pdev.hdr_type = PCI_HEADER_TYPE_BRIDGE;
-	attach(0, &fixture->domains[0]);
-	mock_attach(fixture->attached[0], dev_of(1), NULL);
-	preserve(test, 0);
+	preserve_with_bridge(test);
 	mock_block(dev_of(1));
 	KUNIT_EXPECT_EQ(test, -EBUSY, iommu_liveupdate_check(dev_of(0)));
 	unpreserve(0);

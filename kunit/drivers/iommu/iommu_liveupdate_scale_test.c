@@ -164,7 +164,7 @@ static void add_device(struct kunit *test)
 	fixture->mdev.pdev.bus = &fixture->bus;
 	fixture->mdev.pdev.devfn = DEVID & 0xff;
 	fixture->dev_iommu.iommu_dev = &fixture->mock.iommu;
-	mock_add_device(test, &fixture->mdev, "mock_scale", mock_alloc_group(test),
+	mock_add_device(test, &fixture->mdev, "mock_scale", kunit_alloc_group(test),
 			&fixture->dev_iommu);
 }
 

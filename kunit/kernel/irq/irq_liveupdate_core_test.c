@@ -327,20 +327,28 @@ static void faults_are_reported_once_devices_are_stopped(struct kunit *test)
 	expect_finished(test, &m->units[0], 1);
 }
 
-static void faults_of_what_is_released_later_are_reported(struct kunit *test)
+/* The live update is over, but none of the vectors of a device was requested yet. */
+static struct fake_device *finish_unrequested(struct kunit *test)
 {
-	struct fake_device *waits = fake_add(test, "waits", &fake_msix_head, 0);
+	struct fake_device *fake = fake_add(test, "late", &fake_msix_head, 0);
 	struct fake_machine *m = test->priv;
 
 	fake_image_init(test);
 	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
 	fake_boot(test);
 	suppress_faults(test, &m->units[0]);
-	irq_liveupdate_match(waits->dev, &fake_device_ops);
-	irq_liveupdate_finish(waits->dev);
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	irq_liveupdate_finish(fake->dev);
 	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 	expect_finished(test, &m->units[0], 1);
+	return fake;
+}
+
+static void faults_of_what_is_released_later_are_reported(struct kunit *test)
+{
+	struct fake_device *waits = finish_unrequested(test);
+	struct fake_machine *m = test->priv;
 
 	irq_liveupdate_release(waits->dev);
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
@@ -350,18 +358,8 @@ static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 /* A request ends no reservation, unless it is the last one. */
 static void faults_of_what_stays_in_use_are_not_reported_again(struct kunit *test)
 {
-	struct fake_device *late = fake_add(test, "late", &fake_msix_head, 0);
+	struct fake_device *late = finish_unrequested(test);
 	struct fake_machine *m = test->priv;
-
-	fake_image_init(test);
-	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
-	fake_boot(test);
-	suppress_faults(test, &m->units[0]);
-	irq_liveupdate_match(late->dev, &fake_device_ops);
-	irq_liveupdate_finish(late->dev);
-	irq_liveupdate_revoke_absent();
-	irq_liveupdate_finish_units();
-	expect_finished(test, &m->units[0], 1);
 
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(late, NR_VECS), 0);
 	for (unsigned int i = 0; i < NR_VECS - 1; i++) {

@@ -25,6 +25,7 @@
 #include "pasid.h"
 #include "../iommu-liveupdate.h"
 #include "../iommu-pages.h"
+#include "../kunit_group.h"
 
 /* Context entry, VT-d spec r4.1 sec 9.3, 9.4 */
 #define CONTEXT_FPD		BIT_ULL(1)
@@ -1464,45 +1465,6 @@ static void nested_domain_replaces_the_entry_at_once(struct kunit *test)
  * With the core, from preserve to freeze
  */
 
-static void release_nothing(struct device *dev)
-{
-}
-
-static void leave_group(void *data)
-{
-	struct device *dev = data;
-	struct dev_iommu *iommu = dev->iommu;
-
-	dev->bus = NULL;
-	dev->iommu = NULL;
-	iommu_group_remove_device(dev);
-	device_del(dev);
-	put_device(dev);
-	dev->iommu = iommu;
-}
-
-static void put_group(void *group)
-{
-	iommu_group_put(group);
-}
-
-/* The core looks neither for an IOMMU nor for a driver of a device that is on no bus. */
-static void put_in_group(struct kunit *test, struct device *dev)
-{
-	struct iommu_group *group = iommu_group_alloc();
-
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_group, group));
-	dev->bus = NULL;
-	device_initialize(dev);
-	dev->release = release_nothing;
-	KUNIT_ASSERT_EQ(test, 0, dev_set_name(dev, "vtd_translation"));
-	KUNIT_ASSERT_EQ(test, 0, device_add(dev));
-	KUNIT_ASSERT_EQ(test, 0, iommu_group_add_device(group, dev));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, leave_group, dev));
-	dev->bus = &pci_bus_type;
-}
-
 /* To what the group of the device is attached, whether a reset blocks the device or not */
 static struct iommu_domain *group_domain;
 
@@ -1546,7 +1508,7 @@ static void domain_id_that_a_reset_changes_is_found_at_freeze(struct kunit *test
 	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, mode->ecap, mode->scalable));
 	use_core(test);
 	dev = vtd_device(test, 0);
-	put_in_group(test, dev);
+	kunit_join_group(test, dev, "vtd_translation", kunit_alloc_group(test));
 	group_domain = vtd_alloc_domain(test, dev);
 	KUNIT_ASSERT_EQ(test, 0, intel_liveupdate_reserve_domain_id(vtd_iommu(), IDA_START_DID));
 	KUNIT_ASSERT_EQ(test, 0, attach_domain(group_domain, dev, NULL));
