@@ -867,6 +867,7 @@ static struct amd_iommu *first_which_stays(void)
 void amd_ir_take_over(int *xt_mode)
 {
 	struct amd_iommu *first = first_which_stays();
+	unsigned int nr_devices = 0, nr_held = 0;
 	struct amd_iommu_pci_seg *pci_seg;
 	struct irq_remap_table *table;
 	unsigned long key;
@@ -886,10 +887,10 @@ void amd_ir_take_over(int *xt_mode)
 	}
 	xa_for_each(&amd_ir_tables, key, table) {
 		amd_ir_drop_others(table);
-		pr_info("%04lx:%02lx:%02lx.%ld: took over %u interrupt remapping entries\n",
-			PCI_SBDF_TO_SEGID(key), PCI_BUS_NUM(key), PCI_SLOT(key), PCI_FUNC(key),
-			bitmap_weight(table->held, MAX_IRQS_PER_TABLE_2K));
+		nr_held += bitmap_weight(table->held, MAX_IRQS_PER_TABLE_2K);
+		nr_devices++;
 	}
+	pr_info("took over %u interrupt remapping entries of %u devices\n", nr_held, nr_devices);
 }
 
 /**
