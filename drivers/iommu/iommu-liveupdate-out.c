@@ -278,7 +278,7 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 	return IS_ERR(ser) ? ERR_CAST(ser) : new_entry(out, what, ser);
 }
 
-/* A PASID directory and its table are those of the device as long as it has an IOMMU. */
+/* The PASID directory and table need no comparison: a device with an IOMMU keeps them. */
 static int compare_entry(struct iommu_lu_out_device *out,
 			 const struct iommu_lu_out_entry *entry,
 			 const struct iommu_lu_entry *what)
@@ -299,7 +299,7 @@ static int compare_entry(struct iommu_lu_out_device *out,
  *
  * Context: From @add_entries. May sleep.
  * Return: 0, -EBUSY if another domain uses the entry, or if it has changed, or
- * another negative errno. The reason of -EBUSY is logged.
+ * another negative errno. The reason for -EBUSY is logged.
  */
 int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_entry *what)
 {
@@ -379,7 +379,7 @@ static bool is_bridge(struct device *dev)
 
 /*
  * The device, and the bridges that are attached together with it. The group is locked, so
- * a reset begins or ends before or after.
+ * no reset begins or ends meanwhile.
  */
 static int add_member(struct device *member, void *data)
 {

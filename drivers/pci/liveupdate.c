@@ -343,7 +343,7 @@ static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
 	return of.reason;
 }
 
-/* In the next kernel, another physical function would start cold, and them with it. */
+/* In the next kernel, the other physical function starts cold, and so do the virtual ones. */
 static const char *pci_lu_refuse_vfs(struct pci_dev *pdev)
 {
 	return pci_num_vf(pdev) && !pci_iov_alone(pdev) ?
@@ -560,7 +560,7 @@ static bool pci_lu_lock_physfn(struct pci_dev *physfn)
 	return true;
 }
 
-/* The driver may be another one than preserve() has asked, but this one must keep them, too. */
+/* The driver may have changed since preserve(), but the new one must keep them, too. */
 static const char *pci_lu_block_unbinding(struct pci_dev *physfn)
 {
 	const char *reason;
@@ -692,7 +692,7 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_frozen() - Does a device run until the jump as it is now?
+ * pci_liveupdate_frozen() - Must a device keep running as it is until the jump?
  * @pdev: The device
  *
  * The lock of such a device may be held until the jump, by a task that waits for
@@ -701,7 +701,7 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev)
  *
  * Context: Any.
  * Return: True between pci_liveupdate_freeze() and pci_liveupdate_unfreeze() of
- *         @pdev, or of a virtual function for which @pdev was not preserved itself.
+ *         @pdev, or of one of its virtual functions if @pdev itself is not preserved.
  */
 bool pci_liveupdate_frozen(struct pci_dev *pdev)
 {

@@ -19,7 +19,7 @@
  *    compatible settings: pci_liveupdate_mps().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
- *    list, before its MSI and MSI-X capabilities are initialized. A device is
+ *    list, before the device is configured. A device is
  *    taken over if it is at the same segment, bus, device and function, has the
  *    same vendor id, device id and header type, and every bridge above it is
  *    the recorded one with the recorded bus numbers. It is then *incoming*:
@@ -498,7 +498,8 @@ bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
  * pci_liveupdate_running() - Does a device keep its state through a live update?
  * @pdev: The device
  *
- * Nobody but its owner may reset such a device.
+ * Nobody but its owner may reset such a device, and even the owner may not if
+ * pci_liveupdate_keeps_running().
  *
  * Context: Process context, sleeps.
  * Return: True if @pdev is frozen or incoming, or has incoming virtual functions.
@@ -882,8 +883,8 @@ void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
  * @pdev: The device, to which a driver was just bound
  *
  * Does nothing if there are none. If they cannot be added, they are disabled. The
- * device is stopped as well, unless it was retrieved: a driver registers a device with
- * its users in probe(), so that a user may be setting up interrupts already.
+ * device is stopped as well, unless it was retrieved: the driver makes the device
+ * available to users in probe(), so a user may already be setting up interrupts.
  *
  * Context: From the probe of a driver, sleeps. With the device locked.
  *          pci_rescan_remove_lock is held if the device is being added, and not if it
@@ -1086,7 +1087,7 @@ static int __init pci_liveupdate_enumerated(void)
 
 	guard(mutex)(&pci_lu_lock);
 
-	/* There may be records of IOMMUs, and no list of devices that ends with FINISH. */
+	/* Without a list of devices, no FINISH would end the live update of the IOMMUs. */
 	if (iommu_liveupdate_handed_over())
 		pci_lu_finish_iommus();
 	pci_lu_forget_absent();

@@ -32,7 +32,7 @@ SLOWNESS = 40
 FLAVOUR = "cost"
 FLAVOURS = (FLAVOUR, "nolu")
 
-# The functions that are watched have the addresses of this kernel, so both have to be it.
+# The plugin watches the addresses of functions in this kernel, so both kernels must be this one.
 KERNELS = (FLAVOUR, FLAVOUR)
 
 VECTORS = (1, 16, 64, 256, 1024, 2048)

@@ -24,7 +24,7 @@ static const struct {
 	{ "not an endpoint", "only endpoints are handed over" },
 	{ "preserved already", "nothing to do, unless the session is to be given up: close it" },
 	{ "a virtual function of it is preserved",
-	  "nothing to do, unless it is to be handed over itself: close their sessions first" },
+	  "nothing to do, unless it is to be handed over itself: close the sessions of its VFs" },
 	{ "the device is disconnected", "plug it in again" },
 	{ "a fatal error without recovery", "see the messages of AER, and reset the device" },
 	{ "neither MSI nor MSI-X", "the device cannot be handed over" },

@@ -106,7 +106,7 @@ static int add_alias(struct pci_dev *pdev, u16 id, void *data)
  * @out:	Where they are added
  *
  * Context: May sleep. The group of the device is locked.
- * Return: 0 or a negative errno. The reason of -EOPNOTSUPP and -EBUSY is logged.
+ * Return: 0 or a negative errno. The reason for -EOPNOTSUPP or -EBUSY is logged.
  */
 int intel_liveupdate_add_entries(struct device *dev, struct iommu_domain *domain,
 				 struct iommu_lu_out_device *out)

@@ -368,7 +368,7 @@ void pci_msi_liveupdate_match(struct pci_dev *pdev)
  * @pdev:	PCI device
  *
  * Context: May sleep.
- * Return: True until the live update of the device is finished, or refused.
+ * Return: True as long as its messages are reserved, see irq_liveupdate_reserved().
  */
 bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
 {
@@ -411,9 +411,9 @@ void pci_msi_liveupdate_finish(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 
 /**
- * pci_msi_liveupdate_revoke_absent - No further device can be claimed
+ * pci_msi_liveupdate_revoke_absent - Revoke interrupts of devices that were not found
  *
- * Revokes the interrupts of devices that were not found again.
+ * Called when no further device can be claimed.
  *
  * Context: May sleep.
  */

@@ -29,7 +29,7 @@ static inline void kunit_release_nothing(struct device *dev)
 {
 }
 
-/* The core does not know the IOMMU of the device, and must not end its use of it. */
+/* The core has not set up the IOMMU of the device, so it must not tear that down. */
 static inline void kunit_leave_group(void *data)
 {
 	struct device *dev = data;

@@ -455,7 +455,7 @@ static void virtual_functions_that_are_added_are_not_stopped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
 }
 
-/* As it has to be to be finished */
+/* pci_liveupdate_finish() needs the device in this state. */
 static void init_device(struct fake_function *function)
 {
 	function->pdev.dev.bus = &pci_bus_type;

@@ -840,7 +840,7 @@ static void expect_obstacle(struct kunit *test, struct pci_dev *pdev, const char
 	KUNIT_EXPECT_STREQ(test, reason, expected);
 }
 
-/* It would be frozen after it. */
+/* The physical function would be frozen after its virtual function. */
 static void device_is_not_preserved_while_a_virtual_function_is(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -940,7 +940,7 @@ struct reader {
 	struct completion	locked;
 };
 
-/* Longer than freeze() needs to try it, shorter than it goes on trying */
+/* Longer than one attempt of freeze() to get the lock, shorter than all of them together */
 #define READ_US	3000
 
 static void read_locked(struct work_struct *work)
@@ -1158,8 +1158,8 @@ static void bus_of_an_incoming_device_is_resettable_but_not_reset(struct kunit *
 }
 
 /*
- * A task that resets it would wait for its lock with the bridge locked, which has to shut
- * down.
+ * A task that resets it would wait for its lock with the bridge locked, and the shutdown
+ * needs the lock of the bridge.
  */
 static void frozen_device_is_not_reset(struct kunit *test)
 {

@@ -301,7 +301,7 @@ static void device_may_be_removed_before_it_is_probed(struct kunit *test)
 	pci_dev_put(again);
 }
 
-/* As is a virtual function if there is no memory for its links in sysfs. */
+/* This happens to a virtual function if there is no memory for its links in sysfs. */
 static void device_may_be_removed_before_it_is_added(struct kunit *test)
 {
 	struct pci_bus *bus = the_dev->bus;

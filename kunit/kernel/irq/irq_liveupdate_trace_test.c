@@ -13,7 +13,7 @@
 #include <trace/events/irq_liveupdate.h>
 
 /*
- * The trace as a string, in which the probe of each event adds one character
+ * The trace as a string, to which the probe of each event adds one character
  */
 
 #define MAX_TRACED	64

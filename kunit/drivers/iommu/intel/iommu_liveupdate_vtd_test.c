@@ -1465,7 +1465,7 @@ static void nested_domain_replaces_the_entry_at_once(struct kunit *test)
  * With the core, from preserve to freeze
  */
 
-/* To what the group of the device is attached, whether a reset blocks the device or not */
+/* What the group of the device is attached to, whether or not a reset blocks the device */
 static struct iommu_domain *group_domain;
 
 static struct iommu_domain *fake_owner_domain(struct iommu_group *group)
@@ -1499,7 +1499,7 @@ static const struct mode {
 
 KUNIT_ARRAY_PARAM_DESC(mode, modes, name);
 
-/* A lower one has become free, so the device has that one after the reset. */
+/* A lower id has become free, so the domain gets that one after the reset. */
 static void domain_id_that_a_reset_changes_is_found_at_freeze(struct kunit *test)
 {
 	const struct mode *mode = test->param_value;
