@@ -63,7 +63,14 @@ def _msix(pos):
 
 
 def _error_reporting(pos):
-    return {pos + offset: _anything for offset in (0x04, 0x10, 0x2c, 0x30)}
+    return {pos + 0x04: _anything,             # Uncorrectable Error Status
+            pos + 0x10: _anything,             # Correctable Error Status
+            pos + 0x14: _same_but(0x2000)}     # Correctable Error Mask: Advisory Non-Fatal Error
+
+
+def _root_error_reporting(pos):
+    return _error_reporting(pos) | {pos + 0x2c: _anything,     # Root Error Command
+                                    pos + 0x30: _anything}     # Root Error Status
 
 
 def _access_control(pos):
@@ -80,11 +87,11 @@ def _virtual_functions(pos):
 
 # Where QEMU's models have their capabilities
 CAPABILITIES = {
-    "igb": _msix(0x70) | _express(0xa0) | _virtual_functions(0x160),
-    "igbvf": _msix(0x70) | _express(0xa0),
+    "igb": _msix(0x70) | _express(0xa0) | _error_reporting(0x100) | _virtual_functions(0x160),
+    "igbvf": _msix(0x70) | _express(0xa0) | _error_reporting(0x100),
     "ivshmem-doorbell": _msix(0x40),
     "nec-usb-xhci": _msix(0x90) | _express(0xa0),
-    "pcie-root-port": _msix(0x48) | _express(0x54) | _error_reporting(0x100)
+    "pcie-root-port": _msix(0x48) | _express(0x54) | _root_error_reporting(0x100)
                       | _access_control(0x148),
 }
 

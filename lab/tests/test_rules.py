@@ -68,6 +68,13 @@ class AlteredLog(Altering):
         self.add(104.6, "pci_cfg_write pcie-root-port 00:04.0 @0x5c <- 0x10f")
         self.assertEqual(self.noticed(), {"config"})
 
+    def test_error_mask_of_the_path(self):
+        self.add(101.0, "pci_cfg_write pcie-root-port 00:04.0 @0x114 <- 0xe000")
+        self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x114 <- 0xc000")
+        self.assertEqual(self.noticed(), set())
+        self.add(104.6, "pci_cfg_write pcie-root-port 00:04.0 @0x114 <- 0x8000")
+        self.assertEqual(self.noticed(), {"config"})
+
     def test_bus_number_of_the_path(self):
         self.add(101.0, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x010100")
         self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x0")
