@@ -330,8 +330,9 @@ static bool any_in_use(void)
  * @hold:	The release function and its list entry
  *
  * Memory that the previous kernel has preserved may be mapped in its page
- * tables, which incoming devices still use. Until the last of them has left
- * these tables, the memory must not be used for anything else.
+ * tables, which incoming devices still use. Which memory a table maps is not
+ * recorded. So until the last device of the host has left such tables, all of this
+ * memory must not be used for anything else.
  *
  * Context: May sleep.
  * Return: True if the memory is held. &iommu_liveupdate_hold.release is then
@@ -372,7 +373,7 @@ static void leave_unit(struct iommu_lu_in_device *in)
 	if (!find_same_id(iommu, in->ser.domain_id))
 		in->ops->free_domain_id(iommu, in->ser.domain_id);
 	if (!any_in_use())
-		schedule_work(&iommu_lu_release_work);
+		queue_work(system_dfl_wq, &iommu_lu_release_work);
 }
 
 /* The tables may be many, and the caller holds locks. */
@@ -384,7 +385,7 @@ static void leave(struct iommu_lu_in_device *in)
 	leave_unit(in);
 	in->last = in->ser.tables.nr && !tables_in_use(in);
 	list_add_tail(&in->node, &iommu_lu_in_left);
-	schedule_work(&iommu_lu_free_work);
+	queue_work(system_dfl_wq, &iommu_lu_free_work);
 }
 
 static struct iommu_lu_in_device *find_owned(struct pci_dev *pdev, u16 devid,

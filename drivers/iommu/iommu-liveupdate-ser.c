@@ -126,12 +126,18 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
  * was freed. Pages that a record has taken before it is refused stay allocated.
  */
 
+/* What is larger is something else, of which the entry would free more than a table. */
+static bool is_preserved_as(u64 phys, size_t size)
+{
+	return kho_is_preserved(phys, size) && !kho_is_preserved(phys, size + 1);
+}
+
 static bool is_preserved(u64 entry)
 {
 	unsigned int order = iommu_lu_entry_order(entry);
 
 	return order <= MAX_PAGE_ORDER &&
-	       kho_is_preserved(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
+	       is_preserved_as(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
 }
 
 static bool take_folio(u64 entry)
@@ -160,7 +166,7 @@ static struct kho_block_header_ser *next_block(u64 phys, u64 max, u64 left)
 {
 	struct kho_block_header_ser *block;
 
-	if (!kho_is_preserved(phys, KHO_BLOCK_SIZE))
+	if (!is_preserved_as(phys, KHO_BLOCK_SIZE))
 		return NULL;
 
 	block = phys_to_virt(phys);

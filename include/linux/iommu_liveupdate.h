@@ -12,7 +12,8 @@ struct iommu_domain;
 struct iommu_lu_out_device;
 struct pci_dev;
 
-/** struct iommu_lu_entry - An entry that stays in use across the kexec
+/**
+ * struct iommu_lu_entry - An entry that stays in use across the kexec
  * @devid:		Requester id to which it belongs
  * @domain_id:		Domain id with which the unit tags cached translations
  * @value:		Content of the entry, see &iommu_lu_device_ser.entry
@@ -88,7 +89,8 @@ struct iommu_liveupdate_ops {
 	struct iommu_domain *handed_over;
 };
 
-/** struct iommu_liveupdate_hold - Memory that incoming devices may access
+/**
+ * struct iommu_liveupdate_hold - Memory that incoming devices may access
  * @list:	For iommu_liveupdate_hold()
  * @release:	Called from a work item when no device can access the memory any more.
  *		May free the structure that contains @hold. May sleep.

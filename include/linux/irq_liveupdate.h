@@ -40,10 +40,11 @@ struct msi_desc;
  *		point of no return, while other CPUs still run. Must not allocate
  *		memory.
  * @sync:	Make sure that the unit uses no stale copy of a blocked entry,
- *		and that it neither raises event interrupts itself nor accesses
- *		memory that the next kernel does not know about. Called once,
+ *		and that it does not raise event interrupts itself. Called once,
  *		after the last @block. Returns 0 or a negative errno. After an
- *		error no interrupts are handed over.
+ *		error no interrupts are handed over. Once the other CPUs are
+ *		stopped, the driver also has to keep the unit from accessing
+ *		memory that the next kernel does not know about.
  * @reserve:	Take the table entries out of the allocator, either all of them or
  *		none. Fails with -EEXIST if one is in use, and with -EINVAL if
  *		one does not have the recorded source-id fields or is not blocked,
@@ -60,7 +61,8 @@ struct msi_desc;
  *		and again after each later @release. May sleep.
  *
  * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
- * So are those of @reserve, @check, @release and @finish.
+ * So are those of @reserve, @check and @release, and those of @finish. But @finish
+ * may run at the same time as @check or @release.
  */
 struct irq_domain_liveupdate_ops {
 	void	(*save)(struct irq_domain *d, struct irq_data *irqd,
@@ -226,7 +228,8 @@ static inline int irq_liveupdate_handle(unsigned int irq)
 	return __irq_liveupdate_handle(irq);
 }
 
-/** irq_liveupdate_target - CPU to which an interrupt was directed
+/**
+ * irq_liveupdate_target - CPU to which an interrupt was directed
  * @irq:	Irq number
  * @target:	The CPU, in the encoding of the architecture
  *

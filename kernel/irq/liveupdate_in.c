@@ -158,6 +158,19 @@ static u64 irq_lu_address(const struct irq_lu_device_ser *ser)
 	return (u64)ser->segment << 16 | ser->devid;
 }
 
+static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 address)
+{
+	struct irq_lu_in_dev *in;
+
+	lockdep_assert_held(&irq_lu_in.lock);
+
+	hash_for_each_possible(irq_lu_unmatched, in, hash, address) {
+		if (irq_lu_address(in->ser) == address)
+			return in;
+	}
+	return NULL;
+}
+
 static void irq_lu_count_irqs(struct irq_lu_state *state,
 			      const struct irq_lu_device_ser *ser)
 {
@@ -177,7 +190,13 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 	struct irq_lu_in_dev *in;
 	const char *reason;
 
+	guard(mutex)(&irq_lu_in.lock);
+
 	ser = irq_lu_map_device(state, ref, memory, &reason);
+	if (ser && irq_lu_find_unmatched(irq_lu_address(ser))) {
+		reason = "duplicate device";
+		ser = NULL;
+	}
 	if (!ser) {
 		/* That memory may be in use for something else, so do not free it. */
 		ref->blob = 0;
@@ -455,10 +474,11 @@ bool irq_liveupdate_handed_over(void)
  * @segment:	PCI segment of the unit
  * @reg_base:	Physical address of its registers
  *
- * Called while the unit is set up, before any other CPU is up.
+ * The first call is made while a unit is set up, before any other CPU is up.
  *
  * Context: May sleep.
- * Return: The record, NULL when the unit was not handed over.
+ * Return: The record, which may be used until the live update is over, or NULL if the unit
+ * was not handed over, or if the live update is over.
  */
 const struct irq_lu_unit_ser *
 irq_liveupdate_incoming_unit(u32 backend, u32 segment, u64 reg_base)
@@ -495,6 +515,8 @@ static u32 irq_lu_unit_number(const struct irq_lu_unit_ser *unit)
  *
  * All devices behind the unit start cold. Its irq domain is no longer used.
  *
+ * Does nothing once the live update is over.
+ *
  * Context: May sleep.
  */
 void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
@@ -506,6 +528,9 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_refuse_unit, unit, reason);
 
 	guard(mutex)(&irq_lu_in.lock);
+
+	if (!irq_lu_get_state())
+		return;
 
 	number = irq_lu_unit_number(unit);
 	list_for_each_entry(in, &irq_liveupdate_incoming, node) {
@@ -618,19 +643,6 @@ core_initcall(irq_lu_refuse_missing);
  */
 
 /* If a device has two records, the first one counts, which is the last in the hash. */
-static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 address)
-{
-	struct irq_lu_in_dev *in, *first = NULL;
-
-	lockdep_assert_held(&irq_lu_in.lock);
-
-	hash_for_each_possible(irq_lu_unmatched, in, hash, address) {
-		if (irq_lu_address(in->ser) == address)
-			first = in;
-	}
-	return first;
-}
-
 struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 {
 	struct irq_lu_in_dev *in;

@@ -21,9 +21,9 @@
  * - -EINVAL: garbage.
  *
  * Checks that need more than one record, or a list of known values, are left to
- * the owner of the resource: if two records claim the same irq number, table
- * entry or PCI function, the second one fails because the first one has
- * reserved it. The interrupt remapping driver refuses unknown kinds of units
+ * the owner of the resource: if two records claim the same irq number or table
+ * entry, the second one fails because the first one has reserved it. A second
+ * record of a PCI function is refused when it is loaded. The interrupt remapping driver refuses unknown kinds of units
  * and wrong source ids.
  *
  * Nothing in this file has state, allocates or touches hardware, so that it

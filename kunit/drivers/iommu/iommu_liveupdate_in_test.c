@@ -7,6 +7,7 @@
 
 #include <kunit/irq_liveupdate/fail_nth.h>
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/crc32.h>
 #include <linux/io.h>
@@ -793,6 +794,19 @@ static void larger_order(void)
 	((u64 *)(left->lists[0] + 1))[1] |= 1;
 }
 
+/* It would be freed as a whole. */
+static void smaller_order(void)
+{
+	struct kunit *test = kunit_get_current_test();
+	u64 *entries = (u64 *)(left->lists[0] + 1);
+	void *larger = alloc_kept(1);
+
+	KUNIT_ASSERT_NOT_NULL(test, larger);
+	left->kept[left->nr_kept++] = larger;
+	entries[1] = virt_to_phys(larger);
+	left->ser[0].tables.checksum = crc32_le(~0U, entries, NR_TABLES * sizeof(*entries));
+}
+
 static void other_checksum(void)
 {
 	left->ser[0].tables.checksum++;
@@ -825,6 +839,7 @@ static const struct damage {
 	{ "too many tables", too_many_tables },
 	{ "order of a table too large", huge_order },
 	{ "table larger than what was preserved", larger_order },
+	{ "table smaller than what was preserved", smaller_order },
 	{ "checksum of the list", other_checksum },
 	{ "PASID table not preserved", lost_pasid_table },
 	{ "PASID table without directory", only_pasid_table },

@@ -280,6 +280,9 @@ static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 	irq_liveupdate_revoke_absent();
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
+
+	/* A unit can be removed later. */
+	irq_liveupdate_refuse_unit(&m->root->units[0], "the live update is over");
 }
 
 /*
@@ -579,6 +582,7 @@ static void first_of_two_records_of_a_device_counts(struct kunit *test)
 	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
 	fake_image_add(test, &fake_msix_head, &fake_other_vector, NR_VECS);
 	fake_boot(test);
+	KUNIT_EXPECT_TRUE(test, fake_is_free(IRQ_OTHER));
 
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);

@@ -169,43 +169,34 @@ static const struct liveupdate_flb abandoned = {
 	.compatible	= "luo-flb-test-abandon",
 };
 
-static void unlink_abandoned(void *flb)
-{
-	guard(rwsem_write)(&luo_register_rwlock);
-	list_del(&ACCESS_PRIVATE((struct liveupdate_flb *)flb, private).list);
-}
-
 /* An object whose first file is finished, which has retrieved it if it was handed over. */
-static void start_abandoned(struct kunit *test)
+static struct liveupdate_flb *start_abandoned(struct kunit *test)
 {
 	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, flb);
 	memcpy(flb, &abandoned, sizeof(*flb));
 	liveupdate_flb_put_incoming(flb);
-
-	scoped_guard(rwsem_write, &luo_register_rwlock)
-		list_add_tail(&ACCESS_PRIVATE(flb, private).list, &luo_flb_global.list);
-	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unlink_abandoned, flb), 0);
 	nr_abandoned = 0;
+	return flb;
 }
 
 static void retrieved_object_is_abandoned_once(struct kunit *test)
 {
-	hand_over(test, abandoned.compatible);
-	start_abandoned(test);
+	struct liveupdate_flb *flb;
 
-	luo_flb_abandon_incoming();
+	hand_over(test, abandoned.compatible);
+	flb = start_abandoned(test);
+
+	luo_flb_abandon_one(flb);
 	KUNIT_EXPECT_EQ(test, nr_abandoned, 1);
-	luo_flb_abandon_incoming();
+	luo_flb_abandon_one(flb);
 	KUNIT_EXPECT_EQ(test, nr_abandoned, 1);
 }
 
 static void object_that_is_not_retrieved_is_not_abandoned(struct kunit *test)
 {
-	start_abandoned(test);
-
-	luo_flb_abandon_incoming();
+	luo_flb_abandon_one(start_abandoned(test));
 	KUNIT_EXPECT_EQ(test, nr_abandoned, 0);
 }
 

@@ -53,9 +53,10 @@
  * checksums: one over the root structure and its units, which covers the address
  * and the length of the device table, and one over the device table.
  *
- * Writers of the fields: the core writes the root, the device table and irq, unit,
- * flags and disposition of the vectors. PCI/MSI writes the rest of the device
- * header and the message. Each irq domain in the hierarchy of a vector writes
+ * Writers of the fields: the core writes the root, the device table, length,
+ * checksum and number of vectors of a blob, and irq, MSI index, unit, flags and
+ * disposition of the vectors. PCI/MSI writes the rest of the device header and the
+ * message. Each irq domain in the hierarchy of a vector writes
  * its own part: the interrupt remapping domain writes handle and source, the CPU
  * vector domain writes the target.
  */

@@ -73,7 +73,7 @@ static void leave_device(struct kunit *test, unsigned int dev)
 	struct irq_lu_device_ser *ser = kunit_kzalloc(test, len, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ser);
-	ser->devid = SOURCE & 0xffff;
+	ser->devid = (SOURCE + dev) & 0xffff;
 	ser->msi_type = IRQ_LU_MSIX;
 	ser->hwsize = NR_VECS;
 	ser->nr_vectors = NR_VECS;
