@@ -28,7 +28,7 @@ from machine import clock
 # All suites that are built in: ours, and genirq's own.
 DEFAULT_GLOB = "*"
 OWN_SUITES = "irq_liveupdate"
-TIMEOUT = 1500
+TIMEOUT = 2400
 TAIL_LINES = 40
 
 MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
