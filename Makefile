@@ -33,7 +33,11 @@ OLDER	= kernel-7.2 'LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
 	  "scripts/prepare.sh && scripts/build-kernel.sh lab"'
 STORMS	= 10
 STORMS_AMD = 3
+# Does kunit.py accept the configuration of the suites?
+KUNITCONFIG = cd $(BUILD)/linux && PATH=/usr/bin:/bin tools/testing/kunit/kunit.py config --arch=x86_64 \
+	      --build_dir=$(abspath $(BUILD))/kernel/kunit --kunitconfig=kernel/irq
 QUICK_TESTS = scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
+	  kunitconfig '$(KUNITCONFIG)' \
 	  overlay 'scripts/overlay.py check' \
 	  series scripts/series.py \
 	  serializer '$(SERIALIZER) test' \
@@ -124,7 +128,7 @@ test-full: systemd image	## all tests on all machines, the kernel's own tests, 3
 		fuzz scripts/fuzz.sh \
 		coverage '$(LAB) coverage --build $(BUILD)'
 
-ci:		## what .ci/run runs: check and test, and some tests on the debug kernel
+ci:		## what .ci/run runs: check and test, and some tests on the debug kernel, storms beside them
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer
 	@scripts/test.py setup 'make -s setup && scripts/setup.sh check' \
 		prepare 'make -s prepare' \

@@ -42,7 +42,7 @@ config SERIES_BUILD
 	select PCI_LIVEUPDATE
 """
 # Options that the series touches and the lab's kernel lacks
-MORE = "CONFIG_USB_SUPPORT=y\nCONFIG_USB=y\nCONFIG_USB_PCI=y\nCONFIG_PCIEAER=y\n"
+MORE = "CONFIG_USB_SUPPORT=y\nCONFIG_USB=y\nCONFIG_USB_PCI=y\n"
 # What the objects of the lab's kernel are built with.
 ENVIRONMENT = {"KBUILD_BUILD_TIMESTAMP": "2026-01-01 00:00:00 UTC", "LC_ALL": "C",
                "KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab",

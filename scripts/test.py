@@ -9,8 +9,9 @@ each step took is printed before the counts.
 
     test.py NAME COMMAND [NAME COMMAND]...
 
-COMMAND is one word for the shell. A step whose NAME ends with "&" runs in parallel with the next
-one, and its output is only in its log. Exit status: 0 if at least one case passed and none failed.
+COMMAND is one word for the shell. Steps whose NAMEs end with "&" run one after the other in
+parallel with the next step whose NAME does not, and their output is only in their logs. Exit
+status: 0 if at least one case passed and none failed.
 """
 
 import concurrent.futures
@@ -73,7 +74,7 @@ def run(name, command, outputs=(sys.stdout,)):
 def run_all(commands):
     """Run all steps, whatever becomes of the ones before."""
     steps, beside = [], []
-    with concurrent.futures.ThreadPoolExecutor() as executor:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as executor:
         for name, command in commands:
             if name.endswith("&"):
                 beside.append(executor.submit(run, name[:-1], command, ()))
