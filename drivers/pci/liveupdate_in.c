@@ -58,7 +58,8 @@
  * - as a virtual function, when its physical function gets no driver that adds it
  *   before the last file is finished, or loses its driver;
  * - when LUO cannot restore its sessions, because a file handler or memory is
- *   missing. LUO then does not return any file;
+ *   missing, or when it cannot set itself up during boot. LUO then does not
+ *   return any file;
  * - at late_initcall, when no file handler has attached itself to the list;
  * - at enumeration, when the list cannot be read: it is refused, LUO is off
  *   (liveupdate=off, kho=off), or its name is unknown. In this case each
@@ -1088,8 +1089,7 @@ static int __init pci_liveupdate_enumerated(void)
 	guard(mutex)(&pci_lu_lock);
 
 	/* Without a list of devices, no FINISH would end the live update of the IOMMUs. */
-	if (iommu_liveupdate_handed_over())
-		pci_lu_finish_iommus();
+	pci_lu_finish_iommus();
 	pci_lu_forget_absent();
 	/*
 	 * A device that is found from here on was not running during the kexec,

@@ -194,7 +194,7 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 
 	ser = irq_lu_map_device(state, ref, memory, &reason);
 	if (ser && irq_lu_find_unmatched(irq_lu_address(ser))) {
-		reason = "duplicate device";
+		reason = "second record of its device";
 		ser = NULL;
 	}
 	if (!ser) {
@@ -642,7 +642,6 @@ core_initcall(irq_lu_refuse_missing);
  * Devices
  */
 
-/* If a device has two records, the first one counts, which is the last in the hash. */
 struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 {
 	struct irq_lu_in_dev *in;

@@ -23,8 +23,8 @@
  * Checks that need more than one record, or a list of known values, are left to
  * the owner of the resource: if two records claim the same irq number or table
  * entry, the second one fails because the first one has reserved it. A second
- * record of a PCI function is refused when it is loaded. The interrupt remapping driver refuses unknown kinds of units
- * and wrong source ids.
+ * record of a PCI function is refused when it is loaded. The interrupt remapping
+ * driver refuses unknown kinds of units and wrong source ids.
  *
  * Nothing in this file has state, allocates or touches hardware, so that it
  * builds in user space too (tools/testing/irq_liveupdate_ser).

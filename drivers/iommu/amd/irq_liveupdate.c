@@ -890,7 +890,9 @@ void amd_ir_take_over(int *xt_mode)
 		nr_held += bitmap_weight(table->held, MAX_IRQS_PER_TABLE_2K);
 		nr_devices++;
 	}
-	pr_info("took over %u interrupt remapping entries of %u devices\n", nr_held, nr_devices);
+	if (nr_devices)
+		pr_info("took over %u interrupt remapping entries of %u devices\n",
+			nr_held, nr_devices);
 }
 
 /**
