@@ -37,6 +37,7 @@ ALONE = ("drivers/base/", "drivers/usb/host/", "lib/kunit/", "mm/")
 SELECTS = """
 config SERIES_BUILD
 	def_bool y
+	depends on LIVEUPDATE && PCI_MSI
 	select HAVE_IRQ_LIVEUPDATE
 	select IRQ_LIVEUPDATE
 	select PCI_LIVEUPDATE
