@@ -111,7 +111,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate iommu liveupdate vfio
-test-full: systemd image	## all tests on all machines, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage
+test-full: systemd image	## all tests on all machines that they name, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu systemd gcov debug newer upstream nolu-upstream
 	@mkdir -p $(BUILD)/serializer
