@@ -152,7 +152,7 @@ static const struct bad_vector bad_vectors[] = {
 
 KUNIT_ARRAY_PARAM_DESC(bad_vector, bad_vectors, desc);
 
-/* The second of three vectors is bad: none of them is placed. */
+/* The second of three vectors is bad: none of them is adopted. */
 static void bad_vector_refuses_its_device_only(struct kunit *test)
 {
 	const struct bad_vector *bad = test->param_value;

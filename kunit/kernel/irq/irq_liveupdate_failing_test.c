@@ -99,10 +99,10 @@ static void mutate_image(struct rnd_state *rnd, struct fake_machine *m)
 }
 
 /* Returns how many vectors have their recorded numbers, and in @nr how many should. */
-static unsigned int count_placed(struct fake_device *fake, const struct irq_lu_device_ser *ser,
-				 unsigned int *nr)
+static unsigned int count_adopted(struct fake_device *fake, const struct irq_lu_device_ser *ser,
+				  unsigned int *nr)
 {
-	unsigned int nr_placed = 0;
+	unsigned int nr_adopted = 0;
 
 	*nr = 0;
 	for (unsigned int i = 0; i < min(ser->nr_vectors, NR_VECS); i++) {
@@ -115,9 +115,9 @@ static unsigned int count_placed(struct fake_device *fake, const struct irq_lu_d
 		irqd = irq_domain_get_irq_data(fake->unit->domain,
 					       fake_irq_of(fake, rec->msi_index));
 		if (irqd && irqd->irq == rec->irq && irqd->hwirq == rec->handle)
-			nr_placed++;
+			nr_adopted++;
 	}
-	return nr_placed;
+	return nr_adopted;
 }
 
 static void use_vectors(struct kunit *test, struct fake_device *fake)
@@ -147,7 +147,7 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 	struct saved_image *saved = kunit_kzalloc(test, sizeof(*saved), GFP_KERNEL);
 	const struct irq_lu_device_ser *ser[2];
 	struct fake_machine *m = test->priv;
-	unsigned int nr_placed = 0;
+	unsigned int nr_adopted = 0;
 	struct fake_device *fake[2];
 	struct rnd_state rnd;
 
@@ -167,19 +167,19 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 		fake_take_over(m);
 
 		for (unsigned int i = 0; i < 2; i++) {
-			unsigned int placed, recorded;
+			unsigned int adopted, recorded;
 
 			irq_liveupdate_match(fake[i]->dev, &fake_device_ops);
 			use_vectors(test, fake[i]);
-			placed = count_placed(fake[i], ser[i], &recorded);
+			adopted = count_adopted(fake[i], ser[i], &recorded);
 			fake_end(fake[i]);
 			irq_work_sync(&m->ipi);
 
-			if (placed)
-				KUNIT_EXPECT_EQ(test, placed, recorded);
+			if (adopted)
+				KUNIT_EXPECT_EQ(test, adopted, recorded);
 			for (unsigned int v = 0; v < NR_VECS; v++)
 				KUNIT_EXPECT_LE(test, atomic_read(&fake[i]->count[v]), 1);
-			nr_placed += !!placed;
+			nr_adopted += !!adopted;
 		}
 
 		irq_liveupdate_revoke_absent();
@@ -192,10 +192,10 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 			KUNIT_FAIL_AND_ABORT(test, "mutation %u, seed %#x", nr, IMAGE_SEED);
 	}
 
-	kunit_info(test, "seed %#x: %u mutations, %u of %u devices placed", IMAGE_SEED,
-		   NR_IMAGES, nr_placed, 2 * NR_IMAGES);
-	KUNIT_EXPECT_GT(test, nr_placed, NR_IMAGES / 10);
-	KUNIT_EXPECT_LT(test, nr_placed, 2 * NR_IMAGES - NR_IMAGES / 10);
+	kunit_info(test, "seed %#x: %u mutations, %u of %u devices adopted", IMAGE_SEED,
+		   NR_IMAGES, nr_adopted, 2 * NR_IMAGES);
+	KUNIT_EXPECT_GT(test, nr_adopted, NR_IMAGES / 10);
+	KUNIT_EXPECT_LT(test, nr_adopted, 2 * NR_IMAGES - NR_IMAGES / 10);
 }
 
 /*
@@ -264,7 +264,7 @@ struct failed_life {
 	bool	loaded;
 	bool	alloc_failed;
 	bool	request_failed;
-	bool	placed;
+	bool	adopted;
 };
 
 /* A driver tries again when there is memory. */
@@ -301,10 +301,10 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	alloc_and_request(test, fake, life);
 
-	life->placed = fake_irq_of(fake, 0) == fake_vector.irq;
-	if (life->placed)
+	life->adopted = fake_irq_of(fake, 0) == fake_vector.irq;
+	if (life->adopted)
 		fake_expect_placed(test, fake, &fake_vector, NR_VECS);
-	for (unsigned int i = 0; !life->placed && i < NR_VECS; i++)
+	for (unsigned int i = 0; !life->adopted && i < NR_VECS; i++)
 		KUNIT_EXPECT_LT(test, fake_irq_of(fake, i), IRQ_RECORDED);
 
 	fake_end(fake);
@@ -345,7 +345,7 @@ static void failing_take_over_leaves_nothing_behind(struct kunit *test)
 			KUNIT_EXPECT_LE(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 1);
 		}
 		if (life.alloc_failed || life.request_failed || !hit)
-			KUNIT_EXPECT_TRUE(test, life.placed);
+			KUNIT_EXPECT_TRUE(test, life.adopted);
 		if (life.loaded)
 			fake_expect_all_freed(test);
 		expect_nothing_left(test);
@@ -353,7 +353,7 @@ static void failing_take_over_leaves_nothing_behind(struct kunit *test)
 		if (test->status == KUNIT_FAILURE)
 			KUNIT_FAIL_AND_ABORT(test, "allocation %u", nth);
 
-		nr_cold += !life.placed;
+		nr_cold += !life.adopted;
 		nr_alloc += life.alloc_failed;
 		nr_request += life.request_failed;
 	}
