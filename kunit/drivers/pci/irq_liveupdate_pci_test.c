@@ -203,10 +203,10 @@ static void all_devices_are_found(struct kunit *test)
 }
 
 /*
- * "pci-liveupdate-v4": a bridge, a device below it and a virtual function of that device,
+ * "pci-liveupdate-v1": a bridge, a device below it and a virtual function of that device,
  * in the memory layout of that format.
  */
-static const u8 image_of_v4[] = {
+static const u8 image_of_v1[] = {
 	0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 	/* 0001:00:04.0 */
 	0x01, 0x00, 0x00, 0x00, 0x20, 0x00, 0x36, 0x1b, 0x0c, 0x00, 0x1d, 0x00,
@@ -279,8 +279,8 @@ static void format_v4_is_read(struct kunit *test)
 	};
 	struct lists *lists = test->priv;
 
-	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v4");
-	memcpy(lists->list, image_of_v4, sizeof(image_of_v4));
+	KUNIT_EXPECT_STREQ(test, PCI_LU_FLB_COMPATIBLE, "pci-liveupdate-v1");
+	memcpy(lists->list, image_of_v1, sizeof(image_of_v1));
 	KUNIT_EXPECT_STREQ(test, load(test) ?: "accepted", "accepted");
 	KUNIT_EXPECT_TRUE(test, is_found(&bridge));
 	KUNIT_EXPECT_TRUE(test, is_found(&device));

@@ -13,11 +13,10 @@
  * signaled interrupts and the kernel that takes them over. Any change of a
  * layout, or of the meaning of a field or a constant, requires a new
  * %IRQ_LU_COMPATIBLE, which is the version of everything described here. A
- * kernel writes the newest format it knows, and reads that one and the one
- * before. It rejects any other format, and devices start cold.
- *
- * Formats: "irq-liveupdate-v1" is the first one. A test keeps an image of each
- * format (kernel/irq/kunit_ser_frozen.h).
+ * kernel writes the newest format it knows, and reads that one and, once there
+ * is a second format, the one before. It rejects any other format, and devices
+ * start cold. A test keeps an image of each format
+ * (kernel/irq/kunit_ser_frozen.h).
  *
  * All fields are in the byte order of the machine and of fixed width. Nothing
  * here depends on the configuration of either kernel.

@@ -12,10 +12,9 @@
  * This header is the contract between the kernel that hands over PCI devices
  * and the kernel that takes them over. The name of the LUO file-lifecycle-bound
  * object, %PCI_LU_FLB_COMPATIBLE, is the only version of the format. A change of
- * a layout, or of the meaning of a field or a constant, requires a new name. A
- * kernel also reads the previous format, by registering an object of that name,
- * and a KUnit test keeps an image of every format that was ever released. v1
- * to v3 were never released.
+ * a layout, or of the meaning of a field or a constant, requires a new name. Once
+ * there is a second format, a kernel also reads the previous one, by registering an
+ * object of that name. A KUnit test keeps an image of each format.
  *
  * The data of the object is the physical address of a struct pci_lu_ser. The
  * structure and its entries are physically contiguous memory, preserved with
@@ -32,7 +31,7 @@
  * because a device is compared with its entry, and an entry grants no access.
  */
 
-#define PCI_LU_FLB_COMPATIBLE	"pci-liveupdate-v4"
+#define PCI_LU_FLB_COMPATIBLE	"pci-liveupdate-v1"
 
 /* pci_lu_dev_ser::flags */
 #define PCI_LU_DEV_BRIDGE	0x01
