@@ -140,21 +140,30 @@ def write_patches(pristine):
     return sorted(glob.glob(os.path.join(OUT, "*.patch")))[1:]
 
 
-def apply_all(patches, pristine):
-    """Apply the files as they would be sent; fails unless they result in the overlay."""
-    env = dict(os.environ, GIT_INDEX_FILE=os.path.join(GIT_DIR, "applied"))
+def messages(repository, commits):
+    """The messages of the commits in a range, the first one first, without Signed-off-by."""
+    text = git(repository, "log", "-z", "--reverse", "--format=%B", commits).decode()
+    return [re.sub(r"\n*^Signed-off-by: .*", "", message, flags=re.M).strip()
+            for message in text.split("\0")]
 
-    def run(*args):
-        return subprocess.run(["git", "-C", GIT_DIR, *args], env=env, check=True,
-                              stdout=subprocess.PIPE).stdout.decode().strip()
 
-    run("read-tree", pristine)
-    for path in patches:
-        run("apply", "--cached", "--whitespace=nowarn", path)
-    tree = run("write-tree")
-    if tree != run("rev-parse", "overlay^{tree}"):
+def apply_all(patches, plan, pristine):
+    """git am the files as they would be sent; fails unless they result in the overlay."""
+    tree = os.path.abspath(os.path.join(GIT_DIR, "applied"))
+    git(GIT_DIR, "worktree", "add", "-q", "--no-checkout", "--detach", tree, pristine)
+    # Only the files that the series touches
+    git(tree, "sparse-checkout", "set", "--no-cone",
+        *sorted({f"/{path}" for patch in plan.patches for path, _, _ in plan.written(patch)}))
+    git(tree, "checkout", "-q")
+    git(tree, "am", "-q", *(os.path.abspath(path) for path in patches))
+    if git(tree, "rev-parse", "HEAD^{tree}") != git(tree, "rev-parse", "overlay^{tree}"):
         raise OverlayError("the series does not result in the tree of the overlay:\n"
-                           + run("diff-tree", "-r", "--stat", tree, "overlay"))
+                           + git(tree, "diff-tree", "-r", "--stat", "HEAD", "overlay").decode())
+    cut = [patch.name for patch, sent, meant
+           in zip(plan.patches, messages(tree, f"{pristine}..HEAD"),
+                  messages(tree, f"{pristine}..series")) if sent != meant]
+    if cut:
+        raise OverlayError("git am does not take the whole message of " + ", ".join(cut))
 
 
 def checkpatch(patches):
@@ -201,7 +210,7 @@ def command(args):
     """Run it while no other instance writes there."""
     plan, pristine = make_plan()
     patches = write_patches(pristine)
-    apply_all(patches, pristine)
+    apply_all(patches, plan, pristine)
     say("SERIES", f"{len(patches)} patches in {os.path.relpath(OUT)}")
     if not args:
         return 0

@@ -2,6 +2,7 @@
 """Each change of the overlay belongs to one patch, and the patches result in the overlay."""
 
 import os
+import subprocess
 
 import pytest
 import series_plan
@@ -145,3 +146,38 @@ def test_person_has_to_stand_in_the_section_of_the_series():
     section = "INTERRUPT LIVE UPDATE\n{}L:\tlist@b.c\nF:\tkernel/irq/\n\n"
     assert not series.says_who_maintains(section.format("") + other)
     assert series.says_who_maintains(section.format("M:\tA Person <a@b.c>\n") + other)
+
+
+def git(folder, *args):
+    subprocess.run(["git", "-C", folder, *args], check=True)
+
+
+def series_of(folder, message):
+    """A repository with a pristine file, a series of one patch, and the overlay."""
+    git(folder, "init", "-q", "-b", "pristine")
+    for key in ("name", "email"):
+        git(folder, "config", f"user.{key}", "x@example.org")
+    (folder / "lib").mkdir()
+    for branch, content, text in (("pristine", OLD, "vanilla"), ("series", NEW, message),
+                                  ("overlay", NEW, "overlay")):
+        git(folder, "checkout", "-q", "-B", branch, *(["pristine"] * (branch == "overlay")))
+        (folder / "lib/a.c").write_bytes(content)
+        git(folder, "add", "lib")
+        git(folder, "commit", "-q", "-m", text)
+    git(folder, "format-patch", "-q", "--signoff", "-o", "out", "pristine..series")
+    return [str(path) for path in (folder / "out").iterdir()]
+
+
+@pytest.mark.parametrize("message, whole", [
+    ("a: Fix it\n\nBody\n", True), ("a: Fix it\n\nBody\n---\nThe end\n", False)])
+def test_message_is_what_git_am_takes(tmp_path, monkeypatch, message, whole):
+    (tmp_path / "plan.d").mkdir()
+    plan = make(tmp_path / "plan.d", "fix\n\tlib/a.c\n")
+    (tmp_path / "git").mkdir()
+    monkeypatch.setattr(series, "GIT_DIR", str(tmp_path / "git"))
+    patches = series_of(tmp_path / "git", message)
+    if whole:
+        series.apply_all(patches, plan, "pristine")
+    else:
+        with pytest.raises(OverlayError, match="whole message of fix"):
+            series.apply_all(patches, plan, "pristine")
