@@ -111,7 +111,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate iommu liveupdate vfio
-test-full: systemd image	## all tests on all machines that they name, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage
+test-full: systemd image	## all tests on all machines that they name, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage, each patch of the series
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu systemd gcov debug newer upstream nolu-upstream
 	@mkdir -p $(BUILD)/serializer
@@ -126,7 +126,9 @@ test-full: systemd image	## all tests on all machines that they name, the kernel
 		vf-chain '$(LAB) chain vf-chain --length 20 --build $(BUILD)' \
 		nvme '$(LAB) test --build $(BUILD) --repeat 20 nvme-in-flight' \
 		fuzz scripts/fuzz.sh \
-		coverage '$(LAB) coverage --build $(BUILD)'
+		coverage '$(LAB) coverage --build $(BUILD)' \
+		series-build 'scripts/series.py build' \
+		series-kunit 'scripts/series.py kunit'
 
 ci:		## what .ci/run runs: check and test, and some tests on the debug kernel, storms beside them
 	@mkdir -p $(BUILD)/results $(BUILD)/serializer

@@ -110,6 +110,9 @@ def main():
     parser.add_argument("--flavour", default="lab", help="kernel flavour")
     parser.add_argument("--glob", default=DEFAULT_GLOB,
                         help=f"suites to run (default {DEFAULT_GLOB})")
+    parser.add_argument("--suites", default=OWN_SUITES, metavar="BEGINNING",
+                        help="fail unless a suite of such a name runs (default %(default)s), if "
+                        "all are run")
     parser.add_argument("--append", action="append", default=[],
                         help="one more kernel parameter")
     parser.add_argument("--same-as", metavar="STEP",
@@ -121,7 +124,7 @@ def main():
     with open(log, encoding="utf-8", errors="replace") as file:
         console = file.read()
     all_of_ours = args.glob == DEFAULT_GLOB and not args.same_as
-    checks = judge(results, console, OWN_SUITES if all_of_ours else "")
+    checks = judge(results, console, args.suites if all_of_ours else "")
     if args.same_as:
         checks.append(compare(results, args.same_as))
     ktap.write(checks)

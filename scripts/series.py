@@ -8,6 +8,8 @@
     series.py recipients   the same, and list the recipients that get_maintainer.pl names for each
     series.py build [A-B]  the same, and build what the patches A to B touch after each
                            of them, with the options on and off
+    series.py kunit [A-B]  the same, and boot the kernel after those of the patches A to B
+                           that touch a KUnit suite, or end a part, and run its suites
 
 Which change belongs to which patch is in series/plan, see series_plan.py. The commits are
 made in a repository of their own, $BUILD/series.git, on the pristine commit of
@@ -23,6 +25,7 @@ import subprocess
 import sys
 
 import series_build
+import series_kunit
 from overlay import REPO, OverlayError, Repo, Tree, apply_patch, git, say
 from series_plan import Plan
 
@@ -218,8 +221,9 @@ def command(args):
         return checkpatch(patches)
     if args == ["recipients"]:
         return recipients(patches)
-    if args[0] == "build" and len(args) <= 2:
-        return series_build.build(plan, GIT_DIR, BUILD, *args[1:])
+    if args[0] in ("build", "kunit") and len(args) <= 2:
+        run = series_build.build if args[0] == "build" else series_kunit.run
+        return run(plan, GIT_DIR, BUILD, *(args[1:] or ["1-"]))
     print(__doc__)
     return 2
 

@@ -232,21 +232,33 @@ def build_patch(builder, plan, number, afresh):
     return said, failed
 
 
-def build(plan, git_dir, folder, which="1-"):
-    """Build after each patch; 1 if one fails."""
-    first, _, last = which.partition("-")
-    if not first.isdigit() or last and not last.isdigit():
+def numbers(which, last):
+    """The patches that A-B, A- or A names, of which there are @last."""
+    match = re.fullmatch(r"(\d+)(-(\d*))?", which)
+    if not match:
         raise OverlayError(f"{which}: say which patches, as in 3-7")
+    first, dash, end = match.groups()
+    return range(int(first), int(end or (last if dash else first)) + 1)
+
+
+def prepare(plan, git_dir, folder):
+    """The commits of the series, and where they are built."""
     final = os.path.join(folder, "kernel/lab")
     if not os.path.exists(os.path.join(final, "vmlinux")):
         raise OverlayError("the lab's kernel is not built, with which symbols are compared")
-    commits = commits_of(git_dir, plan.patches)
-    builder = Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")), final)
+    return (commits_of(git_dir, plan.patches),
+            Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")), final))
+
+
+def build(plan, git_dir, folder, which):
+    """Build after each patch; 1 if one fails."""
+    commits, builder = prepare(plan, git_dir, folder)
     status, begin = 0, time.monotonic()
-    for number in range(int(first), int(last or len(commits)) + 1):
+    chosen = numbers(which, len(commits))
+    for number in chosen:
         start = time.monotonic()
         builder.checkout(commits[number - 1])
-        said, failed = build_patch(builder, plan, number, number == int(first))
+        said, failed = build_patch(builder, plan, number, number == chosen[0])
         say("FAILED" if failed else "BUILT",
             f"{number:02} {plan.patches[number - 1].name} ({', '.join(said)}; "
             f"{time.monotonic() - start:.0f} s)")

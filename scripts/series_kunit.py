@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boot the kernel after patches of the series, and run the KUnit suites that it has by then.
+
+The kernel is the one that series_build.py calls "on". It is built and booted after each patch that
+touches a suite, and after the last one of each part that has code. What a suite prints is in
+$BUILD/series.build/kernel/on-NN.ktap, where NN is the number of the patch.
+"""
+
+import os
+import re
+import subprocess
+import time
+
+import ktap
+import series_build
+from overlay import REPO, say
+
+ON = next(variant for variant in series_build.EACH if variant.name == "on")
+SUITE = re.compile(r"_test\.c$|(^|/)kunit[_/]")
+
+
+def chosen(plan, numbers):
+    """The patches after which suites run."""
+    def paths(number):
+        return [path for path, _, _ in plan.written(plan.patches[number - 1])]
+
+    def ends_part(number):
+        return (number == len(plan.patches)
+                or plan.patches[number].part != plan.patches[number - 1].part)
+
+    return [number for number in numbers
+            if any(map(SUITE.search, paths(number)))
+            or ends_part(number) and series_build.targets(paths(number), ON)]
+
+
+def run_suites(builder, number):
+    """Build and boot what is checked out; returns what happened, and if it failed."""
+    what, failed = builder.build(ON, True, ("bzImage",))
+    if failed:
+        return what, True
+    log = f"{builder.out(ON)}-{number:02}.ktap"
+    with open(log, "w", encoding="utf-8") as file:
+        status = subprocess.run(
+            [os.path.join(REPO, "scripts/kunit-run.py"), "--flavour", ON.name, "--suites", ""],
+            env=dict(os.environ, BUILD=builder.folder), stdout=file, check=False).returncode
+    with open(log, encoding="utf-8") as file:
+        passed, failed, skipped = ktap.counts(ktap.parse(file))
+    return f"{what}; {passed} passed, {failed} failed, {skipped} skipped", bool(status)
+
+
+def run(plan, git_dir, folder, which):
+    """Run the suites after each patch that is worth it; 1 if one fails."""
+    commits, builder = series_build.prepare(plan, git_dir, folder)
+    failures = 0
+    for number in chosen(plan, series_build.numbers(which, len(commits))):
+        start = time.monotonic()
+        builder.checkout(commits[number - 1])
+        what, failed = run_suites(builder, number)
+        say("FAILED" if failed else "TESTED", f"{number:02} {plan.patches[number - 1].name} "
+            f"({what}; {time.monotonic() - start:.0f} s)")
+        failures += failed
+    return int(failures > 0)
