@@ -140,6 +140,6 @@ def judge(result):
     if result.windows and (result.bound or scenario.old_runs):
         JUDGES[scenario.course_kind()](result, log)
     if result.guest:
-        result.judged |= virtual_machine.judge(result.guest)
+        result.judged |= virtual_machine.judge(result.guest, bool(result.windows))
     if result.linux:
         result.judged |= linux_guest.judge(result.linux)

@@ -28,11 +28,13 @@ def changed(**changes):
 
 
 def broken(report):
-    return {name for name, verdict in virtual_machine.judge(report).items() if verdict.broken()}
+    found = virtual_machine.judge(report, True)
+    return {name for name, verdict in found.items() if verdict.broken()}
 
 
 def blind(report):
-    return {name for name, verdict in virtual_machine.judge(report).items() if verdict.blind()}
+    found = virtual_machine.judge(report, True)
+    return {name for name, verdict in found.items() if verdict.blind()}
 
 
 def test_all_is_well():
@@ -73,10 +75,12 @@ def test_nothing_was_done():
     assert blind(idle) == {"guest-data"}
 
 
-def test_without_an_update():
+def test_without_a_pause():
     report = copy.deepcopy(REPORT)
     del report["pause"]
-    assert virtual_machine.judge(report)["guest-clock"].word() == "not judged"
+    words = [virtual_machine.judge(report, updated)["guest-clock"].word()
+             for updated in (False, True)]
+    assert words == ["not judged", "broken"]
 
 
 def test_last_report_counts():
