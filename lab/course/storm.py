@@ -12,7 +12,6 @@ import time
 
 from course import run
 from course import update
-from machine import gdbstub
 from machine import patching
 from machine.devices import DEVICES
 
@@ -63,6 +62,7 @@ class Ringer(threading.Thread):
         self._random = random.Random(f"rings {seed}")
         self._last = self._last_phases(vectors)
         self._stopped = False
+        self._error = None
         self._lock = threading.Lock()    # protects what follows
         self._phase = ARMED
 
@@ -91,15 +91,27 @@ class Ringer(threading.Thread):
             self._doorbell.ring(vector)
         return self._random.uniform(0, PACE)
 
-    def run(self):
+    def _ring(self):
         while not self._stopped:
             with self._lock:
                 pause = self._act([v for v, last in self._last.items() if last >= self._phase])
             time.sleep(pause)
 
+    def run(self):
+        try:
+            self._ring()
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            self._error = error
+
     def stop(self):
         self._stopped = True
         self.join()
+
+    def end(self):
+        """Stop. It fails if it had ended by itself."""
+        self.stop()
+        if self._error:
+            raise run.RunFailed(f"the rings have ended: {self._error!r}")
 
 
 class HoldUps(threading.Thread):
@@ -123,7 +135,7 @@ class HoldUps(threading.Thread):
         try:
             with self._stub as stub:
                 self._hold_up(stub)
-        except (gdbstub.StubError, patching.NothingToPatch, OSError) as error:
+        except Exception as error:  # pylint: disable=broad-exception-caught
             self._error = error
 
     def _hold_up(self, stub):
@@ -139,7 +151,7 @@ class HoldUps(threading.Thread):
         """Wait until the last step is over."""
         self.join(self._timeout)
         if self._error or self.is_alive():
-            raise run.RunFailed(f"a step was not reached: {self._error}")
+            raise run.RunFailed(f"a step was not reached: {self._error!r}")
 
 
 class Storm(update.Update):
@@ -209,7 +221,7 @@ class Storm(update.Update):
         self._enter(ADOPTED)
         self._look("new")
         self._finish_in_storm()
-        self._ringer.stop()
+        self._ringer.end()
         self._wait_for_rings(self.numbers)
         self._take_final_counts()
 

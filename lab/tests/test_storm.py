@@ -39,6 +39,41 @@ class Ringer(unittest.TestCase):
             self.assertEqual([doorbell.rings[v] for v in quiet], [rings[v] for v in quiet])
 
 
+class Threads(unittest.TestCase):
+    """Whatever ends one of them ends the storm."""
+
+    def test_ringer(self):
+        doorbell = mock.MagicMock()
+        doorbell.ring.side_effect = KeyError("nobody expects this")
+        ringer = storm.Ringer(doorbell, 1, VECTORS)
+        ringer.start()
+        ringer.join(10)
+        self.assertFalse(ringer.is_alive())
+        with self.assertRaisesRegex(run.RunFailed, "nobody expects this"):
+            ringer.end()
+
+    def test_ringer_that_has_rung(self):
+        ringer = storm.Ringer(SlowDoorbell(), 1, VECTORS)
+        ringer.start()
+        ringer.end()
+
+    def hold_ups(self, **waits):
+        stub, symbols = mock.MagicMock(), mock.MagicMock()
+        stub.__enter__().wait.configure_mock(**waits)
+        return storm.HoldUps(stub, symbols, Scenario(name="storm", title="", seed=1), 10)
+
+    def test_hold_ups(self):
+        hold_ups = self.hold_ups(side_effect=KeyError("nobody expects this"))
+        hold_ups.start()
+        with self.assertRaisesRegex(run.RunFailed, "nobody expects this"):
+            hold_ups.end()
+
+    def test_hold_ups_that_were_reached(self):
+        hold_ups = self.hold_ups()
+        hold_ups.start()
+        hold_ups.end()
+
+
 class Failure(unittest.TestCase):
     """A storm on a machine that does not exist."""
 
