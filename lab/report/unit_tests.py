@@ -21,6 +21,12 @@ def _name(found):
     return NOT_A_NAME.sub("_", found.get("name").replace("[", ".")).strip("_")
 
 
+def _skip(found):
+    """The directive of a case that was skipped."""
+    skipped = found.find("skipped")
+    return "" if skipped is None else f" # SKIP {' '.join(skipped.get('message').split())}"
+
+
 def run(directory):
     with tempfile.TemporaryDirectory() as scratch:
         report = os.path.join(scratch, "report.xml")
@@ -33,5 +39,5 @@ def run(directory):
     ktap.plan(len(cases), INDENT)
     for number, found in enumerate(cases, 1):
         failed = found.findall("failure") + found.findall("error")
-        ktap.case(number, _name(found), not failed, INDENT)
+        ktap.case(number, _name(found) + _skip(found), not failed, INDENT)
     return not done.returncode

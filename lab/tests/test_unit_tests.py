@@ -13,6 +13,10 @@ def test_text(text):
 
 def test_wrong():
     assert False
+
+@pytest.mark.skip(reason="no # compiler\\nhere")
+def test_skipped():
+    assert False
 '''
 
 
@@ -21,4 +25,5 @@ def test_names_which_are_arguments(tmp_path, capfd):
     ktap.plan(1)
     ktap.case(1, "judges", unit_tests.run(tmp_path))
     results = ktap.parse(capfd.readouterr().out.splitlines())
-    assert ktap.counts(results) == (3, 1, 0)
+    assert ktap.counts(results) == (3, 1, 1)
+    assert [one.why for one in results if one.status == ktap.SKIP] == ["no # compiler here"]
