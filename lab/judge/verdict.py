@@ -35,9 +35,9 @@ class Verdict:
 
 
 def merge(verdicts):
-    """The verdict of one rule over several live updates, each of which needs evidence of its
-    own."""
-    judged = [verdict for verdict in verdicts if not verdict.not_judged]
-    return Verdict(wrong=[line for verdict in judged for line in verdict.wrong],
-                   evidence=min((verdict.evidence for verdict in judged), default=0),
-                   not_judged="" if judged or not verdicts else verdicts[0].not_judged)
+    """The verdict of one rule over several live updates, each of which needs evidence of its own,
+    unless the rule applies to none of them."""
+    applies = not verdicts or not all(verdict.not_judged for verdict in verdicts)
+    return Verdict(wrong=[line for verdict in verdicts for line in verdict.wrong],
+                   evidence=min((verdict.evidence for verdict in verdicts), default=0),
+                   not_judged="" if applies else verdicts[0].not_judged)

@@ -68,6 +68,15 @@ def test_each_update_of_a_chain_needs_evidence():
     assert verdict.merge([Verdict([], 2), Verdict([], 0)]).blind()
     assert verdict.merge([Verdict([], 2), Verdict([], 1)]).word() == "held"
     assert verdict.merge([Verdict(["wrong"], 2), Verdict([], 1)]).broken()
+    assert verdict.merge([]).blind()
+
+
+def test_rule_of_a_chain_applies_to_all_updates_or_to_none():
+    without = Verdict(not_judged="the device is used with MSI-X alone")
+    assert verdict.merge([without, without]).word() == "not judged"
+    assert verdict.merge([without, Verdict([], 2)]).blind()
+    assert verdict.merge([Verdict([], 2), without]).blind()
+    assert verdict.merge([without, Verdict(["wrong"], 2)]).broken()
 
 
 def blind(lines, stderr="", answered=0):
