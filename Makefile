@@ -30,7 +30,7 @@ IRQLU = mkdir -p $(BUILD)/irqlu && make -s -C $(BUILD)/linux/tools/irq_liveupdat
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
 # The kernel of the previous series: the lab updates from it to this one and back
 OLDER	= kernel-7.2 'LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
-	  "scripts/prepare.sh && scripts/build-kernel.sh lab"'
+	  "scripts/prepare.sh && scripts/build-kernel.sh lab && scripts/layouts.py"'
 STORMS	= 10
 STORMS_AMD = 3
 # Does kunit.py accept the configuration of the suites?

@@ -343,7 +343,8 @@ def command_bench(arguments):
         boot.growth(profiles, "adopt", "cold", own),
         boot.measure_boot(build, live_update.FLAVOURS),
         *boot.measure_functions(build, live_update.FLAVOURS, own),
-        boot.seams(build, live_update.FLAVOUR), guest.result())
+        boot.seams(build, live_update.FLAVOUR), guest.result(),
+        limits.sizes(build.layouts(live_update.FLAVOUR)))
     print(cost_report.tables(found))
     tables.write_json(os.path.join(build.results(), "bench.json"), cost_report.as_data(found))
     plot.draw(updates, os.path.join(build.results(), "bench.svg"))

@@ -27,6 +27,7 @@ class Findings:
     boot_of_ours: the instructions of a boot in functions of ours
     seams: lines of disassembly
     pause: of a guest, see cost/pause.py
+    sizes: of what is handed over, see limits.sizes()
     """
 
     updates: list
@@ -39,6 +40,7 @@ class Findings:
     boot_of_ours: int
     seams: list
     pause: object
+    sizes: dict
 
 
 def _number(value):
@@ -172,7 +174,7 @@ def tables(found):
     lines = _instructions(found.updates)
     for measurement in found.updates:
         lines += _operations(measurement)
-    lines += _blob() + _serializer(found.serializer)
+    lines += _blob(found.sizes) + _serializer(found.serializer)
     lines += _scale(found.scaled, "scale", "instructions")
     lines += _scale(found.scaled, "memory", "bytes")
     lines += _page_tables(found.page_tables)
@@ -181,8 +183,7 @@ def tables(found):
     return "\n".join(lines + _seams(found.seams) + _limits(found))
 
 
-def _blob():
-    sizes = limits.sizes()
+def _blob(sizes):
     return [f"Handed over: {sizes['vector']} bytes per vector, {sizes['device']} per device, "
             f"{sizes['requester id']} per requester id with mappings, {sizes['unit']} per unit; "
             f"one page holds the root and up to 63 units", ""]

@@ -9,7 +9,6 @@ from cost import boot
 from cost import live_update
 from cost import page_tables
 from cost import pause
-from machine import abi
 
 # (what, figure of a measurement, its limit, from how many vectors on)
 TARGETS = (
@@ -120,9 +119,9 @@ def _targets(measurements):
         yield Limit(what, limit, value, f"{vectors} vectors")
 
 
-def sizes():
+def sizes(layouts):
     """Sizes of what is handed over, in bytes."""
-    found = {name: ctypes.sizeof(layout) for name, layout in abi.structures().items()}
+    found = {name: ctypes.sizeof(layout) for name, layout in layouts.items()}
     return {"vector": found["irq_lu_vector_ser"],
             "device": found["irq_lu_device_ser"] + found["irq_lu_device_ref_ser"],
             "requester id": found["iommu_lu_device_ser"],
@@ -130,8 +129,7 @@ def sizes():
             "root": ROOT_SIZE}
 
 
-def _format():
-    found = sizes()
+def _format(found):
     yield Limit("handed over, bytes per vector", 64, found["vector"], "the format")
     yield Limit("handed over, bytes per device", 64, found["device"], "the format")
     yield Limit("handed over, bytes per requester id with mappings", TRANSLATION_LIMIT,
@@ -185,7 +183,7 @@ def _pause(found):
 
 def check(found):
     """Each limit beside what was measured; found: cost_report.Findings"""
-    return [*_targets(found.updates), *_format(), *_serializer(found.serializer),
+    return [*_targets(found.updates), *_format(found.sizes), *_serializer(found.serializer),
             *_scale(found.scaled), *_page_tables(found.page_tables), *_pause(found.pause),
             Limit("boot without a handover, instructions of ours", BOOT_LIMIT, found.boot_of_ours,
                   f"seed {boot.SEEDS[0]}")]

@@ -12,7 +12,6 @@ import time
 
 from course import run
 from course import update
-from machine import abi
 from machine import kho
 from machine import qemu
 
@@ -101,7 +100,7 @@ class Chain(update.Update):
 
     def _measure_handover(self, stub):
         registers = stub.registers()
-        layouts = abi.structures()
+        layouts = self._layouts()
         root = layouts["irq_lu_root_ser"].from_buffer_copy(
             stub.read(registers["rdi"], ctypes.sizeof(layouts["irq_lu_root_ser"])))
         refs = layouts["irq_lu_device_ref_ser"] * root.nr_devices

@@ -24,7 +24,7 @@ devices has none.
 import binascii
 import ctypes
 
-from machine import abi, kho
+from machine import kho
 from machine.gdbstub import DIRECT_MAP
 
 # Functions that the old kernel runs on its way to the jump, in order. The first gets the arguments
@@ -63,16 +63,15 @@ class DeviceTableEntry(ctypes.LittleEndianStructure):
                 ("reserved", ctypes.c_uint64)]
 
 
-def alter_file(stub, arguments, alteration):
+def alter_file(stub, layouts, arguments, alteration):
     """LUO continues with what freeze() leaves in its arguments."""
     field, value = alteration.removeprefix("file.").split(" = ")
-    member = getattr(abi.structures()["liveupdate_file_op_args"], field)
+    member = getattr(layouts["liveupdate_file_op_args"], field)
     stub.write(arguments + member.offset, int(value, 0).to_bytes(member.size, "little"))
 
 
-def flb_entries(global_state):
+def flb_entries(layouts, global_state):
     """Address of the pointer to the list of objects that LUO hands over."""
-    layouts = abi.structures()
     return (global_state + layouts["luo_flb_global"].outgoing.offset
             + layouts["luo_flb_header"].ser.offset)
 
@@ -80,14 +79,15 @@ def flb_entries(global_state):
 class State:
     """What the old kernel hands over: named structures in its memory.
 
+    layouts: of the structures, by name
     root, devices, flb, translation: virtual addresses of the root of the interrupt state, of
         the list of PCI devices, of LUO's entry of that list, and of the root of the state of
         DMA translation, which may be 0
     """
 
-    def __init__(self, stub, root, devices, flb, translation):
+    def __init__(self, stub, layouts, root, devices, flb, translation):
         self._stub = stub
-        self._layouts = abi.structures()
+        self._layouts = layouts
         self._found = {}
         self._altered = set()
         self._find_interrupts(root)
@@ -210,9 +210,10 @@ class State:
 class Visit:
     """Stops the old kernel on its way to the jump. The constructor starts the machine."""
 
-    def __init__(self, stub, symbols, timeout):
+    def __init__(self, stub, symbols, layouts, timeout):
         self._stub = stub
         self._symbols = symbols
+        self._layouts = layouts
         self._timeout = timeout
         self._stub.start_until(self._symbols.address(FREEZE))
 
@@ -232,13 +233,13 @@ class Visit:
         arguments = self._wait(FREEZE)
         of_file = [alteration for alteration in alterations if alteration.startswith("file.")]
         for alteration in of_file:
-            alter_file(self._stub, arguments, alteration)
+            alter_file(self._stub, self._layouts, arguments, alteration)
         root = self._go_on(SEAL)
         self._go_on(JUMP)
         devices = self._pointer(self._symbols.address(PCI_LIST))
-        flb = self._pointer(flb_entries(self._symbols.address(FLB_GLOBAL)))
+        flb = self._pointer(flb_entries(self._layouts, self._symbols.address(FLB_GLOBAL)))
         translation = self._pointer(self._symbols.address(TRANSLATION))
-        state = State(self._stub, root, devices, flb, translation)
+        state = State(self._stub, self._layouts, root, devices, flb, translation)
         for alteration in alterations:
             if alteration.startswith(LOSE):
                 kho.lose(self._stub, self._symbols, state.get(alteration.removeprefix(LOSE)))

@@ -228,13 +228,18 @@ class Run:
 
     # The jump
 
+    def _layouts(self):
+        """The structures in the memory of the old kernel."""
+        return self.build.layouts(self.scenario.kernels[0])
+
     def _start_kexec(self):
         command = f"shell (sleep 0.1; {self.scenario.jump}) > /dev/console 2>&1 &"
         if not self.scenario.corrupt:
             self._command(command)
             return
         with self.machine.stub() as stub:
-            visit = corruption.Visit(stub, self.symbols, self._timeout("block"))
+            visit = corruption.Visit(stub, self.symbols, self._layouts(),
+                                     self._timeout("block"))
             self._command(command)
             visit.alter(self.scenario.corrupt)
 

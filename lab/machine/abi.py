@@ -4,11 +4,6 @@
 import ctypes
 import functools
 import json
-import os
-
-from report import ktap
-
-LAYOUTS = os.path.join(ktap.BUILD, "layouts.json")
 
 WORDS = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
 
@@ -35,7 +30,7 @@ def _layout(name, size, members):
 
 
 @functools.cache
-def structures():
-    """Map from name to layout of each structure."""
-    with open(LAYOUTS, encoding="utf-8") as file:
+def structures(path):
+    """Map from name to layout of each structure in a file."""
+    with open(path, encoding="utf-8") as file:
         return {name: _layout(name, **found) for name, found in json.load(file).items()}

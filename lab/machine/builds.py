@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+from machine import abi
 from machine import qemu
 from machine import symbols
 
@@ -45,11 +46,15 @@ class Build:
     def image(self, name):
         return self._path(f"{name}.img")
 
-    def _of_kernel(self, flavour, *parts):
-        """A path of a kernel. That of another series, "7.2:lab", is in the build directory of that
-        series."""
+    def _of_series(self, flavour):
+        """The build directory of a kernel, and its name there. One of another series, "7.2:lab", is
+        in the build directory of that series."""
         series, _, name = flavour.rpartition(":")
-        directory = f"{self.directory}-{series}" if series else self.directory
+        return f"{self.directory}-{series}" if series else self.directory, name
+
+    def _of_kernel(self, flavour, *parts):
+        """A path of a kernel."""
+        directory, name = self._of_series(flavour)
         return os.path.join(directory, "kernel", name, *parts)
 
     def kernel(self, flavour):
@@ -69,6 +74,11 @@ class Build:
 
     def symbols(self, flavour):
         return symbols.Symbols(self.map(flavour))
+
+    def layouts(self, flavour):
+        """The structures that a kernel hands over: those of its series."""
+        directory, _ = self._of_series(flavour)
+        return abi.structures(os.path.join(directory, "layouts.json"))
 
     def map(self, flavour):
         return self._of_kernel(flavour, "System.map")

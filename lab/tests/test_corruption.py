@@ -4,16 +4,20 @@
 import binascii
 import ctypes
 import glob
+import json
 import os
 import re
 import unittest
+from unittest import mock
 
 from course import corruption
-from machine import abi
+from course import run
 from machine import builds
+from report import ktap
+from scenarios.scenario import Scenario
 
-LAYOUTS = abi.structures()
-HEADERS = os.path.join(builds.LAB, "..", "include", "linux", "kho", "abi", "*.h")
+LAYOUTS = builds.Build(ktap.BUILD).layouts("lab")
+HEADERS = os.path.join(ktap.ROOT, "include", "linux", "kho", "abi", "*.h")
 MEMORY_BYTES = 0xa000
 ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB, IOMMU, BLOCK = range(0x1000, 0xa000, 0x1000)
 HANDLE = 17
@@ -79,7 +83,7 @@ class CorruptionTest(unittest.TestCase):
         self.memory.put(IOMMU, "iommu_lu_root_ser", nr_units=1, nr_devices=1, devices=BLOCK)
         self.memory.put(BLOCK, "kho_block_header_ser", count=1)
         addresses = (corruption.DIRECT_MAP + place for place in (ROOT, PCI, FLB, IOMMU))
-        self.state = corruption.State(self.memory, *addresses)
+        self.state = corruption.State(self.memory, LAYOUTS, *addresses)
 
     def alter(self, *alterations):
         for alteration in alterations:
@@ -112,7 +116,7 @@ class CorruptionTest(unittest.TestCase):
         self.assert_sealed("iommu_lu_device_ser", BLOCK + 16, 64)
 
     def test_data_of_file(self):
-        corruption.alter_file(self.memory, corruption.DIRECT_MAP + FILE,
+        corruption.alter_file(self.memory, LAYOUTS, corruption.DIRECT_MAP + FILE,
                               "file.serialized_data = 0x1ff00")
         data = FILE + LAYOUTS["liveupdate_file_op_args"].serialized_data.offset
         self.assertEqual(self.memory.bytes[data:data + 8], (0x1ff00).to_bytes(8, "little"))
@@ -135,6 +139,37 @@ class CorruptionTest(unittest.TestCase):
         self.alter("device0.vector0.reserved = 0xff")
         vector = self.memory.at(DEVICE + 48, "irq_lu_vector_ser")
         self.assertEqual(list(vector.reserved), [0xff] + [0] * 12)
+
+
+SYMBOLS = (corruption.FREEZE, corruption.SEAL, corruption.JUMP, corruption.PCI_LIST,
+           corruption.TRANSLATION, corruption.FLB_GLOBAL)
+
+
+@mock.patch.object(corruption.State, "seal")
+def test_offsets_are_those_of_the_old_kernel_in_the_build_that_was_given(_, tmp_path):
+    for series, moved in (("build", 0x100), ("build-7.2", 0x200)):
+        with open(os.path.join(ktap.BUILD, "layouts.json")) as file:
+            layouts = json.load(file)
+        arguments = layouts["liveupdate_file_op_args"]
+        arguments["size"] += moved
+        arguments["members"] = [(name, offset + moved, size, count)
+                                for name, offset, size, count in arguments["members"]]
+        (tmp_path / series / "kernel" / "lab").mkdir(parents=True)
+        (tmp_path / series / "layouts.json").write_text(json.dumps(layouts))
+        (tmp_path / series / "kernel" / "lab" / "System.map").write_text(
+            "".join(f"{n:x} T {name}\n" for n, name in enumerate(SYMBOLS)))
+    stub = mock.Mock()
+    stub.read.side_effect = lambda _, length: bytes(length)
+    stub.registers.return_value = {"rdi": FILE}
+    machine = mock.MagicMock()
+    machine.stub().__enter__.return_value = stub
+    offset = LAYOUTS["liveupdate_file_op_args"].serialized_data.offset
+    for kernels, moved in ((("lab", "7.2:lab"), 0x100), (("7.2:lab", "lab"), 0x200)):
+        scenario = Scenario("", "", kernels=kernels, corrupt=("file.serialized_data = 5",))
+        run.Run(scenario, machine, builds.Build(tmp_path / "build"))._start_kexec()
+        address, data = stub.write.call_args_list[0].args
+        assert (address - FILE - offset, data) == (moved, (5).to_bytes(8, "little"))
+        stub.write.reset_mock()
 
 
 if __name__ == "__main__":
