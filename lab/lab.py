@@ -118,6 +118,8 @@ def _print_result(result, checks):
         print("\n".join(tables.chain_table(result) + tables.judges_table(result)))
     if result.accounts:
         print("\n".join(tables.accounts_table(result)))
+    for line in tables.repeats(result):
+        print(line)
     for name, verdict in result.judged.items():
         print("".join(f"  {name}: {line}\n" for line in verdict.wrong[:5]), end="")
     if result.attempts > 1:
@@ -205,6 +207,7 @@ def _say_scenario(number, chosen, outcome):
         ktap.say(tables.guest(result))
     if result.linux:
         ktap.say(tables.linux(result))
+    ktap.say("\n".join(tables.repeats(result)))
     if not ok:
         ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)
@@ -283,7 +286,7 @@ def _load_storm(seed, arguments):
 
 def _say_storm(number, chosen, result, checks):
     ok = all(check.ok for check in checks)
-    ktap.say(tables.storm_line(result))
+    ktap.say("\n".join([tables.storm_line(result), *tables.repeats(result)]))
     if not ok:
         ktap.say("\n".join(tables.failures(checks)))
         ktap.say(result.error)

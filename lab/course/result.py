@@ -57,6 +57,7 @@ class Result:
     windows: of the live updates
     bound: what the VMM reports of the device
     rings: by vector, how often the lab has rung it
+    repeats, waits: what the lab had to do again to ring, see machine/register_doorbell.py
     trace: of the next kernel
     chain: per live update what was measured, name to number
     quiet: in a storm, for each vector which was no longer rung, how often it was signalled across
@@ -93,6 +94,8 @@ class Result:
     windows: list = field(default_factory=list)
     bound: dict = field(default_factory=dict)
     rings: list = field(default_factory=list)
+    repeats: list = field(default_factory=list)
+    waits: int = 0
     trace: str = ""
     chain: list = field(default_factory=list)
     quiet: dict = field(default_factory=dict)

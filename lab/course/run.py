@@ -81,7 +81,10 @@ class Run:
         result.log = machine.log_path
         result.stderr = machine.stderr()
         result.answered = machine.guest.answered if machine.guest else 0.0
-        result.rings = machine.doorbell.rings if machine.doorbells else []
+        if machine.doorbells:
+            result.rings = machine.doorbell.rings
+            result.repeats = machine.doorbell.repeats
+            result.waits = machine.doorbell.waits
         result.console = machine.console()
         result.cpu_seconds = machine.cpu_seconds()
 

@@ -35,6 +35,7 @@ class Stub:
     def __init__(self, path):
         self._received = b""
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(ANSWER_TIMEOUT)
         self._socket.connect(path)
 
     def _send(self, packet):

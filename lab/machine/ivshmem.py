@@ -34,7 +34,10 @@ class Doorbell:
     """One ivshmem-doorbell device: waits for QEMU to connect, then rings.
 
     rings: by vector, how often it was rung
+    repeats, waits: never, see register_doorbell.py: its memory takes every number
     """
+
+    repeats, waits = (), 0
 
     def __init__(self, path, vectors):
         self.vectors = vectors

@@ -10,19 +10,26 @@ import time
 
 NUMBER_BYTES = 4
 TRIES, RETRY = 1000, 0.002
+TIMEOUT = 20
 
 
 class Doorbell:
     """The registers of one device; QEMU connects when it starts.
 
     rings: by vector, how often it was rung, where the rings have numbers
+    repeats: by vector, how often such a ring was made once more, because the number was gone after
+        it
+    waits: how often the device did not take a number
     """
 
     def __init__(self, path, device, vectors):
         self.rings = [0] * vectors if device.numbers else ()
+        self.repeats = [0] * len(self.rings)
+        self.waits = 0
         self._device = device
         self._base = 0
         self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.settimeout(TIMEOUT)
         self._listener.bind(path)
         self._listener.listen(1)
         self._line = None
@@ -38,7 +45,9 @@ class Doorbell:
 
     def _access(self, accesses, base):
         if not self._line:
-            self._line = self._listener.accept()[0].makefile("rw")
+            connection, _ = self._listener.accept()
+            connection.settimeout(TIMEOUT)
+            self._line = connection.makefile("rw")
         for name, offset, *value in accesses:
             numbers = [base + offset, *value]
             self._line.write(" ".join([name, *map(hex, numbers)]) + "\n")
@@ -64,7 +73,7 @@ class Doorbell:
     def ring(self, vector):
         """Ring. If the rings have numbers, the device has the number before and after the ring:
         while a device is enumerated its memory is off for a moment, and what is written there is
-        lost."""
+        lost. Whatever is done again is counted."""
         if not self._device.numbers:
             self._ring(vector)
             return
@@ -74,6 +83,9 @@ class Doorbell:
                 self._ring(vector)
                 if self._has_number(vector):
                     return
+                self.repeats[vector] += 1
+            else:
+                self.waits += 1
             time.sleep(RETRY)
         raise OSError("the device does not answer")
 

@@ -54,6 +54,15 @@ def accounts_table(result):
     return table([columns, *rows])
 
 
+def repeats(result):
+    """What the lab had to do again to ring, in lines."""
+    lines = [f"vector {vector}: {count} rings repeated, as the device had lost their numbers"
+             for vector, count in enumerate(result.repeats) if count]
+    if result.waits:
+        lines.append(f"{result.waits} times the device did not take the number of a ring")
+    return lines
+
+
 def chain_table(result):
     rows = [("", "first", "last", "min", "max")]
     for name in result.chain[0]:
@@ -260,6 +269,8 @@ def as_data(result, checks):
                    for name, one in result.judged.items()},
         "chain": result.chain,
         "accounts": [asdict(one) for one in result.accounts],
+        "repeats": list(result.repeats),
+        "waits": result.waits,
         "console": result.complaints,
         "said": result.said,
         "blind": result.blind,
