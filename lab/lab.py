@@ -28,7 +28,6 @@ from cost import live_update
 from cost import page_tables
 from cost import pause
 from cost import plot
-from course import kernels
 from course import storm
 from machine import builds
 from machine.iommu import IOMMUS
@@ -56,9 +55,7 @@ def _changes(arguments):
 
 def _for_debug_kernel(chosen):
     flavours = tuple("debug" if flavour == "lab" else flavour for flavour in chosen.kernels)
-    append = tuple(f"{part} {kernels.DEBUG_PARAMETERS}" for part in chosen.append)
-    return chosen.with_changes(kernels=flavours, append=append, memory=kernels.DEBUG_MEMORY,
-                               length=min(chosen.length, DEBUG_LENGTH))
+    return chosen.with_changes(kernels=flavours, length=min(chosen.length, DEBUG_LENGTH))
 
 
 def _load(name, arguments):

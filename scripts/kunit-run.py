@@ -21,9 +21,10 @@ import ktap
 
 sys.path.insert(0, os.path.join(ktap.ROOT, "lab"))
 # pylint: disable=wrong-import-position
-from course.kernels import DEBUG_MEMORY, DEBUG_PARAMETERS
+from course import kernels
 from judge.console import complaints
 from machine import clock
+from machine.qemu import CPU_MODEL
 
 # All suites that are built in: ours, and genirq's own.
 DEFAULT_GLOB = "*"
@@ -31,19 +32,17 @@ OWN_SUITES = "irq_liveupdate"
 TIMEOUT = 2400
 TAIL_LINES = 40
 
-MACHINE = "-machine q35 -cpu max,la57=off -smp 2"
+MACHINE = f"-machine q35 -cpu {CPU_MODEL} -smp 2"
 
 
 def command(args):
     """The command line of kunit.py."""
-    # On a busy host the ticks of an emulated timer come too late for the check of the IO-APIC,
-    # and the kernel panics.
-    parameters = ["kho=on", "liveupdate=on", "kunit.autorun=1", "loglevel=7", "panic=-1",
-                  "no_timer_check", *clock.parameters(), *args.append]
+    parameters = [*kernels.LIVE_UPDATE_PARAMETERS.split(), "kunit.autorun=1", "loglevel=7",
+                  "panic=-1", *kernels.CLOCKS.split(), *clock.parameters(), *args.append]
     machine = MACHINE
     if args.flavour == "debug":
-        machine += f" -m {DEBUG_MEMORY}"
-        parameters += DEBUG_PARAMETERS.split()
+        machine += f" -m {kernels.DEBUG_MEMORY}"
+        parameters += kernels.DEBUG_PARAMETERS.split()
     return [os.path.join(ktap.KUNIT_TOOL, "kunit.py"), "exec", "--arch=x86_64",
             f"--build_dir={build_dir(args)}", f"--timeout={TIMEOUT}", "--raw_output=kunit",
             f"--qemu_args={machine}",

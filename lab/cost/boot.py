@@ -13,11 +13,12 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 
+from course import kernels
 from machine import qemu
 from machine import qemulog
 
-COMMON = ("console=ttyS0,115200 oops=panic panic=-1 kho=on liveupdate=on no_timer_check "
-          "tsc=reliable lpj=4000000 hpet=disable clocksource=tsc")
+COMMON = (f"{kernels.CONSOLE} {kernels.PANIC} {kernels.LIVE_UPDATE_PARAMETERS} {kernels.CLOCKS} "
+          "hpet=disable clocksource=tsc")
 SCALE = "kunit.enable=1 kunit.autorun=1 kunit.filter_glob=irq_liveupdate_scale " \
         "irq_liveupdate_scale_test.full=1 kunit_shutdown=poweroff loglevel=6"
 # So neither kernel runs any suite

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The command lines of the kernels of a run, and how slow these kernels are."""
+"""The command lines of the kernels of a run, what memory these kernels need, and how slow they
+are."""
 
 from machine.iommu import IOMMUS
 
+CONSOLE = "console=ttyS0,115200"
+PANIC = "oops=panic panic=-1"
+
+# On a busy host an emulated machine's clocks cannot be calibrated against each other, and ticks of
+# its timer come too late for the kernel's check of the IO-APIC: with QEMU 11.1, 4 of 45 boots end
+# with "IO-APIC + timer doesn't work" there, on VT-d and AMD-Vi.
+CLOCKS = "no_timer_check tsc=reliable lpj=4000000"
+
 COMMON_PARAMETERS = (
     # earlycon: shows the messages of a kernel that panics before there is a console
-    "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 oops=panic panic=-1 "
-    # On a busy host an emulated machine's clocks cannot be calibrated against each other, and
-    # ticks of its timer come too late for the kernel's check of the IO-APIC: with QEMU 11.1,
-    # 4 of 45 boots end with "IO-APIC + timer doesn't work" there, on VT-d and AMD-Vi
-    "no_timer_check tsc=reliable lpj=4000000 "
+    f"{CONSOLE} earlycon=uart8250,io,0x3f8,115200 {PANIC} {CLOCKS} "
     # TCG may let a CPU continue after HLT for a broadcast that its local APIC drops. A CPU that the
     # next kernel does not use then executes memory that was reused, see README.md
     "no_ipi_broadcast=1 "
@@ -31,6 +36,15 @@ DEBUG_PARAMETERS = "kho_scratch=16M,512M,256M"
 
 SLOW_KERNELS = ("debug", "gcov")
 SLOWNESS = 10
+
+
+def with_memory(scenario):
+    """A scenario on a machine that has enough memory for its kernels: the debug kernel may be
+    either."""
+    if "debug" not in scenario.kernels:
+        return scenario
+    append = tuple(f"{part} {DEBUG_PARAMETERS}".strip() for part in scenario.append)
+    return scenario.with_changes(append=append, memory=DEBUG_MEMORY)
 
 
 def slowness(scenario):

@@ -45,7 +45,7 @@ class Run:
     devices = (qemu.DEVICE,)
 
     def __init__(self, scenario, machine, build):
-        self.scenario = scenario
+        self.scenario = scenario = kernels.with_memory(scenario)
         self.machine = machine
         self.build = build
         self.numbers = scenario.numbers()

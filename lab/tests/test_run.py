@@ -11,6 +11,7 @@ from course import update
 from course.result import Result
 from judge.checks import Check
 from machine import vmm
+from scenarios import scenario
 from scenarios.scenario import Scenario
 
 import lab
@@ -59,6 +60,14 @@ def machineless(kind=update.Update, **changes):
     for text in (machine.console, machine.console_tail, machine.autopsy, machine.stderr):
         text.return_value = ""
     return kind(Scenario(name="name", title="", **changes), machine, mock.MagicMock())
+
+
+@pytest.mark.parametrize("name", ("across.from-debug", "across.to-debug", "handover"))
+def test_machine_has_the_memory_that_the_debug_kernel_needs(name):
+    one = update.Update(scenario.load(name), mock.MagicMock(), mock.MagicMock())
+    debug = "debug" in name
+    assert one.result.scenario.memory == ("2G" if debug else "1G")
+    assert all(("kho_scratch=" in one._parameters(leg)) == debug for leg in (0, 1))
 
 
 @pytest.mark.parametrize("answer", (b"{\n", b"{}\n", b'{"counts": [1, 2\n'))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """kunit-run.py: comparing the suites of two kernels."""
 
+import argparse
 import importlib.util
 import os
 
@@ -24,6 +25,15 @@ OURS = results(irq__a=ktap.PASS, irq__b=ktap.SKIP)
 def test_names_of_failed():
     assert kunit_run.names_of_failed([*OURS, *results(irq__c=ktap.FAIL, luo__a=ktap.FAIL)]) == \
         ["irq.c", "luo.a"]
+
+
+def test_machine_and_clocks_are_those_of_the_lab():
+    args = argparse.Namespace(flavour="lab", glob="*", append=[])
+    command = kunit_run.command(args)
+    assert f"-cpu {kunit_run.CPU_MODEL} " in next(
+        word for word in command if word.startswith("--qemu_args="))
+    wanted = kunit_run.kernels.CLOCKS.split()
+    assert wanted and {f"--kernel_args={word}" for word in wanted} <= set(command)
 
 
 def test_same():
