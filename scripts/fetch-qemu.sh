@@ -13,7 +13,7 @@ WANT=11.1
 
 dir=$BUILD/qemu
 bin=$dir/qemu-system-x86_64
-system=${QEMU:-$(command -v qemu-system-x86_64 || true)}
+system=$(command -v "${QEMU:-qemu-system-x86_64}" || true)
 
 version()
 {
@@ -32,6 +32,7 @@ if [ -n "${QEMU:-}" ] && ! new_enough "$QEMU"; then
 fi
 
 if [ -n "$system" ] && { [ -n "${QEMU:-}" ] || new_enough "$system"; }; then
+	system=$(readlink -f "$system")
 	if [ "$(readlink "$bin" || true)" != "$system" ]; then
 		mkdir -p "$dir"
 		ln -sfn "$system" "$bin"

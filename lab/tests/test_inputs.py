@@ -25,8 +25,21 @@ class InFolder(unittest.TestCase):
         """Run one of scripts/; what it says, and whether it succeeded."""
         environment = os.environ | {"BUILD": self.path("build"), "LINUX_SERIES": ""} | environment
         done = subprocess.run([os.path.join(SCRIPTS, name), *arguments], check=False,
-                              capture_output=True, env=environment)
+                              capture_output=True, env=environment, cwd=self.folder)
         return done.stderr.decode(), done.returncode == 0, done.stdout
+
+    def program(self, text, *names):
+        """A shell script."""
+        os.makedirs(os.path.dirname(self.path(*names)), exist_ok=True)
+        with open(self.path(*names), "w") as f:
+            f.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(self.path(*names), 0o755)
+
+    def scripts(self, *names):
+        """A scripts/ of the test's own, with some of ours."""
+        os.makedirs(self.path("scripts"), exist_ok=True)
+        for name in names:
+            os.symlink(os.path.join(SCRIPTS, name), self.path("scripts", name))
 
 
 class KernelSource(InFolder):
@@ -76,6 +89,70 @@ class KernelSource(InFolder):
                 self.assertEqual(unpacked.stdout.decode(), MAKEFILE.format(7, 3, ""))
 
 
+    def prepare(self, source):
+        return self.script(self.path("scripts", "prepare.sh"), KERNEL_SRC=source)[:2]
+
+    def test_tarball_of_the_series(self):
+        self.scripts("prepare.sh", "fetch-linux.sh", "lib.sh")
+        self.program('cat "$BUILD/linux/Makefile" > "$BUILD/$1"', "scripts", "overlay.py")
+        self.tree()
+        tarball = self.tarball(".xz")
+        text, ok = self.prepare(tarball)
+        self.assertTrue(ok, text)
+        log = subprocess.run(["git", "-C", self.path("build", "linux"), "log", "--format=%s",
+                              "--name-only"], stdout=subprocess.PIPE, text=True, check=True)
+        self.assertEqual(log.stdout.split(), ["vanilla", "Makefile"])
+        with open(self.path("build", "lay")) as f:
+            self.assertEqual(f.read(), MAKEFILE.format(7, 3, ""))
+        self.assertEqual(self.prepare(tarball), ("", True))
+        text, ok = self.prepare(self.path("src"))
+        self.assertIn("was made from another source", text)
+        self.assertFalse(ok)
+
+    def test_archive_that_does_not_have_the_series(self):
+        self.program('case "$*" in\n'
+                     'indextargets*) echo stable main http://mirror ;;\n'
+                     '*download*) echo "E: Unable to locate package $3"; exit 100 ;;\n'
+                     'esac', "bin", "apt-get")
+        self.program("echo 'Acquire::Retries \"0\";'", "bin", "apt-config")
+        text, ok, _ = self.script("prepare.sh", KERNEL_SRC="",
+                                  PATH=self.path("bin") + os.pathsep + os.environ["PATH"])
+        self.assertIn("E: Unable to locate package linux-source-7.3\n", text)
+        self.assertIn("no linux-source-7.3. If trixie-backports has moved on to another series: "
+                      "KERNEL_SRC=<tarball or tree of Linux 7.3.x>\n", text)
+        self.assertFalse(ok)
+        self.assertFalse(os.path.exists(self.path("build", "linux")))
+
+
+class Qemu(InFolder):
+    """The QEMU that is given, by its path from the folder in which make runs."""
+
+    def given(self, version):
+        self.program(f"echo 'QEMU emulator version {version} (Debian)'", "q")
+        text, ok, _ = self.script("fetch-qemu.sh", QEMU="./q")
+        return text, ok
+
+    def test_old_one(self):
+        for version in ("10.0.2", "9.2.0", "11.0.50"):
+            text, ok = self.given(version)
+            self.assertIn(f"need version 11.1 or newer, this is '{version}'", text)
+            self.assertFalse(ok)
+            self.assertFalse(os.path.exists(self.path("build", "qemu")))
+
+    def test_new_one(self):
+        for version in ("11.1.0", "12.0.1"):
+            text, ok = self.given(version)
+            self.assertTrue(ok, text)
+            done = subprocess.run([self.path("build", "qemu", "qemu-system-x86_64")], check=True,
+                                  stdout=subprocess.PIPE, text=True)
+            self.assertIn(version, done.stdout)
+
+    def test_none(self):
+        text, ok, _ = self.script("fetch-qemu.sh", QEMU="./q")
+        self.assertIn("this is ''", text)
+        self.assertFalse(ok)
+
+
 class Package(InFolder):
     """Arguments from which no package can be made are refused before anything is built."""
 
@@ -105,9 +182,7 @@ class PinnedPackages(InFolder):
 
     def setUp(self):
         super().setUp()
-        os.makedirs(self.path("scripts"))
-        for name in ("inputs.sh", "lib.sh"):
-            os.symlink(os.path.join(SCRIPTS, name), self.path("scripts", name))
+        self.scripts("inputs.sh", "lib.sh")
         self.package("tool", "1.0")
 
     def package(self, name, version):
