@@ -129,8 +129,8 @@ exports()
 shell_check()
 {
 	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init lab/guest/agent \
-		lab/guest/guest_init lab/guest/live_vm_report lab/guest/live_vm_tell \
-		lab/guest/systemd/vmm lab/guest/systemd/zz-vmlinuz)
+		lab/guest/guest_init lab/guest/compact_memory lab/guest/live_vm_report \
+		lab/guest/live_vm_tell lab/guest/systemd/vmm lab/guest/systemd/zz-vmlinuz)
 }
 
 # Its configuration is pyproject.toml.

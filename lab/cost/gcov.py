@@ -12,7 +12,8 @@ TAG_FUNCTION = 0x01000000
 TAG_COUNTERS = 0x01a10000
 COUNTER_TAG_SHIFT = 17
 
-# What GCC 12 and 13 make, see kernel/gcov/gcc_4_7.c
+# What GCC 12 and 13 make: struct gcov_info, gcov_fn_info and gcov_ctr_info of
+# kernel/gcov/gcc_4_7.c. The compiler, not the kernel, determines their layout.
 VERSIONS = (b"B2", b"B3")
 NR_KINDS = 8
 INFO = struct.Struct(f"<4s4xQIIQ{NR_KINDS}QI4xQ")

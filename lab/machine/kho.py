@@ -20,6 +20,8 @@ TOP_LEVEL = 5
 OUTGOING = "kho_out"
 POINTER_BYTES = 8
 
+# scripts/dtc/libfdt/fdt.h: FDT_PROP, struct fdt_property, in which the length is followed by the
+# offset of the name
 FDT_PROP = 3
 FDT_NAME_BYTES = 4
 MAP_BYTES = 8
