@@ -234,8 +234,10 @@ def measure_functions(build, flavours, own):
     """Where the boots differ, see different_functions(), and the instructions in our @own
     functions."""
     ours, without = (_functions(build, flavour) for flavour in flavours)
-    return different_functions(ours, without), sum(
-        count for name, count in ours.items() if name in own)
+    of_ours = sum(count for name, count in ours.items() if name in own)
+    if not of_ours:
+        raise RuntimeError("no function of ours was executed")
+    return different_functions(ours, without), of_ours
 
 
 def different_functions(ours, without):

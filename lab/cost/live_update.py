@@ -7,7 +7,6 @@ that QEMU logs between the beginning and the end of a step.
 """
 
 import json
-import os
 import statistics
 import subprocess
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from course import programs
 from course import update
 from course.run import RunFailed
+from judge import expectation
+from judge import judgement
 from machine import qemu
 from machine import qemulog
 from scenarios import scenario
@@ -76,6 +77,9 @@ OPERATIONS = {
     "waits": ("vtd_inv_desc_wait_sw", ""),
 }
 
+# What a step cannot do without. Limits are upper bounds: nothing at all would meet them.
+NEEDED = (("freeze", "device reads"), ("block", "config writes"), ("block", "waits"),
+          ("adopt", "device writes"))
 
 TRACED = ("pci_cfg_read", "pci_cfg_write", "memory_region_ops_read",
           "memory_region_ops_write", "vtd_inv_desc_iec", "vtd_inv_desc_wait_sw")
@@ -247,13 +251,17 @@ def _several_devices():
 
 
 def run_once(chosen, build, echo, machine_of=Machine, course_of=Course, reader_of=Reader):
-    """What a reader finds in the log of a run."""
-    directory = build.results(chosen.name)
-    with machine_of(build, directory, echo) as machine:
+    """What a reader finds in the log of a run, which fails as any other if the log or the console
+    is not as it should be."""
+    with machine_of(build, build.results(chosen.name), echo) as machine:
         result = course_of(chosen, machine, build).execute()
     if result.error:
         raise RunFailed(result.error)
-    return reader_of().read(os.path.join(directory, "qemu.log"))
+    judgement.look_over(result, qemulog.without_events(result.log))
+    wrong = [f"{one.name}: {one.detail}" for one in expectation.of_any_run(result) if not one.ok]
+    if wrong:
+        raise RunFailed("\n".join(wrong))
+    return reader_of().read(result.log)
 
 
 def median(runs):
@@ -269,10 +277,20 @@ def median(runs):
             for name in STEPS}
 
 
+def _missing(steps):
+    """What an update cannot have done without, and is not in the log."""
+    return ([f"{name}: not executed" for name, step in steps.items()
+             if not step.calls or not step.instructions]
+            + [f"{name}: no {what}" for name, what in NEEDED if not steps[name].operations[what]])
+
+
 def _measure(chosen, build, vectors, devices, echo, course_of=Course):
     runs = [run_once(replace(chosen, name=f"{chosen.name}.{number}"), build, echo,
                      course_of=course_of)
             for number in range(1, RUNS + 1)]
+    missing = [line for steps in runs for line in _missing(steps)]
+    if missing:
+        raise RunFailed("\n".join(missing))
     found = Measurement(vectors, devices, median(runs))
     closed = found.steps["block"].operations["IRTE writes"]
     if closed != vectors:

@@ -29,6 +29,8 @@ INVALIDATIONS = ("vtd_inv_desc_cc_", "vtd_inv_desc_pasid_cache_", "vtd_inv_desc_
 # QEMU logs this one for each device that a request concerns
 CONCERNED = "vtd_inv_desc_cc_device"
 
+FREED = "old page tables are freed"
+
 # Step: functions of the kernel. What the VMM maps is its own business.
 OURS = {
     "freeze": ("vfio_pci_liveupdate_freeze",),
@@ -40,7 +42,7 @@ OURS = {
     "adoption": ("vfio_pci_set_irqs_ioctl",),
     "replacement": (REPLACEMENT,),
     # By a work item, on any CPU, if it runs before the end of FINISH
-    "old page tables are freed": ("free_left",),
+    FREED: ("free_left",),
     "FINISH": ("vfio_pci_liveupdate_finish",),
 }
 OTHERS = {
@@ -87,6 +89,12 @@ class Pause:
 
     def share(self):
         return self.sum_of_ours() / self.whole
+
+    def missing(self):
+        """What a pause cannot be without."""
+        steps = [name for name, count in self.ours.items() if not count and name != FREED]
+        return steps + ["requests of the replacement"] * (not self.invalidations()
+                                                          or not self.waits())
 
     def longest(self):
         steps = [(name, count) for steps in (self.ours, self.others)
@@ -175,5 +183,8 @@ def _scenario():
 
 
 def measure(build, echo=False):
-    return live_update.run_once(_scenario(), build, echo, Machine, live_update.Programs,
-                                Reader)
+    found = live_update.run_once(_scenario(), build, echo, Machine, live_update.Programs,
+                                 Reader)
+    if found.missing():
+        raise RunFailed(f"not seen in the pause: {', '.join(found.missing())}")
+    return found

@@ -68,11 +68,16 @@ def _selftests(result):
                  + sorted(f"not skipped: {r}" for r in expected - reasons))]
 
 
+def of_any_run(result):
+    """Checks of the log and of the console."""
+    return [_log(result), _console(result), _said(result)]
+
+
 def check(result):
     if result.error:
         return [Check("the run finished", False, result.error.splitlines()[0])]
     outcome = _sabotaged if result.scenario.breaks else EXPECTED[result.scenario.expect]
-    return [*outcome(result), _log(result), _console(result), _said(result), *_selftests(result),
+    return [*outcome(result), *of_any_run(result), *_selftests(result),
             *irqlu.check(result.extras)]
 
 

@@ -129,12 +129,18 @@ def blind(log, stderr, answered):
     return found
 
 
-def judge(result):
+def look_over(result, log):
+    """Complete the result with what counts in any run, whatever it is about."""
     scenario = result.scenario
     result.complaints = console.complaints(result.console, scenario.warns, scenario.tolerates)
     result.said = error_lines.error_lines(result.console)
-    log = qemulog.read(result.log)
     result.blind = blind(log, result.stderr, result.answered)
+
+
+def judge(result):
+    scenario = result.scenario
+    log = qemulog.read(result.log)
+    look_over(result, log)
     result.guest = virtual_machine.of(result.extras)
     result.linux = linux_guest.of(result.extras)
     if result.windows and (result.bound or scenario.old_runs):

@@ -98,25 +98,37 @@ class Log:
     broken: list = field(default_factory=list)
 
 
-def of_lines(lines):
-    log = Log([])
+def _noted(lines, log):
+    """The lines; meanwhile notes in the log what there is to say about them as a whole."""
     last = ""
     for line in lines:
-        event = parse(line)
-        if event:
-            log.events.append(event)
         if LINE.match(line):
             last = line
         elif not REGISTERS.match(line):
             log.broken.append(line.rstrip("\n")[:200])
+        yield line
     if last:
         log.until = _time(LINE.match(last))
+
+
+def of_lines(lines):
+    log = Log([])
+    log.events = [event for event in map(parse, _noted(lines, log)) if event]
     return log
 
 
 def read(path):
     with open(path, errors="replace") as f:
         return of_lines(f)
+
+
+def without_events(path):
+    """For a log of which only the rest is of interest."""
+    log = Log([])
+    with open(path, errors="replace") as f:
+        for _ in _noted(f, log):
+            pass
+    return log
 
 
 def _console_characters(path, since):

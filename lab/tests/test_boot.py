@@ -3,6 +3,7 @@
 
 import unittest
 from collections import Counter
+from unittest import mock
 
 from cost import boot
 from cost import cost_report
@@ -85,6 +86,19 @@ class GrowthTest(unittest.TestCase):
         self.assertEqual(self.rows["all others"], [[0, 0], [9, 600]])
         self.assertEqual(self.rows["sum"], [[57, 83], [50, 641]])
         self.assertEqual(self.rows["sum without grows"], [[47, 53], [50, 641]])
+
+
+class FunctionsTest(unittest.TestCase):
+    def measured(self, ours):
+        with mock.patch.object(boot, "_functions", side_effect=[Counter(ours), Counter(same=9)]):
+            return boot.measure_functions(None, ("cost", "nolu"), {"irq_lu_load", "irq_lu_seal"})
+
+    def test_ours_are_those_of_our_files(self):
+        self.assertEqual(self.measured({"same": 9, "irq_lu_load": 4})[1], 4)
+
+    def test_boot_without_ours_is_none_of_our_kernel(self):
+        with self.assertRaises(RuntimeError):
+            self.measured({"same": 9})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from cost import limits
 from cost import live_update
 from cost import plot
 from cost.limits import Limit
+from course.result import Result
 from course.run import RunFailed
 from scenarios import scenario
 
@@ -84,10 +85,72 @@ def test_labels_of_the_plot_do_not_overlap(tmp_path):
     assert min(gaps) >= 12
 
 
+def _steps(vectors):
+    """Of an update that was done."""
+    steps = {name: live_update.Step(instructions=1, calls=1) for name in live_update.STEPS}
+    for name, what in live_update.NEEDED:
+        steps[name].operations[what] = 1
+    steps["block"].operations["IRTE writes"] = vectors
+    return steps
+
+
+def _measure(steps, vectors=8):
+    with mock.patch.object(live_update, "run_once", return_value=steps):
+        return live_update.measure(vectors, None)
+
+
 def test_devices_have_the_vectors_which_they_count_for():
-    closing = {name: live_update.Step() for name in live_update.STEPS}
-    closing["block"].operations["IRTE writes"] = 8
-    with mock.patch.object(live_update, "run_once", return_value=closing):
-        assert live_update.measure(8, None).vectors == 8
-        with pytest.raises(RunFailed, match="8 vectors were handed over, not 256"):
-            live_update.measure_devices(None)
+    assert _measure(_steps(8)).vectors == 8
+    with pytest.raises(RunFailed, match="8 vectors were handed over, not 256"):
+        _measure(_steps(8), 256)
+
+
+@pytest.mark.parametrize("step", live_update.STEPS)
+@pytest.mark.parametrize("part", ("calls", "instructions"))
+def test_step_that_was_not_executed_is_no_measurement(step, part):
+    steps = _steps(8)
+    setattr(steps[step], part, 0)
+    with pytest.raises(RunFailed, match=f"{step}: not executed"):
+        _measure(steps)
+
+
+@pytest.mark.parametrize("step, what", (
+    ("freeze", "device reads"), ("block", "config writes"), ("block", "waits"),
+    ("adopt", "device writes")))
+def test_step_without_its_operations_is_no_measurement(step, what):
+    steps = _steps(8)
+    steps[step].operations[what] = 0
+    with pytest.raises(RunFailed, match=f"{step}: no {what}"):
+        _measure(steps)
+
+
+LINE = "2026-01-01T00:00:00.000000Z enter irq_lu_block all 1\n"
+
+
+@pytest.mark.parametrize("changes, wrong", (
+    ({}, None),
+    ({"error": "the end"}, "the end"),
+    ({"log": "of something else\n"}, "the log is whole"),
+    ({"stderr": "warning: trace event 'vtd_x' does not exist"}, "the log is whole"),
+    ({"answered": 2000000000.0}, "the log is whole"),
+    ({"console": "[    1.0] BUG: sleeping function"}, "console: no complaint"),
+    ({"console": "[    1.0] irq_liveupdate: interrupts not taken over: unknown version"},
+     "console: what is refused"),
+))
+def test_run_that_is_measured_fails_as_any_other(tmp_path, changes, wrong):
+    (tmp_path / "qemu.log").write_text(LINE + changes.pop("log", ""))
+    chosen = scenario.load("handover")
+    result = Result(chosen, [], **changes)
+    build, course, machine = mock.MagicMock(), mock.MagicMock(), mock.MagicMock()
+    build.results.return_value = tmp_path
+    course().execute.return_value = result
+    result.log = tmp_path / "qemu.log"
+
+    def once():
+        return live_update.run_once(chosen, build, False, machine, course, mock.MagicMock())
+
+    if not wrong:
+        assert once()
+        return
+    with pytest.raises(RunFailed, match=wrong):
+        once()

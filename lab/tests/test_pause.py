@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How many instructions of a guest's pause are ours."""
 
+from dataclasses import replace
+from unittest import mock
+
 import pytest
 
 from cost import live_update
@@ -70,6 +73,33 @@ def test_requests_of_the_replacement(tmp_path):
 def test_pause_without_an_end(tmp_path):
     with pytest.raises(RunFailed):
         pause.Reader().read(log(tmp_path / "log", *COUNTED[:-1]))
+
+
+WHOLE = pause.Pause(1000, dict.fromkeys(pause.OURS, 1), {},
+                    {"vtd_inv_desc_iotlb_domain": 1, pause.WAIT: 1})
+
+
+def measured(found):
+    with mock.patch.object(live_update, "run_once", return_value=found):
+        return pause.measure(None)
+
+
+def test_steps_that_were_executed():
+    assert measured(WHOLE) == WHOLE
+    freed_later = WHOLE.ours | {"old page tables are freed": 0}
+    assert measured(replace(WHOLE, ours=freed_later)).sum_of_ours() == len(pause.OURS) - 1
+
+
+@pytest.mark.parametrize("step", sorted(pause.OURS.keys() - {"old page tables are freed"}))
+def test_step_that_was_not_executed(step):
+    with pytest.raises(RunFailed, match=step):
+        measured(replace(WHOLE, ours=WHOLE.ours | {step: 0}))
+
+
+@pytest.mark.parametrize("request_", WHOLE.requests)
+def test_replacement_without_a_request(request_):
+    with pytest.raises(RunFailed, match="replacement"):
+        measured(replace(WHOLE, requests=WHOLE.requests | {request_: 0}))
 
 
 def test_functions_are_those_of_the_kernels_that_run():
