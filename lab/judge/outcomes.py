@@ -75,9 +75,15 @@ def _hammered(result):
     return _hammer_hit(result) + [c for c in _handover(result) if not c.name.startswith("CPU")]
 
 
+def _rung_in_blackout(result):
+    """Some vectors of every storm are rung again and again while the device is masked."""
+    return Check("blackout: rings are latched by the device",
+                 any(vector.latched for vector in result.vectors))
+
+
 def _storm(result):
     return [_retrieved(result, True), same_identity(result), same_cpu(result),
-            account_taken(result), *all_rules_held(result)]
+            _rung_in_blackout(result), account_taken(result), *all_rules_held(result)]
 
 
 def _chain(result):

@@ -9,6 +9,7 @@ from course.result import Result, Vector
 from judge import checks
 from judge import expectation
 from judge import outcomes
+from judge import ring_accounts
 from judge import translation
 from judge.verdict import Verdict
 from report import tables
@@ -197,6 +198,23 @@ def test_cold_start_where_nothing_is_translated():
     words = {"translation": translation.NOT_TRANSLATED}
     assert cold(words) == {NOT_COLD}
     assert cold(words, iommu="amd-untranslated") == set()
+
+
+# A storm
+
+def storm(latched):
+    vectors = [Vector(n, old=IDENTITY, new=IDENTITY, latched=n in latched) for n in range(2)]
+    accounts = [ring_accounts.Account(number=n) for n in range(2)]
+    return checked("storm", vectors=vectors, accounts=accounts, retrieved=True, online=2,
+                   judged={"lost": Verdict([], 1)})
+
+
+def test_storm():
+    assert storm({1}) == storm({0, 1}) == set()
+
+
+def test_storm_without_a_ring_in_the_blackout():
+    assert storm(set()) == {"blackout: rings are latched by the device"}
 
 
 # Rules

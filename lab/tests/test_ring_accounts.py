@@ -197,6 +197,24 @@ class Laws(unittest.TestCase):
     def test_message_without_ring(self):
         self.assertEqual(self.noticed(rings=1), {"invented"})
 
+    def blind(self, **changes):
+        """Of four vectors, whose number is no evidence."""
+        found = ring_accounts.judge([replace(GOOD, **changes)] * 4)
+        return {name for name, verdict in found.items() if verdict.blind()}
+
+    def test_good_is_seen(self):
+        self.assertEqual(self.blind(), set())
+
+    def test_nothing_was_rung(self):
+        self.assertEqual(self.blind(rings=0, sent=0, delivered=1), {"lost", "invented"})
+
+    def test_nothing_was_sent(self):
+        self.assertEqual(self.blind(sent=0, delivered=1), {"invented"})
+
+    def test_no_vector_is_no_evidence(self):
+        found = ring_accounts.judge([])
+        self.assertTrue(all(verdict.blind() for verdict in found.values()))
+
 
 if __name__ == "__main__":
     unittest.main()
