@@ -11,7 +11,14 @@ from report import ktap
 # plan; the last line
 NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm(?= -)|(?<=/kselftest/iommu/)\w+)\b")
 PLAN = re.compile(r"1\.\.(\d+)")
+NO_CASE = re.compile(r"1\.\.0 # SKIP (.*)")
 ENDED = "# Totals: "
+
+# This script starts several programs. It names each, prints its output as comments, then its
+# result.
+SCRIPT = "run_kselftest.sh"
+STARTED = re.compile(r"# selftests: \w+: (\w+)$")
+COMMENT = "# "
 
 
 @dataclass
@@ -35,6 +42,8 @@ class Outcome:
 
 def _outcome(name, output):
     lines = output.splitlines()
+    for match in filter(None, map(NO_CASE.match, lines)):
+        return Outcome(name, [], [ktap.Result(name, ktap.SKIP, match[1])])
     results, wrong = ktap.parse(lines), []
     # A stage that only prepares for the next kernel has no plan.
     planned = sum(int(match[1]) for match in map(PLAN.match, lines) if match)
@@ -43,10 +52,39 @@ def _outcome(name, output):
     return Outcome(name, wrong, results)
 
 
+def _programs(output):
+    """(name, output) of each program in the output of the script."""
+    name, lines = None, []
+    for line in output.splitlines():
+        started = STARTED.match(line)
+        if started:
+            name, lines = started[1], []
+        elif line.startswith(COMMENT):
+            lines.append(line.removeprefix(COMMENT))
+        elif name:
+            yield name, "\n".join(lines)
+            name = None
+
+
+def _outcomes_of_script(output):
+    """Of the script itself and of its programs, which say why they skip something."""
+    script, programs = _outcome(SCRIPT, output), list(_programs(output))
+    if len(programs) != len(script.results):
+        script.wrong.append(f"{SCRIPT}: {len(programs)} programs, {len(script.results)} results")
+    script.results = [one for one in script.results if one.status != ktap.SKIP]
+    return [script, *(_outcome(*program) for program in programs)]
+
+
+def _outcomes(extra):
+    if SCRIPT in extra["command"]:
+        return _outcomes_of_script(extra["output"])
+    name = NAME.search(extra["command"])
+    return [_outcome(name[0], extra["output"])] if name else []
+
+
 def of(extras):
-    """An Outcome for each command that starts a selftest. The exit status is not a result."""
-    return [_outcome(name[0], extra["output"]) for extra in extras
-            if (name := NAME.search(extra["command"]))]
+    """An Outcome for each selftest that a command starts. The exit status is not a result."""
+    return [outcome for extra in extras for outcome in _outcomes(extra)]
 
 
 def _statuses(extras, leg):

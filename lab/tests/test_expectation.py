@@ -103,6 +103,55 @@ def test_skip():
     assert tap(GOOD, skips=("INTx in use: the device has none",)) == {SKIPPED}
 
 
+# What run_kselftest.sh makes of the output of two programs
+SCRIPT = "TAP version 13\n1..2\n" + "".join(
+    f"# timeout set to 300\n# selftests: irq_liveupdate: irq_liveupdate_{name}\n"
+    + "".join(f"# {line}\n" for line in GOOD.splitlines())
+    + f"ok {n} selftests: irq_liveupdate: irq_liveupdate_{name}\n"
+    for n, name in enumerate(("x", "y"), 1)) + "# Totals: pass:2 fail:0\n"
+LAST = "# ok 2 two\n# # Totals: pass:2 fail:0\nok 2"
+
+
+def script(*change, **parts):
+    assert not change or change[0] in SCRIPT
+    command = "shell /kselftest/run_kselftest.sh -c irq_liveupdate -S irq_liveupdate_z"
+    extras = [{"command": command, "output": SCRIPT.replace(*change) if change else SCRIPT}]
+    return checked("programs", old_runs=("x",), extras=extras, **parts)
+
+
+def test_script():
+    assert script() == set()
+
+
+@pytest.mark.parametrize("change", (
+    (LAST, LAST.replace("# ok", "# not ok")),
+    (LAST, LAST.replace("# # Totals: pass:2 fail:0\n", "")),
+    (LAST, LAST.replace("# ok 2 two\n", "")),
+    (SCRIPT[SCRIPT.index("# TAP"):SCRIPT.index("ok 1 selftests")], ""),
+    ("# selftests: irq_liveupdate: irq_liveupdate_y\n", ""),
+    ("ok 2 selftests", "not ok 2 selftests"),
+    ("\n# Totals", "\n# totals"),
+    (SCRIPT, ""),
+))
+def test_script_whose_totals_are_not_enough(change):
+    assert script(*change) == {PASSED}
+
+
+def test_skip_of_a_program_of_the_script():
+    skip = (LAST, LAST.replace("two", "# SKIP INTx in use: the device has none"))
+    assert script(*skip) == {SKIPPED}
+    assert script(*skip, skips=("INTx in use: the device has none",)) == set()
+
+
+def test_program_of_the_script_that_skips_everything():
+    start = SCRIPT.rindex("# TAP")
+    skip = (SCRIPT[start:], "# TAP version 13\n# 1..0 # SKIP no fault injection\n"
+                            "ok 2 selftests: irq_liveupdate: irq_liveupdate_y # SKIP\n"
+                            "# Totals: pass:1 fail:0\n")
+    assert script(*skip) == {SKIPPED}
+    assert script(*skip, skips=("no fault injection",)) == set()
+
+
 def test_failure_that_the_scenario_names():
     failing = GOOD.replace("ok 2 two", "not ok 2 two")
     assert tap(failing, fails=("two",)) == set()
