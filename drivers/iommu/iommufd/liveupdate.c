@@ -143,6 +143,22 @@ static void iommufd_lu_release_attachment(struct iommufd_device *idev)
 	atomic_dec(&idev->igroup->nr_preserved);
 }
 
+/*
+ * A task that unmaps memory waits for users of it without a lock. To refuse that task
+ * afterwards would leave memory that is mapped, but that nobody can use any more.
+ */
+static bool iommufd_lu_is_being_unmapped(struct io_pagetable *iopt)
+{
+	struct iopt_area *area;
+
+	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
+	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
+		if (area->prevent_access)
+			return true;
+	}
+	return false;
+}
+
 static int iommufd_lu_keep_mappings(struct iommufd_device *idev)
 {
 	struct iommufd_hwpt_paging *hwpt_paging = idev->preserved;
@@ -160,6 +176,8 @@ static int iommufd_lu_keep_mappings(struct iommufd_device *idev)
 
 	if (hwpt_paging->dirty_tracking)
 		rc = iommufd_lu_refuse(idev->dev, -EBUSY, "dirty tracking is enabled");
+	else if (iommufd_lu_is_being_unmapped(iopt))
+		rc = iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are being changed");
 	else
 		atomic_inc(&iopt->nr_preserved);
 	up_write(&iopt->iova_rwsem);
@@ -215,10 +233,16 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_
 }
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_page);
 
-/* Checks a part of one area, from &iommufd_lu_check.iova on. Returns 1 if there is more. */
-static int iommufd_lu_check_run(struct iommufd_lu_check *check)
+/**
+ * iommufd_lu_check_run() - Is a part of what is mapped preserved?
+ * @check:	Where to begin; afterwards, where to continue
+ *
+ * Context: As iommufd_lu_check_page(), with the iova_rwsem of the IOAS held.
+ * Return: 1 if there may be more, 0 at the end, or an error of iommufd_lu_check_page().
+ */
+VISIBLE_IF_KUNIT int iommufd_lu_check_run(struct iommufd_lu_check *check)
 {
-	unsigned long last;
+	unsigned long last, step;
 	struct iopt_area *area;
 	int rc;
 
@@ -228,27 +252,33 @@ static int iommufd_lu_check_run(struct iommufd_lu_check *check)
 	if (!area)
 		return 0;
 
-	/* The aperture of a domain ends long before anything here overflows */
+	/* An area may end with the address space: an address after it is 0 */
 	check->iova = max(check->iova, iopt_area_iova(area));
-	last = min(iopt_area_last_iova(area), check->iova + IOMMUFD_LU_RUN_BYTES - 1);
+	last = check->iova + min(iopt_area_last_iova(area) - check->iova,
+				 IOMMUFD_LU_RUN_BYTES - 1);
 
 	/* A task is waiting to map memory, and will be refused */
-	if (!area->pages) {
-		check->iova = last + 1;
-		return 1;
-	}
+	if (!area->pages)
+		goto out_next;
 
 	if (iopt_is_dmabuf(area->pages))
 		return iommufd_lu_refuse_page(check, -EOPNOTSUPP, "a dma-buf");
 
-	while (check->iova <= last) {
+	for (;;) {
 		rc = iommufd_lu_check_page(check, iommu_iova_to_phys(check->domain, check->iova));
 		if (rc)
 			return rc;
-		check->iova += PAGE_SIZE - iopt_area_start_byte(area, check->iova) % PAGE_SIZE;
+		step = PAGE_SIZE - iopt_area_start_byte(area, check->iova) % PAGE_SIZE;
+		if (step > last - check->iova)
+			break;
+		check->iova += step;
 	}
-	return 1;
+
+out_next:
+	check->iova = last + 1;
+	return check->iova ? 1 : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_run);
 
 /*
  * Page by page, as in unmapping, because the domain does not tell how much is
@@ -265,6 +295,8 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
 	int rc;
 
 	do {
+		if (fatal_signal_pending(current))
+			return iommufd_lu_refuse(idev->dev, -EINTR, "its user was killed");
 		if (!down_read_trylock(&check.iopt->iova_rwsem))
 			return iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are in use");
 		rc = iommufd_lu_check_run(&check);
@@ -292,7 +324,8 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
  *         * -EINVAL if it is attached to memory that has not been preserved before,
  *           in @session,
  *         * -EBUSY if dirty tracking is enabled, if only another device of its group
- *           is attached, or if somebody is about to change something.
+ *           is attached, or if somebody is about to change something,
+ *         * -EINTR if the calling task was killed.
  */
 int iommufd_device_preserve(struct iommufd_device *idev, struct luo_session *session)
 {

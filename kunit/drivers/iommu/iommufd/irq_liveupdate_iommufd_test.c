@@ -20,6 +20,7 @@
 #include <linux/shmem_fs.h>
 #include <uapi/linux/memfd.h>
 
+#include "io_pagetable.h"
 #include "iommufd_private.h"
 #include "liveupdate.h"
 
@@ -358,6 +359,113 @@ static void two_devices_keep_their_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&a->ioas.iopt, NULL));
 }
 
+/* Memory that is mapped from @iova on. */
+static struct iopt_area *map_area(struct kunit *test, struct attachment *a, unsigned long iova,
+				  size_t size)
+{
+	struct iopt_pages *pages = kunit_kzalloc(test, sizeof(*pages), GFP_KERNEL);
+	struct iopt_area *area = kunit_kzalloc(test, sizeof(*area), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	area->pages = pages;
+	area->node.start = iova;
+	area->node.last = iova + size - 1;
+	area->pages_node.last = size / PAGE_SIZE - 1;
+	interval_tree_insert(&area->node, &a->ioas.iopt.area_itree);
+	return area;
+}
+
+static void unmap_area(struct attachment *a, struct iopt_area *area)
+{
+	interval_tree_remove(&area->node, &a->ioas.iopt.area_itree);
+}
+
+/* A page table in which each IOVA leads to the same page. */
+struct one_page_domain {
+	struct iommu_domain	domain;
+	phys_addr_t		phys;
+	unsigned int		nr_lookups;
+};
+
+static phys_addr_t find_one_page(struct iommu_domain *domain, dma_addr_t iova)
+{
+	struct one_page_domain *one = container_of(domain, struct one_page_domain, domain);
+
+	one->nr_lookups++;
+	return one->phys;
+}
+
+static const struct iommu_domain_ops one_page_ops = {
+	.iova_to_phys = find_one_page,
+};
+
+static const struct mapped_range {
+	const char *desc;
+	unsigned long iova;
+	size_t size;
+	unsigned int nr_runs;
+} mapped_ranges[] = {
+	{ "one page", SZ_1M, PAGE_SIZE, 1 },
+	{ "several runs", SZ_1M, SZ_4M + PAGE_SIZE, 3 },
+	{ "last page of the address space", -PAGE_SIZE, PAGE_SIZE, 0 },
+	{ "several runs up to the end", -SZ_4M, SZ_4M, 1 },
+	{ "part of a run at the end", -SZ_2M - PAGE_SIZE, SZ_2M + PAGE_SIZE, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(mapped_range, mapped_ranges, desc);
+
+/* The run that ends with the address space is the last one. */
+static void each_mapped_page_is_checked_once(struct kunit *test)
+{
+	const struct mapped_range *range = test->param_value;
+	struct one_page_domain one = {
+		.domain = { .type = IOMMU_DOMAIN_UNMANAGED, .ops = &one_page_ops },
+	};
+	struct luo_session *session = new_session(test);
+	struct iommufd_lu_check *check = new_check(test, session);
+	struct attachment *a = new_attachment(test);
+	unsigned int nr_runs = 0;
+	int fd = new_memfd(test);
+	struct iopt_area *area;
+	int rc;
+
+	preserve(test, session, fd, fd);
+	one.phys = PFN_PHYS(folio_pfn(map_page(test, fd, 0)));
+	check->iopt = &a->ioas.iopt;
+	check->domain = &one.domain;
+	area = map_area(test, a, range->iova, range->size);
+
+	scoped_guard(mutex, &session->mutex) {
+		guard(rwsem_read)(&check->iopt->iova_rwsem);
+		while ((rc = iommufd_lu_check_run(check)) > 0 && nr_runs <= range->nr_runs)
+			nr_runs++;
+	}
+	unmap_area(a, area);
+	KUNIT_EXPECT_EQ(test, rc, 0);
+	KUNIT_EXPECT_EQ(test, nr_runs, range->nr_runs);
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, range->size / PAGE_SIZE);
+}
+
+/* The task that unmaps it waits for others who access it. */
+static void memory_that_is_being_unmapped_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iopt_area *area = map_area(test, a, SZ_1M, PAGE_SIZE);
+
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	area->prevent_access = true;
+	KUNIT_EXPECT_EQ(test, -EBUSY, preserve_device(test, a));
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&a->ioas.iopt.nr_preserved));
+
+	/* A task waits to map memory there, and will be refused. */
+	area->prevent_access = false;
+	area->pages = NULL;
+	KUNIT_EXPECT_EQ(test, 0, preserve_device(test, a));
+	iommufd_device_unpreserve(&a->idev);
+	unmap_area(a, area);
+}
+
 /* Tasks that hold these locks may be waiting for user memory. */
 static void no_lock_is_waited_for(struct kunit *test)
 {
@@ -397,6 +505,8 @@ static struct kunit_case iommufd_lu_test_cases[] = {
 	KUNIT_CASE(dirty_tracking_is_refused),
 	KUNIT_CASE(group_keeps_its_attachment),
 	KUNIT_CASE(two_devices_keep_their_mappings),
+	KUNIT_CASE_PARAM(each_mapped_page_is_checked_once, mapped_range_gen_params),
+	KUNIT_CASE(memory_that_is_being_unmapped_is_refused),
 	KUNIT_CASE(no_lock_is_waited_for),
 	{}
 };
