@@ -94,6 +94,11 @@ bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid);
 #define vfio_pci_liveupdate_enable		vfio_pci_core_enable
 #define vfio_pci_liveupdate_release		NULL
 
+static inline bool vfio_pci_liveupdate_running(struct vfio_pci_core_device *vdev)
+{
+	return false;
+}
+
 static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vdev)
 {
 	pci_clear_master(vdev->pdev);

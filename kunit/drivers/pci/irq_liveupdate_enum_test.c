@@ -108,6 +108,14 @@ static void put(struct fake_function *function, unsigned int reg, u16 value)
 	memcpy(&function->config[CAP + reg], &value, sizeof(value));
 }
 
+static u16 command_of(struct fake_function *function)
+{
+	u16 value;
+
+	memcpy(&value, &function->config[PCI_COMMAND], sizeof(value));
+	return value;
+}
+
 static void init_function(struct fake_function *function, struct pci_bus *bus,
 			  unsigned int devfn, int type)
 {
@@ -221,6 +229,25 @@ static void running_function_keeps_its_settings(struct kunit *test)
 	put(function, PCI_EXP_DEVCTL, MPS_256);
 	configure_as(PCIE_BUS_PEER2PEER, &fake->bus);
 	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256);
+}
+
+/* It may have an interrupt to signal, on a line without a handler. */
+static void running_function_keeps_intx_disabled(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+	struct pci_dev *pdev = &function->pdev;
+
+	function->config[PCI_INTERRUPT_PIN] = 1;
+	function->config[PCI_COMMAND + 1] = PCI_COMMAND_INTX_DISABLE >> 8;
+	atomic_set(&pdev->enable_cnt, 1);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_ASSERT_EQ(test, pci_reenable_device(pdev), 0);
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_INTX_DISABLE);
+
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_ASSERT_EQ(test, pci_reenable_device(pdev), 0);
+	KUNIT_EXPECT_EQ(test, command_of(function), 0);
 }
 
 static struct pci_lu_dev_ser *record_function(struct kunit *test, struct fake_function *function)
@@ -469,14 +496,6 @@ static void init_kept_iov(struct kunit *test, struct fake_function *function)
 	set_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &function->pdev.priv_flags);
 	init_device(function);
 	init_iov(test, function);
-}
-
-static u16 command_of(struct fake_function *function)
-{
-	u16 value;
-
-	memcpy(&value, &function->config[PCI_COMMAND], sizeof(value));
-	return value;
 }
 
 static void function_which_only_keeps_virtual_functions_is_no_master(struct kunit *test)
@@ -729,6 +748,7 @@ static void bridge_of_other_functions_is_configured(struct kunit *test)
 static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(function_that_starts_is_configured),
 	KUNIT_CASE(running_function_keeps_its_settings),
+	KUNIT_CASE(running_function_keeps_intx_disabled),
 	KUNIT_CASE(function_which_does_not_match_its_record_is_configured),
 	KUNIT_CASE(running_function_keeps_extended_tags),
 	KUNIT_CASE(bridge_of_a_running_function_keeps_its_settings),

@@ -281,6 +281,28 @@ static void msi_which_is_being_disabled_is_not_enabled_again(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], 0);
 }
 
+/* The VMM restores the registers of its guest before it requests the interrupts again. */
+static void msi_of_an_incoming_device_stays_enabled(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	u16 value = 0;
+	loff_t pos = FLAGS;
+
+	fake->vdev.irq_type = VFIO_PCI_NUM_IRQS;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &fake->pdev.priv_flags);
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &value, sizeof(value)), 0);
+	KUNIT_EXPECT_EQ(test, vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(u16),
+							&pos, true), sizeof(u16));
+	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
+
+	/* An ordinary device has MSI disabled as long as vfio-pci has not enabled it. */
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &fake->pdev.priv_flags);
+	pos = FLAGS;
+	KUNIT_EXPECT_EQ(test, vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(u16),
+							&pos, true), sizeof(u16));
+	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], 0);
+}
+
 static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *test)
 {
 	struct fake_config *fake = fake_config(test);
@@ -446,6 +468,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
 	KUNIT_CASE(msi_which_is_being_disabled_is_not_enabled_again),
+	KUNIT_CASE(msi_of_an_incoming_device_stays_enabled),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
