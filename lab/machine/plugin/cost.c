@@ -16,7 +16,7 @@
  * IRET. A function returns where a RET is executed with the stack pointer of its
  * entry, which holds for tail calls too.
  *
- * The number of the CPU is of no use: with thread=single QEMU 10.0 gives that of
+ * The number of the CPU is of no use: with thread=single QEMU 11.1 gives that of
  * the CPU for which a block was translated, whichever CPU executes it.
  */
 #include <inttypes.h>

@@ -12,7 +12,7 @@
  * The kernel runs where System.map says: it has no KASLR.
  *
  * For machines with one CPU. QEMU adds the instructions up, which is fast. With more
- * CPUs and thread=single, QEMU 10.0 multiplies the constant number of the CPU in
+ * CPUs and thread=single, QEMU 11.1 multiplies the constant number of the CPU in
  * place, and so adds to unrelated memory.
  */
 #include <inttypes.h>
