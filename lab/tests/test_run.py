@@ -66,7 +66,7 @@ def machineless(kind=update.Update, **changes):
 def test_machine_has_the_memory_that_the_debug_kernel_needs(name):
     one = update.Update(scenario.load(name), mock.MagicMock(), mock.MagicMock())
     debug = "debug" in name
-    assert one.result.scenario.memory == ("2G" if debug else "1G")
+    assert one.scenario.memory == ("2G" if debug else "1G")
     assert all(("kho_scratch=" in one._parameters(leg)) == debug for leg in (0, 1))
 
 
