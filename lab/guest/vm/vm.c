@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "kselftest.h"
+
 #include "vm.h"
 
 #define KICK		SIGUSR2
@@ -102,13 +104,14 @@ static int create(struct vm *vm, int memfd, unsigned int tsc_khz)
  * tsc_khz: the frequency that the kernel assumes for the TSC, or 0 for the current value. The
  * kernel refines it a second after it has booted. A vCPU that KVM has created for another
  * frequency has a TSC of its own, which stands still if the CPU cannot scale it. So start over
- * if that has happened in between.
+ * if that has happened in between, and say so.
  */
 int vm_create(struct vm *vm, int memfd, unsigned int tsc_khz)
 {
 	int ret = create(vm, memfd, tsc_khz);
 
 	if (ret == -EAGAIN) {
+		ksft_print_msg("created again: the kernel has refined the frequency of the TSC\n");
 		vm_destroy(vm);
 		ret = create(vm, memfd, 0);
 	}
