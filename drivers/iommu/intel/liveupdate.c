@@ -146,26 +146,33 @@ VISIBLE_IF_KUNIT int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *
 }
 
 /*
- * Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec
- * 6.5.3.3). The time-out of a removed device aborts all invalidations that were
- * submitted together with its own one. It is reported only once, so retry.
+ * The time-out of a removed device aborts all invalidations that were submitted
+ * together with its own one. It is reported only once, so retry.
  */
-static int flush_all(struct intel_iommu *iommu)
+static void flush(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int nr)
 {
-	struct qi_desc desc[3] = { };
-	unsigned int nr = 0, tries = FLUSH_TRIES;
+	unsigned int tries = FLUSH_TRIES;
 	int ret;
-
-	desc[nr++].qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
-	if (sm_supported(iommu))
-		desc[nr++].qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
-	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc[nr++]);
 
 	iommu_flush_write_buffer(iommu);
 	do {
 		ret = intel_lu_submit(iommu, desc, nr);
 	} while (ret == -ETIMEDOUT && --tries);
-	return ret;
+	if (ret)
+		pr_err("%s: live update: caches not invalidated\n", iommu->name);
+}
+
+/* Context cache first, then PASID cache, then IOTLB (VT-d spec r4.1 sec 6.5.3.3). */
+static void flush_all(struct intel_iommu *iommu)
+{
+	struct qi_desc desc[3] = { };
+	unsigned int nr = 0;
+
+	desc[nr++].qw0 = QI_CC_GRAN(DMA_CCMD_GLOBAL_INVL) | QI_CC_TYPE;
+	if (sm_supported(iommu))
+		desc[nr++].qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
+	qi_desc_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH, &desc[nr++]);
+	flush(iommu, desc, nr);
 }
 
 /*
@@ -479,8 +486,7 @@ bool intel_liveupdate_close_all(struct intel_iommu *iommu)
 			WRITE_ONCE(*root_half(iommu, i), 0);
 	}
 	__iommu_flush_cache(iommu, iommu->root_entry, SZ_4K);
-	if (flush_all(iommu))
-		pr_err("%s: live update: caches not invalidated\n", iommu->name);
+	flush_all(iommu);
 	intel_lu_clear_faults(iommu);
 	return true;
 }
@@ -761,21 +767,28 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 	iommu_liveupdate_abandon_unit(&iommu->iommu);
 }
 
+/* In scalable mode the domain ids in the old table are not known. */
 static void context_flush(struct intel_iommu *iommu, const struct context_entry *old, u16 id)
 {
-	u16 did = context_domain_id(old);
+	bool scalable = sm_supported(iommu);
+	u16 did = scalable ? 0 : context_domain_id(old);
+	struct qi_desc desc[3] = { };
+	unsigned int nr = 0;
 
-	if (sm_supported(iommu)) {
-		/* The domain ids in the old table are not known. */
-		iommu->flush.flush_context(iommu, 0, id, DMA_CCMD_MASK_NOBIT,
-					   DMA_CCMD_DEVICE_INVL);
-		qi_flush_pasid_cache(iommu, 0, QI_PC_GLOBAL, 0);
-		iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
-	} else {
+	if (!scalable && !iommu->qi) {
 		iommu->flush.flush_context(iommu, did, id, DMA_CCMD_MASK_NOBIT,
 					   DMA_CCMD_DEVICE_INVL);
 		iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
+		return;
 	}
+
+	desc[nr++].qw0 = QI_CC_SID(id) | QI_CC_DID(did) | QI_CC_GRAN(DMA_CCMD_DEVICE_INVL) |
+			 QI_CC_TYPE;
+	if (scalable)
+		desc[nr++].qw0 = QI_PC_GRAN(QI_PC_GLOBAL) | QI_PC_TYPE;
+	qi_desc_iotlb(iommu, did, 0, 0, scalable ? DMA_TLB_GLOBAL_FLUSH : DMA_TLB_DSI_FLUSH,
+		      &desc[nr++]);
+	flush(iommu, desc, nr);
 }
 
 /* Write an entry that the previous kernel has left. */

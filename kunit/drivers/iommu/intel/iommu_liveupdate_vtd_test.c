@@ -61,6 +61,11 @@
 
 #define MAX_DESCS	32
 
+/* Descriptors of the invalidation queue, VT-d spec r4.1 sec 6.5.2 */
+#define DESC_TYPE(qw0)	((qw0) & 0xf)
+#define DESC_DID(qw0)	((u16)((qw0) >> 16))
+#define DESC_GRAN(qw0)	((qw0) & GENMASK_ULL(5, 4))
+
 /**
  * struct fake_unit - A unit, and what was seen of it
  * @iommu:	The unit as the kernel knows it
@@ -131,11 +136,25 @@ static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
 		unit->dirty = false;
 }
 
+static void fake_invalidation(u64 qw0)
+{
+	if (DESC_TYPE(qw0) == QI_CC_TYPE && DESC_GRAN(qw0) == QI_CC_GRAN(DMA_CCMD_DEVICE_INVL))
+		unit->nr_flushes++;
+	if (DESC_TYPE(qw0) != QI_IOTLB_TYPE)
+		return;
+	unit->flushed_did = DESC_DID(qw0);
+	unit->flushed_all |= DESC_GRAN(qw0) == QI_IOTLB_GRAN(DMA_TLB_GLOBAL_FLUSH);
+}
+
 static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count)
 {
 	unit->dirty_at_flush |= unit->dirty;
-	while (count-- && unit->nr_types < MAX_DESCS)
-		unit->types[unit->nr_types++] = desc++->qw0 & 0xf;
+	for (; count--; desc++) {
+		if (unit->nr_types < MAX_DESCS)
+			unit->types[unit->nr_types++] = DESC_TYPE(desc->qw0);
+		if (!unit->spoiled)
+			fake_invalidation(desc->qw0);
+	}
 	if (!unit->spoiled)
 		return 0;
 	unit->spoiled--;
@@ -477,6 +496,17 @@ static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
 	KUNIT_EXPECT_EQ(test, 6, unit->nr_types);
 	unpreserve();
+}
+
+static struct q_inval *alloc_queue(struct kunit *test)
+{
+	struct q_inval *qi = kunit_kzalloc(test, sizeof(*qi), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, qi);
+	raw_spin_lock_init(&qi->q_lock);
+	qi->desc = alloc_table(test);
+	qi->free_cnt = QI_LENGTH;
+	return qi;
 }
 
 static void writes_entries_back_when_the_unit_does_not_snoop(struct kunit *test)
@@ -1069,15 +1099,21 @@ static void disables_translation_when_the_mode_changes(struct kunit *test)
  * Entries of the previous kernel
  */
 
-static void take_over_with(struct kunit *test, struct context_entry left)
+static void take_over_in_mode(struct kunit *test, bool scalable, struct context_entry left)
 {
-	setup_unit(test, FAKE_ECAP_PT, false);
+	setup_unit(test, FAKE_ECAP_PT, scalable);
 	hand_over(test, CLOSED);
 	take_over(test);
 	*entry_of(ID) = left;
 	unit->nr_types = 0;
 	unit->nr_flushes = 0;
+	unit->flushed_all = false;
 	observe(test, entry_of(ID));
+}
+
+static void take_over_with(struct kunit *test, struct context_entry left)
+{
+	take_over_in_mode(test, false, left);
 }
 
 static bool replace_entry(struct context_entry new)
@@ -1095,6 +1131,34 @@ static void replaces_a_present_entry_in_one_store(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
 	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
 	KUNIT_EXPECT_FALSE(test, context_copied(&unit->iommu, BUS, DEVFN));
+}
+
+static void invalidates_a_replaced_entry_until_nobody_spoils_it(struct kunit *test)
+{
+	take_over_with(test, TRANSLATED);
+	unit->iommu.qi = alloc_queue(test);
+	unit->spoiled = 2;
+
+	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
+	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
+	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
+	KUNIT_EXPECT_FALSE(test, unit->flushed_all);
+}
+
+static void invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode(struct kunit *test)
+{
+	static const u8 types[] = { QI_CC_TYPE, QI_PC_TYPE, QI_IOTLB_TYPE };
+
+	take_over_in_mode(test, true, CONTEXT(0x1000 | 1, 0));
+	unit->spoiled = 2;
+
+	KUNIT_EXPECT_TRUE(test, replace_entry(CONTEXT(0x2000 | 1, 0)));
+	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
+	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_TRUE(test, unit->flushed_all);
+	KUNIT_EXPECT_EQ(test, 3 * ARRAY_SIZE(types), unit->nr_types);
+	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
 }
 
 static void replaces_a_closed_entry_without_invalidation(struct kunit *test)
@@ -1603,6 +1667,8 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE_PARAM(refuses_the_tables, refusal_gen_params),
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),
+	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it),
+	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode),
 	KUNIT_CASE(replaces_a_closed_entry_without_invalidation),
 	KUNIT_CASE(writes_a_replaced_entry_back),
 	KUNIT_CASE(replaces_no_entry_of_its_own),
