@@ -461,6 +461,24 @@ static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
 	}
 }
 
+/*
+ * A CPU that does not react to an IPI is stopped by an NMI, for example while it
+ * waits for an invalidation with interrupts disabled. It may hold the lock of the
+ * queue, and nobody reclaims its descriptors. So start with an empty queue.
+ */
+static void reset_queue(struct intel_iommu *iommu)
+{
+	struct q_inval *qi = iommu->qi;
+
+	if (!qi || (!raw_spin_is_locked(&qi->q_lock) && qi->free_cnt == QI_LENGTH))
+		return;
+
+	raw_spin_lock_init(&qi->q_lock);
+	/* Its descriptors are not fetched while a time-out is pending. */
+	writel(DMA_FSTS_ITE, iommu->reg + DMAR_FSTS_REG);
+	dmar_reenable_qi(iommu);
+}
+
 /**
  * intel_liveupdate_close_all - Block the DMA of all devices behind a unit
  * @iommu:	Unit that is being shut down
@@ -468,7 +486,9 @@ static void intel_lu_close_table(struct intel_iommu *iommu, unsigned int table)
  * Does nothing unless devices behind the unit are handed over.
  *
  * Context: The other CPUs are stopped, queued invalidation is still enabled.
- *	    Allocates no memory and takes no lock that another CPU may hold.
+ *	    Allocates no memory, and does not wait for a lock of the queue that
+ *	    a stopped CPU holds. Like intel_iommu_shutdown(), it takes the lock
+ *	    of the registers.
  * Return: True if translation has to stay enabled.
  */
 bool intel_liveupdate_close_all(struct intel_iommu *iommu)
@@ -486,6 +506,7 @@ bool intel_liveupdate_close_all(struct intel_iommu *iommu)
 			WRITE_ONCE(*root_half(iommu, i), 0);
 	}
 	__iommu_flush_cache(iommu, iommu->root_entry, SZ_4K);
+	reset_queue(iommu);
 	flush_all(iommu);
 	intel_lu_clear_faults(iommu);
 	return true;

@@ -32,6 +32,7 @@
 
 /* Extended capability register, VT-d spec r4.1 sec 11.4.3 */
 #define FAKE_ECAP_C		BIT_ULL(0)
+#define FAKE_ECAP_QI		BIT_ULL(1)
 #define FAKE_ECAP_PT		BIT_ULL(6)
 #define FAKE_ECAP_NEST		BIT_ULL(26)
 #define FAKE_ECAP_SMTS		BIT_ULL(43)
@@ -75,6 +76,8 @@
  * @nr_seen:	How many there are
  * @dirty:	The entry was stored and not written back to memory
  * @spoiled:	How many submissions are spoiled by another device
+ * @stuck:	The queue was locked or full when something was submitted to it
+ * @nr_commands: Number of commands to the unit
  * @types:	Types of the descriptors which were submitted
  * @nr_types:	How many there are
  * @dirty_at_flush: The entry was dirty when it was invalidated
@@ -104,6 +107,8 @@ struct fake_unit {
 	unsigned int			nr_seen;
 	bool				dirty;
 	unsigned int			spoiled;
+	bool				stuck;
+	unsigned int			nr_commands;
 	u8				types[MAX_DESCS];
 	unsigned int			nr_types;
 	bool				dirty_at_flush;
@@ -148,6 +153,9 @@ static void fake_invalidation(u64 qw0)
 
 static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int count)
 {
+	struct q_inval *qi = iommu->qi;
+
+	unit->stuck |= qi && (raw_spin_is_locked(&qi->q_lock) || !qi->free_cnt);
 	unit->dirty_at_flush |= unit->dirty;
 	for (; count--; desc++) {
 		if (unit->nr_types < MAX_DESCS)
@@ -498,6 +506,13 @@ static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
 	unpreserve();
 }
 
+static void emulate_command(struct perf_event *bp, struct perf_sample_data *data,
+			    struct pt_regs *regs)
+{
+	unit->nr_commands++;
+	writel(readl(unit->iommu.reg + DMAR_GCMD_REG), unit->iommu.reg + DMAR_GSTS_REG);
+}
+
 static struct q_inval *alloc_queue(struct kunit *test)
 {
 	struct q_inval *qi = kunit_kzalloc(test, sizeof(*qi), GFP_KERNEL);
@@ -507,6 +522,45 @@ static struct q_inval *alloc_queue(struct kunit *test)
 	qi->desc = alloc_table(test);
 	qi->free_cnt = QI_LENGTH;
 	return qi;
+}
+
+static const struct stopped {
+	const char	*name;
+	bool		locked;
+	int		free_cnt;
+	int		nr_commands;
+} stops[] = {
+	{ "elsewhere", false, QI_LENGTH, 0 },
+	{ "with the lock", true, QI_LENGTH, 2 },
+	{ "while it waits", false, 0, 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(stopped, stops, name);
+
+/* Where an NMI has stopped another CPU */
+static void queue_of_a_stopped_cpu_can_be_used(struct kunit *test)
+{
+	const struct stopped *stopped = test->param_value;
+	struct q_inval *qi;
+
+	setup_unit(test, FAKE_ECAP_PT | FAKE_ECAP_QI, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	qi = alloc_queue(test);
+	qi->free_cnt = stopped->free_cnt;
+	if (stopped->locked)
+		arch_spin_lock(&qi->q_lock.raw_lock);
+	unit->iommu.qi = qi;
+	unit->iommu.gcmd = DMA_GCMD_QIE;
+	writel(DMA_GSTS_QIES, unit->iommu.reg + DMAR_GSTS_REG);
+	watch(test, (void __force *)unit->iommu.reg + DMAR_GCMD_REG, HW_BREAKPOINT_LEN_4,
+	      emulate_command, unit);
+
+	intel_liveupdate_close_all(&unit->iommu);
+	KUNIT_EXPECT_GT(test, unit->nr_types, 0);
+	KUNIT_EXPECT_FALSE(test, unit->stuck);
+	KUNIT_EXPECT_EQ(test, unit->nr_commands, stopped->nr_commands);
+	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
+	unpreserve();
 }
 
 static void writes_entries_back_when_the_unit_does_not_snoop(struct kunit *test)
@@ -1647,6 +1701,7 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(invalidates_after_the_last_store),
 	KUNIT_CASE(invalidates_pasid_entries_in_scalable_mode),
 	KUNIT_CASE(invalidates_again_when_another_device_spoils_it),
+	KUNIT_CASE_PARAM(queue_of_a_stopped_cpu_can_be_used, stopped_gen_params),
 	KUNIT_CASE(writes_entries_back_when_the_unit_does_not_snoop),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
