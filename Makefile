@@ -42,6 +42,7 @@ QUICK_TESTS = scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  series scripts/series.py \
 	  serializer '$(SERIALIZER) test' \
 	  irqlu '$(IRQLU) test' \
+	  libraries scripts/library-tests.sh \
 	  kunit 'scripts/kunit-run.py --flavour $(FLAVOUR)'
 LAB_TESTS = lab '$(LAB) test --build $(BUILD) --jobs 2 $(DEBUG_FLAG) $(FULL_FLAG)'
 TESTS	= $(QUICK_TESTS) $(LAB_TESTS)
@@ -102,7 +103,7 @@ demo: image	## a guest, then a device, across one kexec, handover off and on: ta
 storm: image	## one storm of interrupts (SEED=n), to repeat one of make test
 	@$(LAB) storm --build $(BUILD) --seed $(SEED) --iommu $(IOMMU) $(DEBUG_FLAG)
 
-test: image	## scripts, overlay, validator with sanitizers, KUnit, the scenarios, 13 storms
+test: image	## scripts, overlay, validator and libraries with sanitizers, KUnit, the scenarios, 13 storms
 	@scripts/build-kernel.sh nolu
 	@mkdir -p $(BUILD)/serializer
 	@scripts/test.py $(TESTS) $(STORM_TESTS)

@@ -9,9 +9,9 @@ set -eu
 
 PACKAGES="
 	bc bison ca-certificates ccache flex gcc git gnuplot-nox kexec-tools libc6-dev
-	libcap-dev libelf-dev libjson-c-dev libssl-dev lz4 make patch perl pkg-config
-	python3 python3-jinja2 python3-jsonschema python3-pyelftools python3-pytest rsync
-	xz-utils
+	libcap-dev libelf-dev libjson-c-dev libssl-dev liburcu-dev lz4 make patch perl
+	pkg-config python3 python3-jinja2 python3-jsonschema python3-pyelftools
+	python3-pytest rsync xz-utils
 "
 CHECK_PACKAGES="graphviz pylint python3-git python3-ply python3-sphinx shellcheck"
 FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
