@@ -224,7 +224,7 @@ static bool taken_while_frozen(const struct unbind_way *way)
 		return true;
 	}
 
-	return !unbind_ends(unbind_begin(way, pf_bdf)) && has_driver(pf_bdf) &&
+	return unbind_waits(unbind_begin(way, pf_bdf)) && has_driver(pf_bdf) &&
 	       is_vfio_device(vf_bdf[1]);
 }
 

@@ -48,7 +48,6 @@
 #define MEMORY_TOKEN	2
 #define DEVICE_TOKEN	3	/* and following */
 #define TIMEOUT_S	120
-#define SETTLE_SECONDS	1
 
 #define NR_VFS		4
 #define COLD_VF		0
@@ -301,9 +300,9 @@ static bool taken_while_frozen(void)
 	child = unbind_begin(way, pf_bdf);
 	if (way == &unbind_disabled)
 		return unbind_fails(child);
-	sleep(SETTLE_SECONDS);
 
-	return is_vfio_device(vf_bdf[COLD_VF]) && is_vfio_device(vf_bdf[FIRST_VF]);
+	return unbind_waits(child) && is_vfio_device(vf_bdf[COLD_VF]) &&
+	       is_vfio_device(vf_bdf[FIRST_VF]);
 }
 
 static void stage_1(void)

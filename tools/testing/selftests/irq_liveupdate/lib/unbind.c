@@ -180,6 +180,40 @@ bool unbind_fails(pid_t child)
 	return wait_for_end(child) > 0;
 }
 
+/* The state of a process, as ps shows it */
+static char state_of(pid_t pid)
+{
+	char path[32], state = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		ksft_exit_fail_perror(path);
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		ksft_exit_fail_msg("%s: no state\n", path);
+	fclose(f);
+
+	return state;
+}
+
+/*
+ * Returns once the kernel makes it wait uninterruptibly, for something that lasts. False if
+ * it does not. A task that waits for the user of a device can be interrupted.
+ */
+bool unbind_waits(pid_t child)
+{
+	int waited;
+
+	for (waited = 0; waited < WAIT_MS; waited += POLL_MS) {
+		if (state_of(child) == 'D')
+			return true;
+		usleep(POLL_MS * 1000);
+	}
+
+	return false;
+}
+
 /* Writes to config space are refused as soon as a device is frozen. */
 void unbind_wait_until_frozen(struct vfio_dev *dev)
 {

@@ -35,6 +35,7 @@ pid_t unbind_begin(const struct unbind_way *way, const char *bdf);
 pid_t unbind_start(const struct unbind_way *way, const char *bdf);
 pid_t unbind_start_until(const struct unbind_way *way, const char *bdf, const char *user);
 bool unbind_ends(pid_t child);
+bool unbind_waits(pid_t child);
 bool unbind_fails(pid_t child);
 
 void unbind_wait_until_frozen(struct vfio_dev *dev);
