@@ -11,7 +11,8 @@
  *	irq_liveupdate_preserve BDF ERROR
  *
  * for a device or machine that cannot do it: there is one line in the kernel's
- * log, or none if no file handler knows the file (ENOENT).
+ * log, or none if no file handler knows the file (ENOENT). Once the reason is gone,
+ * the positive control of that has the ERROR 0.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -122,9 +123,11 @@ static void test_group(void)
 {
 	int iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	int group = group_of_device(), device;
+	struct vfio_dev dev;
 
 	if (group < 0) {
 		ksft_test_result_skip("a file of a VFIO group: no groups\n");
+		ksft_test_result_skip("the cdev of the same device: no groups\n");
 		close(iommufd);
 		return;
 	}
@@ -138,6 +141,10 @@ static void test_group(void)
 	close(device);
 	close(group);
 	close(iommufd);
+
+	open_device(&dev);
+	expect_preserved(dev.fd, "the cdev of the same device");
+	vfio_dev_close(&dev);
 }
 
 static void test_intx(void)
@@ -255,7 +262,10 @@ static void test_device(const char *error)
 	struct vfio_dev dev;
 
 	open_device(&dev);
-	expect_refused(dev.fd, error, "the device");
+	if (!strcmp(error, "0"))
+		expect_preserved(dev.fd, "the device");
+	else
+		expect_refused(dev.fd, error, "the device");
 	vfio_dev_close(&dev);
 }
 
@@ -274,7 +284,7 @@ int main(int argc, char *argv[])
 	}
 
 	bdf = require_device(argv[1]);
-	ksft_set_plan(15);
+	ksft_set_plan(16);
 	test_unbound_file();
 	test_group();
 	test_low_power();

@@ -10,6 +10,7 @@
  *
  *	irq_liveupdate_trace -n BDF VECTORS
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void test_refusal(struct vfio_dev *dev)
 	char text[128], *trace;
 
 	tracing_start();
-	ksft_test_result(luo_preserve_fd(session, dev->fd, TOKEN) < 0,
+	ksft_test_result(luo_preserve_fd(session, dev->fd, TOKEN) == -EINVAL,
 			 "an unbound cdev is refused\n");
 	trace = tracing_read();
 	snprintf(text, sizeof(text), "device=%s " NOT_BOUND, bdf);
