@@ -170,7 +170,7 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 {
 	struct fake_unit *unit = bp->overflow_handler_context;
 	u8 __iomem *mmio = unit->iommu.mmio_base;
-	struct dev_table_entry *dte = &unit->pci_seg.dev_table[SOURCE];
+	struct dev_table_entry *dte = &unit->iommu.pci_seg->dev_table[SOURCE];
 	u32 head = readl(mmio + MMIO_CMD_HEAD_OFFSET);
 	u32 tail = readl(mmio + MMIO_CMD_TAIL_OFFSET);
 
@@ -179,7 +179,7 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 
 		switch (cmd->data[1] >> 28) {
 		case CMD_INV_DEV_ENTRY:
-			unit->cached = unit->pci_seg.dev_table[SOURCE];
+			unit->cached = *dte;
 			break;
 		case CMD_INV_IOMMU_PAGES:
 			unit->flushed_domid = cmd->data[1];
@@ -303,31 +303,47 @@ static void init_device(struct fake_unit *unit, unsigned int i)
 	unit->devs[i].dev.iommu_group = (struct iommu_group *)unit;
 }
 
-static void fake_unit_init(struct kunit *test, int guest_ir)
+static void remove_unit(void *iommu)
+{
+	list_del(&((struct amd_iommu *)iommu)->list);
+}
+
+/* A unit of the segment, with registers and a command buffer */
+static struct fake_unit *add_unit(struct kunit *test, struct amd_iommu_pci_seg *pci_seg)
 {
 	struct fake_unit *unit = alloc_memory(test, sizeof(*unit));
 	struct amd_iommu *iommu = &unit->iommu;
 	void *registers = alloc_memory(test, REGISTERS);
 
-	pretend_machine(test, guest_ir);
-	the_unit = unit;
-	test->priv = unit;
-
 	raw_spin_lock_init(&iommu->lock);
 	iommu->mmio_base = (u8 __iomem __force *)registers;
 	iommu->mmio_phys = virt_to_phys(registers);
-	iommu->pci_seg = &unit->pci_seg;
+	iommu->pci_seg = pci_seg ?: &unit->pci_seg;
 	iommu->irte_ops = has_ga_format() ? &irte_128_ops : &irte_32_ops;
 	iommu->cmd_buf = alloc_memory(test, CMD_BUFFER_SIZE);
 	iommu->cmd_sem = alloc_memory(test, PAGE_SIZE);
-	unit->domain.host_data = iommu;
+	list_add_tail(&iommu->list, &amd_iommu_list);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_unit, iommu));
+	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
+	      unit);
+	return unit;
+}
+
+static void fake_unit_init(struct kunit *test, int guest_ir)
+{
+	struct fake_unit *unit;
+
+	pretend_machine(test, guest_ir);
+	unit = add_unit(test, NULL);
+	the_unit = unit;
+	test->priv = unit;
+
+	unit->domain.host_data = &unit->iommu;
 	unit->bus.number = PCI_BUS_NUM(SOURCE);
 	unit->bus.sysdata = &unit->sysdata;
 	init_device(unit, 0);
 	init_device(unit, 1);
 	init_segment(test, unit);
-	watch(test, registers + MMIO_CMD_TAIL_OFFSET, HW_BREAKPOINT_LEN_4, emulate_commands,
-	      unit);
 
 	replace_core(test, &(struct fake_core) {
 		.ops	= &amd_ir_liveupdate_ops,
@@ -711,18 +727,11 @@ static void device_of_another_unit_is_refused(struct kunit *test)
 #define XAPIC	BIT_ULL(CONTROL_GA_EN)
 #define X2APIC	(BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN))
 
-static void remove_unit(void *unused)
-{
-	list_del(&the_unit->iommu.list);
-}
-
 /* The previous kernel has left the unit enabled, with @table as its device table. */
 static void find_enabled(struct kunit *test, void *table, u64 mode)
 {
 	struct amd_iommu *iommu = &the_unit->iommu;
 
-	list_add(&iommu->list, &amd_iommu_list);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, remove_unit, NULL));
 	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
 	writeq(mode, iommu->mmio_base + MMIO_CONTROL_OFFSET);
 	writeq(virt_to_phys(table) + (the_unit->pci_seg.dev_table_size >> PAGE_SHIFT) - 1,
@@ -989,6 +998,24 @@ static void mode_is_that_of_the_unit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, amd_iommu_guest_ir, c->guest_ir);
 		KUNIT_EXPECT_EQ(test, xt_mode, c->xt_mode);
 	}
+}
+
+/* The driver disables the unit, which a next kernel takes over or not. */
+static void modes_are_cleared_with_the_unit(struct kunit *test)
+{
+	const u64 modes = BIT_ULL(CONTROL_IOMMU_EN) | BIT_ULL(CONTROL_GA_EN) |
+			  BIT_ULL(CONTROL_GAM_EN) | BIT_ULL(CONTROL_XT_EN) |
+			  BIT_ULL(CONTROL_INTCAPXT_EN);
+	struct amd_iommu *iommu = &the_unit->iommu;
+
+	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
+	writeq(modes, iommu->mmio_base + MMIO_CONTROL_OFFSET);
+	amd_iommu_disable();
+	KUNIT_EXPECT_EQ(test, readq(iommu->mmio_base + MMIO_CONTROL_OFFSET), modes);
+
+	iommu->flags &= ~AMD_IOMMU_FLAG_STAYS;
+	amd_iommu_disable();
+	KUNIT_EXPECT_EQ(test, readq(iommu->mmio_base + MMIO_CONTROL_OFFSET), 0);
 }
 
 static void faults_are_reported_after_finish(struct kunit *test)
@@ -1787,6 +1814,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(faults_are_reported_if_dma_cannot_be_set_up),
 	KUNIT_CASE(endpoint_is_stopped_early_with_a_reason),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
+	KUNIT_CASE(modes_are_cleared_with_the_unit),
 	KUNIT_CASE(faults_are_reported_after_finish),
 	KUNIT_CASE(mappings_stay_over_the_jump),
 	KUNIT_CASE_PARAM(mappings_are_compared_with_their_record, entry_change_gen_params),
