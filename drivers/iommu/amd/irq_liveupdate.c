@@ -790,7 +790,7 @@ static void amd_ir_take_over_unit(struct amd_iommu *iommu, u64 mode,
 /*
  * The DTEs are those of a cold boot, except for tables that were taken over,
  * and except that faults are not reported until FINISH for devices that
- * continue to send.
+ * continue to send. What else the previous kernel has written is not trusted.
  */
 static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
 				      const struct dev_table_entry *fresh)
@@ -799,12 +799,14 @@ static void amd_ir_renew_device_table(struct amd_iommu_pci_seg *pci_seg,
 
 	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
 		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
+		u64 interrupts = DTE_IRQ_IGNORE_UNMAPPED;
 
-		if (!xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
-			WRITE_ONCE(dte->data[2],
-				   fresh[devid].data[2] | DTE_IRQ_IGNORE_UNMAPPED);
+		if (xa_load(&amd_ir_tables, PCI_SEG_DEVID_TO_SBDF(pci_seg->id, devid)))
+			interrupts = dte->data[2] & DTE_IRQ_TABLE;
+		WRITE_ONCE(dte->data[2], fresh[devid].data[2] | interrupts);
 		if (!amd_liveupdate_keep_entry(pci_seg, devid))
 			dte_block_dma(pci_seg, devid, fresh[devid].data[1]);
+		WRITE_ONCE(dte->data[3], fresh[devid].data[3]);
 	}
 }
 

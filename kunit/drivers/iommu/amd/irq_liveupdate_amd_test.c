@@ -1291,6 +1291,28 @@ static void mappings_are_compared_with_their_record(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_dtes(table, 0, DTE_FLAG_V | DTE_FLAG_TV), LAST_BDF);
 }
 
+/* Except for the DMA part of a device whose mappings are taken over as well */
+static void only_the_table_of_an_entry_is_taken_over(struct kunit *test)
+{
+	const u64 pass_extint = BIT_ULL(DEV_ENTRY_EINT_PASS - 128);
+	const u64 pass_nmi = BIT_ULL(DEV_ENTRY_NMI_PASS - 128);
+	struct dev_table_entry *table = leave_device_table(test);
+	struct dev_table_entry *dte = &table[SOURCE];
+	const u64 interrupts = dte->data[2];
+
+	leave_mappings(test, dte);
+	dte->data[2] |= pass_nmi | DTE_IRQ_IGNORE_UNMAPPED;
+	dte->data[3] = 1;
+	find_enabled(test, table, XAPIC);
+	the_unit->fresh[SOURCE].data[2] |= pass_extint;
+	take_over_as(test, XAPIC);
+
+	KUNIT_EXPECT_EQ(test, mappings.adopted, 1);
+	KUNIT_EXPECT_EQ(test, dte->data[0], mappings.ser.entry[0]);
+	KUNIT_EXPECT_EQ(test, dte->data[2], interrupts | pass_extint);
+	KUNIT_EXPECT_EQ(test, dte->data[3], 0);
+}
+
 static void domain_id_is_that_of_all_units(struct kunit *test)
 {
 	const struct iommu_liveupdate_ops *ops = &amd_liveupdate_ops;
@@ -1808,6 +1830,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(table_ends_where_its_memory_ends),
 	KUNIT_CASE(device_of_another_unit_is_refused),
 	KUNIT_CASE_PARAM(device_table_stays_where_it_is, unit_change_gen_params),
+	KUNIT_CASE(only_the_table_of_an_entry_is_taken_over),
 	KUNIT_CASE_PARAM(devices_are_stopped_before_a_unit_is_disabled, table_change_gen_params),
 	KUNIT_CASE(unit_with_a_table_of_its_own_is_disabled),
 	KUNIT_CASE(devices_are_stopped_before_their_dma_is_not_translated),
