@@ -89,6 +89,10 @@
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
 				 DTE_INTTABLEN_MASK)
 
+/* First word of an entry without a page table: no DMA, or DMA to all memory */
+#define DTE_CLOSED		(DTE_FLAG_V | DTE_FLAG_TV)
+#define DTE_DIRECT		(DTE_CLOSED | DTE_FLAG_IR | DTE_FLAG_IW)
+
 /* Tables that were taken over, by PCI segment and devid */
 VISIBLE_IF_KUNIT struct xarray amd_ir_tables = XARRAY_INIT(amd_ir_tables, 0);
 
@@ -180,12 +184,9 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid, u64 sysmgt)
 {
 	struct dev_table_entry *dte = &pci_seg->dev_table[devid];
-	u64 first = DTE_FLAG_V | DTE_FLAG_TV;
 
-	if (amd_iommu_has_unity_map(pci_seg, devid))
-		first |= DTE_FLAG_IR | DTE_FLAG_IW;
-
-	WRITE_ONCE(dte->data[0], first);
+	WRITE_ONCE(dte->data[0],
+		   amd_iommu_has_unity_map(pci_seg, devid) ? DTE_DIRECT : DTE_CLOSED);
 	WRITE_ONCE(dte->data[1], (sysmgt & DTE_DATA1_SYSMGT_MASK) | DTE_FLAG_SA);
 }
 
@@ -895,6 +896,28 @@ void amd_ir_take_over(int *xt_mode)
 	if (nr_devices)
 		pr_info("took over %u interrupt remapping entries of %u devices\n",
 			nr_held, nr_devices);
+}
+
+/**
+ * amd_ir_block_unused - Block DMA of requester ids that no device has
+ * @pci_seg:	Segment whose devices were attached to their domains
+ *
+ * An entry of a device whose firmware needs DMA was open until now, as all are
+ * at this point of a cold boot. Only one that no domain has replaced suppresses
+ * faults.
+ *
+ * Context: Any. The caller flushes all caches.
+ */
+void amd_ir_block_unused(struct amd_iommu_pci_seg *pci_seg)
+{
+	u32 devid;
+
+	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
+		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
+
+		if (dte->data[0] == DTE_DIRECT && dte->data[1] & DTE_FLAG_SA)
+			WRITE_ONCE(dte->data[0], DTE_CLOSED);
+	}
 }
 
 /**

@@ -22,6 +22,7 @@ extern const struct irq_domain_liveupdate_ops amd_ir_liveupdate_ops;
 
 bool amd_ir_incoming(struct amd_iommu *iommu);
 void amd_ir_take_over(int *xt_mode);
+void amd_ir_block_unused(struct amd_iommu_pci_seg *pci_seg);
 void amd_ir_teardown(void);
 struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid);
 bool amd_ir_keep_entry(struct irq_remap_table *table, int index);
@@ -76,6 +77,10 @@ static inline bool amd_ir_incoming(struct amd_iommu *iommu)
 }
 
 static inline void amd_ir_take_over(int *xt_mode)
+{
+}
+
+static inline void amd_ir_block_unused(struct amd_iommu_pci_seg *pci_seg)
 {
 }
 

@@ -617,6 +617,29 @@ static void device_with_a_unity_map_goes_on(struct kunit *test)
 	list_del(&entry.list);
 }
 
+/* As after a cold boot: its requester id may not be that of a device. */
+static void nobody_keeps_access_to_all_memory(struct kunit *test)
+{
+	struct unity_map_entry entry = { .devid_start = SOURCE, .devid_end = SOURCE + 1 };
+	const u64 all = DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW;
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct dev_table_entry *table = pci_seg->dev_table;
+
+	fill_device_table(table);
+	list_add(&entry.list, &pci_seg->unity_map);
+	amd_ir_block_segment(pci_seg);
+	list_del(&entry.list);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 0, all), 2);
+
+	/* One of them is attached to its identity domain. */
+	table[SOURCE].data[1] = 1;
+	amd_ir_block_unused(pci_seg);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], all);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[1], 1);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V | DTE_FLAG_TV);
+	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[1], DTE_FLAG_SA);
+}
+
 static const struct dte_change {
 	const char	*name;
 	u64		clear;
@@ -1826,6 +1849,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
 	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
 	KUNIT_CASE(device_with_a_unity_map_goes_on),
+	KUNIT_CASE(nobody_keeps_access_to_all_memory),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
 	KUNIT_CASE(table_ends_where_its_memory_ends),
 	KUNIT_CASE(device_of_another_unit_is_refused),
