@@ -54,8 +54,13 @@ static int add_alias(struct pci_dev *pdev, u16 devid, void *data)
 	struct iommu_lu_entry entry = {
 		.devid		= devid,
 		.domain_id	= member->domain->id,
-		.value		= { READ_ONCE(dte->data[0]), READ_ONCE(dte->data[1]) },
 	};
+
+	if (devid > member->iommu->pci_seg->last_bdf)
+		return iommu_lu_refuse(member->out, -EOPNOTSUPP,
+				       "a requester id is not in the device table");
+	entry.value[0] = READ_ONCE(dte->data[0]);
+	entry.value[1] = READ_ONCE(dte->data[1]);
 
 	/* The group remains attached while a reset blocks the device, or one with its alias. */
 	if (FIELD_GET(DTE_DOMID_MASK, entry.value[1]) != entry.domain_id)
@@ -224,6 +229,9 @@ static const char *adopt_entry(struct amd_iommu_pci_seg *pci_seg, u16 devid)
 	ser = iommu_liveupdate_incoming_entry(pci_seg->id, devid);
 	if (!ser)
 		return "mappings without a valid record";
+	/* The firmware does not list aliases that only a quirk of the device knows. */
+	if (!iommu && ser->owner <= pci_seg->last_bdf)
+		iommu = pci_seg->rlookup_table[ser->owner];
 	if (!iommu || !(iommu->flags & AMD_IOMMU_FLAG_STAYS))
 		return "its unit was not taken over";
 

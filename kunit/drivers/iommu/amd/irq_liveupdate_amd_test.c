@@ -280,7 +280,7 @@ static void init_segment(struct kunit *test, struct fake_unit *unit)
 	pci_seg->last_bdf = LAST_BDF;
 	pci_seg->dev_table_size = (LAST_BDF + 1) * sizeof(struct dev_table_entry);
 	pci_seg->dev_table = alloc_memory(test, pci_seg->dev_table_size);
-	pci_seg->rlookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
+	pci_seg->rlookup_table = alloc_memory(test, (LAST_BDF + 2) * sizeof(void *));
 	pci_seg->irq_lookup_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(void *));
 	pci_seg->alias_table = alloc_memory(test, (LAST_BDF + 1) * sizeof(u16));
 	pci_seg->alias_table[SOURCE] = SOURCE;
@@ -1336,6 +1336,36 @@ static void only_the_table_of_an_entry_is_taken_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[3], 0);
 }
 
+/* Only a quirk of the device knows the alias. It is behind the unit of the device. */
+static void alias_from_a_quirk_is_behind_the_unit_of_its_owner(struct kunit *test)
+{
+	struct dev_table_entry *table = leave_device_table(test);
+
+	leave_mappings(test, &table[SOURCE]);
+	the_unit->pci_seg.rlookup_table[SOURCE] = NULL;
+	the_unit->pci_seg.rlookup_table[SOURCE + 2] = &the_unit->iommu;
+	mappings.ser.owner = SOURCE + 2;
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "");
+	KUNIT_EXPECT_EQ(test, mappings.adopted, 1);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], mappings.ser.entry[0]);
+}
+
+static void owner_beyond_the_device_table_is_refused(struct kunit *test)
+{
+	struct dev_table_entry *table = leave_device_table(test);
+
+	leave_mappings(test, &table[SOURCE]);
+	the_unit->pci_seg.rlookup_table[SOURCE] = NULL;
+	the_unit->pci_seg.rlookup_table[LAST_BDF + 1] = &the_unit->iommu;
+	mappings.ser.owner = LAST_BDF + 1;
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "its unit was not taken over");
+	expect_no_dma(test, table);
+}
+
 static void domain_id_is_that_of_all_units(struct kunit *test)
 {
 	const struct iommu_liveupdate_ops *ops = &amd_liveupdate_ops;
@@ -1669,6 +1699,18 @@ static void alias_that_a_reset_blocks_is_refused(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "it is being reset");
 }
 
+static void alias_beyond_the_device_table_is_refused(struct kunit *test)
+{
+	struct device *dev = probe_device(0);
+	struct iommu_domain *domain = alloc_domain(test, dev);
+
+	the_unit->pci_seg.alias_table[SOURCE] = LAST_BDF + 1;
+	KUNIT_EXPECT_EQ(test, amd_liveupdate_ops.add_entries(dev, domain, NULL), -EOPNOTSUPP);
+	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "",
+			   "a requester id is not in the device table");
+	KUNIT_EXPECT_EQ(test, mappings.added, 0);
+}
+
 static void tables_of_version_1_are_handed_over(struct kunit *test)
 {
 	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
@@ -1865,6 +1907,8 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(faults_are_reported_after_finish),
 	KUNIT_CASE(mappings_stay_over_the_jump),
 	KUNIT_CASE_PARAM(mappings_are_compared_with_their_record, entry_change_gen_params),
+	KUNIT_CASE(alias_from_a_quirk_is_behind_the_unit_of_its_owner),
+	KUNIT_CASE(owner_beyond_the_device_table_is_refused),
 	KUNIT_CASE(domain_id_is_that_of_all_units),
 	KUNIT_CASE(owner_replaces_mappings_at_once),
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
@@ -1878,6 +1922,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(device_without_memory_is_stopped),
 	KUNIT_CASE(alias_without_memory_stays_with_its_device),
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
+	KUNIT_CASE(alias_beyond_the_device_table_is_refused),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
