@@ -146,6 +146,17 @@ void amd_liveupdate_report_faults(struct amd_iommu *iommu)
 	}
 }
 
+/* The device table is that of the segment, and not all of its units have a FINISH. */
+static void flush_segment(struct amd_iommu_pci_seg *pci_seg)
+{
+	struct amd_iommu *iommu;
+
+	for_each_iommu(iommu) {
+		if (iommu->pci_seg == pci_seg)
+			amd_iommu_flush_all_caches(iommu);
+	}
+}
+
 /*
  * Entries that were not written since the take-over suppress faults, or lead to
  * tables of the previous kernel, which are freed now.
@@ -156,7 +167,7 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 
 	iommu_liveupdate_visit_left(iommu_dev, amd_liveupdate_drop_entry);
 	amd_liveupdate_report_faults(iommu);
-	amd_iommu_flush_all_caches(iommu);
+	flush_segment(iommu->pci_seg);
 	/* Refused entries were closed before any unit was set up and flushed. */
 	amd_liveupdate_free_refused_ids();
 }

@@ -1649,6 +1649,16 @@ static void device_is_added_under_the_lock_of_finish(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, the_unit->unlocked, 1);
 }
 
+/* One of them was off in the previous kernel, so nobody finishes it. */
+static void finish_flushes_all_units_of_a_segment(struct kunit *test)
+{
+	struct fake_unit *other = add_unit(test, &the_unit->pci_seg);
+
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
+	KUNIT_EXPECT_TRUE(test, other->flushed_all);
+}
+
 /* A unit without a command that invalidates everything */
 static void finish_flushes_any_domain_id(struct kunit *test)
 {
@@ -1917,6 +1927,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(finish_excludes_the_first_writer_of_an_entry),
 	KUNIT_CASE(device_is_added_under_the_lock_of_finish),
 	KUNIT_CASE(finish_flushes_any_domain_id),
+	KUNIT_CASE(finish_flushes_all_units_of_a_segment),
 	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(alias_without_memory_is_closed),
 	KUNIT_CASE(device_without_memory_is_stopped),
