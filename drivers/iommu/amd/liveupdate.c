@@ -89,41 +89,46 @@ static void dte_clear_flag(u64 *word, u64 flag)
 		;
 }
 
-static bool dte_reports_faults(const struct dev_table_entry *dte)
-{
-	return !(READ_ONCE(dte->data[1]) & DTE_FLAG_SA) &&
-	       !(READ_ONCE(dte->data[2]) & DTE_IRQ_IGNORE_UNMAPPED);
-}
-
 static void dte_report_faults(struct dev_table_entry *dte)
 {
 	dte_clear_flag(&dte->data[1], DTE_FLAG_SA);
 	dte_clear_flag(&dte->data[2], DTE_IRQ_IGNORE_UNMAPPED);
 }
 
-/*
- * update_dte256() loses its write if the entry changes meanwhile, so take its lock. An
- * entry that has no lock yet was never written, and gets one under the lock held here.
- */
-static void report_faults(struct amd_iommu *iommu, u16 devid)
+#define DEVIDS_PER_BUS	256
+
+/* Entries that have no lock yet were never written, and get one under the lock held here. */
+static void report_faults_without_device(struct amd_iommu_pci_seg *pci_seg, unsigned int bus)
 {
-	struct dev_table_entry *dte = &get_dev_table(iommu)[devid];
+	u32 first = PCI_DEVID(bus, 0), end = min(first + DEVIDS_PER_BUS, pci_seg->last_bdf + 1U);
+	DECLARE_BITMAP(found, DEVIDS_PER_BUS) = { };
+	struct iommu_dev_data *dev_data;
+	u32 devid;
+
+	guard(spinlock)(&amd_iommu_dev_data_lock);
+
+	llist_for_each_entry(dev_data, pci_seg->dev_data_list.first, dev_data_list) {
+		if (PCI_BUS_NUM(dev_data->devid) == bus)
+			__set_bit(dev_data->devid - first, found);
+	}
+	for (devid = first; devid < end; devid++) {
+		if (!test_bit(devid - first, found))
+			dte_report_faults(&pci_seg->dev_table[devid]);
+	}
+}
+
+/* update_dte256() loses its write if the entry changes meanwhile, so take its lock. */
+static void report_faults_of_devices(struct amd_iommu_pci_seg *pci_seg)
+{
 	struct iommu_dev_data *dev_data;
 
-	/* Another unit of the segment may have done this already. */
-	if (dte_reports_faults(dte))
-		return;
+	llist_for_each_entry(dev_data, pci_seg->dev_data_list.first, dev_data_list) {
+		if (dev_data->devid > pci_seg->last_bdf)
+			continue;
 
-	scoped_guard(spinlock, &amd_iommu_dev_data_lock) {
-		dev_data = search_dev_data(iommu, devid);
-		if (!dev_data)
-			dte_report_faults(dte);
+		guard(spinlock_irqsave)(&dev_data->dte_lock);
+		dte_report_faults(&pci_seg->dev_table[dev_data->devid]);
 	}
-	if (!dev_data)
-		return;
-
-	guard(spinlock_irqsave)(&dev_data->dte_lock);
-	dte_report_faults(dte);
 }
 
 /**
@@ -138,12 +143,14 @@ static void report_faults(struct amd_iommu *iommu, u16 devid)
  */
 void amd_liveupdate_report_faults(struct amd_iommu *iommu)
 {
-	u32 devid;
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+	unsigned int bus;
 
-	for (devid = 0; devid <= iommu->pci_seg->last_bdf; devid++) {
-		report_faults(iommu, devid);
+	for (bus = 0; bus <= PCI_BUS_NUM(pci_seg->last_bdf); bus++) {
+		report_faults_without_device(pci_seg, bus);
 		cond_resched();
 	}
+	report_faults_of_devices(pci_seg);
 }
 
 /* The device table is that of the segment, and not all of its units have a FINISH. */
