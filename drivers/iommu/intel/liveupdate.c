@@ -185,11 +185,29 @@ static int set_direct(struct pci_dev *pdev, u16 alias, void *direct)
 	return 0;
 }
 
+static int clear_direct(struct pci_dev *pdev, u16 alias, void *direct)
+{
+	clear_bit(alias, direct);
+	return 0;
+}
+
+static bool in_live_update(struct pci_dev *pdev)
+{
+	return pci_liveupdate_outgoing(pdev) || pci_liveupdate_incoming(pdev);
+}
+
 /* A device in a live update belongs to a user, even if firmware has used it at boot. */
 VISIBLE_IF_KUNIT bool intel_lu_firmware_uses(struct pci_dev *pdev)
 {
-	return intel_iommu_has_rmrr(&pdev->dev) && !pci_liveupdate_outgoing(pdev) &&
-	       !pci_liveupdate_incoming(pdev);
+	return intel_iommu_has_rmrr(&pdev->dev) && !in_live_update(pdev);
+}
+
+VISIBLE_IF_KUNIT bool intel_lu_is_behind(struct intel_iommu *iommu, struct pci_dev *pdev)
+{
+	KUNIT_STATIC_STUB_REDIRECT(intel_lu_is_behind, iommu, pdev);
+
+	return pci_domain_nr(pdev->bus) == iommu->segment &&
+	       device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu;
 }
 
 VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct)
@@ -199,10 +217,13 @@ VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned l
 	KUNIT_STATIC_STUB_REDIRECT(intel_lu_find_direct, iommu, direct);
 
 	for_each_pci_dev(pdev) {
-		if (pci_domain_nr(pdev->bus) == iommu->segment &&
-		    device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu &&
-		    intel_lu_firmware_uses(pdev))
+		if (intel_lu_is_behind(iommu, pdev) && intel_lu_firmware_uses(pdev))
 			pci_for_each_dma_alias(pdev, set_direct, direct);
+	}
+	/* Behind a bridge, an alias can be the id of a device in a live update. */
+	for_each_pci_dev(pdev) {
+		if (intel_lu_is_behind(iommu, pdev) && in_live_update(pdev))
+			pci_for_each_dma_alias(pdev, clear_direct, direct);
 	}
 }
 

@@ -40,6 +40,7 @@ void intel_liveupdate_free_domain_id(struct iommu_device *iommu_dev, u32 id);
 #if IS_ENABLED(CONFIG_KUNIT)
 int intel_lu_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned int nr);
 bool intel_lu_firmware_uses(struct pci_dev *pdev);
+bool intel_lu_is_behind(struct intel_iommu *iommu, struct pci_dev *pdev);
 void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct);
 int intel_lu_preserve_page(void *page);
 void intel_lu_unpreserve_page(void *page);

@@ -638,6 +638,87 @@ static void firmware_does_not_use_a_device_in_a_live_update(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, intel_lu_firmware_uses(pdev));
 }
 
+static void free_bitmap(void *bitmap)
+{
+	bitmap_free(bitmap);
+}
+
+static bool fake_is_behind(struct intel_iommu *iommu, struct pci_dev *pdev)
+{
+	return true;
+}
+
+/* Two devices of this machine, one of which has the id of the other one as an alias */
+static struct pci_dev *neighbours[2];
+static unsigned int with_rmrr;
+
+static bool fake_neighbour_has_rmrr(struct device *dev)
+{
+	return dev == &neighbours[with_rmrr]->dev;
+}
+
+static void put_neighbours(void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(neighbours); i++) {
+		clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &neighbours[i]->priv_flags);
+		neighbours[i]->dma_alias_mask = NULL;
+		pci_dev_put(neighbours[i]);
+	}
+}
+
+static void find_neighbours(struct kunit *test)
+{
+	neighbours[0] = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, NULL);
+	if (!neighbours[0])
+		kunit_skip(test, "no PCI device");
+	neighbours[1] = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pci_dev_get(neighbours[0]));
+	if (!neighbours[1] || neighbours[0]->bus != neighbours[1]->bus ||
+	    neighbours[0]->dma_alias_mask || neighbours[1]->dma_alias_mask) {
+		pci_dev_put(neighbours[0]);
+		pci_dev_put(neighbours[1]);
+		kunit_skip(test, "no two devices on the first bus");
+	}
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, put_neighbours, NULL));
+}
+
+/* As behind a bridge from PCIe to PCI; the first of the two devices is looked at first. */
+static void alias_of_a_device_with_rmrr_is_closed(struct kunit *test)
+{
+	unsigned long *direct = kunit_kzalloc(test, SZ_64K / BITS_PER_BYTE, GFP_KERNEL);
+	unsigned long *mask = bitmap_zalloc(MAX_NR_DEVFNS, GFP_KERNEL);
+	struct pci_dev *preserved;
+
+	KUNIT_ASSERT_NOT_NULL(test, direct);
+	KUNIT_ASSERT_NOT_NULL(test, mask);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_bitmap, mask));
+	setup_unit(test, FAKE_ECAP_PT, true);
+	kunit_deactivate_static_stub(test, intel_lu_find_direct);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_behind);
+	kunit_activate_static_stub(test, intel_iommu_has_rmrr, fake_neighbour_has_rmrr);
+	find_neighbours(test);
+
+	for (with_rmrr = 0; with_rmrr < ARRAY_SIZE(neighbours); with_rmrr++) {
+		preserved = neighbours[!with_rmrr];
+		bitmap_zero(mask, MAX_NR_DEVFNS);
+		set_bit(preserved->devfn, mask);
+		neighbours[with_rmrr]->dma_alias_mask = mask;
+		preserved->dma_alias_mask = NULL;
+
+		bitmap_zero(direct, SZ_64K);
+		intel_lu_find_direct(&unit->iommu, direct);
+		KUNIT_EXPECT_TRUE(test, test_bit(pci_dev_id(preserved), direct));
+
+		bitmap_zero(direct, SZ_64K);
+		set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &preserved->priv_flags);
+		intel_lu_find_direct(&unit->iommu, direct);
+		clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &preserved->priv_flags);
+		KUNIT_EXPECT_FALSE(test, test_bit(pci_dev_id(preserved), direct));
+		KUNIT_EXPECT_TRUE(test, test_bit(pci_dev_id(neighbours[with_rmrr]), direct));
+	}
+}
+
 /* Nothing is mapped for it, and its entry is present nevertheless. */
 static void closes_the_entry_of_a_preserved_device_with_rmrr_in_scalable_mode(struct kunit *test)
 {
@@ -766,17 +847,12 @@ static void hand_over(struct kunit *test, struct context_entry left)
 	unpreserve();
 }
 
-static void free_copied(void *copied)
-{
-	bitmap_free(copied);
-}
-
 static void take_over(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, intel_liveupdate_take_over(&unit->iommu));
 	if (unit->iommu.copied_tables)
 		KUNIT_ASSERT_EQ(test, 0,
-				kunit_add_action_or_reset(test, free_copied,
+				kunit_add_action_or_reset(test, free_bitmap,
 							  unit->iommu.copied_tables));
 }
 
@@ -1706,6 +1782,7 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(firmware_does_not_use_a_device_in_a_live_update),
+	KUNIT_CASE(alias_of_a_device_with_rmrr_is_closed),
 	KUNIT_CASE(closes_the_entry_of_a_preserved_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(refuses_rmrr_without_pass_through),
 	KUNIT_CASE(preserves_each_table_once),
