@@ -145,6 +145,10 @@ static int intel_ir_preserve(struct irq_domain *d, struct device *dev,
 	struct ir_table *table = iommu->ir_table;
 	int ret;
 
+	/* At boot the next kernel finds only units in the DMAR table. */
+	if (iommu->flags & VTD_FLAG_HOT_ADDED)
+		return -EOPNOTSUPP;
+
 	if (!table->preserved) {
 		ret = intel_ir_preserve_table(table);
 		if (ret)

@@ -426,11 +426,14 @@ static int intel_lu_preserve_unit(struct iommu_device *iommu_dev,
 	return 0;
 }
 
-/* The next kernel would enable them in a running device. */
 static const char *intel_lu_check_device(struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 
+	/* At boot the next kernel finds only units in the DMAR table. */
+	if (info->iommu->flags & VTD_FLAG_HOT_ADDED)
+		return "its IOMMU was hot-added";
+	/* The next kernel would enable it in a running device. */
 	return info->ats_enabled ? "ATS is enabled, boot with pci=noats" : NULL;
 }
 

@@ -1728,6 +1728,19 @@ static void domain_id_that_a_reset_changes_is_found_at_freeze(struct kunit *test
 	iommu_liveupdate_unpreserve(dev);
 }
 
+/* The next kernel would not find the unit when it boots. */
+static void device_behind_a_hot_added_unit_is_refused(struct kunit *test)
+{
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	dev = vtd_device(test, 0);
+	KUNIT_EXPECT_NULL(test, intel_liveupdate_ops.check_device(dev));
+	unit->iommu.flags |= VTD_FLAG_HOT_ADDED;
+	KUNIT_EXPECT_STREQ(test, intel_liveupdate_ops.check_device(dev) ?: "",
+			   "its IOMMU was hot-added");
+}
+
 static int vtd_legacy_init(struct kunit *test)
 {
 	return vtd_init(test, 0, false);
@@ -1810,6 +1823,7 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE_PARAM(failed_attach_behind_a_bridge_leaves_the_entry, allocation_gen_params),
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
 	KUNIT_CASE_PARAM(domain_id_that_a_reset_changes_is_found_at_freeze, mode_gen_params),
+	KUNIT_CASE(device_behind_a_hot_added_unit_is_refused),
 	{ }
 };
 

@@ -195,6 +195,19 @@ static void preserved_table_works_until_it_is_blocked(struct kunit *test)
 	expect_entry(test, HANDLE, X2APIC);
 }
 
+/* The next kernel would not find the unit when it boots. */
+static void device_behind_a_hot_added_unit_is_refused(struct kunit *test)
+{
+	struct device *dev = &alloc_device(test)->pdev.dev;
+	struct fake_unit *unit = test->priv;
+	struct irq_lu_unit_ser ser = { };
+
+	unit->iommu.flags |= VTD_FLAG_HOT_ADDED;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			ops_of(unit)->preserve(unit->iommu.ir_domain, dev, &ser));
+	KUNIT_EXPECT_NULL(test, unit->iommu.ir_table->preserved);
+}
+
 static void every_message_is_saved_with_its_entry(struct kunit *test)
 {
 	struct fake_unit *unit = test->priv;
@@ -1062,6 +1075,7 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE_PARAM(every_step_is_old_or_target, transition_gen_params),
 	KUNIT_CASE(observer_sees_torn_entries),
 	KUNIT_CASE(preserved_table_works_until_it_is_blocked),
+	KUNIT_CASE(device_behind_a_hot_added_unit_is_refused),
 	KUNIT_CASE(every_message_is_saved_with_its_entry),
 	KUNIT_CASE(late_modify_irte_does_nothing),
 	KUNIT_CASE_PARAM(nothing_opens_a_blocked_entry, posting_gen_params),
