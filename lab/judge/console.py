@@ -25,7 +25,8 @@ COMPLAINTS = re.compile("|".join((
     r"DRHD: handling fault",
     r"\[INTR-REMAP\]",
     r"Completion-Wait loop timed out",
-    r"Invalidation Queue Error",
+    r"Event logged \[",
+    r"Invalidation (Queue|Time-out|Completion) Error",
     r"unreferenced object",
     r"kmemleak: \d+ new",
 )))

@@ -148,7 +148,7 @@ class Amdvi:
     trace_events = ("amdvi_ir_remap_msi_req", "amdvi_ir_remap_msi",
                     "amdvi_ir_irte_val", "amdvi_ir_irte_ga_val", "amdvi_ir_target_abort",
                     "amdvi_intr_inval", "amdvi_all_inval", "amdvi_completion_wait",
-                    "amdvi_devtab_inval", "amdvi_pages_inval")
+                    "amdvi_devtab_inval", "amdvi_pages_inval", "amdvi_page_fault")
 
     table_per_device = True
     base_is_fixed = True
@@ -296,8 +296,9 @@ class Amdvi:
                 yield event, request.message()
 
     def faults(self, events, device):
-        """Messages that are aborted although the entry does not suppress faults."""
-        found = []
+        """DMA of any device that is refused, and messages of this device that are aborted although
+        the entry does not suppress faults."""
+        found = [event for event in events if event.name == "amdvi_page_fault"]
         low = 0
         for _, event in self._fates(events, device):
             if event.name == "amdvi_ir_irte_val":

@@ -14,6 +14,11 @@ COMPLAINTS = (
     "ODEBUG: free active (active state 0) object: work_struct",
     "AMD-Vi: Completion-Wait loop timed out",
     "DMAR: VT-d detected Invalidation Queue Error: Reason f",
+    "DMAR: VT-d detected Invalidation Time-out Error: SID 100",
+    "DMAR: VT-d detected Invalidation Completion Error: SID 100",
+    "AMD-Vi: Event logged [IO_PAGE_FAULT device=0000:00:00.0 domain=0x0000 address=0x1000 "
+    "flags=0x0000]",
+    "pci 0000:00:01.0: AMD-Vi: Event logged [ILLEGAL_COMMAND_ERROR address=0x1000]",
     "Call Trace:",
     "0.33 No irq handler for vector",
     "WARNING: CPU: 0 PID: 1 at kernel/irq/chip.c:1 irq_startup+0x1/0x2",

@@ -423,6 +423,11 @@ class AlteredLogOfAmdvi(Altering):
         self.request(105.5, 0x0, 0x0, "target_abort IRTE is not valid")
         self.assertEqual(self.noticed(), {"faults"})
 
+    def test_dma_refused(self):
+        self.add(105.5, "amdvi_page_fault error: page fault accessing guest physical address "
+                        "0x1000")
+        self.assertEqual(self.noticed(), {"faults"})
+
     def test_message_changed(self):
         self.add(105.5, "memory_region_ops_write cpu 1 mr 0x5500 addr 0xfe601008 "
                         "value 0x0 size 4 name 'msix-table'")
