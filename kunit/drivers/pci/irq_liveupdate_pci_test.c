@@ -12,6 +12,7 @@
 #include <kunit/irq_liveupdate/outcome.h>
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <kunit/waiting_task.h>
 #include <linux/completion.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -1007,33 +1008,22 @@ static void obstacle_is_found_without_the_lock(struct kunit *test)
 	expect_obstacle(test, &path->devs[0], "its physical function has no driver");
 }
 
-struct unbinder {
-	struct work_struct	work;
-	struct device		*dev;
-	bool			done;
-};
-
-static void unbind(struct work_struct *work)
+static void unbind(void *dev)
 {
-	struct unbinder *unbinder = container_of(work, struct unbinder, work);
-
-	device_release_driver(unbinder->dev);
-	WRITE_ONCE(unbinder->done, true);
+	device_release_driver(dev);
 }
 
-#define SETTLE_MS	100
-
 /* The task that unbinds it does not hold its lock, which the shutdown needs. */
-static void expect_waiting(struct kunit *test, struct unbinder *unbinder)
+static void expect_waiting(struct kunit *test, struct waiting_task *unbinder)
 {
+	struct device *dev = unbinder->arg;
 	bool locked;
 
-	msleep(SETTLE_MS);
-	KUNIT_EXPECT_FALSE(test, READ_ONCE(unbinder->done));
-	locked = device_trylock(unbinder->dev);
+	expect_task_waits(test, unbinder);
+	locked = device_trylock(dev);
 	KUNIT_EXPECT_TRUE(test, locked);
 	if (locked)
-		device_unlock(unbinder->dev);
+		device_unlock(dev);
 }
 
 /* Two virtual functions are frozen. */
@@ -1041,7 +1031,7 @@ static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kuni
 {
 	struct fake_path *path = fake_path(test);
 	struct pci_dev *physfn = &path->devs[1];
-	struct unbinder unbinder = { .dev = &physfn->dev };
+	struct waiting_task unbinder = { .call = unbind, .arg = &physfn->dev };
 
 	has_driver_and_is_registered(test, path, &keeping_driver);
 	path->devs[2].is_virtfn = 1;
@@ -1053,15 +1043,12 @@ static void device_is_not_unbound_while_a_virtual_function_is_frozen(struct kuni
 
 	/* The driver core does not know the device, so it must not call the driver. */
 	physfn->dev.driver = NULL;
-	INIT_WORK_ONSTACK(&unbinder.work, unbind);
-	schedule_work(&unbinder.work);
+	start_waiting_task(test, &unbinder);
 	expect_waiting(test, &unbinder);
 	pci_liveupdate_unfreeze(&path->devs[2]);
 	expect_waiting(test, &unbinder);
 	pci_liveupdate_unfreeze(&path->devs[0]);
-	flush_work(&unbinder.work);
-	KUNIT_EXPECT_TRUE(test, unbinder.done);
-	destroy_work_on_stack(&unbinder.work);
+	end_waiting_task(&unbinder);
 }
 
 /* The user of the physical function shuts that down. */

@@ -8,12 +8,11 @@
 
 #include <kunit/platform_device.h>
 #include <kunit/test.h>
+#include <kunit/waiting_task.h>
 #include <linux/cleanup.h>
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/platform_device.h>
-#include <linux/workqueue.h>
 
 /**
  * struct fake - A platform device and its driver
@@ -33,7 +32,7 @@ struct fake {
 
 /* The supplier, and the task that unbinds it */
 struct unbinding {
-	struct work_struct	work;
+	struct waiting_task	task;
 	struct fake		supplier;
 	struct fake		consumer;
 };
@@ -52,11 +51,9 @@ static void fake_remove(struct platform_device *pdev)
 	WRITE_ONCE(fake->removed, true);
 }
 
-static void unbind(struct work_struct *work)
+static void unbind(void *dev)
 {
-	struct unbinding *unbinding = container_of(work, struct unbinding, work);
-
-	device_release_driver(&unbinding->supplier.pdev->dev);
+	device_release_driver(dev);
 }
 
 static void add_device(struct kunit *test, struct fake *fake, const char *name)
@@ -84,13 +81,12 @@ static void block(struct fake *fake)
 	device_block_unbinding(&fake->pdev->dev);
 }
 
-#define SETTLE_MS	100
-
-static void expect_waiting(struct kunit *test, struct fake *fake)
+static void expect_waiting(struct kunit *test, struct unbinding *unbinding)
 {
+	struct fake *fake = &unbinding->supplier;
 	bool locked;
 
-	msleep(SETTLE_MS);
+	expect_task_waits(test, &unbinding->task);
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(fake->removed));
 	locked = device_trylock(&fake->pdev->dev);
 	KUNIT_EXPECT_TRUE(test, locked);
@@ -102,9 +98,9 @@ static void expect_unbound_at_the_end(struct kunit *test, struct unbinding *unbi
 {
 	struct fake *supplier = &unbinding->supplier;
 
-	expect_waiting(test, supplier);
+	expect_waiting(test, unbinding);
 	device_unblock_unbinding(&supplier->pdev->dev);
-	flush_work(&unbinding->work);
+	end_waiting_task(&unbinding->task);
 	KUNIT_EXPECT_TRUE(test, supplier->removed);
 	KUNIT_EXPECT_NULL(test, supplier->pdev->dev.driver);
 }
@@ -115,7 +111,7 @@ static void device_is_not_unbound_while_that_is_blocked(struct kunit *test)
 
 	add_driver(test, &unbinding->supplier);
 	block(&unbinding->supplier);
-	schedule_work(&unbinding->work);
+	start_waiting_task(test, &unbinding->task);
 	expect_unbound_at_the_end(test, unbinding);
 }
 
@@ -130,7 +126,7 @@ static void unbinding_is_blocked_while_consumers_are_unbound(struct kunit *test)
 	add_driver(test, supplier);
 	add_driver(test, consumer);
 
-	schedule_work(&unbinding->work);
+	start_waiting_task(test, &unbinding->task);
 	wait_for_completion(&consumer->removing);
 	block(supplier);
 	complete_all(&consumer->may_leave);
@@ -143,8 +139,9 @@ static int block_unbinding_test_init(struct kunit *test)
 	struct unbinding *unbinding = kunit_kzalloc(test, sizeof(*unbinding), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, unbinding);
-	INIT_WORK(&unbinding->work, unbind);
 	add_device(test, &unbinding->supplier, "kunit_supplier");
+	unbinding->task.call = unbind;
+	unbinding->task.arg = &unbinding->supplier.pdev->dev;
 	complete_all(&unbinding->supplier.may_leave);
 	test->priv = unbinding;
 	return 0;

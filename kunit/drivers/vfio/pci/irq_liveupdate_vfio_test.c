@@ -7,8 +7,7 @@
  */
 
 #include <kunit/test.h>
-#include <linux/completion.h>
-#include <linux/delay.h>
+#include <kunit/waiting_task.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/kthread.h>
 #include <linux/mman.h>
@@ -17,7 +16,6 @@
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_liveupdate.h>
-#include <linux/workqueue.h>
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
@@ -170,8 +168,7 @@ struct fake_config {
 	struct vfio_pci_core_device	vdev;
 	struct mm_struct		*mm;
 	char __user			*value;
-	struct completion		begun;
-	struct completion		ended;
+	struct waiting_task		writer;
 	ssize_t				result;
 };
 
@@ -231,39 +228,27 @@ static struct fake_config *fake_config(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)address));
 	fake->value = (char __user *)address;
 	fake->mm = current->mm;
-	init_completion(&fake->begun);
-	init_completion(&fake->ended);
 	return fake;
 }
 
-static int write_flags(void *data)
+static void write_flags(void *arg)
 {
-	struct fake_config *fake = data;
+	struct fake_config *fake = arg;
 	loff_t pos = FLAGS;
 
 	kthread_use_mm(fake->mm);
-	complete(&fake->begun);
 	fake->result = vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(u16), &pos, true);
 	kthread_unuse_mm(fake->mm);
-	complete(&fake->ended);
-	return 0;
 }
 
 /* Returns when the writer waits for igate, which the caller holds. */
 static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u16 value)
 {
-	struct task_struct *writer;
-
 	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &value, sizeof(value)), 0);
-	writer = kthread_run(write_flags, fake, "vfio_config");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(writer));
-	get_task_struct(writer);
-	wait_for_completion(&fake->begun);
-	while (!completion_done(&fake->ended) &&
-	       !(READ_ONCE(writer->__state) & TASK_UNINTERRUPTIBLE))
-		usleep_range(1000, 2000);
-	put_task_struct(writer);
-	KUNIT_EXPECT_FALSE(test, completion_done(&fake->ended));
+	fake->writer.call = write_flags;
+	fake->writer.arg = fake;
+	start_waiting_task(test, &fake->writer);
+	expect_task_waits(test, &fake->writer);
 }
 
 /* User space may write to config space and disable MSI at the same time. */
@@ -276,7 +261,7 @@ static void msi_which_is_being_disabled_is_not_enabled_again(struct kunit *test)
 		fake->config[FLAGS] = 0;
 		fake->vdev.irq_type = VFIO_PCI_NUM_IRQS;
 	}
-	wait_for_completion(&fake->ended);
+	end_waiting_task(&fake->writer);
 	KUNIT_EXPECT_EQ(test, fake->result, sizeof(u16));
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], 0);
 }
@@ -311,7 +296,7 @@ static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *
 		start_to_write_flags(test, fake, 0);
 		fake->vdev.frozen = true;
 	}
-	wait_for_completion(&fake->ended);
+	end_waiting_task(&fake->writer);
 	KUNIT_EXPECT_EQ(test, fake->result, -EBUSY);
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
 }
@@ -384,37 +369,22 @@ static void obstacle_is_found_without_a_lock(struct kunit *test)
 	expect_refused(test, vdev, -EAGAIN, "in low power state");
 }
 
-#define SETTLE_MS	100
-
-struct release {
-	struct work_struct	work;
-	struct vfio_device	*device;
-	bool			done;
-};
-
-static void release_retrieved(struct work_struct *work)
+static void release_retrieved(void *device)
 {
-	struct release *release = container_of(work, struct release, work);
-
-	vfio_pci_liveupdate_release(release->device);
-	WRITE_ONCE(release->done, true);
+	vfio_pci_liveupdate_release(device);
 }
 
 /* The next user of the device may be setting up MSI-X, with igate held. */
 static void end_of_a_retrieved_file_waits_for_set_irqs(struct kunit *test)
 {
 	struct vfio_pci_core_device *vdev = &fake_functions(test)->vdevs[0];
-	struct release release = { .device = &vdev->vdev };
+	struct waiting_task release = { .call = release_retrieved, .arg = &vdev->vdev };
 
-	INIT_WORK_ONSTACK(&release.work, release_retrieved);
 	scoped_guard(mutex, &vdev->igate) {
-		schedule_work(&release.work);
-		msleep(SETTLE_MS);
-		KUNIT_EXPECT_FALSE(test, READ_ONCE(release.done));
+		start_waiting_task(test, &release);
+		expect_task_waits(test, &release);
 	}
-	flush_work(&release.work);
-	KUNIT_EXPECT_TRUE(test, release.done);
-	destroy_work_on_stack(&release.work);
+	end_waiting_task(&release);
 }
 
 static void virtual_function_of_a_variant_driver_is_refused(struct kunit *test)
