@@ -331,15 +331,20 @@ static void group_keeps_its_attachment(struct kunit *test)
 
 	mate.obj.id = MATE_ID;
 	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	/* It is not a page table for PASIDs, which is found out last. */
+	KUNIT_ASSERT_EQ(test, -EINVAL,
+			iommufd_hw_pagetable_attach(&other.common, &a->idev, pasid));
 	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, a));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			iommufd_hw_pagetable_attach(&a->hwpt.common, &mate, IOMMU_NO_PASID));
 	KUNIT_EXPECT_EQ(test, -EBUSY, iommufd_hw_pagetable_attach(&other.common, &a->idev, pasid));
 
-	/* It fails for another reason now: the group is attached to a different one. */
+	/* They fail for other reasons now: the group is attached to a different one. */
 	iommufd_device_unpreserve(&a->idev);
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			iommufd_hw_pagetable_attach(&other.common, &mate, IOMMU_NO_PASID));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			iommufd_hw_pagetable_attach(&other.common, &a->idev, pasid));
 }
 
 /* The mappings stay as they are until the last one is unpreserved. */
