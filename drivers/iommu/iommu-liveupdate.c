@@ -501,10 +501,14 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_incoming);
  */
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 {
+	u16 command;
+
 	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_stop_device, pdev, reason);
 
 	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
+	/* What it has written before arrives before the answer, and is still translated. */
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
 }
 
 /**

@@ -226,15 +226,19 @@ static unsigned int nr_tables_there(unsigned int list)
 }
 
 static u16 command;
+/* DMA writes may be on their way: the command was written and not read since */
+static bool on_its_way;
 
 static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
 {
+	on_its_way = false;
 	*val = where == PCI_COMMAND ? command : 0;
 	return PCIBIOS_SUCCESSFUL;
 }
 
 static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
+	on_its_way = true;
 	if (where == PCI_COMMAND)
 		command = val;
 	return PCIBIOS_SUCCESSFUL;
@@ -250,9 +254,7 @@ static void free_aliases(void *aliases)
 	bitmap_free(aliases);
 }
 
-/* As iommu.c sees it: an incoming device with this requester id is attached */
-static void attach_with_alias(struct kunit *test, u16 devid, struct iommu_domain *domain,
-			      struct iommu_domain *old, bool has_alias)
+static struct pci_dev *alloc_incoming(struct kunit *test, u16 devid)
 {
 	struct pci_sysdata *sysdata = kunit_kzalloc(test, sizeof(*sysdata), GFP_KERNEL);
 	struct pci_bus *bus = kunit_kzalloc(test, sizeof(*bus), GFP_KERNEL);
@@ -270,6 +272,15 @@ static void attach_with_alias(struct kunit *test, u16 devid, struct iommu_domain
 	pdev->dev.init_name = "fake";
 	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
 	command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	return pdev;
+}
+
+/* As iommu.c sees it: an incoming device with this requester id is attached */
+static void attach_with_alias(struct kunit *test, u16 devid, struct iommu_domain *domain,
+			      struct iommu_domain *old, bool has_alias)
+{
+	struct pci_dev *pdev = alloc_incoming(test, devid);
+
 	if (has_alias) {
 		pci_add_dma_alias(pdev, ALIAS & 0xff, 1);
 		KUNIT_ASSERT_NOT_NULL(test, pdev->dma_alias_mask);
@@ -284,6 +295,16 @@ static void attach(struct kunit *test, u16 devid, struct iommu_domain *domain,
 		   struct iommu_domain *old)
 {
 	attach_with_alias(test, devid, domain, old, false);
+}
+
+/* Translation is disabled as soon as the function returns. */
+static void stopped_device_has_no_writes_on_their_way(struct kunit *test)
+{
+	struct pci_dev *pdev = alloc_incoming(test, ID);
+
+	iommu_liveupdate_stop_device(pdev, "test");
+	KUNIT_EXPECT_FALSE(test, command & PCI_COMMAND_MASTER);
+	KUNIT_EXPECT_FALSE(test, on_its_way);
 }
 
 static void records_are_found(struct kunit *test)
@@ -1045,6 +1066,7 @@ static void each_allocation_of_load_fails_once(struct kunit *test)
 }
 
 static struct kunit_case iommu_liveupdate_in_cases[] = {
+	KUNIT_CASE(stopped_device_has_no_writes_on_their_way),
 	KUNIT_CASE(records_are_found),
 	KUNIT_CASE(unused_record_is_nobodys),
 	KUNIT_CASE(first_attach_leaves_everything),
