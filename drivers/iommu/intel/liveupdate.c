@@ -325,7 +325,7 @@ static void intel_lu_free_pasid_dir(struct intel_liveupdate *lu)
 
 static int intel_lu_alloc(struct intel_iommu *iommu)
 {
-	struct intel_liveupdate *lu __free(kvfree) = kvzalloc_obj(*lu);
+	struct intel_liveupdate *lu = kvzalloc_obj(*lu);
 	int ret;
 
 	if (!lu)
@@ -335,12 +335,15 @@ static int intel_lu_alloc(struct intel_iommu *iommu)
 	if (!bitmap_empty(lu->direct, NR_REQUESTER_IDS) && !ecap_pass_through(iommu->ecap)) {
 		pr_err("%s: live update: not preserved: firmware needs DMA, no pass-through\n",
 		       iommu->name);
-		return -EOPNOTSUPP;
+		ret = -EOPNOTSUPP;
+		goto free_lu;
 	}
 
 	lu->tables = kho_alloc_preserve(IOMMU_LU_NR_TABLES * sizeof(*lu->tables));
-	if (IS_ERR(lu->tables))
-		return PTR_ERR(lu->tables);
+	if (IS_ERR(lu->tables)) {
+		ret = PTR_ERR(lu->tables);
+		goto free_lu;
+	}
 
 	ret = intel_lu_preserve_page(iommu->root_entry);
 	if (ret)
@@ -350,13 +353,15 @@ static int intel_lu_alloc(struct intel_iommu *iommu)
 	if (ret)
 		goto unpreserve_root;
 
-	iommu->liveupdate = no_free_ptr(lu);
+	iommu->liveupdate = lu;
 	return 0;
 
 unpreserve_root:
 	intel_lu_unpreserve_page(iommu->root_entry);
 free_tables:
 	kho_unpreserve_free(lu->tables);
+free_lu:
+	kvfree(lu);
 	return ret;
 }
 
