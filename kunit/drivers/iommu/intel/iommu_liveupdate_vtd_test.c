@@ -1741,6 +1741,69 @@ static void device_behind_a_hot_added_unit_is_refused(struct kunit *test)
 			   "its IOMMU was hot-added");
 }
 
+#define PASID_CAP	0x100
+
+static u16 pasid_control;
+static unsigned int nr_config_writes;
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = where == PASID_CAP + PCI_PASID_CTRL ? pasid_control : 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	nr_config_writes++;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+static const struct pasid {
+	const char	*name;
+	u16		control;
+	bool		enabled;
+} pasids[] = {
+	{ "off", 0, false },
+	{ "features only", PCI_PASID_CTRL_EXEC, false },
+	{ "on", PCI_PASID_CTRL_ENABLE, true },
+	{ "on, with a feature", PCI_PASID_CTRL_ENABLE | PCI_PASID_CTRL_PRIV, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pasid, pasids, name);
+
+/* It is restored after a reset, and the device has no PASIDs if it is off. */
+static void pasid_of_an_incoming_device_is_adopted(struct kunit *test)
+{
+	const struct pasid *pasid = test->param_value;
+	struct device_domain_info *info;
+	struct pci_dev *pdev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	pdev = to_pci_dev(vtd_device(test, 0));
+	info = &unit->infos[0];
+	unit->bus.ops = &config_ops;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	pdev->pasid_cap = PASID_CAP;
+	info->pasid_supported = 1;
+	pdev->dev.iommu->max_pasids = 64;
+	pasid_control = pasid->control;
+	nr_config_writes = 0;
+
+	intel_iommu_ops.probe_finalize(&pdev->dev);
+	KUNIT_EXPECT_EQ(test, 0, nr_config_writes);
+	KUNIT_EXPECT_EQ(test, pasid->enabled, !!info->pasid_enabled);
+	KUNIT_EXPECT_EQ(test, pasid->enabled, !!pdev->pasid_enabled);
+	KUNIT_EXPECT_EQ(test, pasid->enabled ? 64 : 0, pdev->dev.iommu->max_pasids);
+	if (pasid->enabled)
+		KUNIT_EXPECT_EQ(test, pasid->control & ~PCI_PASID_CTRL_ENABLE,
+				pdev->pasid_features);
+}
+
 static int vtd_legacy_init(struct kunit *test)
 {
 	return vtd_init(test, 0, false);
@@ -1824,6 +1887,7 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
 	KUNIT_CASE_PARAM(domain_id_that_a_reset_changes_is_found_at_freeze, mode_gen_params),
 	KUNIT_CASE(device_behind_a_hot_added_unit_is_refused),
+	KUNIT_CASE_PARAM(pasid_of_an_incoming_device_is_adopted, pasid_gen_params),
 	{ }
 };
 
