@@ -31,6 +31,8 @@ DEFAULT_GLOB = "*"
 OWN_SUITES = "irq_liveupdate"
 TIMEOUT = 2400
 TAIL_LINES = 40
+# FAKE_ITE_SID of kunit_fake_vtd.h: the device whose time-outs spoil the flushes of others
+TOLERATED = ("Invalidation Time-out Error: SID ff55",)
 
 MACHINE = f"-machine q35 -cpu {CPU_MODEL} -smp 2"
 
@@ -72,7 +74,7 @@ def judge(results, console, wanted):
     """What else must hold, as cases of their own. wanted: beginning of the name of a suite that has
     to run."""
     ran = any(result.name.startswith(wanted) for result in results)
-    trouble = complaints(console)
+    trouble = complaints(console, tolerates=TOLERATED)
     return [
         ktap.Result("kunit.suites_ran", ktap.PASS if ran else ktap.FAIL,
                     "" if ran else f"no case of a suite {wanted}*"),

@@ -26,7 +26,7 @@ COMPLAINTS = re.compile("|".join((
     r"\[INTR-REMAP\]",
     r"Completion-Wait loop timed out",
     r"Event logged \[",
-    r"Invalidation (Queue|Time-out|Completion) Error",
+    r"detected Invalidation (Queue|Time-out|Completion) Error",
     r"unreferenced object",
     r"kmemleak: \d+ new",
 )))

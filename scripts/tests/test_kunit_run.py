@@ -60,3 +60,9 @@ def test_log_of_a_step(tmp_path, monkeypatch):
     monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
     assert kunit_run.compare(results(irq__a=ktap.PASS), "kunit").status == ktap.PASS
     assert kunit_run.compare(results(irq__a=ktap.FAIL), "kunit").status == ktap.FAIL
+
+
+@pytest.mark.parametrize("sid, status", (("ff55", ktap.PASS), ("0300", ktap.FAIL)))
+def test_only_the_time_out_of_the_fake_device_is_accepted(sid, status):
+    console = f"DMAR: VT-d detected Invalidation Time-out Error: SID {sid}\n"
+    assert kunit_run.judge([], console, "")[1].status == status
