@@ -16,8 +16,9 @@
  * half first, is never present without them. An entry in posted format is
  * replaced as a whole, and is then a blocked entry like any other. Finally, the
  * interrupt entry cache is invalidated and the event interrupts of the unit are
- * masked. Once all other CPUs are stopped, the queues that the unit accesses in
- * memory are switched off.
+ * masked. Once all other CPUs are stopped, the invalidation queue is switched
+ * off. The page request queue cannot be switched off: its address becomes 0, as
+ * in intel_iommu_finish_prq(), in memory that no kernel uses.
  *
  * The messages of MSI have a block of entries, whose size is a power of two and
  * which is aligned to its size: alloc_irte(). A device can also send messages
