@@ -59,7 +59,7 @@ class Threads(unittest.TestCase):
 
     def hold_ups(self, **waits):
         stub, symbols = mock.MagicMock(), mock.MagicMock()
-        stub.__enter__().wait.configure_mock(**waits)
+        stub.__enter__.return_value.wait.configure_mock(**waits)
         return storm.HoldUps(stub, symbols, Scenario(name="storm", title="", seed=1), 10)
 
     def test_hold_ups(self):
