@@ -238,7 +238,7 @@ static const u8 image_of_v1[] = {
 	0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 };
 
-static void format_v4_is_read(struct kunit *test)
+static void format_v1_is_read(struct kunit *test)
 {
 	static const struct pci_lu_dev_ser bridge = {
 		.segment	= 1,
@@ -1575,7 +1575,7 @@ static int pci_test_init(struct kunit *test)
 
 static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(all_devices_are_found),
-	KUNIT_CASE(format_v4_is_read),
+	KUNIT_CASE(format_v1_is_read),
 	KUNIT_CASE(empty_list_is_accepted),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
 	KUNIT_CASE(bad_address_is_refused),

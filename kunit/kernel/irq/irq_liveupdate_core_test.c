@@ -106,7 +106,7 @@ static void freed_number_is_reserved_until_finish(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, irq_liveupdate_reserved(fake->dev));
 		KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
-		fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+		fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 		KUNIT_EXPECT_EQ(test, fake_request(fake, 0, 0), 0);
 		fake_free_vectors(fake);
 	}
@@ -186,7 +186,7 @@ static void bad_vector_refuses_its_device_only(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
 	KUNIT_EXPECT_LT(test, fake_irq_of(fake, 0), IRQ_RECORDED);
 	KUNIT_EXPECT_EQ(test, fake_alloc_vectors(good, NR_VECS), 0);
-	fake_expect_placed(test, good, &fake_other_vector, NR_VECS);
+	fake_expect_adopted(test, good, &fake_other_vector, NR_VECS);
 
 	fake_end(fake);
 	fake_end(good);
@@ -210,7 +210,7 @@ static void broken_record_refuses_its_device_only(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, fake_is_free(IRQ_RECORDED));
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(good, NR_VECS), 0);
-	fake_expect_placed(test, good, &fake_other_vector, NR_VECS);
+	fake_expect_adopted(test, good, &fake_other_vector, NR_VECS);
 
 	fake_end(fake);
 	fake_end(good);
@@ -569,9 +569,9 @@ static void devices_in_one_bucket_are_told_apart(struct kunit *test)
 	irq_liveupdate_match(first->dev, &fake_device_ops);
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(third->dev));
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(first, NR_VECS), 0);
-	fake_expect_placed(test, first, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, first, &fake_vector, NR_VECS);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(second, NR_VECS), 0);
-	fake_expect_placed(test, second, &fake_other_vector, NR_VECS);
+	fake_expect_adopted(test, second, &fake_other_vector, NR_VECS);
 }
 
 static void first_of_two_records_of_a_device_counts(struct kunit *test)
@@ -586,7 +586,7 @@ static void first_of_two_records_of_a_device_counts(struct kunit *test)
 
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
-	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 }
 
 /* The array of records ends with the highest number. */
@@ -718,7 +718,7 @@ static void driver_which_changes_the_msi_type_starts_cold(struct kunit *test)
 	fake_boot(test);
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
-	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 	fake_free_vectors(fake);
 
 	fake->head.msi_type = IRQ_LU_MSI;

@@ -303,7 +303,7 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 
 	life->adopted = fake_irq_of(fake, 0) == fake_vector.irq;
 	if (life->adopted)
-		fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+		fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 	for (unsigned int i = 0; !life->adopted && i < NR_VECS; i++)
 		KUNIT_EXPECT_LT(test, fake_irq_of(fake, i), IRQ_RECORDED);
 

@@ -25,7 +25,7 @@ static void unclaimed_vectors_are_revoked(struct kunit *test)
 	fake_end(fake);
 	fake_expect_counts(test, fake, 1, 1);
 	fake_expect_revoked(test, &rest, NR_VECS - 1);
-	fake_expect_placed(test, fake, &fake_vector, 1);
+	fake_expect_adopted(test, fake, &fake_vector, 1);
 	KUNIT_EXPECT_EQ(test, fake->unit->table[fake_vector.handle],
 			ENTRY(fake_vector.source, ENTRY_PRESENT));
 }
@@ -69,7 +69,7 @@ static void finished_vector_is_an_ordinary_one(struct kunit *test)
 
 	fake_end(fake);
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_is_incoming(fake->dev));
-	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 
 	fake_free_vectors(fake);
 	fake_expect_revoked(test, &fake_vector, NR_VECS);
@@ -90,7 +90,7 @@ static void rest_is_revoked(struct kunit *test)
 
 	irq_liveupdate_revoke_absent();
 	fake_expect_counts(test, found, NR_VECS, 0);
-	fake_expect_placed(test, found, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, found, &fake_vector, NR_VECS);
 	fake_expect_revoked(test, &fake_other_vector, NR_VECS);
 
 	fake_end(found);
@@ -136,7 +136,7 @@ static void vectors_wait_for_their_owner(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, fake_is_free(IRQ_RECORDED));
 
 		KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
-		fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+		fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 		KUNIT_EXPECT_EQ(test, fake_request(fake, 0, 0), 0);
 		fake_expect_counts(test, fake, 1, 1);
 		fake_free_vectors(fake);
@@ -156,7 +156,7 @@ static void device_is_released_with_its_last_interrupt(struct kunit *test)
 	fake_expect_counts(test, fake, NR_VECS, 1);
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(fake->dev));
 	KUNIT_EXPECT_TRUE(test, list_empty(&irq_liveupdate_incoming));
-	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
 }
 
@@ -169,7 +169,7 @@ static void device_in_use_is_released_at_finish(struct kunit *test)
 	irq_liveupdate_finish(fake->dev);
 	fake_expect_counts(test, fake, NR_VECS, 1);
 	KUNIT_EXPECT_TRUE(test, list_empty(&irq_liveupdate_incoming));
-	fake_expect_placed(test, fake, &fake_vector, NR_VECS);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
 	fake_expect_all_freed(test);
 }
 
@@ -181,7 +181,7 @@ static void released_vectors_in_use_stay(struct kunit *test)
 	request_all(test, fake, 1);
 	irq_liveupdate_release(fake->dev);
 	fake_expect_counts(test, fake, 1, 1);
-	fake_expect_placed(test, fake, &fake_vector, 1);
+	fake_expect_adopted(test, fake, &fake_vector, 1);
 	rest.irq++;
 	rest.handle++;
 	fake_expect_revoked(test, &rest, NR_VECS - 1);

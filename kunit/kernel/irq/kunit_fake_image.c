@@ -158,7 +158,7 @@ struct fake_device *fake_adopt(struct kunit *test, unsigned int nr)
 	fake_boot(test);
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, nr), 0);
-	fake_expect_placed(test, fake, &fake_vector, min(nr, NR_VECS));
+	fake_expect_adopted(test, fake, &fake_vector, min(nr, NR_VECS));
 	return fake;
 }
 
@@ -196,7 +196,7 @@ void fake_live_on(struct kunit *test, const struct irq_lu_device_ser *head, unsi
 	new = fake_add(test, "new", head, 1);
 	irq_liveupdate_match(new->dev, &fake_device_ops);
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(new, nr), 0);
-	fake_expect_placed(test, new, &first, nr);
+	fake_expect_adopted(test, new, &first, nr);
 	for (unsigned int i = 0; i < nr; i++)
 		KUNIT_ASSERT_EQ(test, fake_request(new, i, 0), 0);
 
@@ -215,6 +215,6 @@ void fake_live_on(struct kunit *test, const struct irq_lu_device_ser *head, unsi
 	fake_expect_counts(test, new, nr, 1);
 	fake_expect_counts(test, decoy, NR_VECS, 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&m->nr_ipis), nr);
-	fake_expect_placed(test, new, &first, nr);
+	fake_expect_adopted(test, new, &first, nr);
 	fake_expect_all_freed(test);
 }

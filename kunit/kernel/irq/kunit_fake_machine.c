@@ -831,7 +831,7 @@ bool fake_is_free(unsigned int irq)
 	return found;
 }
 
-void fake_expect_placed(struct kunit *test, struct fake_device *fake,
+void fake_expect_adopted(struct kunit *test, struct fake_device *fake,
 			const struct irq_lu_vector_ser *first, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
