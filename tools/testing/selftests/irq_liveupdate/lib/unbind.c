@@ -18,6 +18,8 @@
 
 #define WAIT_MS		5000
 #define POLL_MS		10
+/* Longer than a lock is held, or a grace period of RCU takes, while a driver is unbound */
+#define LASTING_MS	500
 
 #define DRIVER		"/sys/bus/pci/drivers/vfio-pci/"
 #define BLOCKED		"blocked until released by user"
@@ -203,15 +205,14 @@ static char state_of(pid_t pid)
  */
 bool unbind_waits(pid_t child)
 {
-	int waited;
+	int waited, lasted = 0;
 
-	for (waited = 0; waited < WAIT_MS; waited += POLL_MS) {
-		if (state_of(child) == 'D')
-			return true;
+	for (waited = 0; waited < WAIT_MS && lasted < LASTING_MS; waited += POLL_MS) {
+		lasted = state_of(child) == 'D' ? lasted + POLL_MS : 0;
 		usleep(POLL_MS * 1000);
 	}
 
-	return false;
+	return lasted >= LASTING_MS;
 }
 
 /* Writes to config space are refused as soon as a device is frozen. */
