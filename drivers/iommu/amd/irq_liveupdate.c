@@ -912,6 +912,9 @@ void amd_ir_block_unused(struct amd_iommu_pci_seg *pci_seg)
 {
 	u32 devid;
 
+	if (!irq_liveupdate_handed_over())
+		return;
+
 	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
 		struct dev_table_entry *dte = &pci_seg->dev_table[devid];
 

@@ -634,6 +634,9 @@ static void nobody_keeps_access_to_all_memory(struct kunit *test)
 	/* One of them is attached to its identity domain. */
 	table[SOURCE].data[1] = 1;
 	amd_ir_block_unused(pci_seg);
+	KUNIT_EXPECT_EQ(test, count_dtes(table, 0, all), 2);
+	fake_core.handed_over = true;
+	amd_ir_block_unused(pci_seg);
 	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], all);
 	KUNIT_EXPECT_EQ(test, table[SOURCE].data[1], 1);
 	KUNIT_EXPECT_EQ(test, table[SOURCE + 1].data[0], DTE_FLAG_V | DTE_FLAG_TV);
@@ -1336,17 +1339,24 @@ static void only_the_table_of_an_entry_is_taken_over(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dte->data[3], 0);
 }
 
-/* Only a quirk of the device knows the alias. It is behind the unit of the device. */
-static void alias_from_a_quirk_is_behind_the_unit_of_its_owner(struct kunit *test)
+/* Only a quirk of its owner knows the requester id, and firmware does not. */
+static struct dev_table_entry *take_over_alias_of(struct kunit *test, u16 owner)
 {
 	struct dev_table_entry *table = leave_device_table(test);
 
 	leave_mappings(test, &table[SOURCE]);
 	the_unit->pci_seg.rlookup_table[SOURCE] = NULL;
-	the_unit->pci_seg.rlookup_table[SOURCE + 2] = &the_unit->iommu;
-	mappings.ser.owner = SOURCE + 2;
+	the_unit->pci_seg.rlookup_table[owner] = &the_unit->iommu;
+	mappings.ser.owner = owner;
 	find_enabled(test, table, XAPIC);
 	take_over_as(test, XAPIC);
+	return table;
+}
+
+static void alias_from_a_quirk_is_behind_the_unit_of_its_owner(struct kunit *test)
+{
+	struct dev_table_entry *table = take_over_alias_of(test, SOURCE + 2);
+
 	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "");
 	KUNIT_EXPECT_EQ(test, mappings.adopted, 1);
 	KUNIT_EXPECT_EQ(test, table[SOURCE].data[0], mappings.ser.entry[0]);
@@ -1354,14 +1364,8 @@ static void alias_from_a_quirk_is_behind_the_unit_of_its_owner(struct kunit *tes
 
 static void owner_beyond_the_device_table_is_refused(struct kunit *test)
 {
-	struct dev_table_entry *table = leave_device_table(test);
+	struct dev_table_entry *table = take_over_alias_of(test, LAST_BDF + 1);
 
-	leave_mappings(test, &table[SOURCE]);
-	the_unit->pci_seg.rlookup_table[SOURCE] = NULL;
-	the_unit->pci_seg.rlookup_table[LAST_BDF + 1] = &the_unit->iommu;
-	mappings.ser.owner = LAST_BDF + 1;
-	find_enabled(test, table, XAPIC);
-	take_over_as(test, XAPIC);
 	KUNIT_EXPECT_STREQ(test, mappings.refused ?: "", "its unit was not taken over");
 	expect_no_dma(test, table);
 }
