@@ -14,8 +14,8 @@ status=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# run NAME PROGRAM [ARGUMENT]: a result for each test that the program names, and for its end,
-# which is the first test that fails
+# run NAME PROGRAM [ARGUMENT]: a result for each test that the program names, and one for the
+# program, which ends with the first test that fails
 run()
 {
 	name=$1

@@ -252,7 +252,7 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_run(struct iommufd_lu_check *check)
 	if (!area)
 		return 0;
 
-	/* An area may end with the address space: an address after it is 0 */
+	/* An area may end at ULONG_MAX, so the address behind it may be 0 */
 	check->iova = max(check->iova, iopt_area_iova(area));
 	last = check->iova + min(iopt_area_last_iova(area) - check->iova,
 				 IOMMUFD_LU_RUN_BYTES - 1);
@@ -276,7 +276,7 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_run(struct iommufd_lu_check *check)
 
 out_next:
 	check->iova = last + 1;
-	return check->iova ? 1 : 0;
+	return check->iova != 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_run);
 
