@@ -832,7 +832,7 @@ bool fake_is_free(unsigned int irq)
 }
 
 void fake_expect_adopted(struct kunit *test, struct fake_device *fake,
-			const struct irq_lu_vector_ser *first, unsigned int nr)
+			 const struct irq_lu_vector_ser *first, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
 		struct irq_data *irqd = irq_domain_get_irq_data(fake->unit->domain,

@@ -162,7 +162,7 @@ void fake_expect_all_freed(struct kunit *test);
 int fake_machine_init(struct kunit *test);
 bool fake_is_free(unsigned int irq);
 void fake_expect_adopted(struct kunit *test, struct fake_device *fake,
-			const struct irq_lu_vector_ser *first, unsigned int nr);
+			 const struct irq_lu_vector_ser *first, unsigned int nr);
 void fake_expect_revoked(struct kunit *test, const struct irq_lu_vector_ser *first,
 			 unsigned int nr);
 void fake_expect_counts(struct kunit *test, struct fake_device *fake, unsigned int nr,
