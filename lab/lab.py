@@ -3,7 +3,7 @@
 """End-to-end scenarios of interrupt live update, in QEMU, judged from outside.
 
   lab.py list                     the scenarios
-  lab.py run handover --console   one scenario, the guest's console echoed
+  lab.py run handover --console   one scenario, the consoles of both kernels echoed
   lab.py demo --vectors 64        without and with handover, for a guest and a device
   lab.py test                     the scenarios of make test, KTAP
   lab.py chain --length 100       live updates in a row, one table
@@ -386,7 +386,7 @@ def _parser():
 
     one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
     one.add_argument("scenario", type=_scenario)
-    one.add_argument("--console", action="store_true", help="echo the guest's console")
+    one.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
     one.add_argument("--length", type=int, help="of a chain, in updates")
     one.add_argument("--append", nargs=2, metavar=("OLD", "NEXT"),
                      help="further kernel parameters of the old and the next kernel")
@@ -401,7 +401,7 @@ def _parser():
     update.add_argument("scenario", nargs="?", choices=CHAINS,
                         default="chain", help="through which devices go (default: chain)")
     update.add_argument("--length", type=int, help="how many (default: 10)")
-    update.add_argument("--console", action="store_true", help="echo the guest's console")
+    update.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
     update.set_defaults(act=command_run)
 
     storms = commands.add_parser("storm", parents=[common],
@@ -424,7 +424,7 @@ def _parser():
 
     cost = commands.add_parser("bench", help="count instructions and hardware operations")
     cost.add_argument("--build", default="build", help="build directory (default: build)")
-    cost.add_argument("--console", action="store_true", help="echo the guest's console")
+    cost.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
     cost.add_argument("vectors", type=int, nargs="*", help="of one device (default: six sizes)")
     cost.set_defaults(act=command_bench)
 
