@@ -215,7 +215,7 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 }
 
 /**
- * iommu_liveupdate_refuse_entry - An entry of the previous kernel was closed
+ * iommu_liveupdate_refuse_entry - Record why an entry was closed
  * @segment:	PCI segment
  * @devid:	Requester id
  * @reason:	Why, a constant string
@@ -459,7 +459,7 @@ static void stop_closed(struct pci_dev *pdev)
 }
 
 /**
- * iommu_liveupdate_attached - A device was attached to a domain
+ * iommu_liveupdate_attached - Release the tables that a device used before
  * @dev:	Device
  * @domain:	The domain
  * @old:	The domain to which it was attached before, or NULL
@@ -482,7 +482,7 @@ void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 }
 
 /**
- * iommu_liveupdate_abandon_unit - A unit no longer translates
+ * iommu_liveupdate_abandon_unit - Give up a unit that no longer translates
  * @iommu:	Unit that may use entries of the previous kernel
  *
  * Context: May sleep.

@@ -126,7 +126,7 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
  * was freed. Pages that a record has taken before it is refused stay allocated.
  */
 
-/* What is larger is something else, of which the entry would free more than a table. */
+/* A larger block is no table: freed through this entry, it would free more than one. */
 static bool is_preserved_as(u64 phys, size_t size)
 {
 	return kho_is_preserved(phys, size) && !kho_is_preserved(phys, size + 1);

@@ -436,7 +436,7 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 }
 
 /**
- * iommu_liveupdate_take_over - A unit continues with the tables of the previous
+ * iommu_liveupdate_take_over - Register a unit that uses the tables of the previous
  * kernel
  * @iommu:	The unit
  *
@@ -456,7 +456,7 @@ void iommu_liveupdate_take_over(struct iommu_device *iommu)
 }
 
 /**
- * iommu_lu_forget_unit - A unit is not used any more
+ * iommu_lu_forget_unit - Unregister a unit
  * @iommu:	The unit, whether it was taken over or not
  *
  * Its driver is not called at the end of the live update, because it may be
@@ -512,7 +512,7 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 }
 
 /**
- * iommu_liveupdate_close - The session of an incoming device is finished
+ * iommu_liveupdate_close - Close the entries left by the previous kernel
  * @dev:	Device, which may wait for its owner
  *
  * If the device still uses the mappings of the previous kernel, it is stopped,
@@ -530,7 +530,7 @@ void iommu_liveupdate_close(struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
 
 /**
- * iommu_liveupdate_release - A device is no longer incoming
+ * iommu_liveupdate_release - Attach the domain of a device without live update
  * @dev:	Device, which either has a driver that owns its DMA, or is not a bus master
  *
  * With the last incoming device of its group, the group gets the domain that it
@@ -546,7 +546,7 @@ void iommu_liveupdate_release(struct device *dev)
 }
 
 /**
- * iommu_liveupdate_finish - No device is incoming any more
+ * iommu_liveupdate_finish - End the live update of all IOMMUs
  *
  * Context: May sleep.
  */

@@ -484,7 +484,8 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
  *           keeps its virtual functions, a bridge, or behind something which does not
  *           keep its state; or if its administrator forbids it,
  *         * -ENODEV if it is disconnected, or had a fatal error without recovery,
- *         * -EBUSY if it is already preserved, or a virtual function of it is,
+ *         * -EBUSY if it is already preserved, or a virtual function of it is, or if
+ *           its physical function is being bound, unbound or configured,
  *         * -ENOSPC if there are more devices than when the first one was
  *           preserved,
  *         * -ENOENT if the FLB does not exist.

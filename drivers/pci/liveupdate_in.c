@@ -135,7 +135,7 @@ VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 	ser = phys_to_virt(pa);
 	pci_lu_in = kvmemdup(ser, struct_size(ser, devices, ser->nr_devices), GFP_KERNEL);
 	if (!pci_lu_in)
-		return "no memory";
+		return "out of memory";
 
 	for (u32 i = 0; i < pci_lu_in->nr_devices; i++) {
 		struct pci_lu_dev_ser *dev = &pci_lu_in->devices[i];
@@ -148,7 +148,7 @@ VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 		err = xa_insert(&pci_lu_in_devices, pci_lu_address(dev->segment, dev->devid), dev,
 				GFP_KERNEL);
 		if (err)
-			return err == -EBUSY ? "duplicate device" : "no memory";
+			return err == -EBUSY ? "duplicate device" : "out of memory";
 	}
 
 	kho_restore_free(ser);
@@ -915,7 +915,7 @@ void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_use_intx() - The driver of a device is going to use INTx
+ * pci_liveupdate_use_intx() - Disable MSI and MSI-X left by the previous kernel
  * @pdev: The device
  *
  * A device must not use INTx, and does not send it, while it has MSI or MSI-X
@@ -935,7 +935,7 @@ void pci_liveupdate_use_intx(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_use_intx);
 
 /**
- * pci_liveupdate_stop_unclaimed() - Nobody can retrieve a device any more
+ * pci_liveupdate_stop_unclaimed() - Stop a device unless it was retrieved
  * @pdev:   The device, whether it is incoming or not
  * @reason: Why, for the log
  *

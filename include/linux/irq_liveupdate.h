@@ -19,12 +19,6 @@ struct msi_desc;
  *		Called with the irq descriptor locked, must not sleep. Each
  *		domain writes only its own fields, see DOC in
  *		include/linux/kho/abi/irq.h.
- * The methods below make the domain an interrupt remapping unit. Either all of
- * them are implemented, or none. Where they take @nr, @rec is the first of @nr
- * records whose table entries were allocated together, with consecutive handles:
- * all messages of MSI, or a single vector of MSI-X. A unit that allocates more
- * entries than that, for the sake of alignment, treats the additional ones in the
- * same way.
  * @preserve:	Preserve with KHO what the unit reads for the interrupts of @dev: its
  *		remapping table, and all structures that lead to it. Memory that
  *		several devices share is preserved with the first of them. Describe
@@ -59,6 +53,13 @@ struct msi_desc;
  *		them. Devices that nobody has claimed are stopped by then. Called from
  *		a worker for each unit that was added by irq_liveupdate_add_unit(),
  *		and again after each later @release. May sleep.
+ *
+ * All methods but @save make the domain an interrupt remapping unit. Either all of
+ * them are implemented, or none. Where they take @nr, @rec is the first of @nr
+ * records whose table entries were allocated together, with consecutive handles:
+ * all messages of MSI, or a single vector of MSI-X. A unit that allocates more
+ * entries than that, for the sake of alignment, treats the additional ones in the
+ * same way.
  *
  * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
  * So are those of @reserve, @check and @release, and those of @finish. But @finish
@@ -263,6 +264,7 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 /**
  * irq_liveupdate_requested - An interrupt has got its first handler
  * @irq:	Irq number
+ *
  * If its device is already finished, the vector gets its synthetic interrupt now.
  *
  * Context: May sleep. The caller keeps @irq from being freed, and has no MSI

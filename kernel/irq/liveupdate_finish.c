@@ -401,7 +401,7 @@ void irq_liveupdate_revoke_absent(void)
 }
 
 /**
- * irq_liveupdate_finish_units - Devices that nobody has claimed are stopped
+ * irq_liveupdate_finish_units - Let all units report faults again
  *
  * Called by the bus, after irq_liveupdate_revoke_absent(). What such a device sends
  * now is a fault that is worth a report.

@@ -44,6 +44,7 @@
  * device raised after the block were dropped nevertheless, so each vector that
  * its driver uses at FINISH gets a synthetic interrupt, whether or not it was
  * handed over.
+ *
  * Locking: irq_lu_in.lock protects everything but the list of units, and nests
  * inside of the MSI descriptor lock and of irq_lu_in.units_lock. The allocators
  * run in any context and find the records of an irq number by RCU.
@@ -574,7 +575,7 @@ void irq_liveupdate_take_over(const struct irq_lu_unit_ser *unit,
 }
 
 /**
- * irq_liveupdate_add_unit - The entries of a unit suppress faults until FINISH
+ * irq_liveupdate_add_unit - Register a unit that suppresses faults until FINISH
  * @domain:	Irq domain of the unit, whether it was handed over or not
  *
  * Devices which the previous kernel has left running must not fill the log before it
@@ -602,7 +603,7 @@ void irq_liveupdate_add_unit(struct irq_domain *domain)
 }
 
 /**
- * irq_liveupdate_remove_unit - A unit is not used any more
+ * irq_liveupdate_remove_unit - Unregister a unit
  * @domain:	Irq domain of the unit, whether it was added or not
  *
  * Context: May sleep. Its methods are not called from now on.
@@ -642,6 +643,13 @@ core_initcall(irq_lu_refuse_missing);
  * Devices
  */
 
+/**
+ * irq_lu_find_matched - Find the state of a device that was matched
+ * @dev:	Device
+ *
+ * Context: Called with irq_lu_in.lock held.
+ * Return: Its state, or NULL if it was not handed over, or is released.
+ */
 struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 {
 	struct irq_lu_in_dev *in;
@@ -723,8 +731,9 @@ static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
  *		yet.
  * @ops:	Methods of its bus
  *
- * Without a valid record the device starts cold. In any case it is incoming
- * until irq_liveupdate_release().
+ * Without a valid record the device starts cold. It is incoming until
+ * irq_liveupdate_finish(), unless it has neither MSI nor MSI-X, or memory is
+ * short.
  *
  * Context: May sleep.
  */
@@ -795,8 +804,8 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 }
 
 /*
- * A driver that changes its interrupts after FINISH has already got back those that it
- * had. It sets up its device anew, so nothing is owed to it, and the outcome stays.
+ * A driver that changes its interrupts after FINISH has adopted them before. It configures
+ * the device again, so it gets no synthetic interrupt, and the outcome stays.
  */
 static void irq_lu_reject_request(struct irq_lu_in_dev *in, const char *reason)
 {

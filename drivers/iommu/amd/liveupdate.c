@@ -252,7 +252,7 @@ VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *rea
 }
 
 /**
- * amd_liveupdate_stop - A unit is about to let DMA through untranslated
+ * amd_liveupdate_stop - Stop devices before DMA is let through untranslated
  * @iommu:	Unit
  * @reason:	Why
  *

@@ -787,7 +787,7 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 }
 
 /**
- * intel_liveupdate_stop - Translation of a unit is about to be disabled
+ * intel_liveupdate_stop - Stop devices before translation is disabled
  * @iommu:	Unit
  * @reason:	Why
  *

@@ -324,7 +324,8 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
  *         * -EINVAL if it is attached to memory that has not been preserved before,
  *           in @session,
  *         * -EBUSY if dirty tracking is enabled, if only another device of its group
- *           is attached, or if somebody is about to change something,
+ *           is attached, or if another task is changing its attachment
+ *           or the mappings,
  *         * -EINTR if the calling task was killed.
  */
 int iommufd_device_preserve(struct iommufd_device *idev, struct luo_session *session)

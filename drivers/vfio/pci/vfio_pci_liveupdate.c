@@ -520,7 +520,7 @@ int vfio_pci_liveupdate_may_open(struct vfio_device *device)
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_may_open);
 
 /**
- * vfio_pci_liveupdate_begin_sriov() - Virtual functions will be enabled or disabled
+ * vfio_pci_liveupdate_begin_sriov() - Prevent freezing while VFs change
  * @vdev: The physical function
  *
  * It cannot be frozen before vfio_pci_liveupdate_end_sriov().
@@ -622,7 +622,7 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
 
 /**
- * vfio_pci_liveupdate_release() - The owner of a retrieved file has closed it
+ * vfio_pci_liveupdate_release() - Release a device whose file was closed
  * @device: The device
  *
  * Called only after LUO has finished the file, because LUO holds a reference on

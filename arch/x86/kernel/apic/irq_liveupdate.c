@@ -2,8 +2,8 @@
 /*
  * Interrupt live update, the CPU vector domain.
  *
- * CPU and vector of an interrupt are decided anew by the next kernel. The CPU
- * is handed over as a hint: its APIC id, because CPU numbers can differ.
+ * The next kernel assigns CPU and vector of an interrupt itself. The CPU is
+ * handed over as a hint: its APIC id, because CPU numbers can differ.
  */
 
 #include <linux/cpumask.h>

@@ -55,9 +55,9 @@
  * Writers of the fields: the core writes the root, the device table, length,
  * checksum and number of vectors of a blob, and irq, MSI index, unit, flags and
  * disposition of the vectors. PCI/MSI writes the rest of the device header and the
- * message. Each irq domain in the hierarchy of a vector writes
- * its own part: the interrupt remapping domain writes handle and source, the CPU
- * vector domain writes the target.
+ * message. Each irq domain in the hierarchy of a vector writes its own part: the
+ * interrupt remapping domain writes handle and source, the CPU vector domain
+ * writes the target. The driver of a unit writes the record of the unit.
  */
 
 /* The name of the KHO subtree that contains the root. */

@@ -20,8 +20,8 @@
  * structure and its entries are physically contiguous memory, preserved with
  * KHO.
  *
- * An entry stands either for a preserved device or for a bridge between such a
- * device and its root bus. There is at most one entry for each pair of segment
+ * An entry stands for a preserved device, for a bridge between such a device and
+ * its root bus, or for the physical function of a preserved device. There is at most one entry for each pair of segment
  * and devid, and each bridge above a device has an entry. So has the physical
  * function of each virtual function. That one is preserved as well, unless it has
  * %PCI_LU_DEV_KEEPS_VFS.
@@ -82,9 +82,9 @@ static_assert(sizeof(struct pci_lu_sriov_ser) == 44);
  * @flags:		PCI_LU_DEV_*. %PCI_LU_DEV_ARI: the bridge forwards to
  *			function numbers above 7. %PCI_LU_DEV_VIRTFN: a virtual
  *			function. %PCI_LU_DEV_SRIOV: a physical function whose
- *			virtual functions are enabled. %PCI_LU_DEV_KEEPS_VFS: as
- *			well, and only they are preserved: the physical function
- *			itself starts cold
+ *			virtual functions are enabled. %PCI_LU_DEV_KEEPS_VFS: a
+ *			physical function of which only virtual functions are
+ *			preserved, and which starts cold itself
  * @secondary:		Secondary bus number of a bridge, else zero
  * @subordinate:	Subordinate bus number of a bridge, else zero
  * @addresses:		The Base Address Registers of a device. Of a bridge, I/O
