@@ -11,14 +11,20 @@
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
+#include <linux/topology.h>
 #include <asm/apic.h>
+#include <asm/cpu.h>
 
 #include "irq_liveupdate.h"
 
 static void vector_liveupdate_save(struct irq_domain *d, struct irq_data *irqd,
 				   struct irq_lu_vector_ser *rec)
 {
-	unsigned int cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
+	unsigned int cpu = nr_cpu_ids;
+
+	/* Without a handler the interrupt is directed nowhere, and the mask is a placeholder. */
+	if (irqd_is_started(irqd))
+		cpu = cpumask_first(irq_data_get_effective_affinity_mask(irqd));
 
 	rec->target = cpu < nr_cpu_ids ? cpu_physical_id(cpu) : BAD_APICID;
 }
@@ -28,23 +34,24 @@ const struct irq_domain_liveupdate_ops vector_liveupdate_ops = {
 };
 
 /**
- * vector_liveupdate_hint - CPU to which the previous kernel sent an interrupt
- * @irqd:	Interrupt data of the vector domain
+ * vector_liveupdate_find_cpu - CPU to which an interrupt may be directed at once
+ * @apicid:	Its APIC id
+ * @node:	NUMA node of the device, or NUMA_NO_NODE
+ *
+ * irq_setup_affinity() moves an interrupt to the node of its device before it is
+ * unmasked for the first time. A CPU of another node would be left again at once.
  *
  * Context: Any.
- * Return: A cpumask with just this CPU, NULL when it is not known or not online.
+ * Return: A cpumask with just this CPU, NULL if it is not online, or in another node.
  */
-const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd)
+const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node)
 {
 	unsigned int cpu;
-	u32 apicid;
-
-	if (irq_liveupdate_target(irqd->irq, &apicid))
-		return NULL;
 
 	for_each_online_cpu(cpu) {
 		if (cpu_physical_id(cpu) == apicid)
-			return cpumask_of(cpu);
+			return node == NUMA_NO_NODE || node == cpu_to_node(cpu) ?
+			       cpumask_of(cpu) : NULL;
 	}
 	return NULL;
 }

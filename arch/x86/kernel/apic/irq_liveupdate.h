@@ -4,16 +4,33 @@
 #define _ARCH_X86_APIC_IRQ_LIVEUPDATE_H
 
 #include <linux/cpumask_types.h>
+#include <linux/irq.h>
+#include <linux/irq_liveupdate.h>
 #include <linux/types.h>
-
-struct irq_data;
-struct irq_domain_liveupdate_ops;
 
 #ifdef CONFIG_IRQ_LIVEUPDATE
 extern const struct irq_domain_liveupdate_ops vector_liveupdate_ops;
 #define x86_vector_liveupdate_ops	(&vector_liveupdate_ops)
 
-const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd);
+const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node);
+
+/**
+ * vector_liveupdate_hint - CPU to which the previous kernel sent an interrupt
+ * @irqd:	Interrupt data of the vector domain
+ *
+ * Context: Any.
+ * Return: A cpumask with just this CPU, NULL when it is not known, not online, or not
+ * in the node of the device.
+ */
+static inline const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd)
+{
+	u32 apicid;
+
+	if (irq_liveupdate_target(irqd->irq, &apicid))
+		return NULL;
+
+	return vector_liveupdate_find_cpu(apicid, irq_data_get_node(irqd));
+}
 #else
 #define x86_vector_liveupdate_ops	NULL
 

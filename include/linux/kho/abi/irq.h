@@ -175,7 +175,7 @@ static_assert(sizeof(struct irq_lu_device_ref_ser) == 16);
  * @source:		Identifies the devices that may use the entry, in the
  *			encoding of the unit. The same in all vectors of a device.
  * @target:		CPU to which the interrupt was directed, in the encoding
- *			of the architecture (x86: APIC id)
+ *			of the architecture (x86: APIC id, all ones without a handler)
  * @flags:		IRQ_LU_VECTOR_*
  * @disposition:	State of the vector at the jump. The only value is
  *			%IRQ_LU_BLOCKED: blocked until activation
