@@ -52,7 +52,7 @@ struct msi_desc;
  * @finish:	Let all entries that are not reserved report faults again, and flush
  *		them. Devices that nobody has claimed are stopped by then. Called from
  *		a worker for each unit that was added by irq_liveupdate_add_unit(),
- *		and again after each later @release. May sleep.
+ *		and again after a later @release that leaves closed entries. May sleep.
  *
  * All methods but @save make the domain an interrupt remapping unit. Either all of
  * them are implemented, or none. Where they take @nr, @rec is the first of @nr
@@ -262,7 +262,7 @@ static inline bool irq_liveupdate_skip(int *start, unsigned int cnt)
 }
 
 /**
- * irq_liveupdate_requested - An interrupt has got its first handler
+ * irq_liveupdate_requested - An interrupt has got a handler
  * @irq:	Irq number
  *
  * If its device is already finished, the vector gets its synthetic interrupt now.

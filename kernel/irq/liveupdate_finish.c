@@ -156,17 +156,31 @@ static void irq_lu_finish_device(struct device *dev)
 	dev_info(dev, "irq_liveupdate: finished: %u synthetic interrupts\n", nr);
 }
 
-/* Vectors in use are no longer reserved. */
-static void irq_lu_release_used(struct irq_lu_in_dev *in)
+/* The entry of a vector is closed while it has no handler. */
+static bool irq_lu_any_closed(const struct msi_desc *msi)
+{
+	for (unsigned int i = 0; i < msi->nvec_used; i++) {
+		if (!irqd_is_activated(irq_get_irq_data(msi->irq + i)))
+			return true;
+	}
+	return false;
+}
+
+/* Vectors in use are no longer reserved. Returns whether entries of some are closed. */
+static bool irq_lu_release_used(struct irq_lu_in_dev *in)
 {
 	const struct irq_lu_vector_ser *rec;
 	struct msi_desc *msi;
+	bool closed = false;
 
 	msi_for_each_desc(msi, in->dev, MSI_DESC_ASSOCIATED) {
 		rec = irq_lu_ser_find_vector(in->ser, msi->msi_index);
-		if (rec && rec->irq == msi->irq && irq_lu_is_reserved(rec))
+		if (rec && rec->irq == msi->irq && irq_lu_is_reserved(rec)) {
 			irq_lu_release_vectors(in, rec, irq_lu_nr_at_once(in->ser), false);
+			closed |= irq_lu_any_closed(msi);
+		}
 	}
+	return closed;
 }
 
 static void irq_lu_free_device(struct irq_lu_in_dev *in)
@@ -177,15 +191,18 @@ static void irq_lu_free_device(struct irq_lu_in_dev *in)
 	kfree(in);
 }
 
-/* If each vector has got its interrupt, all are in use, and none is left to be claimed. */
+/* If each vector has got its interrupt, each has had a handler, and nothing is owed any more. */
 static bool irq_lu_is_done(struct irq_lu_in_dev *in)
 {
 	return !in->refused &&
 	       bitmap_weight(in->given, IRQ_LU_MAX_VECTORS) == in->ser->nr_vectors;
 }
 
-/* Returns whether the device was released. */
-static bool irq_lu_release_device(struct device *dev, bool gone)
+/*
+ * Returns whether the device was released. Adds to @closed whether table entries still
+ * suppress faults that nothing opens any more.
+ */
+static bool irq_lu_release_device(struct device *dev, bool gone, bool *closed)
 {
 	struct irq_lu_in_dev *in;
 	unsigned int nr;
@@ -200,9 +217,10 @@ static bool irq_lu_release_device(struct device *dev, bool gone)
 	in->ops->disable(dev);
 	if (descs) {
 		irq_lu_give_all(in, true);
-		irq_lu_release_used(in);
+		*closed |= irq_lu_release_used(in);
 	}
 	nr = irq_lu_revoke_device(in);
+	*closed |= nr;
 	if (nr)
 		dev_info(dev, "irq_liveupdate: released: %u unused vectors\n", nr);
 	irq_lu_free_device(in);
@@ -275,14 +293,17 @@ void irq_lu_wait_until_freed(void)
  * because there may be a lot of it, and the allocators may still access a
  * record under RCU.
  */
-static void irq_lu_end(bool released)
+static void irq_lu_end(bool released, bool closed)
 {
 	struct irq_lu_state *state;
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	/* Entries that were just released still suppress faults. */
-	if (released && irq_lu_in.stopped)
+	/*
+	 * This flushes what all units have cached, so it is not done for a device whose
+	 * vectors are all in use.
+	 */
+	if (released && irq_lu_in.stopped && (closed || list_empty(&irq_liveupdate_incoming)))
 		queue_work(system_dfl_wq, &irq_lu_report_work);
 
 	state = irq_lu_get_state();
@@ -296,7 +317,10 @@ static void irq_lu_end(bool released)
 
 static void irq_lu_release(struct device *dev, bool gone)
 {
-	irq_lu_end(irq_lu_release_device(dev, gone));
+	bool closed = false;
+	bool released = irq_lu_release_device(dev, gone, &closed);
+
+	irq_lu_end(released, closed);
 }
 
 /**
@@ -307,13 +331,15 @@ static void irq_lu_release(struct device *dev, bool gone)
  * interrupt, because it is not known whether the device raised one that could
  * not be delivered. An interrupt that is not requested yet gets it upon
  * request, and its irq number and table entry stay reserved until
- * irq_liveupdate_release(). If all interrupts are requested, the device is
- * released immediately.
+ * irq_liveupdate_release(), or until each interrupt of the device has been
+ * requested. If all interrupts are requested already, the device is released
+ * immediately.
  *
  * Does nothing for a device which is not incoming, or is finished.
  *
- * Context: May sleep. The driver may use the device at the same time. The caller
- * makes sure that it is neither bound nor unbound. The MSI descriptors of @dev
+ * Context: May sleep. The driver may use the device at the same time, but must not
+ * set up its first interrupts. The caller makes sure that it is neither bound nor
+ * unbound. The MSI descriptors of @dev
  * must not be locked.
  */
 void irq_liveupdate_finish(struct device *dev)
@@ -337,7 +363,7 @@ static bool irq_lu_give_requested(struct msi_desc *msi, unsigned int i)
 }
 
 /**
- * __irq_liveupdate_requested - An interrupt has got its first handler
+ * __irq_liveupdate_requested - An interrupt has got a handler
  * @irq:	Irq number
  *
  * Context: See irq_liveupdate_requested().
@@ -397,7 +423,9 @@ static bool irq_lu_free_missing(void)
  */
 void irq_liveupdate_revoke_absent(void)
 {
-	irq_lu_end(irq_lu_free_missing());
+	bool found = irq_lu_free_missing();
+
+	irq_lu_end(found, found);
 }
 
 /**

@@ -549,8 +549,8 @@ void irq_liveupdate_refuse_unit(const struct irq_lu_unit_ser *unit,
  * @domain:	Irq domain of the unit
  *
  * Table entries and irq numbers are reserved for their devices. The reserve()
- * method of the unit is called for each entry. The caller clears all other
- * entries afterwards.
+ * method of the unit is called for each group of entries that were allocated
+ * together. The caller clears all other entries afterwards.
  *
  * Context: May sleep.
  */
@@ -718,8 +718,6 @@ static const char *irq_lu_compare(const struct irq_lu_device_ser *found,
 		return "another device is at its address";
 	if (found->hdr_type != ser->hdr_type)
 		return "header type differs";
-	if (found->requester_id != ser->requester_id)
-		return "requester id differs";
 	if (found->msi_type != ser->msi_type || found->hwsize != ser->hwsize)
 		return "MSI capability differs";
 	return NULL;
@@ -788,6 +786,15 @@ static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
 	return true;
 }
 
+/* Fixups that add aliases have run by the time a driver allocates interrupts. */
+static bool irq_lu_has_its_requester_id(struct irq_lu_in_dev *in)
+{
+	struct irq_lu_device_ser found = { };
+
+	return !in->ops->identify(in->dev, &found) &&
+	       found.requester_id == in->ser->requester_id;
+}
+
 /* Called when the driver allocates interrupts: only now are device and unit known. */
 static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 {
@@ -795,6 +802,8 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 		return NULL;
 	if (!irq_lu_is_free(in->ser->vectors, in->ser->nr_vectors))
 		return "irq number is taken";
+	if (!irq_lu_has_its_requester_id(in))
+		return "requester id differs";
 	if (irq_lu_find_unit(dev_get_msi_domain(in->dev)) != in->unit)
 		return "device is behind another interrupt remapping unit";
 	if (!in->unit->ops->liveupdate->check(in->unit, in->dev, &in->ser->vectors[0]))

@@ -358,6 +358,52 @@ static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 	expect_finished(test, &m->units[0], 2);
 }
 
+/* Another device is still to come, so that the live update goes on. */
+static struct fake_device *finish_unrequested_beside_another(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "late", &fake_msix_head, 0);
+	struct fake_device *other = fake_add(test, "other", &fake_other_head, 0);
+	struct fake_machine *m = test->priv;
+
+	fake_image_init(test);
+	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	fake_image_add(test, &fake_other_head, &fake_other_vector, NR_VECS);
+	fake_boot(test);
+	suppress_faults(test, &m->units[0]);
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	irq_liveupdate_match(other->dev, &fake_device_ops);
+	irq_liveupdate_finish(fake->dev);
+	irq_liveupdate_finish_units();
+	expect_finished(test, &m->units[0], 1);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	for (unsigned int i = 0; i < NR_VECS - 1; i++)
+		KUNIT_EXPECT_EQ(test, fake_request(fake, i, 0), 0);
+	return fake;
+}
+
+/* The last request ends the reservation, but leaves no closed entry. */
+static void requests_leave_no_entry_closed(struct kunit *test)
+{
+	struct fake_device *late = finish_unrequested_beside_another(test);
+	struct fake_machine *m = test->priv;
+
+	KUNIT_EXPECT_EQ(test, fake_request(late, NR_VECS - 1, 0), 0);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(late->dev));
+	expect_finished(test, &m->units[0], 1);
+}
+
+/* One that has had a handler has none any more. */
+static void faults_of_a_closed_entry_are_reported(struct kunit *test)
+{
+	struct fake_device *late = finish_unrequested_beside_another(test);
+	struct fake_machine *m = test->priv;
+
+	fake_release_irq(late, 0);
+	KUNIT_EXPECT_EQ(test, fake_request(late, NR_VECS - 1, 0), 0);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(late->dev));
+	expect_finished(test, &m->units[0], 2);
+}
+
 /* A request ends no reservation, unless it is the last one. */
 static void faults_of_what_stays_in_use_are_not_reported_again(struct kunit *test)
 {
@@ -433,7 +479,6 @@ static const struct other_device other_devices[] = {
 	{ "vendor",		BITS(vendor, 0x0001) },
 	{ "device",		BITS(device, 0x8000) },
 	{ "header type",	BITS(hdr_type, 1) },
-	{ "requester id",	BITS(requester_id, 0x0001) },
 	{ "MSI type",		BITS(msi_type, IRQ_LU_MSI ^ IRQ_LU_MSIX) },
 	{ "vectors",		BITS(hwsize, HWSIZE ^ 4) },
 };
@@ -757,6 +802,38 @@ static void other_source_id_starts_cold(struct kunit *test)
 	expect_cold(test, fake, NR_VECS);
 }
 
+static void other_requester_id_starts_cold(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &fake_msix_head, 0);
+
+	fake_image_init(test);
+	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	fake_boot(test);
+	start_outcome(test, fake_msix_head.segment, fake_msix_head.devid);
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	fake->head.requester_id ^= 1;
+
+	expect_cold(test, fake, NR_VECS);
+	expect_outcome(test, fake_msix_head.segment, fake_msix_head.devid,
+		       "requester id differs");
+}
+
+/* A fixup that adds an alias runs after the device was matched. */
+static void requester_id_may_change_before_vectors_are_allocated(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &fake_msix_head, 0);
+
+	fake->head.requester_id ^= 1;
+	fake_image_init(test);
+	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	fake_boot(test);
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	fake->head.requester_id ^= 1;
+
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
+}
+
 static void device_behind_another_unit_starts_cold(struct kunit *test)
 {
 	struct fake_device *fake = fake_add(test, "new", &fake_msix_head, 1);
@@ -785,6 +862,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
 	KUNIT_CASE(faults_of_what_is_released_later_are_reported),
+	KUNIT_CASE(requests_leave_no_entry_closed),
+	KUNIT_CASE(faults_of_a_closed_entry_are_reported),
 	KUNIT_CASE(faults_of_what_stays_in_use_are_not_reported_again),
 	KUNIT_CASE(faults_are_reported_after_refused_state),
 	KUNIT_CASE(more_units_than_records_can_name_report_faults),
@@ -803,6 +882,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(driver_which_changes_the_msi_type_starts_cold),
 	KUNIT_CASE_PARAM(other_number_of_msi_messages_starts_cold, other_count_gen_params),
 	KUNIT_CASE(other_source_id_starts_cold),
+	KUNIT_CASE(other_requester_id_starts_cold),
+	KUNIT_CASE(requester_id_may_change_before_vectors_are_allocated),
 	KUNIT_CASE(device_behind_another_unit_starts_cold),
 	{}
 };
