@@ -1178,6 +1178,24 @@ static void held_index_stays_with_its_vector(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, amd_is_taken(test, handle));
 }
 
+/* The software copy of an entry does not learn that faults were suppressed for a while. */
+static void closed_entry_reports_faults_once_it_is_open(struct kunit *test)
+{
+	struct amd_irte_ops *ops = the_unit->iommu.irte_ops;
+	struct irte_ga entry = { };
+
+	amd_boot(test);
+	amd_fill(&entry, 0);
+	__set_bit(HANDLE, the_unit->table.held);
+	ops->deactivate(&the_unit->iommu, &entry, SOURCE, HANDLE);
+	KUNIT_EXPECT_TRUE(test, amd_is_silent(amd_entry(test, HANDLE)));
+
+	__clear_bit(HANDLE, the_unit->table.held);
+	ops->activate(&the_unit->iommu, &entry, SOURCE, HANDLE);
+	KUNIT_EXPECT_TRUE(test, amd_is_present(amd_entry(test, HANDLE)));
+	KUNIT_EXPECT_FALSE(test, amd_is_silent(amd_entry(test, HANDLE)));
+}
+
 /*
  * Devices with mappings
  */
@@ -1919,6 +1937,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
 	KUNIT_CASE(modes_are_cleared_with_the_unit),
 	KUNIT_CASE(faults_are_reported_after_finish),
+	KUNIT_CASE(closed_entry_reports_faults_once_it_is_open),
 	KUNIT_CASE(mappings_stay_over_the_jump),
 	KUNIT_CASE_PARAM(mappings_are_compared_with_their_record, entry_change_gen_params),
 	KUNIT_CASE(alias_from_a_quirk_is_behind_the_unit_of_its_owner),
