@@ -364,7 +364,8 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 		}
 		return reason;
 	}
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+	/* The next kernel does not stop what has the class of a bridge: pci_lu_stop_stray() */
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL || pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE)
 		return "not an endpoint";
 	reason = pci_lu_refuse_vfs(pdev);
 	if (reason)

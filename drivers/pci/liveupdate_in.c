@@ -56,7 +56,7 @@
  * - when the last file is finished and it was not retrieved;
  * - when it is removed before it was claimed;
  * - as a virtual function, when its physical function gets no driver that adds it
- *   before the last file is finished, or loses its driver;
+ *   before the last file is finished, or loses it and that disables them;
  * - when LUO cannot restore its sessions, because a file handler or memory is
  *   missing, or when it cannot set itself up during boot. LUO then does not
  *   return any file;
@@ -74,7 +74,8 @@
  *
  * Bridges stay enabled: a bridge does not sleep while a device below it is
  * awake, portdrv sets bus mastering when it binds, and so does the first
- * pci_enable_device() below the bridge.
+ * pci_enable_device() below the bridge. Portdrv does not clear it if it finds
+ * nothing to do.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
@@ -270,6 +271,8 @@ bool pci_liveupdate_recorded(struct pci_dev *pdev)
 {
 	if (pci_lu_protected(pdev))
 		return true;
+	if (xa_empty(&pci_lu_in_devices))
+		return false;
 
 	guard(mutex)(&pci_lu_lock);
 
@@ -604,6 +607,8 @@ bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv)
 		return true;
 
 	set_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags);
+	/* Paired with pci_lu_unprotect() */
+	smp_mb__after_atomic();
 	/* The device may have been finished in the meantime by a task that did not see the bit. */
 	if (!pci_lu_protected(pdev))
 		schedule_work(&pci_lu_probe_work);

@@ -710,6 +710,12 @@ static void is_bridge(struct fake_path *path)
 	path->devs[0].hdr_type = PCI_HEADER_TYPE_BRIDGE;
 }
 
+/* As a non-transparent bridge */
+static void has_the_class_of_a_bridge(struct fake_path *path)
+{
+	path->devs[0].class = PCI_CLASS_BRIDGE_OTHER << 8;
+}
+
 static void is_disconnected(struct fake_path *path)
 {
 	path->devs[0].error_state = pci_channel_io_perm_failure;
@@ -764,6 +770,7 @@ static const struct refusal refusals[] = {
 	{ "linked function",		is_linked_with_another_physical_function, -EOPNOTSUPP },
 #endif
 	{ "not an endpoint",		is_bridge,				-EOPNOTSUPP },
+	{ "class of a bridge",		has_the_class_of_a_bridge,		-EOPNOTSUPP },
 	{ "disconnected",		is_disconnected,			-ENODEV },
 	{ "fatal error",		had_a_fatal_error,			-ENODEV },
 	{ "no path to a root bus",	is_on_a_virtual_bus,			-EOPNOTSUPP },
