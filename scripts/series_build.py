@@ -7,9 +7,9 @@ series, so their part is played by lines at the end of a copy of the kernel's Kc
 none of them. After a patch, both build the folders of the files that it touches, and all folders of
 the series if it touches a header that they share, or an option; make compiles what depends on that.
 No patch may call what only a later one defines: the symbols that objects of "on" lack are compared
-with those that the series defines. At the end of each part, the same folders are built for other
-architectures, whose drivers do not implement the handover: 32 bit with the options off, and 64 bit
-with the generic ones on.
+with those that the series defines. At the end of each part, the same folders are built without SMP,
+and for other architectures, whose drivers do not implement the handover: 32 bit with the options
+off, and 64 bit with the generic ones on.
 """
 
 import dataclasses
@@ -67,7 +67,8 @@ class Variant:
 
 OFF = "# CONFIG_VFIO_PCI_LIVEUPDATE is not set\n"
 EACH = (Variant("off", fragment=OFF), Variant("on", selects=SELECTS))
-OTHERS = (Variant("i386", arch="i386", fragment=OFF + "# CONFIG_64BIT is not set\n"),
+OTHERS = (Variant("up", fragment="# CONFIG_SMP is not set\n", selects=SELECTS),
+          Variant("i386", arch="i386", fragment=OFF + "# CONFIG_64BIT is not set\n"),
           Variant("arm64", arch="arm64", cross="aarch64-linux-gnu-", selects=SELECTS,
                   folders=FOLDERS))
 
