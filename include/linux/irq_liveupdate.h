@@ -86,8 +86,11 @@ struct irq_domain_liveupdate_ops {
 /**
  * struct irq_liveupdate_dev_ops - Live update methods of a bus
  * @identify:	Fill in the header of the record of @dev: everything from
- *		segment to requester_id. Returns 0, or a negative errno when the
+ *		segment to hwsize. Returns 0, or a negative errno when the
  *		interrupts of the device cannot be handed over.
+ * @requester_id: Requester id with which the interrupts of @dev arrive at its unit.
+ *		Does not access the device. In the next kernel it is called when the
+ *		driver allocates interrupts.
  * @max_vectors: Maximum number of vectors that the driver may use, of any type
  * @capture:	Compare the message that the device has for interrupt @i of
  *		@desc with the one that the kernel has cached, and write it to
@@ -106,6 +109,7 @@ struct irq_domain_liveupdate_ops {
  */
 struct irq_liveupdate_dev_ops {
 	int	(*identify)(struct device *dev, struct irq_lu_device_ser *ser);
+	u16	(*requester_id)(struct device *dev);
 	unsigned int (*max_vectors)(struct device *dev);
 	int	(*capture)(struct msi_desc *desc, unsigned int i,
 			   struct irq_lu_vector_ser *rec);

@@ -301,6 +301,7 @@ static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs,
 		dev_err(out->dev, "irq_liveupdate: %s\n", *reason);
 		return ret;
 	}
+	out->ser->requester_id = out->ops->requester_id(out->dev);
 
 	*reason = "device and kernel disagree";
 	ret = out->ops->check(out->dev);

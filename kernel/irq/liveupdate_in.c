@@ -786,15 +786,6 @@ static bool irq_lu_is_free(const struct irq_lu_vector_ser *rec, unsigned int nr)
 	return true;
 }
 
-/* Fixups that add aliases have run by the time a driver allocates interrupts. */
-static bool irq_lu_has_its_requester_id(struct irq_lu_in_dev *in)
-{
-	struct irq_lu_device_ser found = { };
-
-	return !in->ops->identify(in->dev, &found) &&
-	       found.requester_id == in->ser->requester_id;
-}
-
 /* Called when the driver allocates interrupts: only now are device and unit known. */
 static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 {
@@ -802,7 +793,8 @@ static const char *irq_lu_check_device(struct irq_lu_in_dev *in)
 		return NULL;
 	if (!irq_lu_is_free(in->ser->vectors, in->ser->nr_vectors))
 		return "irq number is taken";
-	if (!irq_lu_has_its_requester_id(in))
+	/* Fixups that add aliases have run by now. */
+	if (in->ops->requester_id(in->dev) != in->ser->requester_id)
 		return "requester id differs";
 	if (irq_lu_find_unit(dev_get_msi_domain(in->dev)) != in->unit)
 		return "device is behind another interrupt remapping unit";

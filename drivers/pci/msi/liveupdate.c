@@ -75,7 +75,6 @@ static int pci_msi_liveupdate_identify(struct device *dev, struct irq_lu_device_
 	ser->vendor = pdev->vendor;
 	ser->device = pdev->device;
 	ser->hdr_type = pdev->hdr_type;
-	pci_for_each_dma_alias(pdev, last_alias, &ser->requester_id);
 
 	if (uses_msix(pdev)) {
 		ser->msi_type = IRQ_LU_MSIX;
@@ -87,6 +86,14 @@ static int pci_msi_liveupdate_identify(struct device *dev, struct irq_lu_device_
 		return -EOPNOTSUPP;
 	}
 	return 0;
+}
+
+static u16 pci_msi_liveupdate_requester_id(struct device *dev)
+{
+	u16 id;
+
+	pci_for_each_dma_alias(to_pci_dev(dev), last_alias, &id);
+	return id;
 }
 
 /* The driver may change from one type to the other before the freeze. */
@@ -270,6 +277,7 @@ static void pci_msi_liveupdate_unlock(struct device *dev)
 
 VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.identify	= pci_msi_liveupdate_identify,
+	.requester_id	= pci_msi_liveupdate_requester_id,
 	.max_vectors	= pci_msi_liveupdate_max_vectors,
 	.capture	= pci_msi_liveupdate_capture,
 	.check		= pci_msi_liveupdate_check,

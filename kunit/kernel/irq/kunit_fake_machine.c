@@ -404,6 +404,13 @@ static int device_identify(struct device *dev, struct irq_lu_device_ser *ser)
 	return 0;
 }
 
+static u16 device_requester_id(struct device *dev)
+{
+	struct fake_device *fake = dev_get_drvdata(dev);
+
+	return fake->head.requester_id;
+}
+
 static unsigned int device_max_vectors(struct device *dev)
 {
 	struct fake_device *fake = dev_get_drvdata(dev);
@@ -463,6 +470,7 @@ static void device_end_audit(struct device *dev)
 
 const struct irq_liveupdate_dev_ops fake_device_ops = {
 	.identify	= device_identify,
+	.requester_id	= device_requester_id,
 	.max_vectors	= device_max_vectors,
 	.capture	= device_capture,
 	.check		= device_check,

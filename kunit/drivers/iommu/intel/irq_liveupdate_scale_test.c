@@ -241,6 +241,11 @@ static int identify(struct device *dev, struct irq_lu_device_ser *ser)
 	return 0;
 }
 
+static u16 requester_id(struct device *dev)
+{
+	return 0;
+}
+
 static unsigned int max_vectors(struct device *dev)
 {
 	return DEVICE_VECTORS;
@@ -267,6 +272,7 @@ static void nothing(struct device *dev)
 
 static const struct irq_liveupdate_dev_ops bus = {
 	.identify	= identify,
+	.requester_id	= requester_id,
 	.max_vectors	= max_vectors,
 	.capture	= capture,
 	.check		= check,
