@@ -37,9 +37,15 @@ def test_documents_beside_the_suites_are_not_laid():
     assert not overlay.in_overlay(overlay.kernel_path("kunit/README.md"))
 
 
+# What Linux 7.3 does in a place where the older series does something else
+OF_OLDER = {"pci_clear_master(dev);": "pci_disable_device(dev);"}
+
+
 def changed_lines(path):
+    """The sign and the text of each line, whatever its indentation."""
     with open(os.path.join(overlay.REPO, path), encoding="utf-8") as file:
-        return sorted(line.rstrip() for line in file.readlines()[2:] if line[0] in "+-")
+        lines = [(line[0], line[1:].strip()) for line in file.readlines()[2:] if line[0] in "+-"]
+    return sorted((sign, OF_OLDER.get(text, text)) for sign, text in lines)
 
 
 def own_patches():
