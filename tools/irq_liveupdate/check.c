@@ -9,6 +9,7 @@
 #include "device.h"
 #include "next_kernel.h"
 #include "output.h"
+#include "remedy.h"
 
 static const struct output_table table = {
 	.rows = "devices",
@@ -16,14 +17,17 @@ static const struct output_table table = {
 	.columns = "bdf,preservable,reason,remedy",
 };
 
-static enum irqlu_status device_status(struct json_object *devices)
+/* @named: there is a single one, for which the user asks */
+static enum irqlu_status device_status(struct json_object *devices, bool named)
 {
 	size_t nr = json_object_array_length(devices), i;
 	struct json_object *device;
+	const char *reason;
 
 	for (i = 0; i < nr; i++) {
 		device = json_object_array_get_idx(devices, i);
-		if (!json_object_get_boolean(json_object_object_get(device, "preservable")))
+		reason = json_object_get_string(json_object_object_get(device, "reason"));
+		if (reason && reason_counts(reason, named))
 			return IRQLU_REFUSED;
 	}
 
@@ -77,7 +81,7 @@ enum irqlu_status irqlu_check(const struct irqlu_options *options, char *args[])
 		return IRQLU_UNKNOWN;
 
 	output = output_new("check");
-	status = device_status(devices);
+	status = device_status(devices, args[0]);
 	nr = json_object_array_length(devices);
 	json_object_object_add(output, "devices", devices);
 	if (options->next_kernel)

@@ -13,7 +13,7 @@
 
 #include "command_line.h"
 
-/* What has to be on, except for scalable mode, which has to be as in the running kernel. */
+/* What has to be on, and behind that what has to be as in the running kernel. */
 enum {
 	KHO,
 	LIVEUPDATE,
@@ -25,10 +25,9 @@ enum {
 	MSI,
 	NR_SWITCHES,
 	SCALABLE = NR_SWITCHES,
+	NO_SOURCE_ID,
 	NR_FLAGS,
 };
-
-#define OTHER_MODE	"intel_iommu=sm_on or sm_off differs from the command line of this kernel"
 
 static const struct {
 	bool		initially;
@@ -89,6 +88,14 @@ static void set_scalable(bool *on, const char *list)
 	}
 }
 
+static void set_nosid(bool *on, const char *list)
+{
+	for (; *list; list = next_word(list)) {
+		if (!strncmp(list, "nosid", 5))
+			*on = true;
+	}
+}
+
 /* Nothing in these lists switches anything on again. */
 static void set_off(bool *on, const char *list)
 {
@@ -121,6 +128,7 @@ static const struct {
 	{ "liveupdate", LIVEUPDATE, true, set_bool },
 	{ "irq_liveupdate", IRQ_LIVEUPDATE, true, set_unless_off },
 	{ "intremap", INTREMAP, true, set_on_off },
+	{ "intremap", NO_SOURCE_ID, true, set_nosid },
 	{ "nointremap", INTREMAP, false, set_never },
 	{ "intel_iommu", INTEL_IOMMU, true, set_on_off },
 	{ "intel_iommu", SCALABLE, true, set_scalable },
@@ -187,6 +195,7 @@ static void set_initially(bool on[])
 	for (i = 0; i < NR_SWITCHES; i++)
 		on[i] = switches[i].initially;
 	on[SCALABLE] = false;
+	on[NO_SOURCE_ID] = false;
 }
 
 /* @on: defaults for what the line does not mention. Words after "--" are for init. */
@@ -204,36 +213,32 @@ static void read_line(bool on[], const char *from)
 	free(copy);
 }
 
+/* A flag after a line, if this is its default */
+static bool state_after(const char *line, unsigned int flag, bool initially)
+{
+	bool on[NR_FLAGS];
+
+	set_initially(on);
+	on[flag] = initially;
+	read_line(on, line);
+
+	return on[flag];
+}
+
 /* For either default, as long as both kernels have the same */
-static bool same_mode(const char *next, const char *running)
+static bool sets_the_same(unsigned int flag, const char *next, const char *running)
 {
-	bool on[NR_FLAGS], now[NR_FLAGS];
-	int scalable;
-
-	for (scalable = false; scalable <= true; scalable++) {
-		set_initially(on);
-		set_initially(now);
-		on[SCALABLE] = scalable;
-		now[SCALABLE] = scalable;
-		read_line(on, next);
-		read_line(now, running);
-		if (on[SCALABLE] != now[SCALABLE])
-			return false;
-	}
-
-	return true;
+	return state_after(next, flag, false) == state_after(running, flag, false) &&
+	       state_after(next, flag, true) == state_after(running, flag, true);
 }
 
-/* Is KHO on by the running kernel's configuration, because its line does not switch it on? */
-static bool kho_is_default(const char *running)
-{
-	bool now[NR_FLAGS];
-
-	set_initially(now);
-	read_line(now, running);
-
-	return !now[KHO];
-}
+static const struct {
+	unsigned int	flag;
+	const char	*problem;
+} modes[] = {
+	{ SCALABLE, "intel_iommu=sm_on or sm_off differs from the command line of this kernel" },
+	{ NO_SOURCE_ID, "intremap=nosid differs from the command line of this kernel" },
+};
 
 /*
  * Calls @found with each problem of the line of the next kernel. @running is the
@@ -247,12 +252,19 @@ void command_line_check(const char *next, const char *running,
 	unsigned int i;
 
 	set_initially(on);
-	on[KHO] = kho_is_default(running);
+	/* It is on by configuration if the line of the running kernel does not switch it on. */
+	on[KHO] = !state_after(running, KHO, false);
 	read_line(on, next);
 	for (i = 0; i < NR_SWITCHES; i++) {
 		if (!on[i])
 			found(data, switches[i].problem);
 	}
-	if (!same_mode(next, running))
-		found(data, OTHER_MODE);
+	/* It may be off by configuration if the line of the running kernel switches it on. */
+	if (on[INTEL_IOMMU] && state_after(running, INTEL_IOMMU, false) &&
+	    !state_after(next, INTEL_IOMMU, false))
+		found(data, "intel_iommu=on is on the command line of this kernel only: add it");
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!sets_the_same(modes[i].flag, next, running))
+			found(data, modes[i].problem);
+	}
 }

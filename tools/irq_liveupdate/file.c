@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 
@@ -67,14 +68,16 @@ char *file_text(const char *fmt, ...)
 	return text;
 }
 
+/* At once: files in /proc take each write() for a value of its own. */
 bool file_write(const char *path, const char *text)
 {
+	size_t len = strlen(text);
 	FILE *f = fopen(path, "w");
 	bool written;
 
 	if (!f)
 		return false;
-	written = fputs(text, f) >= 0;
+	written = write(fileno(f), text, len) == (ssize_t)len;
 
 	return !fclose(f) && written;
 }

@@ -13,18 +13,38 @@
 #include "../../include/linux/kho/abi/iommu.h"
 #include "../../include/linux/kho/abi/irq.h"
 #include "../../include/linux/kho/abi/pci.h"
+#include "../../include/linux/kho/abi/vfio_pci.h"
 
 #include "command_line.h"
 #include "file.h"
 #include "image.h"
 #include "next_kernel.h"
 
-/* The formats of the kernel that this program belongs to, which hands over. */
-static const char * const formats[] = {
-	IRQ_LU_COMPATIBLE, PCI_LU_FLB_COMPATIBLE, IOMMU_LU_KHO_NODE,
+#define OF_DEVICES	"CONFIG_VFIO_PCI_LIVEUPDATE"
+
+/*
+ * The formats of the kernel that this program belongs to, which hands over. If the next
+ * kernel does not know one, LUO rejects all sessions, and every device is stopped.
+ */
+static const struct {
+	const char *name;
+	const char *option;
+} formats[] = {
+	{ KHO_FDT_COMPATIBLE, "CONFIG_KEXEC_HANDOVER" },
+	{ LUO_ABI_COMPATIBLE, "CONFIG_LIVEUPDATE" },
+	{ MEMFD_LUO_FH_COMPATIBLE, "CONFIG_LIVEUPDATE_MEMFD" },
+	{ VFIO_PCI_LU_FH_COMPATIBLE, OF_DEVICES },
+	{ IRQ_LU_COMPATIBLE, OF_DEVICES },
+	{ PCI_LU_FLB_COMPATIBLE, OF_DEVICES },
+	{ IOMMU_LU_KHO_NODE, OF_DEVICES },
 };
 
 #define NR_FORMATS	ARRAY_SIZE(formats)
+
+/* The Makefile takes these from headers. */
+static_assert(sizeof(KHO_FDT_COMPATIBLE) > 1);
+static_assert(sizeof(LUO_ABI_COMPATIBLE) > 1);
+static_assert(sizeof(MEMFD_LUO_FH_COMPATIBLE) > 1);
 
 static void add_problem(void *problems, const char *text)
 {
@@ -39,13 +59,13 @@ static void check_formats(const char *kernel, size_t size, struct json_object *p
 	unsigned int i;
 
 	for (i = 0; i < NR_FORMATS; i++) {
-		if (image_has_string(kernel, size, formats[i])) {
-			json_object_array_add(known, json_object_new_string(formats[i]));
+		if (image_has_string(kernel, size, formats[i].name)) {
+			json_object_array_add(known, json_object_new_string(formats[i].name));
 			continue;
 		}
 		snprintf(text, sizeof(text),
-			 "does not read %s: load a kernel with CONFIG_VFIO_PCI_LIVEUPDATE",
-			 formats[i]);
+			 "does not read %s: load a kernel with %s, of a version that does",
+			 formats[i].name, formats[i].option);
 		add_problem(problems, text);
 	}
 }

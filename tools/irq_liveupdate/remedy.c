@@ -8,6 +8,8 @@
 
 #include "remedy.h"
 
+#define PRESERVED	"preserved already"
+
 static const struct {
 	const char *reason;	/* how it begins */
 	const char *remedy;
@@ -20,12 +22,12 @@ static const struct {
 	  "bind the physical function to vfio-pci" },
 	{ "its physical function is not preserved", "hand the physical function over as well" },
 	{ "its virtual functions depend on another",
-	  "write 0 to sriov_numvfs of the device" },
+	  "use virtual functions of the lowest numbered physical function" },
 	{ "not an endpoint", "only endpoints are handed over" },
 	{ "no path to a root bus", "the device cannot be handed over" },
 	{ "a bridge above it is not a PCI-to-PCI bridge", "move the device to another slot" },
 	{ "its host bridge is a PCI device", "switch off VMD in the firmware" },
-	{ "preserved already", "nothing to do, unless the session is to be given up: close it" },
+	{ PRESERVED, "nothing to do, unless the session is to be given up: close it" },
 	{ "a virtual function of it is preserved",
 	  "nothing to do, unless it is to be handed over itself: close the sessions of its VFs" },
 	{ "the device is disconnected", "plug it in again" },
@@ -52,15 +54,44 @@ static const struct {
 	{ "virtual functions are being enabled or disabled", "try again" },
 };
 
+/* Nobody uses the device, somebody wants it so, or another one has to come first. */
+static const char * const of_choice[] = {
+	"forbidden by the administrator",
+	"not open",
+	"its physical function is not preserved",
+	"a virtual function of it is preserved",
+};
+
+static bool begins_with(const char *reason, const char *beginning)
+{
+	return !strncmp(reason, beginning, strlen(beginning));
+}
+
 /* NULL if none is known. */
 const char *remedy_of(const char *reason)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(remedies); i++) {
-		if (!strncmp(reason, remedies[i].reason, strlen(remedies[i].reason)))
+		if (begins_with(reason, remedies[i].reason))
 			return remedies[i].remedy;
 	}
 
 	return NULL;
+}
+
+/* Does a reason speak against an update? @named: of the device for which the user asks */
+bool reason_counts(const char *reason, bool named)
+{
+	unsigned int i;
+
+	if (begins_with(reason, PRESERVED))
+		return false;
+
+	for (i = 0; i < ARRAY_SIZE(of_choice) && !named; i++) {
+		if (begins_with(reason, of_choice[i]))
+			return false;
+	}
+
+	return true;
 }

@@ -15,10 +15,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/kernel.h>
 
 #include "../../include/linux/kho/abi/iommu.h"
 #include "../../include/linux/kho/abi/irq.h"
 #include "../../include/linux/kho/abi/pci.h"
+#include "../../include/linux/kho/abi/vfio_pci.h"
 
 #include "device.h"
 #include "irqlu.h"
@@ -26,12 +28,13 @@
 #include "vector.h"
 #include "wrapped.h"
 
-#define RESULTS		46U
+#define RESULTS		49U
 #define DEVICE		"/sys/bus/pci/devices/0000:01:00.0"
 #define TRACEFS		"/sys/kernel/tracing"
 #define TIMEOUT_MS	20000U
 
 static char root[64];
+static unsigned int nr_writes;
 static char said[65536];
 static unsigned int number, failed;
 
@@ -54,6 +57,13 @@ enum irqlu_status irqlu_fail(enum irqlu_status status, const char *fmt, ...)
 	va_end(args);
 
 	return status;
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+	nr_writes++;
+
+	return __real_write(fd, data, size);
 }
 
 /* One buffer is enough: no caller keeps a path. */
@@ -130,7 +140,7 @@ static void drop(const char *path)
 
 static bool has(const char *path, const char *text)
 {
-	char below[PATH_MAX], line[64] = "";
+	char below[PATH_MAX], line[8192] = "";
 	FILE *f;
 
 	snprintf(below, sizeof(below), "%s%s", root, path);
@@ -296,6 +306,54 @@ static void test_affinity(char *file)
 	       "affinity: cannot be written");
 }
 
+/* What stays behind by choice, or is preserved already, keeps no other device. */
+static void test_reasons(void)
+{
+	static const struct {
+		const char		*reason;
+		enum irqlu_status	all, named;
+	} reasons[] = {
+		{ "yes\n", IRQLU_FINE, IRQLU_FINE },
+		{ "no: INTx in use\n", IRQLU_REFUSED, IRQLU_REFUSED },
+		{ "no: of a later kernel\n", IRQLU_REFUSED, IRQLU_REFUSED },
+		{ "no: preserved already\n", IRQLU_FINE, IRQLU_FINE },
+		{ "no: not open\n", IRQLU_FINE, IRQLU_REFUSED },
+		{ "no: forbidden by the administrator\n", IRQLU_FINE, IRQLU_REFUSED },
+		{ "no: its physical function is not preserved\n", IRQLU_FINE, IRQLU_REFUSED },
+		{ "no: a virtual function of it is preserved\n", IRQLU_FINE, IRQLU_REFUSED },
+	};
+	char output[4096];
+	bool all = true;
+	unsigned int i;
+
+	put_device();
+	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
+		put(DEVICE "/liveupdate/preservable", reasons[i].reason);
+		all &= run_for_output(irqlu_check, &bare, NULL, output,
+				      sizeof(output)) == reasons[i].all &&
+		       run_for_output(irqlu_check, &bare, "1:0.0", output,
+				      sizeof(output)) == reasons[i].named;
+	}
+	result(all, "check: reasons that count");
+}
+
+static void test_long_mask(char *file)
+{
+	char mask[8192] = "0";
+	unsigned int cpu;
+
+	for (cpu = 2; cpu < 1536; cpu += 2)
+		snprintf(mask + strlen(mask), sizeof(mask) - strlen(mask), ",%u", cpu);
+	put_device();
+	put("/proc/irq/26/smp_affinity_list", mask);
+	run(irqlu_affinity, "save", file, NULL);
+	put("/proc/irq/26/smp_affinity_list", "1\n");
+	nr_writes = 0;
+	result(run(irqlu_affinity, "restore", file, NULL) == IRQLU_FINE && nr_writes == 2 &&
+	       has("/proc/irq/26/smp_affinity_list", mask),
+	       "affinity: a long mask is written at once");
+}
+
 /* In a kernel without live update the device exists, but has no liveupdate/. */
 static void test_no_live_update(char *file)
 {
@@ -419,17 +477,46 @@ static enum irqlu_status check_next(const char *line)
 	return status;
 }
 
-static void put_image(void)
+static const char * const formats[] = {
+	KHO_FDT_COMPATIBLE, LUO_ABI_COMPATIBLE, MEMFD_LUO_FH_COMPATIBLE,
+	VFIO_PCI_LU_FH_COMPATIBLE, IRQ_LU_COMPATIBLE, PCI_LU_FLB_COMPATIBLE, IOMMU_LU_KHO_NODE,
+};
+
+/* With all formats but this one */
+static void put_image_without(unsigned int missing)
 {
-	static const char image[] = "\177ELF\0Linux version 7.3\0" IRQ_LU_COMPATIBLE "\0"
-				    PCI_LU_FLB_COMPATIBLE "\0" IOMMU_LU_KHO_NODE;
+	static const char head[] = "\177ELF\0Linux version 7.3";
 	char path[PATH_MAX];
+	unsigned int i;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/vmlinux", root);
 	f = fopen(path, "w");
-	fwrite(image, 1, sizeof(image), f);
+	fwrite(head, 1, sizeof(head), f);
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (i != missing)
+			fwrite(formats[i], 1, strlen(formats[i]) + 1, f);
+	}
 	fclose(f);
+}
+
+static void put_image(void)
+{
+	put_image_without(ARRAY_SIZE(formats));
+}
+
+/* LUO would reject all sessions. */
+static void test_missing_format(void)
+{
+	bool all = true;
+	unsigned int i;
+
+	put("/proc/cmdline", "kho=on liveupdate=on\n");
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		put_image_without(i);
+		all &= check_next(NULL) == IRQLU_REFUSED;
+	}
+	result(all, "next kernel: any format is missing");
 }
 
 /* The head of a bzImage whose payload is compressed with zstd */
@@ -475,12 +562,14 @@ static void test_next_kernel(void)
 	result(check_next(NULL) == IRQLU_REFUSED &&
 	       check_next("kho=on liveupdate=on") == IRQLU_FINE,
 	       "next kernel: command line of its own");
-	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=on,sm_on\n");
+	put("/proc/cmdline", "kho=on liveupdate=on intel_iommu=sm_on\n");
 	result(check_next(NULL) == IRQLU_FINE &&
 	       check_next("kho=on liveupdate=on intel_iommu=sm_on") == IRQLU_FINE &&
 	       check_next("kho=on liveupdate=on intel_iommu=sm_on,sm_off") == IRQLU_REFUSED &&
 	       check_next("kho=on liveupdate=on") == IRQLU_REFUSED,
 	       "next kernel: another mode of VT-d");
+	test_missing_format();
+	put_image();
 	drop("/proc/cmdline");
 	result(check_next(NULL) == IRQLU_UNKNOWN && strstr(said, "/proc/cmdline"),
 	       "next kernel: command line unknown");
@@ -668,6 +757,8 @@ int main(void)
 	printf("KTAP version 1\n1..%u\n", RESULTS);
 	test_diff(file);
 	test_affinity(file);
+	test_long_mask(file);
+	test_reasons();
 	test_no_live_update(file);
 	test_no_device();
 	test_no_file(file);

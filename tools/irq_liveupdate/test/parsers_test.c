@@ -19,7 +19,7 @@
 #include "snapshot.h"
 #include "watch.h"
 
-#define RESULTS		47U
+#define RESULTS		49U
 #define MUTATIONS	20000
 #define SEED		0x5eed11feU
 
@@ -340,6 +340,14 @@ static void test_command_line(void)
 	       !problems_with("nointremap intremap=on") &&
 	       problems_with("intremap=on nointremap") == 1 && problems_with("nointremap=0") == 1,
 	       "intremap and nointremap, in their order");
+	result(problems_after("kho=on liveupdate=on", "kho=on liveupdate=on intel_iommu=on") == 1 &&
+	       !problems_after("kho=on liveupdate=on intel_iommu=on", "kho=on liveupdate=on") &&
+	       problems_after("kho=on liveupdate=on intel_iommu=off",
+			      "kho=on liveupdate=on intel_iommu=on") == 1 &&
+	       !problems_with("intel_iommu=on"), "intel_iommu=on in the line of the running kernel");
+	result(problems_after("kho=on liveupdate=on intremap=nosid", "kho=on liveupdate=on") == 1 &&
+	       problems_after("kho=on liveupdate=on", "kho=on liveupdate=on intremap=nosid") == 1 &&
+	       !problems_with("intremap=nosid"), "nosid in one of both lines");
 	result(problems_with("pci=noats,nomsi") == 1 && !problems_with("pci=nomsix,noats"),
 	       "nomsi in a list of pci");
 	result(problems_with("iommu=\"off\"") == 1 && problems_with("\"iommu=off\"") == 1 &&

@@ -24,5 +24,7 @@ ssize_t __wrap_readlink(const char *path, char *target, size_t size);
 int __real_mkdir(const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
 
 #endif /* _IRQLU_TEST_WRAPPED_H */
