@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "kselftest.h"
 
 #include "irte.h"
 #include "mmio.h"
@@ -13,6 +16,24 @@
 bool irte_is_amdvi(void)
 {
 	return !access("/sys/class/iommu/ivhd0", F_OK);
+}
+
+/* On another machine, the registers of a unit may be anywhere. */
+bool irte_is_qemu(void)
+{
+	static const char oem[] = "BOCHS ";
+	char id[sizeof(oem)] = "";
+	FILE *f;
+
+	f = fopen(irte_is_amdvi() ? "/sys/firmware/acpi/tables/IVRS" :
+		  "/sys/firmware/acpi/tables/DMAR", "r");
+	if (!f)
+		ksft_exit_fail_perror("ACPI table of the IOMMU");
+	if (fseek(f, ACPI_OEM_ID, SEEK_SET) || fread(id, 1, strlen(oem), f) != strlen(oem))
+		id[0] = '\0';
+	fclose(f);
+
+	return !strcmp(id, oem);
 }
 
 /* Returned for text that is not a PCI address; no device has this id. */
@@ -32,7 +53,7 @@ static __u64 read_register(int mem, off_t unit, unsigned int offset)
 	__u64 value;
 
 	if (page == MAP_FAILED)
-		return 0;
+		ksft_exit_fail_perror("/dev/mem");
 	value = mmio_read64(page + offset);
 	munmap(page, PAGE_BYTES);
 

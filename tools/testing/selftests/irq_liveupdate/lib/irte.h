@@ -13,6 +13,9 @@
 
 #define PAGE_BYTES	4096UL
 
+/* ACPI specification 5.2.6: in the header of a table */
+#define ACPI_OEM_ID	10
+
 /* VT-d specification 11.4 */
 #define DMAR_BASE	0xfed90000UL
 #define DMAR_IRTA	0xb8
@@ -37,6 +40,7 @@ struct irte {
 };
 
 bool irte_is_amdvi(void);
+bool irte_is_qemu(void);
 unsigned int irte_requester_id(const char *bdf);
 off_t irte_dte_position(int mem, unsigned int devid);
 off_t irte_position(int mem, const char *bdf, unsigned int index);
