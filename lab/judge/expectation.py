@@ -10,13 +10,18 @@ from judge.checks import Check, all_of
 from judge.outcomes import EXPECTED
 
 
+def _no_late_change(result):
+    """Whether the scenario has to hit a race, and nobody has changed an entry after the block."""
+    return result.scenario.watch_late_changes and not result.late_calls
+
+
 def _sabotaged(result):
     """The judges of the broken rules noticed, and no others; all others had evidence."""
     noticed = {name for name, verdict in result.judged.items() if verdict.broken()}
     blind = {name for name, verdict in result.judged.items() if verdict.blind()}
     broken = set(result.scenario.breaks)
     return [all_of("sabotage: noticed by the judges of the broken rules", sorted(broken - noticed),
-                 race=result.scenario.watch_late_changes),
+                 race=_no_late_change(result)),
             all_of("sabotage: noticed by no other judge", sorted(noticed - broken)),
             all_of("sabotage: no other judge is blind", sorted(blind - broken))]
 
@@ -43,7 +48,7 @@ def _said(result):
     if not wrong and not missing and said != wanted:
         wrong = ["not in this order, or not as often"]
     return all_of("console: what is refused, and why", wrong + [f"not said: {m}" for m in missing],
-                  race=result.scenario.watch_late_changes and not wrong)
+                  race=_no_late_change(result) and not wrong)
 
 
 def _selftests(result):

@@ -65,9 +65,9 @@ class Scenario:
     rings: per vector, in each phase in which rings are counted one by one
     length: of a chain, in updates
     ring_into_block: continue to ring, uncounted, until the old kernel lets go of the device
-    watch_late_changes: whether the old kernel must try to change entries after the block; as it
-        does not in every run, sabotage that nobody notices, or an error that is not printed, is
-        then a race that was missed
+    watch_late_changes: whether the old kernel must try to change entries after the block; in a run
+        in which it does not, sabotage that nobody notices, or an error that is not printed, is a
+        race that was missed
     seed: of the order of the rings in the blackout; of everything in a storm
     at: further commands to the VMM, by hook
     needs: options, without CONFIG_, that its kernels must have; lab.py test skips it where one

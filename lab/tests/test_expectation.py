@@ -221,6 +221,16 @@ def test_race_which_was_missed():
     assert hammer(late_calls=0) == {"hammer: wanted to change an entry after the block"}
 
 
+@pytest.mark.parametrize("late_calls, missed", ((0, True), (25, False)))
+@pytest.mark.parametrize("broken, said", ((False, ()), (False, ("refused",)), (True, ())))
+def test_race_which_was_hit_excuses_no_judge_and_no_line(late_calls, missed, broken, said):
+    blocked = Verdict(["opened"], 1) if broken else Verdict([], 1)
+    found = expectation.check(result(
+        breaks=("blocked",), says=("refused",), watch_late_changes=True, late_calls=late_calls,
+        judged={"blocked": blocked}, said=list(said)))
+    assert expectation.race_was_missed(found) == missed
+
+
 # A cold start
 
 NOT_COLD = "negative control: what a handover keeps enabled was switched off"
