@@ -74,7 +74,7 @@ class Result:
     accounts: for each vector what became of its rings, if it has kept its identity
     complaints: lines of the console that must not be there
     said: lines of the console in which the kernel reports what it refuses, or other errors
-    blind: why the log cannot serve as evidence
+    blind: why log or console cannot serve as evidence
     flight: the I/Os in flight at the jump, if the scenario is about them
     guest: what the guest of a virtual machine reports, see judge/virtual_machine.py
     linux: the same of a guest with Linux, see judge/linux_guest.py

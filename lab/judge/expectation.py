@@ -29,7 +29,7 @@ def _sabotaged(result):
 # For any outcome
 
 def _log(result):
-    return all_of("the log is whole, and QEMU knows all events", result.blind)
+    return all_of("the logs are whole, and QEMU knows all events", result.blind)
 
 
 def _console(result):
@@ -74,7 +74,7 @@ def _selftests(result):
 
 
 def of_any_run(result):
-    """Checks of the log and of the console."""
+    """Checks of the logs and of the console."""
     return [_log(result), _console(result), _said(result)]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Completes a Result with what the logs of the run say about the rules."""
 
+import re
 from bisect import bisect
 
 from course.result import Window
@@ -19,8 +20,12 @@ from machine import qemu
 from machine import qemulog
 from machine.devices import DEVICES, used
 from machine.iommu import IOMMUS
+from scenarios.scenario import HOOKS
 
 FROZEN = "irq_liveupdate: frozen:"
+
+# The first message of a kernel
+BOOTED = re.compile(r"\] Linux version ")
 
 
 def _observe(result, window, events):
@@ -129,12 +134,26 @@ def blind(log, stderr, answered):
     return found
 
 
+def _boots(result):
+    """How many kernels have booted: the old one, the next one of each live update, and the one
+    after a crash. A machine that crashes on its way to the jump boots no next one."""
+    return 1 + len(result.windows) + (result.scenario.crashes in HOOKS)
+
+
+def blind_console(text, boots):
+    """Why a console cannot serve as evidence: it lacks the beginning of a kernel that has booted,
+    so that nothing, or not all of what the kernels have printed, is there."""
+    begun = len(BOOTED.findall(text))
+    return [f"the console has {begun} of {boots} kernels"] if begun < boots else []
+
+
 def look_over(result, log):
     """Complete the result with what counts in any run, whatever it is about."""
     scenario = result.scenario
     result.complaints = console.complaints(result.console, scenario.warns, scenario.tolerates)
     result.said = error_lines.error_lines(result.console)
-    result.blind = blind(log, result.stderr, result.answered)
+    result.blind = (blind(log, result.stderr, result.answered)
+                    + blind_console(result.console, _boots(result)))
 
 
 def judge(result):

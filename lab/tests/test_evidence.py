@@ -113,6 +113,25 @@ def test_registers_are_no_damage():
                       "YMM00=0000", "DR6=0000"])
 
 
+BOOT = "[    0.000000] Linux version 7.3.4-lab (lab@lab)\n[    1.234567] Run /init\n"
+BOOT_WITH_CALLER = "[    0.000000][    T0] Linux version 7.3.4-debug (lab@lab)\n"
+UPDATE = Window(100, 106, 110)
+
+
+@pytest.mark.parametrize("windows, crashes, boots", (
+    ([], "", 1), ([UPDATE], "", 2), ([UPDATE] * 5, "", 6),
+    ([], "old_preserved", 2), ([UPDATE], "next_ready", 3), ([UPDATE], "machine_shutdown", 2)))
+def test_console_lacks_a_kernel(windows, crashes, boots):
+    def console_is_blind(text):
+        seen = Result(Scenario("name", "title", crashes=crashes), [], windows=windows, console=text)
+        judgement.look_over(seen, qemulog.of_lines([logs.stamped(LINE)]))
+        return seen.blind
+
+    assert console_is_blind("") == [f"the console has 0 of {boots} kernels"]
+    assert console_is_blind(BOOT * (boots - 1)) == [f"the console has {boots - 1} of {boots} kernels"]
+    assert not console_is_blind(BOOT * (boots - 1) + BOOT_WITH_CALLER)
+
+
 def test_table_of_a_chain_is_known_from_the_update_before():
     log = good_log()
     table = next(line for line in log if "irta_write" in line)

@@ -32,7 +32,7 @@ def checked(outcome, **parts):
     return failed(expectation.check(result(expect=outcome, **parts)))
 
 
-LOG = "the log is whole, and QEMU knows all events"
+LOG = "the logs are whole, and QEMU knows all events"
 CONSOLE = "console: no complaint"
 SAID = "console: what is refused, and why"
 PASSED = "programs in the guest: all cases passed"

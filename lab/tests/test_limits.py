@@ -125,22 +125,24 @@ def test_step_without_its_operations_is_no_measurement(step, what):
 
 
 LINE = "2026-01-01T00:00:00.000000Z enter irq_lu_block all 1\n"
+BOOT = "[    0.000000] Linux version 7.3.4-cost (lab@lab)\n"
 
 
 @pytest.mark.parametrize("changes, wrong", (
     ({}, None),
     ({"error": "the end"}, "the end"),
-    ({"log": "of something else\n"}, "the log is whole"),
-    ({"stderr": "warning: trace event 'vtd_x' does not exist"}, "the log is whole"),
-    ({"answered": 2000000000.0}, "the log is whole"),
-    ({"console": "[    1.0] BUG: sleeping function"}, "console: no complaint"),
-    ({"console": "[    1.0] irq_liveupdate: interrupts not taken over: unknown version"},
+    ({"log": "of something else\n"}, "the logs are whole"),
+    ({"stderr": "warning: trace event 'vtd_x' does not exist"}, "the logs are whole"),
+    ({"answered": 2000000000.0}, "the logs are whole"),
+    ({"console": ""}, "the logs are whole"),
+    ({"console": BOOT + "[    1.0] BUG: sleeping function"}, "console: no complaint"),
+    ({"console": BOOT + "[    1.0] irq_liveupdate: interrupts not taken over: unknown version"},
      "console: what is refused"),
 ))
 def test_run_that_is_measured_fails_as_any_other(tmp_path, changes, wrong):
     (tmp_path / "qemu.log").write_text(LINE + changes.pop("log", ""))
     chosen = scenario.load("handover")
-    result = Result(chosen, [], **changes)
+    result = Result(chosen, [], **{"console": BOOT} | changes)
     build, course, machine = mock.MagicMock(), mock.MagicMock(), mock.MagicMock()
     build.results.return_value = tmp_path
     course().execute.return_value = result
