@@ -27,13 +27,56 @@ COMPLAINTS = (
     "WARNING: possible circular locking dependency detected",
     "INFO: task vmm:70 blocked for more than 120 seconds.",
     "DMAR: DRHD: handling fault status reg 2",
+    "DMAR: Failed to copy translation tables from previous kernel for dmar0",
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "kmemleak: Kernel memory leak detector disabled",
+    "kmemleak: Memory pool empty, consider increasing CONFIG_DEBUG_KMEMLEAK_MEM_POOL_SIZE",
+    "Spurious interrupt (vector 0x22) on CPU#1. Acked",
+    "Spurious interrupt (vector 0x22) on CPU#1. Not pending!",
+    "irq 25: Affinity broken due to vector space exhaustion.",
+    "irq 25 handler vfio_msihandler+0x0/0x20 enabled interrupts",
+    "genirq: Flags mismatch irq 16. 00000000 (vfio-intx) vs. 00000080 (ahci)",
+    "vmm[70]: segfault at 8 ip 00007f1fa4a5b2c3 sp 00007ffc8a2b1d40 error 4 in vmm[401000+9000] "
+    "likely on CPU 1 (core 1, socket 0)",
+    "Out of memory: Killed process 70 (vmm) total-vm:2048kB, anon-rss:128kB, file-rss:0kB",
+    "pcieport 0000:00:04.0: PCIe Bus Error: severity=Uncorrectable (Non-Fatal), "
+    "type=Transaction Layer, (Requester ID)",
+    "watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 0",
+    "rcu: rcu_preempt kthread starved for 2602 jiffies! g1 f0x0 RCU_GP_WAIT_FQS(5) ->state=R",
+    "KHO: Failed to reserve scratch area, disabling kexec handover",
+    "nvme nvme0: I/O tag 5 (1005) QID 2 timeout, completion polled",
+    "nvme nvme0: I/O tag 5 (1005) QID 0 timeout, disable controller",
+    "nvme nvme0: I/O tag 5 (1005) opcode 0x2 (Read) QID 2 timeout, reset controller",
+    "nvme nvme0: I/O tag 5 (1005) opcode 0x2 (Read) QID 2 timeout, aborting "
+    "req_op:READ(0) size:4096",
+    "e1000e 0000:01:00.0 eth0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out 5120 ms",
+    "unchecked MSR access error: WRMSR to 0x48 (tried to write 0x0000000000000000) at rIP: "
+    "0xffffffff81000000 (native_write_msr+0x4/0x20)",
+    "unchecked MSR access error: RDMSR from 0x48 at rIP: "
+    "0xffffffff81000000 (native_read_msr+0x4/0x20)",
+    "BUG kmalloc-64 (Not tainted): Poison overwritten",
+    "INFO: trying to register non-static key.",
+    "sysfs: cannot create duplicate filename '/devices/pci0000:00/0000:00:04.0/liveupdate'",
+)
+
+# Lines of every boot
+HARMLESS = (
+    "Linux version 7.3.4-lab (lab@lab) (gcc (Debian 12.2.0-14+deb12u1) 12.2.0) #4 SMP DEBUG_BUGS",
+    "Kernel command line: oops=panic panic=-1 kho=off",
+    "DMAR: [Firmware Bug]: RMRR entry for device 00:02.0 is broken - applying workaround",
+    "kmemleak: Kernel memory leak detector initialized (mem pool available: 15932)",
+    "nvme nvme0: 2/0/0 default/read/poll queues",
 )
 
 
 @pytest.mark.parametrize("line", COMPLAINTS)
 def test_complaint(line):
     assert console.complaints(f"[    1.234567] {line}\n[    1.3] irq_liveupdate: frozen: 8 vectors")
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_no_complaint(line):
+    assert not console.complaints(f"[    1.234567] {line}\n")
 
 
 def test_warning_which_may_be():
