@@ -39,6 +39,7 @@ COMPLAINTS = re.compile("|".join((
     r"NETDEV WATCHDOG",
     r"DRHD: handling fault",
     r"\[INTR-REMAP\]",
+    r"\[DMA (Read|Write) .*\] Request device",
     r"Failed to copy translation tables",
     r"Completion-Wait loop timed out",
     r"Event logged \[",
@@ -48,18 +49,26 @@ COMPLAINTS = re.compile("|".join((
     r"kmemleak: (Kernel memory leak detector disabled|Memory pool empty)",
 )))
 
-# Lines that come with a warning, and are not complaints of their own
-PART_OF_A_WARNING = r"Tainted: .*=WARN|Call Trace"
+# After a warning each dump says so
+TAINTED = re.compile(r"Tainted: .*=WARN")
+TRACE = "Call Trace"
 
 
-def _expected(line, warns, tolerates):
-    return (any(text in line for text in tolerates) or
-            any(re.search(rf"WARNING: \S+ at {name}\+|{PART_OF_A_WARNING}", line)
-                for name in warns))
+def _not_of_warnings(lines, warns):
+    """Without the warnings that these functions cause, and without the trace of each."""
+    traces = 0
+    for line in lines:
+        if any(re.search(rf"WARNING: \S+ at {name}\+", line) for name in warns):
+            traces += 1
+        elif traces and TRACE in line:
+            traces -= 1
+        elif not warns or not TAINTED.search(line):
+            yield line
 
 
 def complaints(text, warns=(), tolerates=()):
-    """Lines of a console that fail a run. The functions in warns may cause a WARNING; lines with
-    one of the texts in tolerates are accepted."""
-    return [line.strip() for line in text.splitlines()
-            if COMPLAINTS.search(line) and not _expected(line, warns, tolerates)]
+    """Lines of a console that fail a run. The functions in warns may cause a WARNING; lines that
+    one of the patterns in tolerates matches are accepted."""
+    found = [line.strip() for line in text.splitlines() if COMPLAINTS.search(line)]
+    return [line for line in _not_of_warnings(found, warns)
+            if not any(re.search(pattern, line) for pattern in tolerates)]

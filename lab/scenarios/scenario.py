@@ -73,7 +73,8 @@ class Scenario:
     needs: options, without CONFIG_, that its kernels must have; lab.py test skips it where one
         is missing, as in a kernel without debug checks, or in one of another series
     warns: functions of the kernel that may warn
-    tolerates: texts on the console that are expected here, although they are complaints elsewhere
+    tolerates: patterns of lines on the console that are expected here, although they are complaints
+        elsewhere
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
         those that the last kernel of a chain runs at the end
     jump: what the old kernel runs to jump into the next one

@@ -5,6 +5,7 @@ import pytest
 
 from judge import console
 from judge import error_lines
+from scenarios import scenario
 
 COMPLAINTS = (
     "irq 24: nobody cared (try booting with the \"irqpoll\" option)",
@@ -27,6 +28,10 @@ COMPLAINTS = (
     "WARNING: possible circular locking dependency detected",
     "INFO: task vmm:70 blocked for more than 120 seconds.",
     "DMAR: DRHD: handling fault status reg 2",
+    "DMAR: [DMA Write NO_PASID] Request device [0000:01:00.0] fault addr 0x1000 "
+    "[fault reason 0x02] Present bit in context entry is clear",
+    "DMAR: [DMA Read PASID 0x0] Request device [0000:01:00.0] fault addr 0x1000 "
+    "[fault reason 0x71] SM: Present bit in first-level paging entry is clear",
     "DMAR: Failed to copy translation tables from previous kernel for dmar0",
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
     "kmemleak: Kernel memory leak detector disabled",
@@ -79,11 +84,49 @@ def test_no_complaint(line):
     assert not console.complaints(f"[    1.234567] {line}\n")
 
 
+WARNING = ("[ 1.0] WARNING: fs/proc/generic.c:1 at remove_proc_entry+0x1/0x2, CPU#0: x/1\n"
+           "[ 1.0] Tainted: [W]=WARN\n[ 1.0] Call Trace:\n")
+
+
 def test_warning_which_may_be():
-    text = ("[ 1.0] WARNING: fs/proc/generic.c:1 at remove_proc_entry+0x1/0x2, CPU#0: x/1\n"
-            "[ 1.0] Tainted: [W]=WARN\n[ 1.0] Call Trace:\n")
-    assert not console.complaints(text, warns=("remove_proc_entry",))
-    assert console.complaints(text)
+    assert not console.complaints(2 * WARNING, warns=("remove_proc_entry",))
+    assert console.complaints(WARNING)
+
+
+def test_warning_which_may_be_excuses_one_trace():
+    text = WARNING + "[ 2.0] Call Trace:\n"
+    assert console.complaints(text, warns=("remove_proc_entry",)) == ["[ 2.0] Call Trace:"]
+    text = "[ 0.5] Call Trace:\n" + WARNING
+    assert console.complaints(text, warns=("remove_proc_entry",)) == ["[ 0.5] Call Trace:"]
+
+
+FAULT = "DMAR: [DMA Write NO_PASID] Request device [0000:01:00.{}] fault addr 0x1000"
+LOGGED = "AMD-Vi: Event logged [{} device=0000:00:00.0 domain=0x0000 address=0x1000 flags=0x0000]"
+
+
+@pytest.mark.parametrize("name", ("dma-canary.never", "attach-less", "vm-canary"))
+@pytest.mark.parametrize("line", (
+    "DMAR: VT-d detected Invalidation Queue Error: Reason f", FAULT.format(7),
+    "AMD-Vi: Completion-Wait loop timed out", LOGGED.format("ILLEGAL_DEV_TABLE_ENTRY")))
+def test_scenario_with_faults_accepts_nothing_else(name, line):
+    chosen = scenario.load(name)
+    assert console.complaints(line, tolerates=chosen.tolerates)
+    assert not console.complaints(LOGGED.format("IO_PAGE_FAULT"), tolerates=chosen.tolerates)
+    assert not console.complaints("DMAR: DRHD: handling fault status reg 2",
+                                  tolerates=chosen.tolerates)
+
+
+def test_faults_of_the_device_are_accepted():
+    chosen = scenario.load("dma-canary.never")
+    assert not console.complaints(FAULT.format(0), tolerates=chosen.tolerates)
+
+
+def test_no_scenario_accepts_an_error_of_the_unit():
+    errors = [line for line in COMPLAINTS if "detected Inv" in line or "Completion-Wait" in line]
+    assert len(errors) == 4
+    for name in scenario.names():
+        tolerates = scenario.load(name).tolerates
+        assert len(console.complaints("\n".join(errors), tolerates=tolerates)) == 4, name
 
 
 SOURCE = r'''
