@@ -2,17 +2,19 @@
 """The results of the kselftests that a run has started in the guest."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from report import ktap
 
 # Names of programs: the selftests are named after their folder, and live_vm counts only where it is
-# started with an option, not where it gets a signal; upstream's are started by their path; the
-# plan; the last line
+# started with an option, not where it gets a signal; upstream's are started by their path
 NAME = re.compile(r"\b(?:irq_liveupdate_\w+|live_vm(?= -)|(?<=/kselftest/iommu/)\w+)\b")
-PLAN = re.compile(r"1\.\.(\d+)")
 NO_CASE = re.compile(r"1\.\.0 # SKIP (.*)")
+
+# The last line of a program, with how many cases had each outcome
 ENDED = "# Totals: "
+TOTAL = re.compile(r"(\w+):(\d+)")
 
 # This script starts several programs. It names each, prints its output as comments, then its
 # result.
@@ -40,15 +42,30 @@ class Outcome:
         return {one.name: one.why for one in self.results if one.status == ktap.FAIL}
 
 
+def _totals(lines):
+    """What the programs themselves have counted: passed, failed, skipped; None if they have not
+    ended."""
+    counted = Counter()
+    ends = [line for line in lines if line.startswith(ENDED)]
+    for line in ends:
+        counted.update({what: int(number) for what, number in TOTAL.findall(line)})
+    return (counted["pass"] + counted["xfail"] + counted["xpass"],
+            counted["fail"] + counted["error"], counted["skip"]) if ends else None
+
+
 def _outcome(name, output):
     lines = output.splitlines()
     for match in filter(None, map(NO_CASE.match, lines)):
         return Outcome(name, [], [ktap.Result(name, ktap.SKIP, match[1])])
     results, wrong = ktap.parse(lines), []
     # A stage that only prepares for the next kernel has no plan.
-    planned = sum(int(match[1]) for match in map(PLAN.match, lines) if match)
-    if planned != len(results) or not any(line.startswith(ENDED) for line in lines):
+    planned = sum(int(match[1]) for match in map(ktap.PLAN.match, lines) if match)
+    totals = _totals(lines)
+    if planned != len(results) or not totals:
         wrong.append(f"{name}: {len(results)} results, plan {planned}")
+    elif totals != ktap.counts(results):
+        wrong.append(f"{name}: passed, failed, skipped: {ktap.counts(results)}, "
+                     f"by its own account {totals}")
     return Outcome(name, wrong, results)
 
 

@@ -16,6 +16,8 @@ KUNIT_TOOL = os.path.join(BUILD, "linux", "tools", "testing", "kunit")
 
 # One output may contain the results of several programs, one after the other.
 START = re.compile(r"K?TAP version \d+$")
+PLAN = re.compile(r"1\.\.(\d+)")
+RESULT = re.compile(r"(?:not )?ok \d+ ?(?:- )?(.*)")
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
 OF_PARSER = {"SUCCESS": PASS, "SKIPPED": SKIP}
@@ -58,10 +60,20 @@ def _parsed(document):
     return parser.parse_run_tests(document, printer.null_printer)
 
 
+def _beyond_plan(document):
+    """The results that the parser of kunit.py does not read: it stops when the plan is fulfilled.
+    Each is a failure, whatever it says."""
+    plans = list(filter(None, map(PLAN.match, document)))
+    found = list(filter(None, map(RESULT.match, document)))
+    planned = int(plans[0][1]) if plans else len(found)
+    return [Result(match[1], FAIL, "not planned") for match in found[planned:]]
+
+
 def parse(lines):
     """The test cases in the output of a command or on a console."""
     return [result for document in _documents(line.rstrip() for line in lines)
-            for test in _parsed(document).subtests for result in _cases(test, ())]
+            for result in (*(case for test in _parsed(document).subtests
+                             for case in _cases(test, ())), *_beyond_plan(document))]
 
 
 def plan(count, indent=""):

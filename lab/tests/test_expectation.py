@@ -77,6 +77,10 @@ def tap(output, **parts):
 GOOD = "TAP version 13\n1..2\nok 1 one\nok 2 two\n# Totals: pass:2 fail:0\n"
 
 
+def totals(output, counted):
+    return output.replace("pass:2 fail:0", counted)
+
+
 def test_selftest():
     assert tap(GOOD) == set()
 
@@ -97,10 +101,23 @@ def test_exit_status_is_not_enough(output):
 
 
 def test_skip():
-    output = GOOD.replace("ok 2 two", "ok 2 # SKIP INTx in use: the device has none")
+    output = totals(GOOD.replace("ok 2 two", "ok 2 # SKIP INTx in use: the device has none"),
+                    "pass:1 skip:1")
     assert tap(output) == {SKIPPED}
     assert tap(output, skips=("INTx in use: the device has none",)) == set()
     assert tap(GOOD, skips=("INTx in use: the device has none",)) == {SKIPPED}
+
+
+@pytest.mark.parametrize("counted", (
+    "pass:1 fail:0", "pass:2 fail:1", "pass:2 skip:1", "pass:1 skip:1", "pass:2 error:1"))
+def test_account_of_the_program_itself(counted):
+    assert tap(totals(GOOD, counted)) == {PASSED}
+    assert tap(totals(GOOD, "pass:1 fail:0 xfail:1 xpass:0 skip:0 error:0")) == set()
+
+
+def test_results_beyond_the_plan():
+    output = totals(GOOD.replace("1..2", "1..1").replace("ok 2", "not ok 2"), "pass:1 fail:1")
+    assert tap(output) == {PASSED}
 
 
 # What run_kselftest.sh makes of the output of two programs
@@ -138,7 +155,8 @@ def test_script_whose_totals_are_not_enough(change):
 
 
 def test_skip_of_a_program_of_the_script():
-    skip = (LAST, LAST.replace("two", "# SKIP INTx in use: the device has none"))
+    skip = (LAST, totals(LAST.replace("two", "# SKIP INTx in use: the device has none"),
+                         "pass:1 skip:1"))
     assert script(*skip) == {SKIPPED}
     assert script(*skip, skips=("INTx in use: the device has none",)) == set()
 
@@ -147,13 +165,13 @@ def test_program_of_the_script_that_skips_everything():
     start = SCRIPT.rindex("# TAP")
     skip = (SCRIPT[start:], "# TAP version 13\n# 1..0 # SKIP no fault injection\n"
                             "ok 2 selftests: irq_liveupdate: irq_liveupdate_y # SKIP\n"
-                            "# Totals: pass:1 fail:0\n")
+                            "# Totals: pass:1 fail:0 skip:1\n")
     assert script(*skip) == {SKIPPED}
     assert script(*skip, skips=("no fault injection",)) == set()
 
 
 def test_failure_that_the_scenario_names():
-    failing = GOOD.replace("ok 2 two", "not ok 2 two")
+    failing = totals(GOOD.replace("ok 2 two", "not ok 2 two"), "pass:1 fail:1")
     assert tap(failing, fails=("two",)) == set()
     assert tap(failing, fails=("one",)) == {PASSED}
     assert tap(GOOD, fails=("two",)) == {PASSED}

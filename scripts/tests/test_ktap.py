@@ -59,6 +59,12 @@ def test_suite_that_does_not_begin_fails():
     assert ktap.counts(ktap.parse(cut.splitlines())) == (0, 2, 1)
 
 
+def test_result_beyond_the_plan_fails():
+    text = "TAP version 13\n1..1\nok 1 a\nnot ok 2 b\nok 3 - c\n# Totals: pass:2 fail:1\n"
+    assert outcomes(text) == [("a", ktap.PASS), ("b", ktap.FAIL), ("c", ktap.FAIL)]
+    assert outcomes(SUITES + "ok 3 three\n")[-1] == ("three", ktap.FAIL)
+
+
 def test_suite_that_fails_although_its_cases_pass_fails():
     text = SUITES.replace("\nok 2 two", "\nnot ok 2 two")
     assert ("two", ktap.FAIL) in outcomes(text)
