@@ -9,11 +9,30 @@ import tomllib
 DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 
 # A file lists other machines in "iommus", and those of make test-full in "iommus_full"
+MACHINES = ("iommus", "iommus_full")
 DEFAULT_IOMMU = "intel"
 
 # Points in a run at which a scenario may give the VMM further commands
 HOOKS = ("old_armed", "old_changes", "old_preserved", "next_ready", "next_session", "next_given_up",
          "next_armed", "next_finishing", "next_finished")
+
+# Keys that not every course uses, and hooks
+UPDATES = ("update", "crash")
+PROGRAM_CHAINS = ("program-chain", "guest-chain")
+USED_BY = {
+    **dict.fromkeys(("arm", "rings", "handover", "claims", "leaves_msi", "ring_into_block"),
+                    UPDATES),
+    **dict.fromkeys(("at", "end", "watch_late_changes"), (*UPDATES, "storm")),
+    "seed": (*UPDATES, "storm", "chain"),
+    **dict.fromkeys(("crashes", "crash_kernel"), ("crash",)),
+    "length": ("chain", *PROGRAM_CHAINS),
+    **dict.fromkeys(("old_runs", "next_runs"), ("programs", *PROGRAM_CHAINS)),
+    "end_runs": PROGRAM_CHAINS,
+    **dict.fromkeys(("scribble", "holds_disk", "holds_frames"), ("programs",)),
+    "watch_device": ("programs", "guest-chain"),
+    "next_patch": ("storm", "chain", "programs"),
+}
+HOOKS_OF = dict.fromkeys(UPDATES, HOOKS) | {"storm": ("next_ready",)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +55,8 @@ class Scenario:
     decoys: whether there are any; without them an event that does not name its device belongs
         to the device under test
     watch_device: whether the trace is to show what becomes of a device that a program of the guest
-        drives, see judge/live_device.py; needs a machine without decoys
+        drives, see judge/live_device.py; needs a machine without decoys. That of a program-chain
+        always is
     frame_gap: seconds from one frame that a network card is sent to the next
     iops: if set, there are the disks "fast" and "slow", which have the same contents; the slow one
         does this number of I/Os a second, and the I/O in flight at the jump is judged
@@ -189,25 +209,67 @@ def _read(name):
     return data | {"cases": _read(other)["cases"]} if other else data
 
 
+def _machines(data):
+    """The machines of a file besides the one with VT-d."""
+    parts = [data, *data.get("cases", {}).values()]
+    return {machine for part in parts for key in MACHINES
+            for machine in part.get(key, ())} - {DEFAULT_IOMMU}
+
+
+def _is_like(value, default):
+    """Whether a value of a file has the type of the default. A list without a default is of
+    strings."""
+    if isinstance(default, tuple):
+        element = default[0] if default else ""
+        return isinstance(value, list) and all(_is_like(one, element) for one in value)
+    return (isinstance(value, type(default))
+            and isinstance(value, bool) == isinstance(default, bool))
+
+
+def _mistyped(data):
+    """Keys whose value is not of the type of their default, and hooks without a list."""
+    defaults = vars(Scenario("", "")) | dict.fromkeys(MACHINES, ())
+    yield from (key for key, value in data.items()
+                if key in defaults and not _is_like(value, defaults[key]))
+    at = data.get("at", {})
+    if isinstance(at, dict):
+        yield from (f"at.{hook}" for hook, lines in at.items() if not _is_like(lines, ()))
+
+
+def _unused(data, course):
+    """Keys and hooks that the course does not use."""
+    yield from (key for key in data if course not in USED_BY.get(key, (course,)))
+    yield from (f"at.{hook}" for hook in data.get("at", ())
+                if hook not in HOOKS_OF.get(course, ()))
+
+
+def _refuse(name, what, keys):
+    keys = sorted(keys)
+    if keys:
+        raise ValueError(f"{name}: {what}: {', '.join(keys)}")
+
+
 def load(name):
     """A file's only scenario, or one of its cases: "file.case". On a machine other than the one
     with VT-d: "file.case@amd", where "on.amd" in the file takes precedence over the rest."""
     scenario, _, iommu = name.partition("@")
     file, _, case = scenario.partition(".")
     data = _read(file)
+    _refuse(name, "no machine of the file", data.get("on", {}).keys() - _machines(data))
     cases, machines = data.pop("cases", {}), data.pop("on", {})
     if case:
         data |= cases[case] | {"title": f"{data['title']}: {case}"}
     if iommu:
         data |= machines.get(iommu, {})
         data |= {"title": f"{data['title']}; {iommu}", "iommu": iommu}
-    for key in ("iommus", "iommus_full"):
+    _refuse(name, "of another type", _mistyped(data))
+    for key in MACHINES:
         data.pop(key, None)
-    unknown = set(data.get("at", {})) - set(HOOKS)
-    if unknown:
-        raise ValueError(f"{name}: unknown hooks {sorted(unknown)}")
     lists = {key: tuple(value) for key, value in data.items() if isinstance(value, list)}
-    return Scenario(name=name, **(data | lists))
+    loaded = Scenario(name=name, **(data | lists))
+    course = loaded.course_kind()
+    _refuse(name, f"not used by the course {course}", _unused(data, course))
+    return loaded
 
 
 def name_of(file, case, iommu):

@@ -5,6 +5,8 @@ import os
 import tempfile
 import unittest
 
+import pytest
+
 from judge import linux_guest
 from judge import names
 from judge import ring_accounts
@@ -57,6 +59,50 @@ class Names(unittest.TestCase):
         second = scenario.load("file.second@amd")
         self.assertEqual((second.append, second.vectors, second.iommu), (("amd", ""), 3, "amd"))
         self.assertEqual(scenario.load("file.third").append, ("", ""))
+
+
+# What is wrong with a file, and the line
+BAD = (
+    ("of another type: tolerates", 'tolerates = "DMAR: handling"'),
+    ("of another type: needs", 'needs = "FAILSLAB"'),
+    ("of another type: append", "append = [1, 2]"),
+    ("of another type: cpus", 'cpus = ["3", "4"]'),
+    ("of another type: vectors", 'vectors = "8"'),
+    ("of another type: decoys", "decoys = 0"),
+    ("of another type: patch", 'patch = "function"'),
+    ("of another type: at.next_ready", 'at.next_ready = "shell true"'),
+    ("of another type: iommus_full", 'iommus_full = "amd"'),
+    ("no machine of the file: amdd", 'iommus = ["amd"]\non.amdd.vectors = 3'),
+    ("no machine of the file: intel", 'iommus = ["intel", "amd"]\non.intel.vectors = 3'),
+    ("not used by the course update: next_patch", 'next_patch.function = "other"'),
+    ("not used by the course update: at.next_redy", 'at.next_redy = ["shell true"]'),
+    ("not used by the course update: next_runs", 'next_runs = ["true"]'),
+    ("not used by the course storm: at.next_armed",
+     'course = "storm"\nat.next_armed = ["shell true"]'),
+    ("not used by the course chain: at, at.next_ready",
+     'course = "chain"\nat.next_ready = ["shell true"]'),
+    ("not used by the course programs: at, at.next_ready",
+     'old_runs = ["true"]\nat.next_ready = ["shell true"]'),
+    ("not used by the course programs: crashes", 'old_runs = ["true"]\ncrashes = "next_ready"'),
+    ("not used by the course program-chain: next_patch",
+     'course = "program-chain"\nold_runs = ["true"]\nnext_patch.function = "other"'),
+)
+
+
+@pytest.mark.parametrize("wrong, line", BAD)
+def test_bad_file(tmp_path, monkeypatch, wrong, line):
+    monkeypatch.setattr(scenario, "DIRECTORY", str(tmp_path))
+    (tmp_path / "bad.toml").write_text(f'title = "t"\n{line}\n')
+    with pytest.raises(ValueError, match=f"^bad: {wrong}$"):
+        scenario.load("bad")
+
+
+@pytest.mark.parametrize("line", ("frame_gap = 0.1", "length = 3\ncourse = 'chain'",
+                                  "crashes = 'next_ready'\nat.old_armed = ['shell true']"))
+def test_good_file(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(scenario, "DIRECTORY", str(tmp_path))
+    (tmp_path / "good.toml").write_text(f'title = "t"\n{line}\n')
+    assert scenario.load("good").title == "t"
 
 
 class Courses(unittest.TestCase):
