@@ -8,6 +8,7 @@ import pytest
 from course.result import Result, Vector
 from judge import checks
 from judge import expectation
+from judge import live_device
 from judge import outcomes
 from judge import ring_accounts
 from judge import translation
@@ -301,8 +302,11 @@ def test_sabotage_may_leave_no_judge_blind():
     assert checked("", breaks=("enable",), judged=judged) == {"sabotage: no other judge is blind"}
 
 
-def test_nothing_judged_is_nothing_held():
-    assert "seen from outside" in checked("left-alone")
+@pytest.mark.parametrize("outcome, judged", (
+    ("left-alone", {}), ("kept", {}), ("kept", {"reset": Verdict([], 1)}),
+    ("guest-restarted", {"guest-clock": Verdict([], 1)})))
+def test_nothing_judged_is_nothing_held(outcome, judged):
+    assert "seen from outside" in checked(outcome, judged=judged, flight=live_device.Flight())
 
 
 def test_rule_which_does_not_apply_is_named_in_the_table():
