@@ -18,8 +18,10 @@ def _anything(_value, _before):
 
 
 def _same_but(mask):
-    """Only these bits may change. A value that was never written before is not known."""
-    return lambda value, before: before is None or not (value ^ before) & ~mask
+    """Only these bits may change. Of a register that the old kernel has never written, nobody knows
+    what would be the same: it must not be written. In the traces of live updates of ivshmem and of
+    NVMe, the next kernel writes no such register of the device or of its port."""
+    return lambda value, before: before is not None and not (value ^ before) & ~mask
 
 
 def _without(mask):
@@ -122,8 +124,8 @@ def _judge_device(seen, address, header, addresses):
             continue
         permitted = (header | CAPABILITIES.get(model, {})).get(offset)
         if not permitted or not permitted(value, before.get(offset)):
-            wrong.append(f"{model} {address}: {offset:#x} written {value:#x}, "
-                         f"was {before.get(offset, 0):#x}")
+            was = f"was {before[offset]:#x}" if offset in before else "never written before"
+            wrong.append(f"{model} {address}: {offset:#x} written {value:#x}, {was}")
     wrong += [f"{address}: address at {offset:#x} is {value:#x}, was {before[offset]:#x}"
               for offset, value in after.items() if value != before.get(offset, value)]
     return wrong

@@ -75,6 +75,15 @@ class AlteredLog(Altering):
     def test_error_mask_of_the_path(self):
         self.expect_only_some_bits_may_change(0x114, 0xe000, 0xc000, 0x8000)
 
+    def test_register_that_was_never_written(self):
+        for offset, value in ((0x14e, 0x5d), (0x5c, 0xf0ff), (0x18, 0x99)):
+            with self.subTest(offset=offset):
+                self.setUp()
+                self.add(104.5, f"pci_cfg_write pcie-root-port 00:04.0 @{offset:#x} <- {value:#x}")
+                found = rules.judge(observe(self.lines))["config"].wrong
+                self.assertEqual(found, [f"pcie-root-port 00:04.0: {offset:#x} written {value:#x}, "
+                                         "never written before"])
+
     def test_bus_number_of_the_path(self):
         self.add(101.0, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x010100")
         self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x18 <- 0x0")
