@@ -305,14 +305,6 @@ class Machine:
             fields = f.read().rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
-    def wait(self, timeout):
-        """True if QEMU ended by itself."""
-        try:
-            self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
     def console(self):
         with open(self.console_path, errors="replace") as f:
             return f.read()
