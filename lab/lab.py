@@ -364,15 +364,16 @@ def _scenario(name):
     raise argparse.ArgumentTypeError(f"no scenario {name}: see {', '.join(near)}")
 
 
-def _parser():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-
+def _common_options():
+    """Options of most commands."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--build", default="build", help="build directory (default: build)")
     common.add_argument("--debug", action="store_true", help="use the debug kernel")
+    return common
 
+
+def _machine_options():
+    """Options that change the machine of a scenario."""
     machine = argparse.ArgumentParser(add_help=False)
     machine.add_argument("--vectors", type=int)
     machine.add_argument("--cpus", type=int, help="of the old kernel; the next has one more")
@@ -381,9 +382,11 @@ def _parser():
     machine.add_argument("--memory")
     machine.add_argument("--rings", type=int, help="per vector and phase")
     machine.add_argument("--seed", type=int, help="of the order of rings in the blackout")
+    return machine
 
-    commands.add_parser("list", help="name the scenarios").set_defaults(act=command_list)
 
+def _add_single_runs(commands, common, machine):
+    """Commands that show what becomes of one scenario, or of the pair of a demonstration."""
     one = commands.add_parser("run", parents=[common, machine], help="run one scenario")
     one.add_argument("scenario", type=_scenario)
     one.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
@@ -404,6 +407,9 @@ def _parser():
     update.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
     update.set_defaults(act=command_run)
 
+
+def _add_batches(commands, common):
+    """Commands that run many scenarios and print KTAP."""
     storms = commands.add_parser("storm", parents=[common],
                                  help="storms of interrupts, KTAP and totals")
     storms.add_argument("scenario", nargs="?", choices=STORMS, default="storm",
@@ -422,6 +428,9 @@ def _parser():
                       help="default: those of make test")
     test.set_defaults(act=command_test)
 
+
+def _add_measurements(commands):
+    """Commands that measure, on kernels of their own."""
     cost = commands.add_parser("bench", help="count instructions and hardware operations")
     cost.add_argument("--build", default="build", help="build directory (default: build)")
     cost.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
@@ -434,6 +443,16 @@ def _parser():
                        help="default: those of make test")
     lines.set_defaults(act=command_coverage)
 
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    commands.add_parser("list", help="name the scenarios").set_defaults(act=command_list)
+    common = _common_options()
+    _add_single_runs(commands, common, _machine_options())
+    _add_batches(commands, common)
+    _add_measurements(commands)
     return parser
 
 
