@@ -58,7 +58,7 @@ STORM_TESTS = storm-amd '$(STORM) --jobs 2 --seeds 1-$(STORMS_AMD) --iommu amd' 
 
 # What only the debug kernel shows, or shows best. What takes longest comes first, one machine at a
 # time: KUnit and the storms, which are over long before, use the other CPU.
-DEBUG_SCENARIOS = guest-fail-nth handover guest-cancel guest-fail-retrieve hammer
+DEBUG_SCENARIOS = guest-fail-nth handover guest-cancel guest-fail-retrieve hammer sabotage-leak
 DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'kunit-debug&' 'scripts/kunit-run.py --flavour debug' \
 	  'storm-amd&' '$(STORM) --seeds 1-$(STORMS_AMD) --iommu amd' \

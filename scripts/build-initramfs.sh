@@ -107,6 +107,7 @@ initrd_list()
 	done
 	program "$ROOT/lab/guest/agent"
 	program "$ROOT/lab/guest/live_vm_report"
+	program "$ROOT/lab/guest/look_for_leaks"
 	program "$ROOT/lab/guest/live_vm_tell"
 	program "$ROOT/lab/guest/compact_memory"
 	kselftest

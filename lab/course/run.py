@@ -225,9 +225,7 @@ class Run:
             patching.apply_all(stub, self.symbols, what)
 
     def _look_for_leaks(self):
-        self._shell("[ ! -e /sys/kernel/debug/kmemleak ] || "
-                    "{ echo scan > /sys/kernel/debug/kmemleak; "
-                    "cat /sys/kernel/debug/kmemleak > /dev/console; }")
+        self._shell("look_for_leaks > /dev/console")
 
     # The jump
 
