@@ -37,11 +37,14 @@ STORMS_AMD = 3
 KUNITCONFIG = cd $(BUILD)/linux && PATH=/usr/bin:/bin tools/testing/kunit/kunit.py config --arch=x86_64 \
 	      --build_dir=$(abspath $(BUILD))/kernel/kunit --kunitconfig=kernel/irq
 # generic_pt's test of for_each_table(). At the end of each of their cases, its suites compare a
-# counter that is only exact on a single CPU.
-TABLES_TEST = cd $(BUILD)/linux && PATH=$(CURDIR)/scripts/tcg:/usr/bin:/bin \
-	      tools/testing/kunit/kunit.py run --arch=x86_64 --raw_output=kunit --make_options=CC="ccache gcc" \
-	      --build_dir=$(abspath $(BUILD))/kernel/kunit-tables --kunitconfig=drivers/iommu/generic_pt \
-	      "*iommu_test.test_visit_tables"
+# counter that is only exact on a single CPU. With --raw_output, kunit.py accepts whatever the kernel
+# prints, so the KTAP is printed after the verdict.
+TABLES_OUT = $(abspath $(BUILD))/kernel/kunit-tables
+TABLES_TEST = cd $(BUILD)/linux && export PATH=$(CURDIR)/scripts/tcg:/usr/bin:/bin && \
+	      tools/testing/kunit/kunit.py run --arch=x86_64 --make_options=CC="ccache gcc" \
+	      --build_dir=$(TABLES_OUT) --kunitconfig=drivers/iommu/generic_pt \
+	      "*iommu_test.test_visit_tables" && \
+	      tools/testing/kunit/kunit.py parse --raw_output=kunit $(TABLES_OUT)/test.log
 QUICK_TESTS = scripts 'pytest-3 -q -p no:cacheprovider scripts/tests' \
 	  kunitconfig '$(KUNITCONFIG)' \
 	  overlay 'scripts/overlay.py check' \

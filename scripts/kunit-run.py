@@ -5,7 +5,8 @@
 The kernel is not built here: kunit.py boots the one of the flavour. Prints
 KTAP as it comes; the whole console is in $BUILD/kernel/FLAVOUR/test.log. Fails
 if a case failed, if nothing ran, if none of our suites ran although all suites were requested, if a
-suite did not finish, or if the console shows a report that no test expects.
+suite did not finish, if the kernel did not restart by itself after the last one, or if the console
+shows a report that no test expects.
 
 With --same-as STEP it also fails unless the suites of this kernel have the same cases
 with the same results in the log of that step of "make test-full". Such a kernel need not
@@ -31,6 +32,8 @@ DEFAULT_GLOB = "*"
 OWN_SUITES = "irq_liveupdate"
 TIMEOUT = 2400
 TAIL_LINES = 40
+# kunit.py only prints that its time is over, and then terminates the machine.
+RESTARTED = "reboot: Restarting system"
 # FAKE_ITE_SID of kunit_fake_vtd.h: the device whose time-outs spoil the flushes of others
 TOLERATED = ("Invalidation Time-out Error: SID ff55",)
 
@@ -57,7 +60,7 @@ def build_dir(args):
 
 
 def run(args):
-    """Run kunit.py, pass its output on and return it."""
+    """Run kunit.py, pass its output on and return it, and the exit status."""
     scripts = os.path.dirname(os.path.abspath(__file__))
     path = os.path.join(scripts, "tcg") + os.pathsep + os.environ["PATH"]
     lines = []
@@ -67,7 +70,7 @@ def run(args):
         for line in tool.stdout:
             lines.append(line)
             print(line, end="", flush=True)
-    return lines
+    return lines, tool.returncode
 
 
 def judge(results, console, wanted):
@@ -75,11 +78,14 @@ def judge(results, console, wanted):
     to run."""
     ran = any(result.name.startswith(wanted) for result in results)
     trouble = complaints(console, tolerates=TOLERATED)
+    restarted = RESTARTED in console
     return [
         ktap.Result("kunit.suites_ran", ktap.PASS if ran else ktap.FAIL,
                     "" if ran else f"no case of a suite {wanted}*"),
         ktap.Result("kunit.console_is_clean", ktap.FAIL if trouble else ktap.PASS,
-                    trouble[0] if trouble else "")]
+                    trouble[0] if trouble else ""),
+        ktap.Result("kunit.kernel_restarted", ktap.PASS if restarted else ktap.FAIL,
+                    "" if restarted else f"the console lacks {RESTARTED!r}")]
 
 
 def differences(results, others):
@@ -120,7 +126,8 @@ def main():
                         help="step with whose log the results are compared")
     args = parser.parse_args()
 
-    results = ktap.parse(run(args))
+    lines, status = run(args)
+    results = ktap.parse(lines)
     log = os.path.join(build_dir(args), "test.log")
     with open(log, encoding="utf-8", errors="replace") as file:
         console = file.read()
@@ -134,7 +141,7 @@ def main():
         ktap.say("\n".join([f"console, last {TAIL_LINES} lines of {log}:",
                             *console.splitlines()[-TAIL_LINES:],
                             f"{len(failed)} failed:", *failed]))
-    return 1 if failed else 0
+    return 1 if failed or status else 0
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run the steps of "make test", count test cases, end with one line of counts.
 
-A step is a command. If it prints KTAP, its cases are counted; otherwise it counts as one case. A
-step that fails although none of its cases did counts as one failed case. Every step's output is
-kept in $BUILD/results/NAME.log, and the overall result in $BUILD/results/test.json. The time that
-each step took is printed before the counts.
+A step is a command. If it prints KTAP, its cases are counted, and it fails if there are none;
+otherwise it counts as one case. A step that fails although none of its cases did counts as one
+failed case. Every step's output is kept in $BUILD/results/NAME.log, and the overall result in
+$BUILD/results/test.json. The time that each step took is printed before the counts.
 
     test.py NAME COMMAND [NAME COMMAND]...
 
@@ -54,6 +54,8 @@ def output_of(command, log_name, outputs):
 def cases_of(name, lines, status):
     """The test cases of a step."""
     results = ktap.parse(lines)
+    if not results and any(ktap.START.match(line.rstrip()) for line in lines):
+        return [ktap.Result(name, ktap.FAIL, "KTAP without a case")]
     if not results or (status and not ktap.counts(results)[1]):
         results.append(ktap.Result(name, ktap.FAIL if status else ktap.PASS,
                                    f"exit status {status}"))

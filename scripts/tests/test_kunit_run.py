@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""kunit-run.py: comparing the suites of two kernels."""
+"""kunit-run.py: what it demands of a run, and comparing the suites of two kernels."""
 
 import argparse
 import importlib.util
@@ -66,3 +66,26 @@ def test_log_of_a_step(tmp_path, monkeypatch):
 def test_only_the_time_out_of_the_fake_device_is_accepted(sid, status):
     console = f"DMAR: VT-d detected Invalidation Time-out Error: SID {sid}\n"
     assert kunit_run.judge([], console, "")[1].status == status
+
+
+SUITE = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq_liveupdate\n    1..1\n" \
+    "    ok 1 a\nok 1 irq_liveupdate\n"
+RESTART = "[    9.936275] reboot: Restarting system\n"
+
+
+def outcome_of(tmp_path, monkeypatch, console, status):
+    """The exit status of kunit-run.py, with a stand-in for kunit.py."""
+    (tmp_path / "kernel/lab").mkdir(parents=True)
+    (tmp_path / "kernel/lab/test.log").write_text(console, encoding="utf-8")
+    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    monkeypatch.setattr(kunit_run, "command",
+                        lambda args: ["sh", "-c", f'printf %s "{console}"; exit {status}'])
+    monkeypatch.setattr(kunit_run.sys, "argv", ["kunit-run.py"])
+    return kunit_run.main()
+
+
+@pytest.mark.parametrize("console, status, outcome", (
+    (SUITE + RESTART, 0, 0), (SUITE + RESTART, 1, 1), (SUITE, 0, 1), (RESTART, 0, 1)),
+    ids=("all_well", "kunit_py_fails", "kernel_hangs_after_the_last_suite", "nothing_runs"))
+def test_run(tmp_path, monkeypatch, console, status, outcome):
+    assert outcome_of(tmp_path, monkeypatch, console, status) == outcome

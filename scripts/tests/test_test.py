@@ -58,3 +58,9 @@ def test_step_beside_the_next_one_is_quiet_and_over_before_the_one_after(tmp_pat
 def test_step_beside_the_last_one_counts(tmp_path):
     lines, status = run(tmp_path, "one", "true", "beside&", "exit 3")
     assert (lines[-1], status) == ("1 passed, 1 failed", 1)
+
+
+def test_ktap_without_a_case_is_a_failure(tmp_path):
+    lines, status = run(tmp_path, "one", "true", "two", "printf 'KTAP version 1\\n1..0\\n'")
+    assert (lines[-1], status) == ("1 passed, 1 failed", 1)
+    assert lines[-2].startswith("FAILED two: two KTAP without a case")
