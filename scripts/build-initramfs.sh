@@ -64,7 +64,8 @@ program()
 
 kselftest()
 {
-	(cd "$KSELFTEST" && find . -mindepth 1) | LC_ALL=C sort | while read -r name; do
+	names=$(cd "$KSELFTEST" && find . -mindepth 1)
+	printf '%s\n' "$names" | LC_ALL=C sort | while read -r name; do
 		path=$KSELFTEST/${name#./}
 		if [ -d "$path" ]; then
 			echo "dir /kselftest/${name#./} 0755 0 0"
@@ -86,7 +87,8 @@ common_list()
 	echo "nod /dev/null 0666 0 0 c 1 3"
 
 	program "$BUILD/busybox"
-	"$BUILD/busybox" --list | LC_ALL=C sort | while read -r applet; do
+	applets=$("$BUILD/busybox" --list)
+	printf '%s\n' "$applets" | LC_ALL=C sort | while read -r applet; do
 		case $applet in
 		busybox) ;;
 		*)	echo "slink /bin/$applet busybox 0777 0 0" ;;
@@ -224,7 +226,8 @@ install_packages()
 # What dpkg has installed below these folders
 installed()
 {
-	(cd "$INSTALLED" && find "$@") | LC_ALL=C sort | while read -r name; do
+	names=$(cd "$INSTALLED" && find "$@")
+	printf '%s\n' "$names" | LC_ALL=C sort | while read -r name; do
 		path=$INSTALLED/$name
 		if [ -L "$path" ]; then
 			echo "slink /$name $(readlink "$path") 0777 0 0"
@@ -282,14 +285,16 @@ if [ ! -x "$GEN" ] || [ -n "$(find "$LINUX/usr/gen_init_cpio.c" -newer "$GEN")" 
 fi
 
 # The list, with the hash of every file in it as a comment, decides whether the image
-# is up to date.
+# is up to date. The exit status of the left side of a pipe is lost, so there are files between
+# the commands that may fail.
 image()
 {
 	out=$BUILD/$2
-	{
-		"$1" | awk '!seen[$2]++'
-		"$1" | awk '$1 == "file" { print $3 }' | xargs sha256sum | sed 's/^/# /'
-	} >"$out.list.next"
+	"$1" >"$out.list.all"
+	awk '$1 == "file" { print $3 }' "$out.list.all" | xargs sha256sum >"$out.list.hashes"
+	awk '!seen[$2]++' "$out.list.all" >"$out.list.next"
+	sed 's/^/# /' "$out.list.hashes" >>"$out.list.next"
+	rm "$out.list.all" "$out.list.hashes"
 	if [ -e "$out" ] && cmp -s "$out.list" "$out.list.next"; then
 		rm "$out.list.next"
 		# lab.py refuses an image that is older than its sources.

@@ -17,6 +17,7 @@ flavour=${1:-lab}
 out=$BUILD/kernel/$flavour
 failed=
 
+# "set -e" has no effect in a step.
 step()
 {
 	what=$1
@@ -25,17 +26,19 @@ step()
 	"$@" || failed="$failed $what"
 }
 
-# The overlay's files that match, relative to the repository.
+# The overlay's files that match, by their paths in the kernel.
 overlay_files()
 {
-	"$ROOT/scripts/overlay.py" list | grep -E "$1" || true
+	list=$("$ROOT/scripts/overlay.py" list) || die "no list of the overlay's files"
+	printf '%s\n' "$list" | grep -E "$1" || die "no file of the overlay matches $1"
 }
 
 # The programs that only the lab drives; everything else is in the series.
 checkpatch()
 {
 	rc=0
-	for file in $(cd "$ROOT" && find lab/guest -name '*.[chS]' | sort); do
+	files=$(cd "$ROOT" && find lab/guest -name '*.[chS]') || return 1
+	for file in $files; do
 		(cd "$LINUX" && scripts/checkpatch.pl --strict --terse --no-summary \
 			--quiet --show-types --ignore EMBEDDED_FILENAME \
 			--file "$ROOT/$file") || rc=1
@@ -45,8 +48,7 @@ checkpatch()
 
 kernel_doc()
 {
-	files=$(overlay_files '\.[ch]$')
-	[ -n "$files" ] || return 0
+	files=$(overlay_files '\.[ch]$') || return 1
 	# shellcheck disable=SC2086
 	(cd "$LINUX" && scripts/kernel-doc -none -Werror $files)
 }
@@ -54,10 +56,14 @@ kernel_doc()
 # Our C files, and the patched upstream files, as far as they are part of this kernel.
 own_objects()
 {
-	for file in $(overlay_files '\.c(\.patch)?$' | grep -v '^tools/'); do
+	files=$(overlay_files '\.c(\.patch)?$') || return 1
+	for file in $files; do
 		object=${file%.patch}
 		object=${object%.c}.o
 		case $file in
+		tools/*)
+			continue
+			;;
 		*.patch)
 			[ -e "$out/$object" ] || {
 				say NOTE "$object: not part of the $flavour kernel"
@@ -72,11 +78,11 @@ own_objects()
 # Compile just our objects once more, with all warnings and sparse.
 w1_sparse()
 {
-	"$ROOT/scripts/build-kernel.sh" "$flavour"
+	"$ROOT/scripts/build-kernel.sh" "$flavour" || return 1
 	mkdir -p "$BUILD/results"
 	log=$BUILD/results/check-w1.log
 	rc=0
-	objects=$(own_objects)
+	objects=$(own_objects) || return 1
 	# shellcheck disable=SC2086
 	(cd "$out" && rm -f $objects)
 	# shellcheck disable=SC2086
@@ -93,11 +99,12 @@ calls_only_exports()
 {
 	module=$1
 	shift
-	missing=$(nm "$@" | awk -v exports="$out/.exports" '
+	symbols=$(nm "$@") || return 1
+	missing=$(printf '%s\n' "$symbols" | awk -v exports="$out/.exports" '
 		BEGIN { while ((getline symbol < exports) > 0) known[symbol] = 1 }
 		NF == 3 { known[$3] = 1 }
 		$1 == "U" && $2 !~ /^__(SCK__|modver_)/ { called[$2] = 1 }
-		END { for (symbol in called) if (!(symbol in known)) printf " %s", symbol }')
+		END { for (symbol in called) if (!(symbol in known)) printf " %s", symbol }') || return 1
 	[ -z "$missing" ] || {
 		say MISSING "$module.ko: not exported:$missing"
 		return 1
@@ -109,7 +116,8 @@ calls_only_exports()
 exports()
 {
 	rc=0
-	nm "$out/vmlinux.o" | sed -n 's/.* __export_symbol_//p' >"$out/.exports"
+	nm "$out/vmlinux.o" >"$out/.symbols" || return 1
+	sed -n 's/.* __export_symbol_//p' "$out/.symbols" >"$out/.exports"
 	vfio=$out/drivers/vfio
 	pci=$vfio/pci/vfio_pci
 	iommufd=$out/drivers/iommu/iommufd
