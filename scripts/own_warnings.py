@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """Pass on the compiler warnings about lines of the overlay.
 
-Reads the output of a build from stdin. All warnings about new files count, and those about added
-lines of patched upstream files. Fails if there are any.
+Reads the output of a build in $BUILD/kernel/FLAVOUR from stdin. All warnings about new files count,
+and those about added lines of patched upstream files. Those of objtool name an object and no line:
+they count if the overlay adds or patches its source. Fails if there are any.
 """
 
+import os
 import re
 import sys
 
 from overlay import REPO, Repo
 
-WARNING = re.compile(r"^(?:\.\./)*(?:.*?/linux/)?(?P<path>[^:\s]+):(?P<line>\d+)"
-                     r"(?::\d+)?: (?:warning|error):? ")
+BUILD = os.path.realpath(os.path.join(REPO, os.environ.get("BUILD", "build")))
+
+WARNING = re.compile(r"^(?P<path>[^:\s]+):(?P<line>\d+)(?::\d+)?: (?:warning|error):? ")
+OBJTOOL = re.compile(r"^(?P<path>[^:\s]+)\.o: (?:warning|error): objtool: ")
 HUNK = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)")
 
 
@@ -31,6 +35,25 @@ def added_lines(patch):
     return found
 
 
+def path_in_kernel(path):
+    """The path below the kernel tree of a file that a build names: absolute, or relative to the
+    folder of the flavour."""
+    folder = os.path.join(BUILD, "kernel", "FLAVOUR")
+    name = os.path.normpath(os.path.join(folder, path))
+    return name.removeprefix(folder + "/").removeprefix(os.path.join(BUILD, "linux") + "/")
+
+
+def is_own(line, own):
+    """Whether a line of the output is a warning about the overlay. own has the added lines of each
+    file, None for all."""
+    match = OBJTOOL.match(line)
+    if match:
+        return any(path_in_kernel(match["path"]) + suffix in own for suffix in (".c", ".S"))
+    match = WARNING.match(line)
+    path = match and path_in_kernel(match["path"])
+    return path in own and (own[path] is None or int(match["line"]) in own[path])
+
+
 def main():
     """Filter stdin."""
     own = {}
@@ -40,16 +63,9 @@ def main():
                 entry.data.decode("utf-8", "replace"))
         else:
             own[path] = None
-    bad = 0
-    for line in sys.stdin:
-        match = WARNING.match(line)
-        if not match or match["path"] not in own:
-            continue
-        lines = own[match["path"]]
-        if lines is None or int(match["line"]) in lines:
-            print(line, end="")
-            bad += 1
-    return 1 if bad else 0
+    found = [line for line in sys.stdin if is_own(line, own)]
+    print("".join(found), end="")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
