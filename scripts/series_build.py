@@ -155,10 +155,21 @@ class Builder:
              "HOSTCC=ccache gcc", *kconfig, *words],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             env=dict(os.environ, CCACHE_BASEDIR=self.folder, **ENVIRONMENT))
-        if run.returncode or WARNING.search(run.stdout):
+        warned = WARNING.search(run.stdout)
+        if warned:
+            self.outdate(variant)
+        if run.returncode or warned:
             print(run.stdout, flush=True)
             return None
         return len(re.findall(r"^  CC ", run.stdout, flags=re.M))
+
+    def outdate(self, variant):
+        """Make all objects older than their sources: make does not repeat a warning about an object
+        that is up to date."""
+        for where, _, names in os.walk(self.out(variant)):
+            for name in names:
+                if name.endswith(".o"):
+                    os.utime(os.path.join(where, name), (0, 0))
 
     def configure(self, variant):
         """The lab's configuration, with the options of the series on or off."""

@@ -135,3 +135,19 @@ def test_warning_fails(tmp_path, monkeypatch, says):
     assert builder.make(OFF, "a.o") is None
     run.stdout = "  CC      a.o\n  CC      warning.o\n"
     assert builder.make(OFF, "a.o") == 2
+
+
+def test_warning_fails_again_until_the_source_is_mended(tmp_path):
+    builder = series_build.Builder("", str(tmp_path), "")
+    os.makedirs(builder.out(OFF))
+    with open(os.path.join(builder.tree, "Makefile"), "w", encoding="utf-8") as file:
+        file.write(".PHONY: a.o\na.o: $(O)/a.o\n"
+                   "$(O)/a.o: a.c\n\t@echo '  CC      a.o'; cat $<; touch $@\n")
+    source = os.path.join(builder.tree, "a.c")
+    for text, compiled in (("a.c:1:2: warning: unused\n", None), ("", 1), ("", 0)):
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.utime(source, (1, 1))
+        assert builder.make(OFF, "a.o") == compiled
+        if text:
+            assert builder.make(OFF, "a.o") == compiled
