@@ -7,7 +7,8 @@
     series.py checkpatch   the same, and run checkpatch on each patch
     series.py recipients   the same, and list the recipients that get_maintainer.pl names for each
     series.py build [A-B]  the same, and build what the patches A to B touch after each
-                           of them, with the options on and off
+                           of them, with the options on and off; needs what "scripts/setup.sh
+                           full" installs, and the lab's kernel
     series.py kunit [A-B]  the same, and boot the kernel after those of the patches A to B
                            that touch a KUnit suite, or end a part, and run its suites
 

@@ -235,10 +235,10 @@ def build_patch(builder, plan, number, afresh):
         said.append(what)
         failed |= bad
     for variant in OTHERS if ends_part else ():
-        if not shutil.which(variant.cross + "gcc"):
-            say("NOTE", f"{variant.name} is not built: no {variant.cross}gcc")
-            continue
-        what, bad = builder.build(variant, True, variant.folders)
+        if shutil.which(variant.cross + "gcc"):
+            what, bad = builder.build(variant, True, variant.folders)
+        else:
+            what, bad = f"{variant.name}: not built, install gcc-{variant.cross[:-1]}", True
         said.append(what)
         failed |= bad
     return said, failed

@@ -14,7 +14,7 @@ PACKAGES="
 	python3-pytest rsync xz-utils
 "
 CHECK_PACKAGES="graphviz pylint python3-git python3-ply python3-sphinx shellcheck"
-FULL_PACKAGES="clang gcovr libclang-rt-dev llvm"
+FULL_PACKAGES="clang gcc-aarch64-linux-gnu gcovr libclang-rt-dev llvm"
 PACKAGE_PACKAGES="debhelper dpkg-dev kmod libdw-dev"
 
 case ${1:-} in

@@ -65,7 +65,7 @@ def test_log_of_a_step(tmp_path, monkeypatch):
 @pytest.mark.parametrize("sid, status", (("ff55", ktap.PASS), ("0300", ktap.FAIL)))
 def test_only_the_time_out_of_the_fake_device_is_accepted(sid, status):
     console = f"DMAR: VT-d detected Invalidation Time-out Error: SID {sid}\n"
-    assert kunit_run.judge([], console, "")[1].status == status
+    assert kunit_run.judge([], console, [])[1].status == status
 
 
 SUITE = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq_liveupdate\n    1..1\n" \
@@ -89,3 +89,15 @@ def outcome_of(tmp_path, monkeypatch, console, status):
     ids=("all_well", "kunit_py_fails", "kernel_hangs_after_the_last_suite", "nothing_runs"))
 def test_run(tmp_path, monkeypatch, console, status, outcome):
     assert outcome_of(tmp_path, monkeypatch, console, status) == outcome
+
+
+@pytest.mark.parametrize("wanted, status", (
+    ([], ktap.PASS), (["irq*"], ktap.PASS), (["irq", "luo"], ktap.PASS), (["ir"], ktap.FAIL),
+    (["irq", "luo", "vfio"], ktap.FAIL), (["pci"], ktap.FAIL)))
+def test_each_wanted_suite_has_to_run_a_case(wanted, status):
+    ran = [*OURS, *results(luo__a=ktap.PASS, pci__a=ktap.SKIP)]
+    assert kunit_run.judge(ran, "", wanted)[0].status == status
+
+
+def test_run_without_a_case_that_is_not_skipped_fails():
+    assert kunit_run.judge(results(pci__a=ktap.SKIP), "", [])[0].status == ktap.FAIL

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""After which patches of the series the suites run."""
+"""After which patches of the series the suites run, and which of them have to."""
 
+import os
 import types
 
 import pytest
@@ -38,3 +39,52 @@ def test_patches_are_named_by_their_numbers(which, found):
 def test_what_names_no_patch_is_refused(which):
     with pytest.raises(OverlayError):
         series_build.numbers(which, 7)
+
+
+TEST = "drivers/pci/probe_test.c"
+TREE = {
+    TEST: 'static struct kunit_suite a = {\n\t.name\t= "probe",\n\t.init = init,\n};\n'
+          'static struct kunit_suite b = {\n\t.init = init,\n\t.name = "probe_late",\n};\n'
+          'static struct irq_chip c = {\n\t.name = "fake",\n};\n',
+    "drivers/pci/probe.c": "",
+    "drivers/pci/Makefile": "obj-$(CONFIG_PCI)\t+= probe.o\n"
+                            "obj-$(CONFIG_PCI_TEST) += other_test.o \\\n\t\t\tprobe_test.o\n",
+    "kernel/irq/Kconfig.liveupdate": "config PCI_TEST\n\tbool\n",
+}
+
+
+def suites(tree, changes):
+    for path, text in (TREE | changes).items():
+        os.makedirs(tree / os.path.dirname(path), exist_ok=True)
+        (tree / path).write_text(text, encoding="utf-8")
+    return series_kunit.suites_of(str(tree), ["drivers/pci/probe.c", TEST, "tools/irq/a_test.c"])
+
+
+def test_suites_of_a_patch_have_to_run(tmp_path):
+    assert suites(tmp_path, {}) == ["probe", "probe_late"]
+
+
+def test_suite_whose_option_comes_later_need_not_run(tmp_path):
+    later = {"kernel/irq/Kconfig.liveupdate": "config PCI_TESTS\n\tdepends on PCI_TEST\n"}
+    assert not suites(tmp_path, later)
+
+
+def test_suite_that_no_makefile_builds_has_to_run(tmp_path):
+    assert suites(tmp_path, {"drivers/pci/Makefile": ""}) == ["probe", "probe_late"]
+
+
+def test_suites_of_a_patch_are_those_that_the_run_demands(tmp_path, plan, monkeypatch):
+    commands = []
+
+    def note(command, **_):
+        commands.append(command)
+        return types.SimpleNamespace(returncode=0)
+
+    builder = types.SimpleNamespace(tree=str(tmp_path), folder=str(tmp_path),
+                                    build=lambda *_: ("on: 1 files", False),
+                                    out=lambda variant: str(tmp_path / variant.name))
+    plan.patches[0].path = TEST
+    suites(tmp_path, {})
+    monkeypatch.setattr(series_kunit.subprocess, "run", note)
+    assert not series_kunit.run_suites(builder, plan, 1)[1]
+    assert commands[0][-3:] == ["--suites", "probe", "probe_late"]
