@@ -2,12 +2,14 @@
 """Which lines of our files run, in the KUnit suites and the scenarios together.
 
 Runs them on the kernel that counts (flavour "gcov"), reads the counters from outside both before
-the jump and at the end, and has gcovr evaluate them. Fails if too few lines run.
+the jump and at the end, and has gcovr evaluate them. Fails if too few lines run, or if a file is
+not counted.
 """
 
 import csv
 import glob
 import os
+import re
 import subprocess
 
 from cost import gcov
@@ -79,7 +81,7 @@ def _gcovr(build):
     tree = os.path.join(build.directory, "linux")
     base = os.path.join(build.results(), "coverage")
     filters = [part for name in build.own_files()
-               for part in ("--filter", os.path.join(tree, name).replace(".", r"\."))]
+               for part in ("--filter", re.escape(os.path.join(tree, name)))]
     subprocess.run(["/usr/bin/gcovr", "--root", tree, "--gcov-ignore-parse-errors",
                     "--csv", base + ".csv", "--txt", base + ".txt", "--json", base + ".json",
                     *filters, os.path.join(build.directory, "kernel", FLAVOUR)], check=True)
@@ -92,14 +94,18 @@ def _percent(row, what):
     return 100.0 * int(row[f"{what}_covered"]) / total if total else 100.0
 
 
-def _report(rows):
+def _report(rows, files):
+    """Print the rows. Whether there is one for each of these files, and enough lines ran."""
     total = {key: sum(int(row[key]) for row in rows)
              for key in ("line_total", "line_covered", "branch_total", "branch_covered")}
     print(f"{'file':<44}{'lines':>7}{'run':>7}{'branches':>10}{'taken':>7}")
     for row in [*rows, {"filename": "all"} | total]:
         print(f"{row['filename']:<44}{row['line_total']:>7}{_percent(row, 'line'):>6.1f}%"
               f"{row['branch_total']:>10}{_percent(row, 'branch'):>6.1f}%")
-    return _percent(total, "line") >= LEAST_LINES
+    missing = sorted(set(files) - {row["filename"] for row in rows})
+    if missing:
+        print("not counted: " + ", ".join(missing))
+    return total["line_total"] > 0 and not missing and _percent(total, "line") >= LEAST_LINES
 
 
 def measure(build, names):
@@ -114,7 +120,7 @@ def measure(build, names):
             failed.append(one.name)
     _forget(build)
     counters.write()
-    enough = _report(_gcovr(build))
+    enough = _report(_gcovr(build), build.own_files())
     if failed:
         print("did not finish: " + ", ".join(failed))
     return enough and not failed
