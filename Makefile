@@ -68,7 +68,7 @@ DEBUG_TESTS = kernel-debug 'scripts/build-kernel.sh debug' \
 	  'storm&' '$(STORM) --seeds 1-$(STORMS)' \
 	  lab-debug '$(LAB) test --build $(BUILD) --debug $(DEBUG_SCENARIOS)'
 
-.PHONY: help setup systemd prepare export kernel image deb-pkg demo storm test test-full ci \
+.PHONY: help setup systemd prepare export kernel image deb-pkg packages demo storm test test-full ci \
 	kunit fuzz coverage bench footprint series docs check clean
 
 ##@ Targets
@@ -105,6 +105,13 @@ deb-pkg: prepare	## build an installable kernel from Debian's configuration, as 
 	@scripts/setup.sh package
 	@scripts/deb-pkg.sh
 
+# The two that vm-package needs, with the modules of the lab's machine; before the images are built
+packages: prepare
+	@scripts/setup.sh package
+	@for revision in 1 2; do \
+		REVISION=$$revision LSMOD=lab/configs/package.lsmod scripts/deb-pkg.sh || exit; \
+	done
+
 demo: image	## a guest, then a device, across one kexec, handover off and on: tables and a page
 	@$(LAB) demo --build $(BUILD) --vectors $(VECTORS) --cpus $(CPUS) \
 		--iommu $(IOMMU) --mode $(MODE) $(DEBUG_FLAG)
@@ -121,7 +128,7 @@ test-full: STORMS = 200
 test-full: STORMS_AMD = 50
 test-full: FULL_FLAG = --full
 test-full: export SELFTESTS = irq_liveupdate iommu liveupdate vfio
-test-full: systemd image	## all tests on all machines that they name, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage, each patch of the series
+test-full: systemd packages image	## all tests on all machines that they name, the kernel's own tests, 320 storms, chains of up to 100 updates, fuzz, coverage, each patch of the series
 	@scripts/setup.sh full
 	@scripts/build-kernel.sh nolu systemd gcov debug newer upstream nolu-upstream
 	@mkdir -p $(BUILD)/serializer

@@ -100,17 +100,19 @@ install_headers()
 	exec 8>&-
 }
 
+# .built says when the last complete build began: lab.py refuses a kernel with a newer source. The
+# image itself is not renewed if nothing needs to be compiled.
 build()
 {
 	say KERNEL "$flavour"
 	total=$(nr_files bzImage)
-	rm -f "$out/.built"
+	: >"$out/.built.next"
 	newer=$(newer)
-	# The exit status of the left side of a pipe is lost, so it leaves a mark.
+	# The exit status of the left side of a pipe is lost, so it takes away a mark.
 	# shellcheck disable=SC2046,SC2086
-	{ kmake_aloud $(profiled) $newer bzImage && : >"$out/.built"; } |
+	{ kmake_aloud $(profiled) $newer bzImage && mv "$out/.built.next" "$out/.built"; } |
 		"$ROOT/scripts/progress.py" "$flavour" "$total"
-	[ -e "$out/.built" ]
+	[ ! -e "$out/.built.next" ]
 }
 
 for flavour; do

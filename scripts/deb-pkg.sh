@@ -96,11 +96,11 @@ build()
 	DEB_BUILD_PROFILES="pkg.linux-upstream.nokernelheaders pkg.linux-upstream.nokerneldbg"
 	export KDEB_PKGVERSION KDEB_CHANGELOG_DIST DEB_BUILD_PROFILES
 	total=$(nr_files all)
-	rm -f "$out/.built"
-	# The exit status of the left side of a pipe is lost, so it leaves a mark.
-	{ kmake_aloud bindeb-pkg 2>"$out/.package.log" && : >"$out/.built"; } |
+	: >"$out/.built.next"
+	# The exit status of the left side of a pipe is lost, so it takes away a mark.
+	{ kmake_aloud bindeb-pkg 2>"$out/.package.log" && mv "$out/.built.next" "$out/.built"; } |
 		"$ROOT/scripts/progress.py" package "$total"
-	[ -e "$out/.built" ] || {
+	[ ! -e "$out/.built.next" ] || {
 		tail -n 40 "$out/.package.log" >&2
 		die "the package was not built"
 	}
@@ -119,6 +119,8 @@ unpack()
 	mv "$tmp"/boot/System.map-* "$lab/System.map"
 	mv "$tmp"/boot/config-* "$lab/.config"
 	ln -s "$deb" "$lab/package.deb"
+	# When the build began, see build-kernel.sh
+	cp -p "$out/.built" "$lab/.built"
 	rm -rf "$tmp"
 }
 

@@ -24,6 +24,9 @@ RELEASE_BYTES = 65
 # Flavours of kernels that come from packages, see scripts/deb-pkg.sh
 PACKAGE = "package-"
 
+# Of the overlay's files in the kernel tree, those that no kernel is compiled from
+NOT_COMPILED = ("Documentation/", "tools/", "MAINTAINERS")
+
 
 def _newest(paths):
     """The newest of these files, and of the files in these folders."""
@@ -94,8 +97,32 @@ class Build:
             if ":" in flavour and not os.path.exists(self.kernel(flavour)):
                 return os.path.relpath(self.kernel(flavour), os.path.dirname(self.directory))
             if flavour.startswith(PACKAGE) and not os.path.exists(self.kernel(flavour)):
-                return f"make deb-pkg REVISION={flavour.removeprefix(PACKAGE)}"
+                return self._command(flavour)
         return None
+
+    def _command(self, flavour):
+        """The command that builds a kernel."""
+        if flavour.startswith(PACKAGE):
+            return f"make deb-pkg REVISION={flavour.removeprefix(PACKAGE)}"
+        directory, name = self._of_series(flavour)
+        return f"BUILD={directory} scripts/build-kernel.sh {name}"
+
+    def _sources(self, flavour):
+        """The overlay's files that a kernel is compiled from, as "make prepare" recorded them."""
+        directory, _ = self._of_series(flavour)
+        with open(os.path.join(directory, "overlay.laid"), encoding="utf-8") as record:
+            laid = [line.rstrip("\n").split(" ", 2)[2].removesuffix(".patch") for line in record]
+        return [os.path.join(directory, "linux", path) for path in laid
+                if not path.startswith(NOT_COMPILED)]
+
+    def _why_stale(self, flavour):
+        """Why a kernel is not made from the sources as they are, or None."""
+        began = self._of_kernel(flavour, ".built")
+        newer = [path for path in self._sources(flavour) if os.path.exists(path)
+                 and os.path.getmtime(path) > os.path.getmtime(began)]
+        if not newer:
+            return None
+        return f"{self.kernel(flavour)} is older than {newer[0]}: {self._command(flavour)}"
 
     def lacking(self, scenario):
         """The first option that a scenario needs and one of its kernels does not have, or None."""
@@ -150,7 +177,8 @@ class Build:
     def not_ready(self, flavours, images=("initrd",)):
         """Why these kernels and images cannot be used for a run, or None."""
         images = [self.image(name) for name in images]
-        needed = [self.qemu, *images] + [self.kernel(flavour) for flavour in flavours]
+        needed = [self.qemu, *images] + [path for flavour in flavours for path in
+                                         (self.kernel(flavour), self._of_kernel(flavour, ".built"))]
         missing = [path for path in needed if not os.path.exists(path)]
         if missing:
             return "not built: " + ", ".join(missing)
@@ -158,4 +186,4 @@ class Build:
         for image in images:
             if os.path.getmtime(newest) > os.path.getmtime(image):
                 return f"{image} is older than {newest}: make image"
-        return None
+        return next(filter(None, map(self._why_stale, flavours)), None)

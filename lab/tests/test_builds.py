@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""There is no run with an image that is older than its sources."""
+"""There is no run with an image or a kernel that is older than its sources."""
 
 import os
 import tempfile
@@ -20,8 +20,15 @@ class Ready(unittest.TestCase):
         self.init = self._file(self.source, "lab", "guest", "init")
         self.program = self._file(self.source, builds.IMAGE_SOURCES[0], "vmm.c")
         self._file(self.source, "scripts", "build-initramfs.sh")
-        for path in (self.build.qemu, self.build.initrd, self.build.kernel(FLAVOUR)):
+        self.liveupdate = self._file(self.build.directory, "linux", "kernel/irq/liveupdate.c")
+        self.chip = self._file(self.build.directory, "linux", "kernel/irq/chip.c")
+        self.page = self._file(self.build.directory, "linux", "Documentation/irq-liveupdate.rst")
+        with open(self._file(self.build.directory, "overlay.laid"), "w") as record:
+            record.write("1 1 Documentation/irq-liveupdate.rst\n2 2 kernel/irq/chip.c.patch\n"
+                         "3 3 kernel/irq/gone.c\n4 4 kernel/irq/liveupdate.c\n")
+        for path in (self.build.qemu, self.build.initrd):
             self._file(path)
+        self._kernel(FLAVOUR)
 
     def _file(self, *parts, time=1000):
         path = os.path.join(*parts)
@@ -29,6 +36,11 @@ class Ready(unittest.TestCase):
         open(path, "w").close()
         os.utime(path, (time, time))
         return path
+
+    def _kernel(self, flavour, time=1000):
+        """A kernel, and when its build began. The image itself may be older."""
+        kernel = self._file(self.build.kernel(flavour), time=500)
+        return self._file(kernel.removesuffix("arch/x86/boot/bzImage"), ".built", time=time)
 
     def test_image_is_as_new_as_its_sources(self):
         self.assertIsNone(self.build.not_ready([FLAVOUR]))
@@ -50,6 +62,47 @@ class Ready(unittest.TestCase):
         self._file(other, time=999)
         self.assertIn(f"{other} is older than", self.build.not_ready([FLAVOUR], ["systemd"]))
         self.assertIsNone(self.build.not_ready([FLAVOUR]))
+
+    def test_kernel_is_older_than_a_source(self):
+        for path in (self.liveupdate, self.chip):
+            os.utime(path, (1001, 1001))
+            self.assertEqual(self.build.not_ready([FLAVOUR]),
+                             f"{self.build.kernel(FLAVOUR)} is older than {path}: "
+                             f"BUILD={self.build.directory} scripts/build-kernel.sh lab")
+            os.utime(path, (1000, 1000))
+
+    def test_kernel_is_newer_than_its_sources_although_its_image_is_not(self):
+        os.utime(self.liveupdate, (2000, 2000))
+        self._kernel(FLAVOUR, time=2001)
+        self.assertIsNone(self.build.not_ready([FLAVOUR]))
+
+    def test_documentation_makes_no_kernel_old(self):
+        os.utime(self.page, (2000, 2000))
+        self.assertIsNone(self.build.not_ready([FLAVOUR]))
+
+    def test_kernel_whose_build_never_ended(self):
+        built = self._kernel("nolu")
+        os.unlink(built)
+        self.assertEqual(self.build.not_ready([FLAVOUR, "nolu"]), f"not built: {built}")
+
+    def test_package_is_older_than_a_source(self):
+        self._kernel("package-1", time=2001)
+        self._kernel("package-2")
+        self.assertIsNone(self.build.not_ready(["package-1", "package-2"]))
+        os.utime(self.liveupdate, (2000, 2000))
+        self.assertEqual(self.build.not_ready(["package-1", "package-2"]),
+                         f"{self.build.kernel('package-2')} is older than {self.liveupdate}: "
+                         "make deb-pkg REVISION=2")
+
+    def test_kernel_of_another_series_has_sources_of_its_own(self):
+        self._kernel("7.2:lab")
+        other = self._file(f"{self.build.directory}-7.2", "linux", "kernel/irq/liveupdate.c")
+        with open(self._file(f"{self.build.directory}-7.2", "overlay.laid"), "w") as record:
+            record.write("4 4 kernel/irq/liveupdate.c\n")
+        self.assertIsNone(self.build.not_ready([FLAVOUR, "7.2:lab"]))
+        os.utime(other, (1001, 1001))
+        self.assertIn(f"is older than {other}: BUILD={self.build.directory}-7.2 scripts/",
+                      self.build.not_ready([FLAVOUR, "7.2:lab"]))
 
     def test_patch_of_a_function_that_is_not_there(self):
         """The compiler has made a part of it, or has inlined it."""

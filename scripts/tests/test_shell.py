@@ -104,3 +104,19 @@ def test_program_that_lacks_a_library_fails_the_image(tmp_path):
     done = make_image(tmp_path, 'echo "libx.so.1 => not found"')
     assert done.returncode and "a program lacks a library" in done.stdout
     assert not (tmp_path / "a.img").exists()
+
+
+def build_kernel(tmp_path, status):
+    """Build a kernel with a stand-in for make; returns the exit status."""
+    return run(tmp_path, "set -eu\nflavour=lab out=$BUILD\nnr_files() { echo 0; }\n"
+               f"profiled() {{ :; }}\nnewer() {{ :; }}\nkmake_aloud() {{ return {status}; }}\n"
+               + functions("build-kernel.sh", "build") + "build").returncode
+
+
+def test_build_that_fails_leaves_the_time_of_the_last_complete_one(tmp_path):
+    assert build_kernel(tmp_path, 0) == 0
+    os.utime(tmp_path / ".built", (1000, 1000))
+    assert build_kernel(tmp_path, 1)
+    assert (tmp_path / ".built").stat().st_mtime == 1000
+    assert build_kernel(tmp_path, 0) == 0
+    assert (tmp_path / ".built").stat().st_mtime > 1000
