@@ -7,6 +7,7 @@ import re
 
 import cases
 import ktap
+import pytest
 from scenarios import scenario
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -73,3 +74,31 @@ def test_scenario_of_test_full_needs_no_result():
 
 def test_table_is_up_to_date():
     assert not cases.is_stale()
+
+
+def ktap_of(statuses):
+    lines = [f"{'not ok' if status == ktap.FAIL else 'ok'} {number} {name}"
+             + " # SKIP no reason" * (status == ktap.SKIP)
+             for number, (name, status) in enumerate(statuses.items(), 1)]
+    return "\n".join(["KTAP version 1", f"1..{len(lines)}", *lines, ""])
+
+
+@pytest.mark.parametrize("lab, debug, status", (
+    (ktap.PASS, None, ktap.PASS), (ktap.PASS, ktap.FAIL, ktap.FAIL),
+    (ktap.FAIL, ktap.PASS, ktap.FAIL), (ktap.SKIP, ktap.PASS, ktap.PASS),
+    (ktap.SKIP, None, ktap.SKIP), (ktap.SKIP, ktap.SKIP, ktap.SKIP), (None, ktap.PASS, None)))
+def test_debug_kernel_runs_what_the_lab_kernel_skips(tmp_path, monkeypatch, lab, debug, status):
+    (tmp_path / "results").mkdir()
+    for step, of_case in (("lab", lab), ("lab-debug", debug)):
+        statuses = {"other": ktap.PASS} | ({"case": of_case} if of_case else {})
+        (tmp_path / "results" / f"{step}.log").write_text(ktap_of(statuses), encoding="utf-8")
+    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    assert cases.results("lab").get("case") == status
+
+
+def test_each_scenario_on_a_named_machine_has_a_row():
+    """A scenario that has a row has one on each machine on which "make test" runs it."""
+    named = {name for _, _, names in cases.rows() for name in names}
+    listed = {name.partition("@")[0] for name in named}
+    assert {name for name in scenario.names(full=False)
+            if name.partition("@")[0] in listed} <= named
