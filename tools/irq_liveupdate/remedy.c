@@ -38,7 +38,7 @@ static const struct {
 	{ "no interrupt remapping",
 	  "enable VT-d or AMD-Vi in the firmware, boot without intremap=off" },
 	{ "its IOMMU cannot stay enabled", "boot with intel_iommu=on, or without iommu=off" },
-	{ "its IOMMU was hot-added", "restart the host by its firmware, with the device plugged in" },
+	{ "its IOMMU was hot-added", "reset the host with the device plugged in" },
 	{ "ATS is enabled", "boot with pci=noats" },
 	{ "SNP is enabled", "boot without SEV-SNP" },
 	{ "not in the first PCI segment", "move the device to a slot of the first PCI segment" },

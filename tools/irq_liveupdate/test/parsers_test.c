@@ -344,7 +344,8 @@ static void test_command_line(void)
 	       !problems_after("kho=on liveupdate=on intel_iommu=on", "kho=on liveupdate=on") &&
 	       problems_after("kho=on liveupdate=on intel_iommu=off",
 			      "kho=on liveupdate=on intel_iommu=on") == 1 &&
-	       !problems_with("intel_iommu=on"), "intel_iommu=on in the line of the running kernel");
+	       !problems_with("intel_iommu=on"),
+	       "intel_iommu=on in the line of the running kernel");
 	result(problems_after("kho=on liveupdate=on intremap=nosid", "kho=on liveupdate=on") == 1 &&
 	       problems_after("kho=on liveupdate=on", "kho=on liveupdate=on intremap=nosid") == 1 &&
 	       !problems_with("intremap=nosid"), "nosid in one of both lines");

@@ -290,7 +290,8 @@ static void test_adoption(void)
 	}
 	ksft_print_msg("adopt: %u allocations failed, %u times there were no vectors\n", n - 1,
 		       nr_failed);
-	ksft_test_result(same && n > 1 && n <= MAX_ALLOCATIONS, "adopt: each allocation fails once\n");
+	ksft_test_result(same && n > 1 && n <= MAX_ALLOCATIONS,
+			 "adopt: each allocation fails once\n");
 }
 
 /* Returns whether the n-th allocation was reached. */

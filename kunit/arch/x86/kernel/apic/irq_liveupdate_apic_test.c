@@ -6,6 +6,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/compiler.h>
 #include <linux/cpumask.h>
 #include <linux/irq.h>
 #include <linux/irq_liveupdate.h>
@@ -24,10 +25,10 @@ static u32 recorded_target(struct kunit *test, unsigned int state)
 
 	KUNIT_ASSERT_GE(test, irq, 0);
 	irqd = irq_get_irq_data(irq);
-	irqd->common->state_use_accessors |= state;
+	ACCESS_PRIVATE(irqd->common, state_use_accessors) |= state;
 	irq_data_update_effective_affinity(irqd, cpumask_of(0));
 	vector_liveupdate_ops.save(NULL, irqd, &rec);
-	irqd->common->state_use_accessors &= ~state;
+	ACCESS_PRIVATE(irqd->common, state_use_accessors) &= ~state;
 	irq_free_desc(irq);
 	return rec.target;
 }
