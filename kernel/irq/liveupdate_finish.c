@@ -198,10 +198,7 @@ static bool irq_lu_is_done(struct irq_lu_in_dev *in)
 	       bitmap_weight(in->given, IRQ_LU_MAX_VECTORS) == in->ser->nr_vectors;
 }
 
-/*
- * Returns whether the device was released. Adds to @closed whether table entries still
- * suppress faults that nothing opens any more.
- */
+/* Returns whether the device was released. Sets @closed if closed entries are left. */
 static bool irq_lu_release_device(struct device *dev, bool gone, bool *closed)
 {
 	struct irq_lu_in_dev *in;
@@ -220,7 +217,7 @@ static bool irq_lu_release_device(struct device *dev, bool gone, bool *closed)
 		*closed |= irq_lu_release_used(in);
 	}
 	nr = irq_lu_revoke_device(in);
-	*closed |= nr;
+	*closed |= nr > 0;
 	if (nr)
 		dev_info(dev, "irq_liveupdate: released: %u unused vectors\n", nr);
 	irq_lu_free_device(in);
@@ -300,8 +297,9 @@ static void irq_lu_end(bool released, bool closed)
 	guard(mutex)(&irq_lu_in.lock);
 
 	/*
-	 * This flushes what all units have cached, so it is not done for a device whose
-	 * vectors are all in use.
+	 * Closed entries still suppress faults. To let them report is not worth it for a
+	 * device whose vectors are all in use: all units scan their tables and flush
+	 * their caches.
 	 */
 	if (released && irq_lu_in.stopped && (closed || list_empty(&irq_liveupdate_incoming)))
 		queue_work(system_dfl_wq, &irq_lu_report_work);
@@ -339,8 +337,7 @@ static void irq_lu_release(struct device *dev, bool gone)
  *
  * Context: May sleep. The driver may use the device at the same time, but must not
  * set up its first interrupts. The caller makes sure that it is neither bound nor
- * unbound. The MSI descriptors of @dev
- * must not be locked.
+ * unbound. The MSI descriptors of @dev must not be locked.
  */
 void irq_liveupdate_finish(struct device *dev)
 {

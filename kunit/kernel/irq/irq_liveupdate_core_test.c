@@ -330,17 +330,25 @@ static void faults_are_reported_once_devices_are_stopped(struct kunit *test)
 	expect_finished(test, &m->units[0], 1);
 }
 
-/* The live update is over, but none of the vectors of a device was requested yet. */
-static struct fake_device *finish_unrequested(struct kunit *test)
+/*
+ * A device is finished, but none of its vectors was requested yet. If it is not @alone, another
+ * device is still to come, so that the live update goes on.
+ */
+static struct fake_device *finish_unrequested(struct kunit *test, bool alone)
 {
 	struct fake_device *fake = fake_add(test, "late", &fake_msix_head, 0);
 	struct fake_machine *m = test->priv;
 
 	fake_image_init(test);
 	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	if (!alone)
+		fake_image_add(test, &fake_other_head, &fake_other_vector, NR_VECS);
 	fake_boot(test);
 	suppress_faults(test, &m->units[0]);
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	if (!alone)
+		irq_liveupdate_match(fake_add(test, "other", &fake_other_head, 0)->dev,
+				     &fake_device_ops);
 	irq_liveupdate_finish(fake->dev);
 	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
@@ -350,7 +358,7 @@ static struct fake_device *finish_unrequested(struct kunit *test)
 
 static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 {
-	struct fake_device *waits = finish_unrequested(test);
+	struct fake_device *waits = finish_unrequested(test, true);
 	struct fake_machine *m = test->priv;
 
 	irq_liveupdate_release(waits->dev);
@@ -358,56 +366,37 @@ static void faults_of_what_is_released_later_are_reported(struct kunit *test)
 	expect_finished(test, &m->units[0], 2);
 }
 
-/* Another device is still to come, so that the live update goes on. */
-static struct fake_device *finish_unrequested_beside_another(struct kunit *test)
+/* The last request ends the reservation. The first vector may have lost its handler by then. */
+static void request_all(struct kunit *test, bool lose_first, unsigned int finished)
 {
-	struct fake_device *fake = fake_add(test, "late", &fake_msix_head, 0);
-	struct fake_device *other = fake_add(test, "other", &fake_other_head, 0);
+	struct fake_device *late = finish_unrequested(test, false);
 	struct fake_machine *m = test->priv;
 
-	fake_image_init(test);
-	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
-	fake_image_add(test, &fake_other_head, &fake_other_vector, NR_VECS);
-	fake_boot(test);
-	suppress_faults(test, &m->units[0]);
-	irq_liveupdate_match(fake->dev, &fake_device_ops);
-	irq_liveupdate_match(other->dev, &fake_device_ops);
-	irq_liveupdate_finish(fake->dev);
-	irq_liveupdate_finish_units();
-	expect_finished(test, &m->units[0], 1);
-	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(late, NR_VECS), 0);
 	for (unsigned int i = 0; i < NR_VECS - 1; i++)
-		KUNIT_EXPECT_EQ(test, fake_request(fake, i, 0), 0);
-	return fake;
+		KUNIT_EXPECT_EQ(test, fake_request(late, i, 0), 0);
+	if (lose_first)
+		fake_release_irq(late, 0);
+
+	KUNIT_EXPECT_EQ(test, fake_request(late, NR_VECS - 1, 0), 0);
+	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(late->dev));
+	expect_finished(test, &m->units[0], finished);
 }
 
-/* The last request ends the reservation, but leaves no closed entry. */
 static void requests_leave_no_entry_closed(struct kunit *test)
 {
-	struct fake_device *late = finish_unrequested_beside_another(test);
-	struct fake_machine *m = test->priv;
-
-	KUNIT_EXPECT_EQ(test, fake_request(late, NR_VECS - 1, 0), 0);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(late->dev));
-	expect_finished(test, &m->units[0], 1);
+	request_all(test, false, 1);
 }
 
-/* One that has had a handler has none any more. */
 static void faults_of_a_closed_entry_are_reported(struct kunit *test)
 {
-	struct fake_device *late = finish_unrequested_beside_another(test);
-	struct fake_machine *m = test->priv;
-
-	fake_release_irq(late, 0);
-	KUNIT_EXPECT_EQ(test, fake_request(late, NR_VECS - 1, 0), 0);
-	KUNIT_EXPECT_FALSE(test, irq_liveupdate_reserved(late->dev));
-	expect_finished(test, &m->units[0], 2);
+	request_all(test, true, 2);
 }
 
 /* A request ends no reservation, unless it is the last one. */
 static void faults_of_what_stays_in_use_are_not_reported_again(struct kunit *test)
 {
-	struct fake_device *late = finish_unrequested(test);
+	struct fake_device *late = finish_unrequested(test, true);
 	struct fake_machine *m = test->priv;
 
 	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(late, NR_VECS), 0);
