@@ -13,7 +13,7 @@
 
 #include "command_line.h"
 
-/* What has to be on, and behind that what has to be as in the running kernel. */
+/* What has to be on, then what has to be the same as in the running kernel. */
 enum {
 	KHO,
 	LIVEUPDATE,

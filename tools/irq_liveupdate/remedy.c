@@ -54,8 +54,8 @@ static const struct {
 	{ "virtual functions are being enabled or disabled", "try again" },
 };
 
-/* Nobody uses the device, somebody wants it so, or another one has to come first. */
-static const char * const of_choice[] = {
+/* The device is not in use, or excluded, or another one has to be preserved first. */
+static const char * const holds_up_no_other[] = {
 	"forbidden by the administrator",
 	"not open",
 	"its physical function is not preserved",
@@ -88,8 +88,8 @@ bool reason_counts(const char *reason, bool named)
 	if (begins_with(reason, PRESERVED))
 		return false;
 
-	for (i = 0; i < ARRAY_SIZE(of_choice) && !named; i++) {
-		if (begins_with(reason, of_choice[i]))
+	for (i = 0; i < ARRAY_SIZE(holds_up_no_other) && !named; i++) {
+		if (begins_with(reason, holds_up_no_other[i]))
 			return false;
 	}
 

@@ -306,7 +306,7 @@ static void test_affinity(char *file)
 	       "affinity: cannot be written");
 }
 
-/* What stays behind by choice, or is preserved already, keeps no other device. */
+/* A device that stays behind on purpose, or is preserved already, does not hold up others. */
 static void test_reasons(void)
 {
 	static const struct {

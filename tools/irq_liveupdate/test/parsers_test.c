@@ -348,7 +348,7 @@ static void test_command_line(void)
 	       "intel_iommu=on in the line of the running kernel");
 	result(problems_after("kho=on liveupdate=on intremap=nosid", "kho=on liveupdate=on") == 1 &&
 	       problems_after("kho=on liveupdate=on", "kho=on liveupdate=on intremap=nosid") == 1 &&
-	       !problems_with("intremap=nosid"), "nosid in one of both lines");
+	       !problems_with("intremap=nosid"), "nosid in one line only");
 	result(problems_with("pci=noats,nomsi") == 1 && !problems_with("pci=nomsix,noats"),
 	       "nomsi in a list of pci");
 	result(problems_with("iommu=\"off\"") == 1 && problems_with("\"iommu=off\"") == 1 &&
