@@ -109,9 +109,9 @@ initrd_list()
 	done
 	program "$ROOT/lab/guest/agent"
 	program "$ROOT/lab/guest/live_vm_report"
-	program "$ROOT/lab/guest/look_for_leaks"
 	program "$ROOT/lab/guest/live_vm_tell"
 	program "$ROOT/lab/guest/compact_memory"
+	program "$ROOT/lab/guest/look_for_leaks"
 	kselftest
 	# shellcheck disable=SC2046
 	libraries "$KEXEC" $(find "$BUILD/guest" "$KSELFTEST" -type f -perm -u+x)

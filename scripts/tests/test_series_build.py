@@ -144,7 +144,7 @@ def test_warning_fails(tmp_path, monkeypatch, says):
     assert builder.make(OFF, "a.o") == 2
 
 
-def test_warning_fails_again_until_the_source_is_mended(tmp_path):
+def test_warning_fails_again_until_the_source_is_fixed(tmp_path):
     builder = series_build.Builder("", str(tmp_path), "")
     os.makedirs(builder.out(OFF))
     with open(os.path.join(builder.tree, "Makefile"), "w", encoding="utf-8") as file:
