@@ -56,7 +56,7 @@
  * - when the last file is finished and it was not retrieved;
  * - when it is removed before it was claimed;
  * - as a virtual function, when its physical function gets no driver that adds it
- *   before the last file is finished, or loses it and that disables them;
+ *   before the last file is finished, or loses a driver that disables it then;
  * - when LUO cannot restore its sessions, because a file handler or memory is
  *   missing, or when it cannot set itself up during boot. LUO then does not
  *   return any file;
@@ -74,8 +74,8 @@
  *
  * Bridges stay enabled: a bridge does not sleep while a device below it is
  * awake, portdrv sets bus mastering when it binds, and so does the first
- * pci_enable_device() below the bridge. Portdrv does not clear it if it finds
- * nothing to do.
+ * pci_enable_device() below the bridge. Portdrv does not clear it above a device
+ * on the list, even if the port has no service.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt

@@ -50,10 +50,10 @@ static inline bool amd_ir_is_held(struct irq_remap_table *table, int index)
 }
 
 /*
- * Called before an entry is written. @irte is what will be written, as its first word
- * in both formats, not the software copy: if an entry that was taken over is closed,
- * it reports no faults, as at take-over, but only while it is held. Returns false for
- * a blocked entry, which does not change.
+ * Called before an entry is written. @irte is what will be written, not the software
+ * copy; the bits that matter here are in the first word of both formats. A closed entry
+ * reports no faults while it is held, as at take-over. Returns false for a blocked
+ * entry, which does not change.
  */
 static inline bool amd_ir_prepare(struct irq_remap_table *table, int index, void *irte)
 {

@@ -21,8 +21,8 @@
  * KHO.
  *
  * An entry stands for a preserved device, for a bridge between such a device and
- * its root bus, or for the physical function of a preserved device. There is at
- * most one entry for each pair of segment and devid, and each bridge above a
+ * its root bus, or for the physical function of a preserved virtual function. There
+ * is at most one entry for each pair of segment and devid, and each bridge above a
  * device has an entry. So has the physical function of each virtual function. That
  * one is preserved as well, unless it has %PCI_LU_DEV_KEEPS_VFS.
  *
