@@ -222,7 +222,7 @@ def commits_of(git_dir, patches):
 def build_patch(builder, plan, number, afresh):
     """Build after one patch; returns what happened to each variant, and whether one fails.
 
-    afresh: nothing is known about what earlier builds have left.
+    afresh: nothing is built yet.
     """
     patch = plan.patches[number - 1]
     ends_part = number == len(plan.patches) or plan.patches[number].part != patch.part
@@ -254,12 +254,17 @@ def numbers(which, last):
 
 
 def prepare(plan, git_dir, folder):
-    """The commits of the series, and where they are built."""
+    """The commits of the series, and where they are built.
+
+    No objects are left there: those of files that only a later patch adds would look as if they
+    belonged to what is built next. The compiler cache has what can be used again.
+    """
     final = os.path.join(folder, "kernel/lab")
     if not os.path.exists(os.path.join(final, "vmlinux")):
         raise OverlayError("the lab's kernel is not built, with which symbols are compared")
-    return (commits_of(git_dir, plan.patches),
-            Builder(git_dir, os.path.abspath(os.path.join(folder, "series.build")), final))
+    where = os.path.abspath(os.path.join(folder, "series.build"))
+    shutil.rmtree(os.path.join(where, "kernel"), ignore_errors=True)
+    return commits_of(git_dir, plan.patches), Builder(git_dir, where, final)
 
 
 def build(plan, git_dir, folder, which):

@@ -133,6 +133,14 @@ def test_call_of_what_a_later_patch_defines_is_found(tmp_path, monkeypatch):
     assert builder.build(variant, False, ["user/"]) == ("on: 1 files", False)
 
 
+def test_objects_of_later_patches_do_not_count(tmp_path, plan, monkeypatch):
+    compile_c(tmp_path / "kernel/lab", "vmlinux", "")
+    compile_c(tmp_path / "series.build/kernel/on/kernel/irq", "later.o", "")
+    monkeypatch.setattr(series_build, "commits_of", lambda *_: [])
+    _, builder = series_build.prepare(plan, "", str(tmp_path))
+    assert not os.path.exists(builder.out(ON))
+
+
 @pytest.mark.parametrize("says", ["a.c:1:2: warning: unused", "WARNING: modpost: missing",
                                   "lib/Kconfig:3:warning: ignoring"])
 def test_warning_fails(tmp_path, monkeypatch, says):
