@@ -147,10 +147,15 @@ def blind_console(text, boots):
     return [f"the console has {begun} of {boots} kernels"] if begun < boots else []
 
 
+def tolerated(scenario):
+    """Patterns of complaints that the scenario expects."""
+    return [*scenario.tolerates, *IOMMUS[scenario.iommu].dma_fault_lines(scenario.dma_faults)]
+
+
 def look_over(result, log):
     """Complete the result with what counts in any run, whatever it is about."""
     scenario = result.scenario
-    result.complaints = console.complaints(result.console, scenario.warns, scenario.tolerates)
+    result.complaints = console.complaints(result.console, scenario.warns, tolerated(scenario))
     result.said = error_lines.error_lines(result.console)
     result.blind = (blind(log, result.stderr, result.answered)
                     + blind_console(result.console, _boots(result)))

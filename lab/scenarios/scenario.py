@@ -95,6 +95,7 @@ class Scenario:
     warns: functions of the kernel that may warn
     tolerates: patterns of lines on the console that are expected here, although they are complaints
         elsewhere
+    dma_faults: addresses of the devices whose DMA the IOMMU refuses: lines that say so are expected
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
         those that the last kernel of a chain runs at the end
     jump: what the old kernel runs to jump into the next one
@@ -160,6 +161,7 @@ class Scenario:
     needs: tuple = ()
     warns: tuple = ()
     tolerates: tuple = ()
+    dma_faults: tuple = ()
     patch: dict = field(default_factory=dict)
     next_patch: dict = field(default_factory=dict)
     corrupt: tuple = ()
