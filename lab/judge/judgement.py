@@ -4,6 +4,7 @@
 import re
 from bisect import bisect
 
+from course.result import SIGN_OFF
 from course.result import Window
 from judge import console
 from judge import drift
@@ -142,9 +143,14 @@ def _boots(result):
 
 def blind_console(text, boots):
     """Why a console cannot serve as evidence: it lacks the beginning of a kernel that has booted,
-    so that nothing, or not all of what the kernels have printed, is there."""
-    begun = len(BOOTED.findall(text))
-    return [f"the console has {begun} of {boots} kernels"] if begun < boots else []
+    or the end of the last one, so that nothing, or not all of what the kernels have printed, is
+    there."""
+    begun = list(BOOTED.finditer(text))
+    if len(begun) < boots:
+        return [f"the console has {len(begun)} of {boots} kernels"]
+    if SIGN_OFF not in text[begun[-1].end():]:
+        return ["the console ends before the run: the last kernel has not signed off"]
+    return []
 
 
 def tolerated(scenario):
