@@ -109,7 +109,7 @@ class Scenario:
     skips: reasons for which the kselftests of the scenario skip a case
     fails: cases of kselftests that fail whatever we do; each of them must
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
-        jump, reaches the function of this name
+        jump, reaches the function of this name; the panic and its trace are expected
     crash_kernel: whether one is loaded then; if not, the machine is reset
     breaks: judges whose rules the scenario breaks on purpose; they must notice, no others may, and
         an update ends after the hook next_ready

@@ -103,6 +103,36 @@ def test_warning_which_may_be_excuses_one_trace():
     assert console.complaints(text, warns=("remove_proc_entry",)) == ["[ 0.5] Call Trace:"]
 
 
+BOOT = "[    0.000000] Linux version 7.3.4-lab (lab@lab)\n"
+PANIC = "[    3.000000] Kernel panic - not syncing: sysrq triggered crash\n"
+TRACE = "[    3.000100] Call Trace:\n"
+CRASH = f"[    2.900000] sysrq: Trigger a crash\n{PANIC}[    3.000050] CPU: 0\n{TRACE}"
+
+
+def test_crash_of_the_scenario():
+    assert not console.complaints(BOOT + CRASH + BOOT, crashes=True)
+    assert len(console.complaints(BOOT + CRASH + BOOT)) == 2
+
+
+@pytest.mark.parametrize("text, line", (
+    (TRACE + CRASH + BOOT, TRACE), (CRASH + TRACE + BOOT, TRACE),    # of the kernel that crashes
+    (CRASH + BOOT + TRACE, TRACE), (PANIC + BOOT + TRACE, TRACE),    # of the kernel after it
+    (CRASH + BOOT + PANIC, PANIC),
+    (CRASH.replace("sysrq triggered crash", "Fatal exception") + BOOT,
+     PANIC.replace("sysrq triggered crash", "Fatal exception") + TRACE),
+))
+def test_only_the_crash_of_the_scenario_and_its_trace_are_accepted(text, line):
+    found = console.complaints(BOOT + text, crashes=True)
+    assert found == line.splitlines()
+
+
+@pytest.mark.parametrize("name", [name for name in scenario.names() if name.startswith("crash")])
+def test_crashing_scenario_accepts_no_other_trace(name):
+    result = Result(scenario.load(name), [], console=BOOT + BOOT + CRASH + BOOT + TRACE)
+    judgement.look_over(result, qemulog.Log([]))
+    assert result.complaints == [TRACE.strip()]
+
+
 FAULT = "DMAR: [DMA Write NO_PASID] Request device [{}] fault addr 0x1000"
 HANDLING = "DMAR: DRHD: handling fault status reg 2"
 LOGGED = "AMD-Vi: Event logged [{} device=0000:00:00.0 domain=0x0000 address=0x1000 flags=0x0000]"
