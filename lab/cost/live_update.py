@@ -130,6 +130,9 @@ class _Undisturbed:
 
     TRACED = ""
 
+    # Their consoles show nothing less important: PARAMETERS
+    SIGN_OFF_LEVEL = 3
+
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.slowness = SLOWNESS

@@ -3,6 +3,9 @@
 
 from dataclasses import dataclass, field
 
+# The last kernel of a run prints this when all is done
+SIGN_OFF = "lab: end of the run"
+
 
 @dataclass
 class Vector:

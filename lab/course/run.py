@@ -9,6 +9,7 @@ import traceback
 
 from course import corruption
 from course import kernels
+from course.result import SIGN_OFF
 from course.result import Result
 from course.result import Vector
 from course.result import Window
@@ -22,7 +23,7 @@ from machine import vmm
 from machine.devices import DEVICES, used
 from machine.iommu import IOMMUS
 
-TIMEOUT = {"boot": 60, "block": 40, "command": 40}
+TIMEOUT = {"boot": 60, "block": 40, "command": 40, "console": 10}
 LEGS = ("old", "next")
 SETTLE = 0.2
 SETTLE_TIMEOUT = 10        # time for counts to stop rising
@@ -40,6 +41,9 @@ FAILURES = (vmm.GuestHung, vmm.CommandFailed, vmm.NotUnderstood, gdbstub.StubErr
 class Run:
     # Shows what became of the synthetic interrupts
     TRACED = "trace_event=irq_liveupdate"
+
+    # Log level of the run's last line: that of the least important lines that a console shows
+    SIGN_OFF_LEVEL = 6
 
     next_initrd = "/next/initrd.img"
     devices = (qemu.DEVICE,)
@@ -61,6 +65,7 @@ class Run:
         try:
             self._course()
             self._look_for_leaks()
+            self._sign_off()
         except FAILURES as error:
             self._fail(str(error))
         except Exception as error:  # pylint: disable=broad-exception-caught
@@ -226,6 +231,14 @@ class Run:
 
     def _look_for_leaks(self):
         self._shell("look_for_leaks > /dev/console")
+
+    def _sign_off(self):
+        """Let the last kernel print a line, and wait for it. A kernel prints from a thread: before
+        this line is there, the console may lack others."""
+        self._shell(f"echo '<{self.SIGN_OFF_LEVEL}>{SIGN_OFF}' > /dev/kmsg")
+        deadline = time.monotonic() + self._timeout("console")
+        while SIGN_OFF not in self.machine.console() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     # The jump
 

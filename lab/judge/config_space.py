@@ -35,7 +35,8 @@ HEADER = {0x04: _same_but(0x407), 0x06: _anything, 0x3c: _anything}
 BRIDGE = HEADER | {0x18: _same_but(0), 0x19: _same_but(0), 0x1a: _same_but(0), 0x1e: _anything,
                    0x3e: _without(0x40)}
 
-# These are sized, or disabled, and written again. Only the final value counts.
+# These are sized, or disabled, and written again. Only the final value counts, and it has to be the
+# one before: each of these was written before, because firmware and kernels size them all.
 DEVICE_ADDRESSES = (0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x30)
 BRIDGE_ADDRESSES = (0x10, 0x14, 0x1c, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x38)
 
@@ -111,6 +112,10 @@ def _last_written(seen, address):
     return values
 
 
+def was(before, offset):
+    return f"was {before[offset]:#x}" if offset in before else "never written before"
+
+
 def _judge_device(seen, address, header, addresses):
     wrong = []
     before = _last_written(seen, address)
@@ -124,10 +129,10 @@ def _judge_device(seen, address, header, addresses):
             continue
         permitted = (header | CAPABILITIES.get(model, {})).get(offset)
         if not permitted or not permitted(value, before.get(offset)):
-            was = f"was {before[offset]:#x}" if offset in before else "never written before"
-            wrong.append(f"{model} {address}: {offset:#x} written {value:#x}, {was}")
-    wrong += [f"{address}: address at {offset:#x} is {value:#x}, was {before[offset]:#x}"
-              for offset, value in after.items() if value != before.get(offset, value)]
+            wrong.append(f"{model} {address}: {offset:#x} written {value:#x}, "
+                         f"{was(before, offset)}")
+    wrong += [f"{address}: address at {offset:#x} is {value:#x}, {was(before, offset)}"
+              for offset, value in after.items() if value != before.get(offset)]
     return wrong
 
 

@@ -53,6 +53,12 @@ COMPLAINTS = re.compile("|".join((
 TAINTED = re.compile(r"Tainted: .*=WARN")
 TRACE = "Call Trace"
 
+# The first message of a kernel
+BOOTED = re.compile(r"\] Linux version ")
+
+# A crash that a scenario causes
+CRASHED = re.compile(r"Kernel panic - not syncing: sysrq triggered crash$")
+
 
 def _not_of_warnings(lines, warns):
     """Without the warnings that these functions cause, and without the trace of each."""
@@ -66,9 +72,25 @@ def _not_of_warnings(lines, warns):
             yield line
 
 
-def complaints(text, warns=(), tolerates=()):
+def _without_crash(lines):
+    """Without the first crash that the scenario causes, and without the trace of it, which the same
+    kernel prints."""
+    awaited = [CRASHED, re.compile(TRACE)]
+    for line in lines:
+        if len(awaited) == 1 and BOOTED.search(line):
+            awaited = []
+        if awaited and awaited[0].search(line):
+            awaited = awaited[1:]
+        else:
+            yield line
+
+
+def complaints(text, warns=(), tolerates=(), crashes=False):
     """Lines of a console that fail a run. The functions in warns may cause a WARNING; lines that
-    one of the patterns in tolerates matches are accepted."""
-    found = [line.strip() for line in text.splitlines() if COMPLAINTS.search(line)]
+    one of the patterns in tolerates matches are accepted. crashes: whether one kernel is made to
+    crash."""
+    lines = text.splitlines()
+    found = [line.strip() for line in (_without_crash(lines) if crashes else lines)
+             if COMPLAINTS.search(line)]
     return [line for line in _not_of_warnings(found, warns)
             if not any(re.search(pattern, line) for pattern in tolerates)]

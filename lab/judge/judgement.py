@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Completes a Result with what the logs of the run say about the rules."""
 
-import re
 from bisect import bisect
 
+from course.result import SIGN_OFF
 from course.result import Window
 from judge import console
 from judge import drift
@@ -23,9 +23,6 @@ from machine.iommu import IOMMUS
 from scenarios.scenario import HOOKS
 
 FROZEN = "irq_liveupdate: frozen:"
-
-# The first message of a kernel
-BOOTED = re.compile(r"\] Linux version ")
 
 
 def _observe(result, window, events):
@@ -142,15 +139,26 @@ def _boots(result):
 
 def blind_console(text, boots):
     """Why a console cannot serve as evidence: it lacks the beginning of a kernel that has booted,
-    so that nothing, or not all of what the kernels have printed, is there."""
-    begun = len(BOOTED.findall(text))
-    return [f"the console has {begun} of {boots} kernels"] if begun < boots else []
+    or the end of the last one, so that nothing, or not all of what the kernels have printed, is
+    there."""
+    begun = list(console.BOOTED.finditer(text))
+    if len(begun) < boots:
+        return [f"the console has {len(begun)} of {boots} kernels"]
+    if SIGN_OFF not in text[begun[-1].end():]:
+        return ["the console ends before the run: the last kernel has not signed off"]
+    return []
+
+
+def tolerated(scenario):
+    """Patterns of complaints that the scenario expects."""
+    return [*scenario.tolerates, *IOMMUS[scenario.iommu].dma_fault_lines(scenario.dma_faults)]
 
 
 def look_over(result, log):
     """Complete the result with what counts in any run, whatever it is about."""
     scenario = result.scenario
-    result.complaints = console.complaints(result.console, scenario.warns, scenario.tolerates)
+    result.complaints = console.complaints(result.console, scenario.warns, tolerated(scenario),
+                                           bool(scenario.crashes))
     result.said = error_lines.error_lines(result.console)
     result.blind = (blind(log, result.stderr, result.answered)
                     + blind_console(result.console, _boots(result)))

@@ -6,6 +6,7 @@ There are no decoys in the machine, because the events do not name their device.
 
 from dataclasses import dataclass, field
 
+from judge import config_space
 from judge import rules
 from judge.verdict import Verdict
 from machine import qemulog
@@ -80,8 +81,8 @@ def virtual_functions_stay(seen):
         if offset in addresses or offset == control:
             after[offset] = value
     wrong += [f"SR-IOV of {device}: {offset - control:+#x} is {value:#x}, "
-              f"was {before[offset]:#x}"
-              for offset, value in after.items() if value != before.get(offset, value)]
+              f"{config_space.was(before, offset)}"
+              for offset, value in after.items() if value != before.get(offset)]
     return Verdict(wrong, before.get(control, 0) & SRIOV_ENABLE)
 
 

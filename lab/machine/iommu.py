@@ -130,6 +130,13 @@ class Vtd:
     def faults(events, device):
         return [event for event in events if event.name in ("vtd_dmar_fault", "vtd_frr_new")]
 
+    @staticmethod
+    def dma_fault_lines(devices):
+        """Patterns of the lines in which Linux reports that DMA of these devices was refused."""
+        header = ["DMAR: DRHD: handling fault"] if devices else []
+        return header + [rf"DMAR: \[DMA (Read|Write) .*\] Request device \[{re.escape(device)}\]"
+                         for device in devices]
+
     def wrong_sources(self, seen, closed):
         """What is present for another device: entries with a different source-id than before."""
         source = {}
@@ -308,6 +315,11 @@ class Amdvi:
             elif event.name == "amdvi_ir_target_abort" and not low & self._NO_FAULT:
                 found.append(event)
         return found
+
+    @staticmethod
+    def dma_fault_lines(devices):
+        """The same. QEMU logs the device without its bus, so that Linux names another one."""
+        return [r"AMD-Vi: Event logged \[IO_PAGE_FAULT"] if devices else []
 
     @staticmethod
     def wrong_sources(seen, closed):

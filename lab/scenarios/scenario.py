@@ -95,6 +95,7 @@ class Scenario:
     warns: functions of the kernel that may warn
     tolerates: patterns of lines on the console that are expected here, although they are complaints
         elsewhere
+    dma_faults: addresses of the devices whose DMA the IOMMU refuses: lines that say so are expected
     old_runs, next_runs: programs that each kernel runs instead of what the VMM does; end_runs:
         those that the last kernel of a chain runs at the end
     jump: what the old kernel runs to jump into the next one
@@ -108,7 +109,7 @@ class Scenario:
     skips: reasons for which the kselftests of the scenario skip a case
     fails: cases of kselftests that fail whatever we do; each of them must
     crashes: where the machine crashes: at a hook, or when the old kernel, on its way to the
-        jump, reaches the function of this name
+        jump, reaches the function of this name; the panic and its trace are expected
     crash_kernel: whether one is loaded then; if not, the machine is reset
     breaks: judges whose rules the scenario breaks on purpose; they must notice, no others may, and
         an update ends after the hook next_ready
@@ -160,6 +161,7 @@ class Scenario:
     needs: tuple = ()
     warns: tuple = ()
     tolerates: tuple = ()
+    dma_faults: tuple = ()
     patch: dict = field(default_factory=dict)
     next_patch: dict = field(default_factory=dict)
     corrupt: tuple = ()

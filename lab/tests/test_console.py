@@ -3,8 +3,11 @@
 
 import pytest
 
+from course.result import Result
 from judge import console
 from judge import error_lines
+from judge import judgement
+from machine import qemulog
 from scenarios import scenario
 
 COMPLAINTS = (
@@ -100,33 +103,105 @@ def test_warning_which_may_be_excuses_one_trace():
     assert console.complaints(text, warns=("remove_proc_entry",)) == ["[ 0.5] Call Trace:"]
 
 
-FAULT = "DMAR: [DMA Write NO_PASID] Request device [0000:01:00.{}] fault addr 0x1000"
+BOOT = "[    0.000000] Linux version 7.3.4-lab (lab@lab)\n"
+PANIC = "[    3.000000] Kernel panic - not syncing: sysrq triggered crash\n"
+TRACE = "[    3.000100] Call Trace:\n"
+CRASH = f"[    2.900000] sysrq: Trigger a crash\n{PANIC}[    3.000050] CPU: 0\n{TRACE}"
+
+
+def test_crash_of_the_scenario():
+    assert not console.complaints(BOOT + CRASH + BOOT, crashes=True)
+    assert len(console.complaints(BOOT + CRASH + BOOT)) == 2
+
+
+@pytest.mark.parametrize("text, line", (
+    (TRACE + CRASH + BOOT, TRACE), (CRASH + TRACE + BOOT, TRACE),    # of the kernel that crashes
+    (CRASH + BOOT + TRACE, TRACE), (PANIC + BOOT + TRACE, TRACE),    # of the kernel after it
+    (CRASH + BOOT + PANIC, PANIC),
+    (CRASH.replace("sysrq triggered crash", "Fatal exception") + BOOT,
+     PANIC.replace("sysrq triggered crash", "Fatal exception") + TRACE),
+))
+def test_only_the_crash_of_the_scenario_and_its_trace_are_accepted(text, line):
+    found = console.complaints(BOOT + text, crashes=True)
+    assert found == line.splitlines()
+
+
+@pytest.mark.parametrize("name", [name for name in scenario.names() if name.startswith("crash")])
+def test_crashing_scenario_accepts_no_other_trace(name):
+    result = Result(scenario.load(name), [], console=BOOT + BOOT + CRASH + BOOT + TRACE)
+    judgement.look_over(result, qemulog.Log([]))
+    assert result.complaints == [TRACE.strip()]
+
+
+FAULT = "DMAR: [DMA Write NO_PASID] Request device [{}] fault addr 0x1000"
+HANDLING = "DMAR: DRHD: handling fault status reg 2"
 LOGGED = "AMD-Vi: Event logged [{} device=0000:00:00.0 domain=0x0000 address=0x1000 flags=0x0000]"
+PAGE_FAULT = LOGGED.format("IO_PAGE_FAULT")
+FUNCTIONS = ("0000:00:09.0", "0000:00:10.0", "0000:01:00.0", "0000:01:00.1", "0000:01:00.2",
+             "0000:01:00.3", "0000:01:10.0", "0000:02:00.0", "0001:01:00.0")
+
+# Further complaints about DMA, none of which any scenario expects
+OTHERS = (
+    "DMAR: VT-d detected Invalidation Queue Error: Reason f",
+    "DMAR: VT-d detected Invalidation Time-out Error: SID 100",
+    "DMAR: [INTR-REMAP] Request device [01:00.0] fault index 0x11",
+    "AMD-Vi: Completion-Wait loop timed out", LOGGED.format("ILLEGAL_DEV_TABLE_ENTRY"),
+)
+FAULTING = [name for name in scenario.names() if scenario.load(name).dma_faults]
 
 
-@pytest.mark.parametrize("name", ("dma-canary.never", "attach-less", "vm-canary"))
-@pytest.mark.parametrize("line", (
-    "DMAR: VT-d detected Invalidation Queue Error: Reason f", FAULT.format(7),
-    "AMD-Vi: Completion-Wait loop timed out", LOGGED.format("ILLEGAL_DEV_TABLE_ENTRY")))
-def test_scenario_with_faults_accepts_nothing_else(name, line):
+def accepted(chosen, lines):
+    tolerates = judgement.tolerated(chosen)
+    return [line for line in lines if not console.complaints(line, tolerates=tolerates)]
+
+
+@pytest.mark.parametrize("name", FAULTING)
+def test_only_faults_of_the_named_devices_are_accepted(name):
     chosen = scenario.load(name)
-    assert console.complaints(line, tolerates=chosen.tolerates)
-    assert not console.complaints(LOGGED.format("IO_PAGE_FAULT"), tolerates=chosen.tolerates)
-    assert not console.complaints("DMAR: DRHD: handling fault status reg 2",
-                                  tolerates=chosen.tolerates)
+    faults = [FAULT.format(device) for device in FUNCTIONS]
+    expected = [FAULT.format(device) for device in FUNCTIONS if device in chosen.dma_faults]
+    assert len(expected) == len(chosen.dma_faults)
+    expected = [PAGE_FAULT] if chosen.iommu == "amd" else [*expected, HANDLING]
+    assert accepted(chosen, [*faults, HANDLING, PAGE_FAULT, *OTHERS]) == expected
 
 
-def test_faults_of_the_device_are_accepted():
-    chosen = scenario.load("dma-canary.never")
-    assert not console.complaints(FAULT.format(0), tolerates=chosen.tolerates)
+def test_run_is_judged_by_the_patterns_of_its_machine():
+    result = Result(scenario.load("vm-canary"), [], console=FAULT.format("0000:00:09.0"))
+    judgement.look_over(result, qemulog.Log([]))
+    assert not result.complaints
+    result.scenario = scenario.load("vm-canary@amd")
+    judgement.look_over(result, qemulog.Log([]))
+    assert result.complaints == [result.console]
+
+
+# These are about reports of the unit themselves, of messages or of any kind.
+OWN_PATTERNS = {"faults-again", "sabotage-faults", "next-lost-table"}
+
+
+def test_no_other_scenario_accepts_a_fault():
+    lines = [*map(FAULT.format, FUNCTIONS), HANDLING, PAGE_FAULT]
+    for name in set(scenario.names()) - set(FAULTING):
+        chosen = scenario.load(name)
+        if name.partition("@")[0] not in OWN_PATTERNS:
+            assert not accepted(chosen, lines), name
+
+
+def test_patterns_of_faults_are_the_machines():
+    lines = [*map(FAULT.format, FUNCTIONS), HANDLING, PAGE_FAULT]
+    for name in FAULTING:
+        assert not accepted(scenario.load(name).with_changes(dma_faults=()), lines), name
+
+
+def test_next_kernel_without_a_driver_for_the_unit_reports_no_faults():
+    assert "next-no-translation" in FAULTING
+    assert not scenario.load("next-no-translation@amd").dma_faults
 
 
 def test_no_scenario_accepts_an_error_of_the_unit():
     errors = [line for line in COMPLAINTS if "detected Inv" in line or "Completion-Wait" in line]
     assert len(errors) == 4
     for name in scenario.names():
-        tolerates = scenario.load(name).tolerates
-        assert len(console.complaints("\n".join(errors), tolerates=tolerates)) == 4, name
+        assert not accepted(scenario.load(name), errors), name
 
 
 SOURCE = r'''

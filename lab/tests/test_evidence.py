@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from course.result import Result, Vector, Window
+from course.result import SIGN_OFF, Result, Vector, Window
 from judge import judgement
 from judge import live_device
 from judge import rules
@@ -115,7 +115,14 @@ def test_registers_are_no_damage():
 
 BOOT = "[    0.000000] Linux version 7.3.4-lab (lab@lab)\n[    1.234567] Run /init\n"
 BOOT_WITH_CALLER = "[    0.000000][    T0] Linux version 7.3.4-debug (lab@lab)\n"
+END = f"[    4.567890] {SIGN_OFF}\n"
 UPDATE = Window(100, 106, 110)
+
+
+def look_over(text, windows, crashes=""):
+    seen = Result(Scenario("name", "title", crashes=crashes), [], windows=windows, console=text)
+    judgement.look_over(seen, qemulog.of_lines([logs.stamped(LINE)]))
+    return seen
 
 
 @pytest.mark.parametrize("windows, crashes, boots", (
@@ -123,14 +130,24 @@ UPDATE = Window(100, 106, 110)
     ([], "old_preserved", 2), ([UPDATE], "next_ready", 3), ([UPDATE], "machine_shutdown", 2)))
 def test_console_lacks_a_kernel(windows, crashes, boots):
     def console_is_blind(text):
-        seen = Result(Scenario("name", "title", crashes=crashes), [], windows=windows, console=text)
-        judgement.look_over(seen, qemulog.of_lines([logs.stamped(LINE)]))
-        return seen.blind
+        return look_over(text, windows, crashes).blind
 
     assert console_is_blind("") == [f"the console has 0 of {boots} kernels"]
-    found = console_is_blind(BOOT * (boots - 1))
+    found = console_is_blind(BOOT * (boots - 1) + END)
     assert found == [f"the console has {boots - 1} of {boots} kernels"]
-    assert not console_is_blind(BOOT * (boots - 1) + BOOT_WITH_CALLER)
+    assert not console_is_blind(BOOT * (boots - 1) + BOOT_WITH_CALLER + END)
+
+
+@pytest.mark.parametrize("last", (
+    "[    0.000000] Linux version 7.3.4-lab (lab@lab)\n", BOOT, BOOT + END[:-5], BOOT + END + BOOT))
+def test_console_ends_before_the_run(last):
+    found = look_over(BOOT + last, [UPDATE]).blind
+    assert found == ["the console ends before the run: the last kernel has not signed off"]
+
+
+def test_end_of_a_run_is_nothing_else():
+    seen = look_over(BOOT + BOOT + END, [UPDATE])
+    assert (seen.blind, seen.complaints, seen.said) == ([], [], [])
 
 
 def test_table_of_a_chain_is_known_from_the_update_before():

@@ -12,7 +12,7 @@ from cost import limits
 from cost import live_update
 from cost import plot
 from cost.limits import Limit
-from course.result import Result
+from course.result import SIGN_OFF, Result
 from course.run import RunFailed
 from scenarios import scenario
 
@@ -125,7 +125,7 @@ def test_step_without_its_operations_is_no_measurement(step, what):
 
 
 LINE = "2026-01-01T00:00:00.000000Z enter irq_lu_block all 1\n"
-BOOT = "[    0.000000] Linux version 7.3.4-cost (lab@lab)\n"
+BOOT = f"[    0.000000] Linux version 7.3.4-cost (lab@lab)\n[    0.900000] {SIGN_OFF}\n"
 
 
 @pytest.mark.parametrize("changes, wrong", (
@@ -135,6 +135,7 @@ BOOT = "[    0.000000] Linux version 7.3.4-cost (lab@lab)\n"
     ({"stderr": "warning: trace event 'vtd_x' does not exist"}, "the logs are whole"),
     ({"answered": 2000000000.0}, "the logs are whole"),
     ({"console": ""}, "the logs are whole"),
+    ({"console": BOOT.splitlines()[0]}, "the logs are whole"),
     ({"console": BOOT + "[    1.0] BUG: sleeping function"}, "console: no complaint"),
     ({"console": BOOT + "[    1.0] irq_liveupdate: interrupts not taken over: unknown version"},
      "console: what is refused"),

@@ -85,6 +85,11 @@ class VirtualFunctions(unittest.TestCase):
     def test_moved(self):
         self.assertTrue(self.judged("01:00.0 @0x144 <- 0xfd000004").broken())
 
+    def test_address_that_was_never_written(self):
+        verdict = self.judged("01:00.0 @0x148 <- 0xfd000004")
+        self.assertEqual(verdict.wrong, ["SR-IOV of 01:00.0: +0x20 is 0xfd000004, "
+                                         "never written before"])
+
     def test_counted(self):
         self.assertTrue(self.judged("01:00.0 @0x130 <- 0x2").broken())
 

@@ -101,6 +101,17 @@ class AlteredLog(Altering):
         self.add(104.7, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x14 <- 0xfe700000")
         self.assertEqual(self.noticed(), {"config"})
 
+    def test_address_that_was_never_written(self):
+        for place, offset in (("ivshmem-doorbell 01:00.0", 0x14), ("pcie-root-port 00:04.0", 0x20)):
+            with self.subTest(place=place):
+                self.setUp()
+                self.lines = [line for line in self.lines if f"{place} @{offset:#x} " not in line]
+                self.add(104.5, f"pci_cfg_write {place} @{offset:#x} <- 0xffffffff")
+                self.add(104.6, f"pci_cfg_write {place} @{offset:#x} <- 0xfe601000")
+                found = rules.judge(observe(self.lines))["config"].wrong
+                self.assertEqual(found, [f"{place[-7:]}: address at {offset:#x} is 0xfe601000, "
+                                         "never written before"])
+
     def test_unknown_register(self):
         self.add(104.5, "pci_cfg_write ivshmem-doorbell 01:00.0 @0x90 <- 0x0")
         self.assertEqual(self.noticed(), {"config"})

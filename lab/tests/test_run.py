@@ -8,7 +8,7 @@ import pytest
 import running
 from course import run
 from course import update
-from course.result import Result
+from course.result import SIGN_OFF, Result
 from judge.checks import Check
 from machine import vmm
 from scenarios import scenario
@@ -84,6 +84,23 @@ def test_answer_without_what_it_should_have_fails_the_run(answer):
     one.machine.guest.command.return_value = answer
     with mock.patch.object(one, "_course", one._settled_counts):
         assert "Error" in one.execute().error
+
+
+def test_run_ends_when_the_console_has_its_last_line():
+    one = machineless()
+    one.machine.guest.command.return_value = {"ok": True}
+    consoles = ["", "[ 3.9] something else\n", f"[ 3.9] something else\n[ 4.0] {SIGN_OFF}\n"]
+    one.machine.console.side_effect = [*consoles, consoles[-1]]
+    with mock.patch.object(one, "_course"):
+        assert one.execute().console == consoles[-1]
+    one.machine.guest.shell.assert_called_with(f"echo '<6>{SIGN_OFF}' > /dev/kmsg", mock.ANY)
+
+
+def test_run_ends_without_its_last_line():
+    one = machineless()
+    with mock.patch.object(one, "_course"), mock.patch.dict(run.TIMEOUT, console=0.1):
+        result = one.execute()
+    assert (result.error, result.console) == ("", "")
 
 
 def test_guest_which_does_a_lot():
