@@ -35,8 +35,12 @@ static struct luo_session *new_session(struct kunit *test)
 
 static void preserve(struct kunit *test, struct luo_session *session, u64 token, int fd)
 {
-	guard(mutex)(&session->mutex);
-	KUNIT_ASSERT_EQ(test, luo_preserve_file(&session->file_set, token, fd), 0);
+	int err;
+
+	/* An assertion that fails leaves the mutex locked. */
+	scoped_guard(mutex, &session->mutex)
+		err = luo_preserve_file(&session->file_set, token, fd);
+	KUNIT_ASSERT_EQ(test, err, 0);
 }
 
 static void forget_fd(void *fd)

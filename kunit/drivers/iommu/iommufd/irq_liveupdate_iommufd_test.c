@@ -51,19 +51,22 @@ static int new_memfd(struct kunit *test)
 	return fd;
 }
 
-static void forget_folio(void *folio)
+static void unmap_page(void *folio)
 {
-	folio_put(folio);
+	unpin_folio(folio);
 }
 
-/* A page of a memfd, with the reference that a mapping has. */
+/* A page of a memfd, pinned as by a mapping: where it is, it can be preserved, too. */
 static struct folio *map_page(struct kunit *test, int fd, pgoff_t index)
 {
+	loff_t start = index * PAGE_SIZE;
 	CLASS(fd, f)(fd);
-	struct folio *folio = shmem_read_folio(fd_file(f)->f_mapping, index);
+	struct folio *folio;
+	pgoff_t offset;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget_folio, folio));
+	KUNIT_ASSERT_EQ(test, 1, memfd_pin_folios(fd_file(f), start, start + PAGE_SIZE - 1,
+						  &folio, 1, &offset));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unmap_page, folio));
 	return folio;
 }
 
