@@ -234,6 +234,10 @@ static const char *pci_lu_mismatch(struct pci_dev *pdev,
 		return "its physical function has not kept it running";
 	if (was->flags & PCI_LU_DEV_SRIOV && !IS_ENABLED(CONFIG_PCI_IOV))
 		return "this kernel does not support virtual functions";
+	/* Later, a device that was reset may have been given the same ones again. */
+	if (!(was->flags & PCI_LU_DEV_BRIDGE) &&
+	    memcmp(is.addresses, was->addresses, sizeof(is.addresses)))
+		return "other addresses";
 
 	return pci_lu_other_vfs(&is, was);
 }
@@ -847,8 +851,7 @@ static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
  *
  * If only virtual functions of the device were handed over, those that were not added yet
  * are stopped. Otherwise bus mastering, MSI and MSI-X are disabled, and its interrupts
- * are revoked. It becomes an ordinary device. If it is removed, a device that is found at
- * its address later is a new one.
+ * are revoked. It becomes an ordinary device.
  *
  * Context: Process context, sleeps. Interrupts of @pdev are not set up at the
  *          same time, because it is not open, or has no driver any more.
@@ -862,6 +865,23 @@ void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
 	pci_iov_settle(pdev);
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_stop);
+
+/**
+ * pci_liveupdate_remove() - Forget a device or bridge that is being removed
+ * @pdev: The device, whether it is incoming or not
+ *
+ * If it is incoming, it is stopped. Whatever is found at its address later is new, and has
+ * to be configured.
+ *
+ * Context: Process context, sleeps. All devices below @pdev have been removed.
+ */
+void pci_liveupdate_remove(struct pci_dev *pdev)
+{
+	pci_liveupdate_stop(pdev, "removed before its live update was finished");
+
+	guard(mutex)(&pci_lu_lock);
+	pci_lu_forget(pdev);
+}
 
 /**
  * pci_liveupdate_stop_vfs() - Stop virtual functions that were not added yet

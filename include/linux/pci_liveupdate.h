@@ -55,6 +55,7 @@ bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
 void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
+void pci_liveupdate_remove(struct pci_dev *pdev);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
 extern bool pci_lu_in_lost;
@@ -116,7 +117,7 @@ static inline void pci_liveupdate_setup_device(struct pci_dev *pdev)
 {
 }
 
-static inline void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
+static inline void pci_liveupdate_remove(struct pci_dev *pdev)
 {
 }
 

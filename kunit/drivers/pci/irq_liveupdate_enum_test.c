@@ -250,6 +250,25 @@ static void running_function_keeps_intx_disabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, command_of(function), 0);
 }
 
+/* Quirks enable a device to look at its registers, and disable it again. */
+static void running_function_stays_a_bus_master(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+	struct pci_dev *pdev = &function->pdev;
+
+	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER;
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	atomic_set(&pdev->enable_cnt, 1);
+	pci_disable_device(pdev);
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MASTER);
+
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	atomic_set(&pdev->enable_cnt, 1);
+	pci_disable_device(pdev);
+	KUNIT_EXPECT_EQ(test, command_of(function), 0);
+}
+
 static struct pci_lu_dev_ser *record_function(struct kunit *test, struct fake_function *function)
 {
 	struct pci_lu_dev_ser *record = kunit_kzalloc(test, sizeof(*record), GFP_KERNEL);
@@ -273,6 +292,39 @@ static void function_which_does_not_match_its_record_is_configured(struct kunit 
 	pci_lu_in_lost = false;
 	pci_configure_device(&function->pdev);
 	KUNIT_EXPECT_EQ(test, get(function, PCI_EXP_DEVCTL), MPS_256 | PCI_EXP_DEVCTL_EXT_TAG);
+}
+
+/* What assigns addresses gives it the same ones again, if it is alone below its port. */
+static void function_that_was_reset_does_not_match_its_record(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *function = &fake->functions[0];
+	const u32 address = 0xfe000000;
+
+	memcpy(&function->config[PCI_BASE_ADDRESS_0], &address, sizeof(address));
+	record_function(test, &fake->port);
+	record_function(test, function);
+	memset(&function->config[PCI_BASE_ADDRESS_0], 0, sizeof(address));
+	pci_lu_in_lost = true;
+	pci_liveupdate_setup_device(&function->pdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(&function->pdev));
+
+	memcpy(&function->config[PCI_BASE_ADDRESS_0], &address, sizeof(address));
+	record_function(test, function);
+	pci_liveupdate_setup_device(&function->pdev);
+	pci_lu_in_lost = false;
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(&function->pdev));
+}
+
+/* A switch that is plugged in again, for instance, was reset. */
+static void bridge_that_is_removed_is_not_recorded(struct kunit *test)
+{
+	struct fake_hierarchy *fake = test->priv;
+
+	record_port(test);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_recorded(&fake->port.pdev));
+	pci_liveupdate_remove(&fake->port.pdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_recorded(&fake->port.pdev));
 }
 
 /* The host bridge or a device in the hierarchy has a quirk. */
@@ -745,11 +797,32 @@ static void bridge_of_other_functions_is_configured(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(&fake->port, PCI_EXP_DEVCTL), MPS_128);
 }
 
+#ifdef CONFIG_PCIE_DPC
+static void port_whose_errors_this_kernel_contains_is_disarmed(struct kunit *test)
+{
+	const u16 armed = PCI_EXP_DPC_CTL_EN_FATAL | PCI_EXP_DPC_CTL_INT_EN;
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *port = &fake->port;
+
+	port->pdev.aer_cap = SRIOV;
+	port->pdev.dpc_cap = SRIOV;
+	put(port, SRIOV - CAP + PCI_EXP_DPC_CTL, armed);
+	pci_dpc_disable(&port->pdev);
+	KUNIT_EXPECT_EQ(test, get(port, SRIOV - CAP + PCI_EXP_DPC_CTL), armed);
+
+	fake->host.native_aer = 1;
+	pci_dpc_disable(&port->pdev);
+	KUNIT_EXPECT_EQ(test, get(port, SRIOV - CAP + PCI_EXP_DPC_CTL), 0);
+}
+#endif
+
 static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(function_that_starts_is_configured),
 	KUNIT_CASE(running_function_keeps_its_settings),
 	KUNIT_CASE(running_function_keeps_intx_disabled),
+	KUNIT_CASE(running_function_stays_a_bus_master),
 	KUNIT_CASE(function_which_does_not_match_its_record_is_configured),
+	KUNIT_CASE(function_that_was_reset_does_not_match_its_record),
 	KUNIT_CASE(running_function_keeps_extended_tags),
 	KUNIT_CASE(bridge_of_a_running_function_keeps_its_settings),
 	KUNIT_CASE_PARAM(sibling_of_a_running_function_has_the_payload_of_their_port,
@@ -757,6 +830,10 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE_PARAM(function_behind_another_port_has_the_payload_of_the_root_port,
 			 policy_gen_params),
 	KUNIT_CASE(bridge_of_other_functions_is_configured),
+	KUNIT_CASE(bridge_that_is_removed_is_not_recorded),
+#ifdef CONFIG_PCIE_DPC
+	KUNIT_CASE(port_whose_errors_this_kernel_contains_is_disarmed),
+#endif
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(running_function_keeps_its_virtual_functions),
 	KUNIT_CASE_SLOW(virtual_functions_without_a_driver_are_stopped),

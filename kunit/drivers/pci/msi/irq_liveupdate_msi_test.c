@@ -397,6 +397,19 @@ static void function_mask_goes_with_enable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(base, CAP + PCI_MSIX_FLAGS, 2), 7);
 }
 
+static void unused_function_is_not_masked(struct kunit *test)
+{
+	struct fake_msix *fake = test->priv;
+	struct fake_msi *base = &fake->base;
+
+	put(base, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
+	put(base, PCI_CAPABILITY_LIST, 1, CAP);
+	put(base, CAP, 1, PCI_CAP_ID_MSIX);
+	put(base, CAP + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_MASKALL | 7);
+	pci_msix_init(&base->pdev);
+	KUNIT_EXPECT_EQ(test, get(base, CAP + PCI_MSIX_FLAGS, 2), 7);
+}
+
 static void table_is_not_read_while_memory_is_disabled(struct kunit *test)
 {
 	struct fake_msix *fake = test->priv;
@@ -416,6 +429,7 @@ static void table_is_not_read_while_memory_is_disabled(struct kunit *test)
 static struct kunit_case msix_test_cases[] = {
 	KUNIT_CASE(only_the_mask_bit_is_compared),
 	KUNIT_CASE(function_mask_goes_with_enable),
+	KUNIT_CASE(unused_function_is_not_masked),
 	KUNIT_CASE(table_is_not_read_while_memory_is_disabled),
 	{}
 };
