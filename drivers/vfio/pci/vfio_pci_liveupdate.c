@@ -52,9 +52,10 @@
  *    its cdev had just been opened. The device must already be bound to
  *    vfio-pci, because LUO does not retry a retrieve() that has failed.
  *    VFIO_DEVICE_BIND_IOMMUFD enables the device, but neither resets it nor
- *    clears its bus mastering. retrieve() fails only if the device is missing
- *    or is not the same. It succeeds even if the interrupts could not be taken
- *    over. In this case the user gets new ones.
+ *    clears its bus mastering. retrieve() fails if the device is missing, is
+ *    not bound to vfio-pci, differs from its record, had a fatal error, or was
+ *    already retrieved through another file. It succeeds even if the interrupts
+ *    could not be taken over. In this case the user gets new ones.
  *
  *    An incoming device cannot be opened in any other way.
  *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours as well, fails

@@ -4,7 +4,7 @@
  * for the user of the device. Nothing else waits for that: not the kexec, not LUO, no
  * other session.
  *
- *	irq_liveupdate_unbind BDF		before PREPARE, and before FREEZE: refused
+ *	irq_liveupdate_unbind BDF		before preserve(), and before freeze(): refused
  *
  *	irq_liveupdate_unbind -s 1 WAY BDF LATER [PF]	once the device is frozen
  *	kexec -e

@@ -5,7 +5,7 @@
  * or removed, or its virtual functions are disabled. The task that does this waits for the
  * users of virtual functions, and neither the jump nor LUO waits for the task.
  *
- *	irq_liveupdate_vf_kept_unbind PF		before PREPARE, and before FREEZE: refused
+ *	irq_liveupdate_vf_kept_unbind PF		before preserve(), and before freeze(): refused
  *
  *	irq_liveupdate_vf_kept_unbind -s 1 WAY PF LATER	once the virtual function is frozen
  *	kexec -e

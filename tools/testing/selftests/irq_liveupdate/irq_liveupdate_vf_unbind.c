@@ -5,7 +5,7 @@
  * The task that does this waits for the users of what it takes away. Nothing else waits for
  * the task, and the other functions keep working.
  *
- *	irq_liveupdate_vf_unbind BDF		before PREPARE, and before FREEZE: refused
+ *	irq_liveupdate_vf_unbind BDF		before preserve(), and before freeze(): refused
  *
  *	irq_liveupdate_vf_unbind -s 1 WHO WAY BDF	once all functions are frozen
  *	kexec -e

@@ -33,7 +33,7 @@ static u32 recorded_target(struct kunit *test, unsigned int state)
 	return rec.target;
 }
 
-/* The CPU of an interrupt without a handler is that of the vector for spurious ones. */
+/* An interrupt without a handler is parked on a placeholder vector, whose CPU says nothing. */
 static void cpu_of_an_interrupt_with_a_handler_is_recorded(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, recorded_target(test, IRQD_ACTIVATED | IRQD_IRQ_STARTED),
