@@ -72,8 +72,8 @@
 #include "liveupdate.h"
 #include "liveupdate_ser.h"
 
-/* Size of the device table at first: it doubles when it is full */
-#define IRQ_LU_TABLE_SLOTS	(PAGE_SIZE / sizeof(struct irq_lu_device_ref_ser))
+/* Size of the device directory at first: it doubles when it is full */
+#define IRQ_LU_DIR_SLOTS	(PAGE_SIZE / sizeof(struct irq_lu_device_ref_ser))
 
 /**
  * struct irq_lu_out_dev - A device whose interrupts are handed over
@@ -106,8 +106,8 @@ struct irq_lu_out_dev {
  * @root:	The root of the records, NULL when no device is preserved
  * @units:	The interrupt remapping units, each with the index of its record in
  *		@root, NULL where one is unused
- * @table:	The device table, filled at the end
- * @nr_slots:	Size of @table
+ * @dir:	The device directory, filled at the end
+ * @nr_slots:	Size of @dir
  */
 struct irq_lu_out {
 	struct mutex			lock;	/* protects everything */
@@ -115,7 +115,7 @@ struct irq_lu_out {
 	unsigned int			nr_devices;
 	struct irq_lu_root_ser		*root;
 	struct irq_domain		*units[IRQ_LU_MAX_UNITS];
-	struct irq_lu_device_ref_ser	*table;
+	struct irq_lu_device_ref_ser	*dir;
 	unsigned int			nr_slots;
 };
 
@@ -343,9 +343,9 @@ static void irq_lu_put_root(void)
 
 	kho_remove_subtree(irq_lu_out.root);
 	kho_unpreserve_free(irq_lu_out.root);
-	kho_unpreserve_free(irq_lu_out.table);
+	kho_unpreserve_free(irq_lu_out.dir);
 	irq_lu_out.root = NULL;
-	irq_lu_out.table = NULL;
+	irq_lu_out.dir = NULL;
 	irq_lu_out.nr_slots = 0;
 }
 
@@ -401,23 +401,23 @@ static void irq_lu_unpreserve_unit(struct irq_lu_out_dev *out)
 	irq_lu_put_unit(out->unit);
 }
 
-/* The table is filled at shutdown, when memory cannot be allocated any more. */
+/* The directory is filled at shutdown, when memory cannot be allocated any more. */
 static int irq_lu_reserve_slot(void)
 {
-	unsigned int nr_slots = max(2 * irq_lu_out.nr_slots, IRQ_LU_TABLE_SLOTS);
-	struct irq_lu_device_ref_ser *table;
+	unsigned int nr_slots = max(2 * irq_lu_out.nr_slots, IRQ_LU_DIR_SLOTS);
+	struct irq_lu_device_ref_ser *dir;
 
 	if (irq_lu_out.nr_devices < irq_lu_out.nr_slots)
 		return 0;
 	if (nr_slots > IRQ_LU_MAX_DEVICES)
 		return -ENOSPC;
 
-	table = kho_alloc_preserve(array_size(nr_slots, sizeof(*table)));
-	if (IS_ERR(table))
-		return PTR_ERR(table);
+	dir = kho_alloc_preserve(array_size(nr_slots, sizeof(*dir)));
+	if (IS_ERR(dir))
+		return PTR_ERR(dir);
 
-	kho_unpreserve_free(irq_lu_out.table);
-	irq_lu_out.table = table;
+	kho_unpreserve_free(irq_lu_out.dir);
+	irq_lu_out.dir = dir;
 	irq_lu_out.nr_slots = nr_slots;
 	return 0;
 }
@@ -667,7 +667,7 @@ void irq_lu_show_out(struct seq_file *m)
 
 static void irq_lu_block_device(struct irq_lu_out_dev *out)
 {
-	struct irq_lu_device_ref_ser *ref = &irq_lu_out.table[irq_lu_out.root->nr_devices++];
+	struct irq_lu_device_ref_ser *ref = &irq_lu_out.dir[irq_lu_out.root->nr_devices++];
 	const struct irq_domain_liveupdate_ops *ops = out->unit->ops->liveupdate;
 	unsigned int nr = irq_lu_nr_at_once(out->ser);
 	unsigned int i;
@@ -745,9 +745,9 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 			irq_lu_block_device(out);
 	}
 
-	root->device_table = virt_to_phys(irq_lu_out.table);
+	root->device_dir = virt_to_phys(irq_lu_out.dir);
 	if (irq_lu_sync_units())
-		irq_lu_ser_seal_root(root, irq_lu_out.table);
+		irq_lu_ser_seal_root(root, irq_lu_out.dir);
 	else
 		irq_lu_trace_unblocked();
 	return root;

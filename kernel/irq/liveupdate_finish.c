@@ -233,10 +233,10 @@ static void irq_lu_free_old_state(struct work_struct *work)
 	unsigned int i;
 
 	for (i = 0; i < state->root->nr_devices; i++) {
-		if (state->table[i].blob)
-			state->free(phys_to_virt(state->table[i].blob));
+		if (state->dir[i].blob)
+			state->free(phys_to_virt(state->dir[i].blob));
 	}
-	state->free(state->table);
+	state->free(state->dir);
 	state->free(state->root);
 	kvfree(state->records);
 	kfree(state);

@@ -115,7 +115,7 @@ VISIBLE_IF_KUNIT const struct irq_lu_memory irq_lu_kho_memory = {
 static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t size,
 				    const struct irq_lu_memory *memory)
 {
-	struct irq_lu_device_ref_ser *table;
+	struct irq_lu_device_ref_ser *dir;
 	struct irq_lu_root_ser *root;
 	const char *reason;
 
@@ -126,16 +126,16 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	if (irq_lu_ser_check_root_head(root, size, &reason))
 		return reason;
 
-	table = memory->map(root->device_table,
-			    array_size(root->nr_devices, sizeof(*table)) ?: 1);
-	if (!table)
-		return "invalid address of the device table";
+	dir = memory->map(root->device_dir,
+			  array_size(root->nr_devices, sizeof(*dir)) ?: 1);
+	if (!dir)
+		return "invalid address of the device directory";
 
-	if (irq_lu_ser_check_root(root, table, &reason))
+	if (irq_lu_ser_check_root(root, dir, &reason))
 		return reason;
 
 	state->root = root;
-	state->table = table;
+	state->dir = dir;
 	state->free = memory->free;
 	return NULL;
 }
@@ -247,7 +247,7 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	}
 
 	for (i = 0; i < state->root->nr_devices; i++) {
-		reason = irq_lu_load_device(state, &state->table[i], memory);
+		reason = irq_lu_load_device(state, &state->dir[i], memory);
 		if (reason)
 			pr_err("device %u not taken over: %s\n", i, reason);
 	}

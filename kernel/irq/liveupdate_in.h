@@ -75,7 +75,7 @@ struct irq_lu_in_dev {
 /**
  * struct irq_lu_state - The state that the previous kernel handed over
  * @root:	The root
- * @table:	The device table. The address of a record that failed validation is
+ * @dir:	The device directory. The address of a record that failed validation is
  *		zero.
  * @free:	Frees one block of this memory
  * @nr_irqs:	Size of @records, larger than any irq number in the records
@@ -83,7 +83,7 @@ struct irq_lu_in_dev {
  */
 struct irq_lu_state {
 	struct irq_lu_root_ser		*root;
-	struct irq_lu_device_ref_ser	*table;
+	struct irq_lu_device_ref_ser	*dir;
 	void				(*free)(void *mem);
 	unsigned int			nr_irqs;
 	const struct irq_lu_vector_ser	**records;

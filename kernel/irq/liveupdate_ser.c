@@ -8,9 +8,9 @@
  * that takes over trusts nothing until it is checked, in this order:
  *
  * 1. irq_lu_ser_check_root_head() checks the root and its units. When it
- *    succeeds, the address and the length of the device table are those that
+ *    succeeds, the address and the length of the device directory are those that
  *    were written. The caller checks whether they are preserved memory.
- * 2. irq_lu_ser_check_root() checks the device table. When it succeeds, the
+ * 2. irq_lu_ser_check_root() checks the device directory. When it succeeds, the
  *    same holds for the address and the length of each blob.
  * 3. irq_lu_ser_check_device(), once per device. A device that is refused does
  *    not affect the others.
@@ -102,9 +102,9 @@ static u32 checksum_root(struct irq_lu_root_ser head,
 	return crc32_le(crc, units, (size_t)head.nr_units * sizeof(units[0]));
 }
 
-static u32 checksum_table(const struct irq_lu_device_ref_ser *table, u32 nr_devices)
+static u32 checksum_dir(const struct irq_lu_device_ref_ser *dir, u32 nr_devices)
 {
-	return crc32_le(~0U, table, (size_t)nr_devices * sizeof(table[0]));
+	return crc32_le(~0U, dir, (size_t)nr_devices * sizeof(dir[0]));
 }
 
 /**
@@ -120,13 +120,13 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
 /**
  * irq_lu_ser_seal_root() - Make the interrupt state valid for the next kernel
  * @root:	The root, complete but for its state and checksums
- * @table:	Its device table, complete
+ * @dir:	Its device directory, complete
  * The devices must already be sealed.
  */
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
-			  const struct irq_lu_device_ref_ser *table)
+			  const struct irq_lu_device_ref_ser *dir)
 {
-	root->table_checksum = checksum_table(table, root->nr_devices);
+	root->dir_checksum = checksum_dir(dir, root->nr_devices);
 	root->checksum = checksum_root(*root, root->units);
 
 	/* Written last, so that a root in state FROZEN is always complete. */
@@ -199,20 +199,20 @@ static int check_root_format(const struct irq_lu_root_ser *head, const char **re
 	return 0;
 }
 
-static int check_device_table_range(u64 addr, u32 nr_devices, const char **reason)
+static int check_device_dir_range(u64 addr, u32 nr_devices, const char **reason)
 {
 	u64 len = (u64)nr_devices * sizeof(struct irq_lu_device_ref_ser);
 
 	if (nr_devices > IRQ_LU_MAX_DEVICES)
 		return refuse(reason, -EINVAL, "too many devices");
 	if (nr_devices && !phys_range_plausible(addr, len))
-		return refuse(reason, -EINVAL, "bad address of device table");
+		return refuse(reason, -EINVAL, "bad address of device directory");
 
 	return 0;
 }
 
 /**
- * irq_lu_ser_check_root_head() - Check a root, before its device table is read
+ * irq_lu_ser_check_root_head() - Check a root, before its device directory is read
  * @blob:	The root
  * @size:	Number of bytes that can be read from there
  * @reason:	Set to why the root was refused
@@ -243,7 +243,7 @@ int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reaso
 	if (!all_zero(head.reserved, sizeof(head.reserved)))
 		return refuse(reason, -EINVAL, "reserved field of root not zero");
 
-	ret = check_device_table_range(head.device_table, head.nr_devices, reason);
+	ret = check_device_dir_range(head.device_dir, head.nr_devices, reason);
 	if (ret)
 		return ret;
 
@@ -260,7 +260,7 @@ static int check_ref(const struct irq_lu_device_ref_ser *ref, const char **reaso
 	if (!phys_range_plausible(ref->blob, ref->len))
 		return refuse(reason, -EINVAL, "bad address of device blob");
 	if (ref->reserved)
-		return refuse(reason, -EINVAL, "reserved field of device table not zero");
+		return refuse(reason, -EINVAL, "reserved field of device directory not zero");
 
 	return 0;
 }
@@ -280,10 +280,10 @@ static int compare_numbers(const void *left, const void *right)
 }
 
 /* All lengths were checked, so the sum does not wrap. */
-static bool neighbours_overlap(const struct irq_lu_device_ref_ser *table, u32 nr_devices)
+static bool neighbours_overlap(const struct irq_lu_device_ref_ser *dir, u32 nr_devices)
 {
 	for (u32 i = 1; i < nr_devices; i++) {
-		if (table[i].blob < table[i - 1].blob + table[i - 1].len)
+		if (dir[i].blob < dir[i - 1].blob + dir[i - 1].len)
 			return true;
 	}
 	return false;
@@ -294,48 +294,48 @@ static bool neighbours_overlap(const struct irq_lu_device_ref_ser *table, u32 nr
  * devices claim the same resource the first one wins, so the original order is
  * kept in the reserved fields.
  */
-static bool refs_overlap(struct irq_lu_device_ref_ser *table, u32 nr_devices)
+static bool refs_overlap(struct irq_lu_device_ref_ser *dir, u32 nr_devices)
 {
 	bool overlap;
 
 	for (u32 i = 0; i < nr_devices; i++)
-		table[i].reserved = i;
+		dir[i].reserved = i;
 
-	sort(table, nr_devices, sizeof(table[0]), compare_blobs, NULL);
-	overlap = neighbours_overlap(table, nr_devices);
-	sort(table, nr_devices, sizeof(table[0]), compare_numbers, NULL);
+	sort(dir, nr_devices, sizeof(dir[0]), compare_blobs, NULL);
+	overlap = neighbours_overlap(dir, nr_devices);
+	sort(dir, nr_devices, sizeof(dir[0]), compare_numbers, NULL);
 
 	for (u32 i = 0; i < nr_devices; i++)
-		table[i].reserved = 0;
+		dir[i].reserved = 0;
 	return overlap;
 }
 
 /**
- * irq_lu_ser_check_root() - Check the device table of a root
+ * irq_lu_ser_check_root() - Check the device directory of a root
  * @root:	The root, which passed irq_lu_ser_check_root_head()
- * @table:	Its device table, which is written to and left as it was. Not read
+ * @dir:	Its device directory, which is written to and left as it was. Not read
  *		when the root has no devices.
  * @reason:	Set to why the root was refused
  *
  * Return: 0 or a negative error code.
  */
 int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-			  struct irq_lu_device_ref_ser *table,
+			  struct irq_lu_device_ref_ser *dir,
 			  const char **reason)
 {
 	const struct irq_lu_root_ser head = *root;
 	int ret;
 
-	if (head.table_checksum != checksum_table(table, head.nr_devices))
-		return refuse(reason, -EINVAL, "checksum mismatch of device table");
+	if (head.dir_checksum != checksum_dir(dir, head.nr_devices))
+		return refuse(reason, -EINVAL, "checksum mismatch of device directory");
 
 	for (u32 i = 0; i < head.nr_devices; i++) {
-		ret = check_ref(&table[i], reason);
+		ret = check_ref(&dir[i], reason);
 		if (ret)
 			return ret;
 	}
 
-	if (refs_overlap(table, head.nr_devices))
+	if (refs_overlap(dir, head.nr_devices))
 		return refuse(reason, -EINVAL, "device blobs overlap");
 	return 0;
 }
@@ -436,7 +436,7 @@ static int check_neighbours(const struct irq_lu_vector_ser *prev,
 /**
  * irq_lu_ser_check_device() - Check the blob of a device
  * @blob:	The blob
- * @len:	Its length, as in the device table
+ * @len:	Its length, as in the device directory
  * @root:	The root, which passed irq_lu_ser_check_root()
  * @reason:	Set to why the device was refused
  *

@@ -20,11 +20,11 @@ static inline size_t irq_lu_ser_device_len(u32 nr_vectors)
 
 void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev);
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
-			  const struct irq_lu_device_ref_ser *table);
+			  const struct irq_lu_device_ref_ser *dir);
 
 int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason);
 int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-			  struct irq_lu_device_ref_ser *table,
+			  struct irq_lu_device_ref_ser *dir,
 			  const char **reason);
 int irq_lu_ser_check_device(const void *blob, size_t len,
 			    const struct irq_lu_root_ser *root,

@@ -18,7 +18,7 @@ from machine import qemu
 DEVICES = (qemu.DEVICE, "0000:02:00.0", "0000:03:00.0")
 SIGNALS_PER_UPDATE = 3
 
-# Its arguments are the root of the interrupt state and the device table, both complete
+# Its arguments are the root of the interrupt state and the device directory, both complete
 SEAL = "irq_lu_ser_seal_root"
 
 # Pages in the per-CPU lists are free as well. After much was freed they amount to tens of MiB, some

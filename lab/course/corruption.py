@@ -114,7 +114,7 @@ class State:
     def _find_interrupts(self, root):
         self._name("root", "irq_lu_root_ser", root)
         self._array("unit", "irq_lu_unit_ser", self._end("root"), self.get("root.nr_units"))
-        self._array("ref", "irq_lu_device_ref_ser", DIRECT_MAP + self.get("root.device_table"),
+        self._array("ref", "irq_lu_device_ref_ser", DIRECT_MAP + self.get("root.device_dir"),
                     self.get("root.nr_devices"))
         for n in range(self.get("root.nr_devices")):
             self._find_device(f"device{n}", DIRECT_MAP + self.get(f"ref{n}.blob"))
@@ -194,7 +194,7 @@ class State:
         nr_devices = self.get("root.nr_devices")
         for n in range(nr_devices):
             self._seal_with_array(f"device{n}", "irq_lu_vector_ser", "nr_vectors")
-        self._seal("root.table_checksum", "ref0",
+        self._seal("root.dir_checksum", "ref0",
                    nr_devices * self._size("irq_lu_device_ref_ser"))
         self._seal_with_array("root", "irq_lu_unit_ser", "nr_units")
         if "iommu" in self._found:

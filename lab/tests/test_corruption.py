@@ -19,7 +19,7 @@ from scenarios.scenario import Scenario
 LAYOUTS = builds.Build(ktap.BUILD).layouts("lab")
 HEADERS = os.path.join(ktap.ROOT, "include", "linux", "kho", "abi", "*.h")
 MEMORY_BYTES = 0xa000
-ROOT, DEVICE_TABLE, DEVICE, TABLE, PCI, FILE, FLB, IOMMU, BLOCK = range(0x1000, 0xa000, 0x1000)
+ROOT, DEVICE_DIR, DEVICE, TABLE, PCI, FILE, FLB, IOMMU, BLOCK = range(0x1000, 0xa000, 0x1000)
 HANDLE = 17
 NR_VECTORS = 2
 
@@ -73,9 +73,9 @@ class CorruptionTest(unittest.TestCase):
     def setUp(self):
         self.memory = Memory()
         self.memory.put(ROOT, "irq_lu_root_ser", state=2, nr_units=1, nr_devices=1,
-                        device_table=DEVICE_TABLE)
+                        device_dir=DEVICE_DIR)
         self.memory.put(ROOT + 64, "irq_lu_unit_ser", table=TABLE)
-        self.memory.put(DEVICE_TABLE, "irq_lu_device_ref_ser", blob=DEVICE, len=144)
+        self.memory.put(DEVICE_DIR, "irq_lu_device_ref_ser", blob=DEVICE, len=144)
         self.memory.put(DEVICE, "irq_lu_device_ser", len=144, nr_vectors=NR_VECTORS)
         for n in range(NR_VECTORS):
             self.memory.put(DEVICE + 48 + n * 48, "irq_lu_vector_ser", handle=HANDLE + n)
@@ -104,8 +104,8 @@ class CorruptionTest(unittest.TestCase):
         self.assertEqual((vector.irq, vector.handle), (5, HANDLE + 1))
         self.assert_sealed("irq_lu_device_ser", DEVICE, 144)
         self.assert_sealed("irq_lu_root_ser", ROOT, 128)
-        self.assertEqual(self.memory.at(ROOT, "irq_lu_root_ser").table_checksum,
-                         checksum(self.memory.bytes[DEVICE_TABLE:DEVICE_TABLE + 16]))
+        self.assertEqual(self.memory.at(ROOT, "irq_lu_root_ser").dir_checksum,
+                         checksum(self.memory.bytes[DEVICE_DIR:DEVICE_DIR + 16]))
         self.assertEqual(self.memory.at(PCI + 8, "pci_lu_dev_ser").vendor, 0x1234)
 
     def test_translation_is_sealed(self):

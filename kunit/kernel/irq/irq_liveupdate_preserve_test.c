@@ -95,7 +95,7 @@ static void preserve_fails_as_its_unit_says(struct kunit *test)
 static void expect_unit_in_record(struct kunit *test, const struct irq_lu_root_ser *root,
 				  unsigned int i, struct fake_device *fake)
 {
-	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_table);
+	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_dir);
 	const struct irq_lu_device_ser *ser = phys_to_virt(table[i].blob);
 	const char *reason = NULL;
 

@@ -96,7 +96,7 @@ static int check_root(const struct ser_image *img, const char **reason)
 
 	/* As every caller does: memory that was not handed over is not read. */
 	if (img->root->nr_devices > NR_DEVICES) {
-		*reason = "device table not preserved";
+		*reason = "device directory not preserved";
 		return -EINVAL;
 	}
 	return irq_lu_ser_check_root(img->root, img->table, reason);
@@ -144,7 +144,7 @@ static void seal_keeps_what_was_written(struct kunit *test)
 
 	root.state = IRQ_LU_STATE_FROZEN;
 	root.checksum = img->root->checksum;
-	root.table_checksum = img->root->table_checksum;
+	root.dir_checksum = img->root->dir_checksum;
 	KUNIT_EXPECT_MEMEQ(test, img->root, &root, sizeof(root));
 	KUNIT_EXPECT_MEMEQ(test, img->root->units, image_units, sizeof(image_units));
 	KUNIT_EXPECT_MEMEQ(test, img->table, image_table, sizeof(image_table));
@@ -156,7 +156,7 @@ static void checksum_is_that_of_the_abi(struct kunit *test)
 	struct ser_image *img = test->priv;
 
 	KUNIT_EXPECT_EQ(test, img->root->checksum, ROOT_CHECKSUM);
-	KUNIT_EXPECT_EQ(test, img->root->table_checksum, TABLE_CHECKSUM);
+	KUNIT_EXPECT_EQ(test, img->root->dir_checksum, TABLE_CHECKSUM);
 	KUNIT_EXPECT_EQ(test, img->msix->checksum, DEVICE_CHECKSUM);
 }
 
@@ -196,7 +196,7 @@ static void root_without_units_and_devices_is_accepted(struct kunit *test)
 
 	root->nr_units = 0;
 	root->nr_devices = 0;
-	root->device_table = 0;
+	root->device_dir = 0;
 	irq_lu_ser_seal_root(root, NULL);
 
 	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, sizeof(*root), &reason), 0);
@@ -297,7 +297,7 @@ static void apply(void *blob, const struct ser_change *change)
 	}
 }
 
-/* With the checksum recomputed, wherever the device table is said to be */
+/* With the checksum recomputed, wherever the device directory is said to be */
 static void reseal_root_head(struct irq_lu_root_ser *root)
 {
 	struct irq_lu_root_ser head = *root;
@@ -325,9 +325,9 @@ static const struct ser_change bad_root_head[] = {
 	BAD_ROOT(nr_units, U32_MAX, -EINVAL, "too many units"),
 	BAD_ROOT(nr_devices, IRQ_LU_MAX_DEVICES + 1, -EINVAL, "too many devices"),
 	BAD_ROOT(nr_devices, U32_MAX, -EINVAL, "too many devices"),
-	BAD_ROOT(device_table, 0, -EINVAL, "bad address of device table"),
-	BAD_ROOT(device_table, 0x102000004, -EINVAL, "bad address of device table"),
-	BAD_ROOT(device_table, U64_MAX - 15, -EINVAL, "bad address of device table"),
+	BAD_ROOT(device_dir, 0, -EINVAL, "bad address of device directory"),
+	BAD_ROOT(device_dir, 0x102000004, -EINVAL, "bad address of device directory"),
+	BAD_ROOT(device_dir, U64_MAX - 15, -EINVAL, "bad address of device directory"),
 	BAD_ROOT(reserved[0], 1, -EINVAL, "reserved field of root not zero"),
 	BAD_ROOT(reserved[2], BIT(31), -EINVAL, "reserved field of root not zero"),
 	BAD_ROOT(units[1].segment, 0, -EINVAL, "duplicate unit"),
@@ -362,8 +362,8 @@ static void bad_root_head_is_refused(struct kunit *test)
 static const struct ser_change bad_root_seal[] = {
 	BAD_ROOT(nr_units, NR_UNITS - 1, -EINVAL, "checksum mismatch"),
 	BAD_ROOT(nr_devices, NR_DEVICES - 1, -EINVAL, "checksum mismatch"),
-	BAD_ROOT(device_table, 0x102000008, -EINVAL, "checksum mismatch"),
-	BAD_ROOT(table_checksum, 0, -EINVAL, "checksum mismatch"),
+	BAD_ROOT(device_dir, 0x102000008, -EINVAL, "checksum mismatch"),
+	BAD_ROOT(dir_checksum, 0, -EINVAL, "checksum mismatch"),
 	BAD_ROOT(checksum, 0, -EINVAL, "checksum mismatch"),
 	BAD_ROOT(units[1].table, 0x101200000, -EINVAL, "checksum mismatch"),
 };
@@ -391,12 +391,12 @@ static const struct ser_change bad_table[] = {
 	BAD_TABLE(ref[1].len, DEVICE_LEN + 8, "bad length of device blob"),
 	BAD_TABLE(ref[1].len, 48 + 2049 * 48, "bad length of device blob"),
 	BAD_TABLE(ref[1].len, U32_MAX / 48 * 48, "bad length of device blob"),
-	BAD_TABLE(ref[1].reserved, 1, "reserved field of device table not zero"),
+	BAD_TABLE(ref[1].reserved, 1, "reserved field of device directory not zero"),
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_table, bad_table, desc);
 
-static void bad_device_table_is_refused(struct kunit *test)
+static void bad_device_dir_is_refused(struct kunit *test)
 {
 	const struct ser_change *bad = test->param_value;
 	struct ser_image *img = test->priv;
@@ -678,7 +678,7 @@ static void unknown_backend_is_left_to_its_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_root(img, &reason), 0);
 }
 
-/* The device table is not read from an address that may be wrong. */
+/* The device directory is not read from an address that may be wrong. */
 static void root_head_changed_after_the_seal_is_refused(struct kunit *test)
 {
 	const struct ser_change *bad = test->param_value;
@@ -702,7 +702,7 @@ static void table_changed_after_the_seal_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, irq_lu_ser_check_root_head(img->root, ROOT_LEN, &reason));
 	ret = irq_lu_ser_check_root(img->root, img->table, &reason);
 
-	expect_refused(test, ret, reason, -EINVAL, "checksum mismatch of device table");
+	expect_refused(test, ret, reason, -EINVAL, "checksum mismatch of device directory");
 }
 
 static void misaligned_blobs_are_refused(struct kunit *test)
@@ -917,7 +917,7 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(unknown_backend_is_left_to_its_owner),
 	KUNIT_CASE_PARAM(any_value_is_accepted, any_value_gen_params),
 	KUNIT_CASE_PARAM(bad_root_head_is_refused, bad_root_head_gen_params),
-	KUNIT_CASE_PARAM(bad_device_table_is_refused, bad_table_gen_params),
+	KUNIT_CASE_PARAM(bad_device_dir_is_refused, bad_table_gen_params),
 	KUNIT_CASE_PARAM(bad_msix_device_is_refused, bad_msix_gen_params),
 	KUNIT_CASE_PARAM(bad_msi_device_is_refused, bad_msi_gen_params),
 	KUNIT_CASE_PARAM(device_changed_after_the_seal_is_refused, bad_seal_gen_params),

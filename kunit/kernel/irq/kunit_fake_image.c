@@ -44,7 +44,7 @@ void fake_image_init(struct kunit *test)
 	}
 	m->root->nr_units = NR_UNITS;
 	m->table = fake_add_mem_block(test, PAGE_SIZE);
-	m->root->device_table = virt_to_phys(m->table);
+	m->root->device_dir = virt_to_phys(m->table);
 }
 
 static struct irq_lu_device_ser *image_add_device(struct kunit *test,
@@ -128,7 +128,7 @@ void fake_boot(struct kunit *test)
 /* Copy what the core has written, and power the units on again. */
 void fake_reboot(struct kunit *test, const struct irq_lu_root_ser *root)
 {
-	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_table);
+	const struct irq_lu_device_ref_ser *table = phys_to_virt(root->device_dir);
 	struct fake_machine *m = test->priv;
 
 	fake_image_init(test);

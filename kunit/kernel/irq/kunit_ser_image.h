@@ -47,7 +47,7 @@ static const struct irq_lu_root_ser image_root = {
 	.state		= IRQ_LU_STATE_PREPARED,
 	.nr_units	= NR_UNITS,
 	.nr_devices	= NR_DEVICES,
-	.device_table	= 0x102000000,
+	.device_dir	= 0x102000000,
 };
 
 static const struct irq_lu_device_ref_ser image_table[NR_DEVICES] = {
@@ -210,8 +210,8 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 		return "nr_units";
 	if (root->nr_devices > IRQ_LU_MAX_DEVICES)
 		return "nr_devices";
-	if (root->nr_devices && (!root->device_table || root->device_table & 7))
-		return "device_table";
+	if (root->nr_devices && (!root->device_dir || root->device_dir & 7))
+		return "device_dir";
 	if (!ser_is_zero(root->reserved, sizeof(root->reserved)))
 		return "reserved field of root";
 
@@ -234,7 +234,7 @@ static inline const char *ser_broken_root_head(const struct irq_lu_root_ser *roo
 	return NULL;
 }
 
-/* Which promise is broken by a device table that was accepted, or NULL */
+/* Which promise is broken by a device directory that was accepted, or NULL */
 static inline const char *ser_broken_table(const struct irq_lu_device_ref_ser *table, u32 nr)
 {
 	for (u32 i = 0; i < nr; i++) {

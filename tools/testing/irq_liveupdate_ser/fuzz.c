@@ -3,7 +3,7 @@
 /*
  * An input is all that a kernel left, one memory block after the other:
  *
- *	root with its units | device table | device blob | device blob | ...
+ *	root with its units | device directory | device blob | device blob | ...
  *
  * It is read in the order in which kernel/irq/liveupdate_in.c reads it. Each block
  * gets memory of its own, of the exact size, and counts as being at the address

@@ -24,7 +24,7 @@
  * The KHO subtree %IRQ_LU_KHO_NODE names the root. Each of the four blocks is
  * physically contiguous, preserved memory::
  *
- *   root (one page)          device table          device blob
+ *   root (one page)          device directory      device blob
  *   +------------------+     +------------+     +------------------+
  *   | irq_lu_root_ser  |---->| device ref |---->| irq_lu_device_ser|
  *   | irq_lu_unit_ser 0|     | device ref |     | irq_lu_vector_ser|
@@ -50,9 +50,9 @@
  * Checksums are CRC-32 (polynomial 0xEDB88320, initial value ~0, not inverted
  * at the end) with the checksum field itself taken as zero. The root has two
  * checksums: one over the root structure and its units, which covers the address
- * and the length of the device table, and one over the device table.
+ * and the length of the device directory, and one over the device directory.
  *
- * Writers of the fields: the core writes the root, the device table, length,
+ * Writers of the fields: the core writes the root, the device directory, length,
  * checksum and number of vectors of a blob, and irq, MSI index, unit, flags and
  * disposition of the vectors. PCI/MSI writes the rest of the device header and the
  * message. Each irq domain in the hierarchy of a vector writes its own part: the
@@ -120,10 +120,10 @@ static_assert(sizeof(struct irq_lu_unit_ser) == 64);
  *			written last.
  * @checksum:		Over the root and its units
  * @nr_units:		Number of entries in @units
- * @nr_devices:		Number of entries in the device table
- * @device_table:	Physical address of the device table, an array of
+ * @nr_devices:		Number of entries in the device directory
+ * @device_dir:		Physical address of the device directory, an array of
  *			struct irq_lu_device_ref_ser
- * @table_checksum:	Over the device table
+ * @dir_checksum:	Over the device directory
  * @reserved:		Zero
  * @units:		The units
  */
@@ -133,8 +133,8 @@ struct irq_lu_root_ser {
 	__u32			checksum;
 	__u32			nr_units;
 	__u32			nr_devices;
-	__u64			device_table;
-	__u32			table_checksum;
+	__u64			device_dir;
+	__u32			dir_checksum;
 	__u32			reserved[3];
 	struct irq_lu_unit_ser	units[];
 };

@@ -187,7 +187,7 @@ static int scale_test_init(struct kunit *test)
 	strscpy(previous.root->compatible, IRQ_LU_COMPATIBLE);
 	previous.root->nr_units = previous.size->nr_units;
 	previous.root->nr_devices = previous.size->nr_devices;
-	previous.root->device_table = virt_to_phys(previous.refs);
+	previous.root->device_dir = virt_to_phys(previous.refs);
 
 	for (unsigned int i = 0; i < previous.size->nr_units; i++) {
 		previous.units[i] = leave_unit(test, &previous.root->units[i]);

@@ -103,7 +103,7 @@ static int units_test_init(struct kunit *test)
 	strscpy(previous.root->compatible, IRQ_LU_COMPATIBLE);
 	previous.root->nr_units = NR_UNITS;
 	previous.root->nr_devices = NR_DEVICES;
-	previous.root->device_table = virt_to_phys(previous.refs);
+	previous.root->device_dir = virt_to_phys(previous.refs);
 
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		previous.units[i] = leave_unit(test, &previous.root->units[i]);

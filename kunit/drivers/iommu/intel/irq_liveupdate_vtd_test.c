@@ -979,7 +979,7 @@ static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 	root->units[0].table = virt_to_phys(iommu->ir_table->base);
 	root->units[0].nr_entries = INTR_REMAP_TABLE_ENTRIES;
 	root->nr_devices = 1;
-	root->device_table = virt_to_phys(table);
+	root->device_dir = virt_to_phys(table);
 	table->blob = virt_to_phys(ser);
 	table->len = ser->len;
 	irq_lu_ser_seal_root(root, table);
