@@ -331,8 +331,8 @@ static bool any_in_use(void)
  *
  * Memory that the previous kernel has preserved may be mapped in its page
  * tables, which incoming devices still use. Which memory a table maps is not
- * recorded. So until the last device of the host has left such tables, all of this
- * memory must not be used for anything else.
+ * recorded. So as long as any device of the host uses such tables, none of this
+ * memory may be used for anything else.
  *
  * Context: May sleep.
  * Return: True if the memory is held. &iommu_liveupdate_hold.release is then
@@ -464,8 +464,8 @@ static void stop_closed(struct pci_dev *pdev)
  * @domain:	The domain
  * @old:	The domain to which it was attached before, or NULL
  *
- * Any domain but the first one means that the device has left the tables of the
- * previous kernel.
+ * Any domain but the first one means that the device no longer uses the tables of
+ * the previous kernel.
  *
  * Context: May sleep. The lock of the group is held.
  */

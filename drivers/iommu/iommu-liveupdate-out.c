@@ -329,7 +329,7 @@ int iommu_lu_add_entry(struct iommu_lu_out_device *out, const struct iommu_lu_en
 }
 
 /**
- * iommu_liveupdate_entry_stays - Does a requester id keep its entry across the kexec?
+ * iommu_liveupdate_entry_stays - Test whether a requester id keeps its entry in the kexec
  * @segment:	PCI segment
  * @devid:	The requester id
  *
@@ -502,8 +502,7 @@ static int check_member(struct device *member, void *data)
 }
 
 /**
- * iommu_lu_check_device - Is a preserved device still attached to the same
- * domain, by the same entries?
+ * iommu_lu_check_device - Check that domain and entries of a device are still the same
  * @dev:	Device
  *
  * Context: May sleep. The lock of the kernel which hands over is held.

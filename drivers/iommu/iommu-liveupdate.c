@@ -198,8 +198,7 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
 }
 
 /**
- * iommu_liveupdate_find_obstacle - Why can a device not be handed over because of its
- * IOMMU?
+ * iommu_liveupdate_find_obstacle - Find out why the IOMMU prevents a handover
  * @dev:	Device
  *
  * Changes nothing.
@@ -229,7 +228,7 @@ static int iommu_lu_check_iommu(struct device *dev, enum irq_liveupdate_step ste
 }
 
 /**
- * iommu_liveupdate_check - Can a preserved device still be handed over?
+ * iommu_liveupdate_check - Check that a preserved device can still be handed over
  * @dev:	Device, which is bound to a driver that owns its DMA
  *
  * If not, the reason is logged. A device without an IOMMU can be handed over.
@@ -389,7 +388,7 @@ static void iommu_lu_load_once(void)
 }
 
 /**
- * iommu_liveupdate_handed_over - Has the previous kernel left translation enabled?
+ * iommu_liveupdate_handed_over - Test whether the previous kernel left translation enabled
  *
  * This is true even if the records were refused.
  *
@@ -479,8 +478,7 @@ void iommu_lu_forget_unit(struct iommu_device *iommu)
 }
 
 /**
- * iommu_liveupdate_incoming - Is a device running as the previous kernel has
- * left it?
+ * iommu_liveupdate_incoming - Test whether a device runs as the previous kernel left it
  * @dev:	Device
  *
  * Context: Any.

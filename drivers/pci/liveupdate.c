@@ -430,7 +430,7 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t size);
 
 /**
- * pci_liveupdate_find_obstacle() - Why can a device not be handed over?
+ * pci_liveupdate_find_obstacle() - Find out why a device cannot be handed over
  * @pdev: The device
  * @reason: Buffer for the reason, as a string
  * @size: Size of the buffer
@@ -681,8 +681,7 @@ void pci_liveupdate_unfreeze(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_unfreeze);
 
 /**
- * pci_liveupdate_outgoing() - Is a device handed over, or a bridge above such a
- * device?
+ * pci_liveupdate_outgoing() - Test whether a device, or one below it, is handed over
  * @pdev: The device
  *
  * Context: Any.
@@ -694,7 +693,7 @@ bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_frozen() - Must a device keep running as it is until the jump?
+ * pci_liveupdate_frozen() - Test whether a device must keep running unchanged until the jump
  * @pdev: The device
  *
  * The lock of such a device may be held until the jump, by a task that waits for
@@ -711,7 +710,7 @@ bool pci_liveupdate_frozen(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_kexec() - Does the kexec that is under way hand devices over?
+ * pci_liveupdate_kexec() - Test whether the kexec that is under way hands devices over
  *
  * Context: At shutdown, when LUO has frozen the list.
  * Return: True if any device keeps running.
@@ -722,7 +721,7 @@ bool pci_liveupdate_kexec(void)
 }
 
 /**
- * pci_liveupdate_vfs_outgoing() - Are only the virtual functions of a device handed over?
+ * pci_liveupdate_vfs_outgoing() - Test whether only the VFs of a device are handed over
  * @pdev: The device
  *
  * Context: Any.

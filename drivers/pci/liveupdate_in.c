@@ -187,7 +187,7 @@ int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 /* ---- Enumeration ---- */
 
 /**
- * pci_liveupdate_inherit_buses() - Do buses keep their numbers?
+ * pci_liveupdate_inherit_buses() - Test whether buses keep their numbers
  *
  * The numbers are part of the requester ids of running devices.
  *
@@ -260,8 +260,7 @@ static bool pci_lu_protected(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_recorded() - Is a device handed over, or a bridge above such a
- * device?
+ * pci_liveupdate_recorded() - Test whether a device, or one below it, was handed over
  * @pdev: The device, after pci_liveupdate_setup_device()
  *
  * Such a device has outstanding requests, or forwards those of another device.
@@ -445,7 +444,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 /* ---- Incoming devices ---- */
 
 /**
- * pci_liveupdate_incoming() - Has a device been taken over?
+ * pci_liveupdate_incoming() - Test whether a device was taken over
  * @pdev: The device
  *
  * Context: Any.
@@ -473,7 +472,7 @@ bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_vfs_running() - Does a device have incoming virtual functions?
+ * pci_liveupdate_vfs_running() - Test whether a device has incoming virtual functions
  * @pdev: The device
  *
  * A reset of a physical function disables its virtual functions, whose users may
@@ -489,7 +488,7 @@ bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
 
 /**
- * pci_liveupdate_keeps_running() - Is a device frozen, or are its virtual functions incoming?
+ * pci_liveupdate_keeps_running() - Test whether a device is frozen or has incoming VFs
  * @pdev: The device
  *
  * Such a device must not be reset, not even by its user.
@@ -503,7 +502,7 @@ bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_running() - Does a device keep its state through a live update?
+ * pci_liveupdate_running() - Test whether a device keeps its state through a live update
  * @pdev: The device
  *
  * Nobody but its owner may reset such a device, and even the owner may not if
@@ -524,7 +523,7 @@ static int pci_lu_note_running(struct pci_dev *pdev, void *running)
 }
 
 /**
- * pci_liveupdate_bus_running() - Is there a frozen or incoming device on or below a bus?
+ * pci_liveupdate_bus_running() - Test for a frozen or incoming device on or below a bus
  * @bus: The bus
  *
  * A reset of such a bus loses the state of a device whose user is paused, or may
@@ -589,7 +588,7 @@ static void pci_lu_probe(struct work_struct *work)
 VISIBLE_IF_KUNIT DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
 
 /**
- * pci_liveupdate_may_bind() - May a driver bind to a device?
+ * pci_liveupdate_may_bind() - Test whether a driver may bind to a device
  * @pdev: The device
  * @drv:  A driver that wants to bind
  *
@@ -713,7 +712,7 @@ void pci_liveupdate_unretrieve(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_unretrieve);
 
 /**
- * pci_liveupdate_retrieved() - Has an incoming device been retrieved?
+ * pci_liveupdate_retrieved() - Test whether an incoming device was retrieved
  * @pdev: The device
  *
  * Context: Any.

@@ -18,7 +18,7 @@
 #include "liveupdate_ser.h"
 
 /**
- * pci_lu_ser_refuse_list() - Is the memory of the list there?
+ * pci_lu_ser_refuse_list() - Check that the memory of the list was preserved
  * @pa: Physical address of the struct pci_lu_ser
  *
  * Context: Any. Nothing is trusted until this check.
@@ -68,7 +68,7 @@ static const char *pci_lu_refuse_sriov(const struct pci_lu_dev_ser *dev)
 }
 
 /**
- * pci_lu_ser_refuse_device() - Does an entry of the list satisfy the ABI?
+ * pci_lu_ser_refuse_device() - Check that an entry of the list satisfies the ABI
  * @dev: The entry
  *
  * Context: Any.

@@ -52,7 +52,7 @@ struct vfio_device *vfio_liveupdate_device(struct file *file)
 EXPORT_SYMBOL_GPL(vfio_liveupdate_device);
 
 /**
- * vfio_liveupdate_cdev_bound() - Is a device file a cdev bound to an iommufd?
+ * vfio_liveupdate_cdev_bound() - Test whether a device file is a cdev bound to an iommufd
  * @file: A VFIO device file
  *
  * Context: Any, the caller holds a reference on @file.
@@ -69,7 +69,7 @@ bool vfio_liveupdate_cdev_bound(struct file *file)
 EXPORT_SYMBOL_GPL(vfio_liveupdate_cdev_bound);
 
 /**
- * vfio_liveupdate_find_obstacle() - Why can a device not be handed over as it is open?
+ * vfio_liveupdate_find_obstacle() - Find out why an open device cannot be handed over
  * @device: The device
  *
  * Changes nothing, and does not wait for users.

@@ -29,7 +29,7 @@ struct msi_desc;
  * @unpreserve:	Undo @preserve. Memory that several devices share is unpreserved
  *		with the last of them. May sleep.
  * @block:	Make the table entries not present, with fault reporting
- *		suppressed and the source-id fields of @rec, and latch them: from
+ *		suppressed and the source-id fields of @rec, and pin them: from
  *		now on this kernel must not change them any more. Called at the
  *		point of no return, while other CPUs still run. Must not allocate
  *		memory.
@@ -189,7 +189,7 @@ bool __irq_liveupdate_skip(int *start, unsigned int cnt);
 void __irq_liveupdate_requested(unsigned int irq);
 
 /**
- * irq_liveupdate_reserved - Are irq numbers reserved for a device?
+ * irq_liveupdate_reserved - Test whether irq numbers are reserved for a device
  * @dev:	Device
  *
  * Context: May sleep.

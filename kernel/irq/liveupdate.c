@@ -500,7 +500,7 @@ static const char *irq_lu_find_obstacle(struct device *dev, int *err)
 }
 
 /**
- * irq_liveupdate_find_obstacle - Why can the interrupts of a device not be handed over?
+ * irq_liveupdate_find_obstacle - Find out why interrupts cannot be handed over
  * @dev:	Device
  *
  * Only checks what can be checked without visiting each interrupt. Changes

@@ -283,7 +283,7 @@ static void irq_lu_load_once(void)
  */
 
 /**
- * irq_lu_is_reserved - Are irq number and table entry of a vector reserved?
+ * irq_lu_is_reserved - Test whether irq number and table entry of a vector are reserved
  * @rec:	Record of the vector
  *
  * Context: Called with irq_lu_in.lock held.
@@ -454,7 +454,7 @@ static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
 }
 
 /**
- * irq_liveupdate_handed_over - Has the previous kernel left interrupt state?
+ * irq_liveupdate_handed_over - Test whether the previous kernel left interrupt state
  *
  * This is true even if the state was refused. Interrupt remapping must not be
  * disabled in that case, because devices are running, and a message meant for
@@ -664,7 +664,7 @@ struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev)
 }
 
 /**
- * irq_liveupdate_is_incoming - Is the live update of a device still in progress?
+ * irq_liveupdate_is_incoming - Test whether the live update of a device is in progress
  * @dev:	Device
  *
  * Context: May sleep.

@@ -61,7 +61,7 @@ static void irq_lu_remember(u32 segment, u16 devid, enum irq_liveupdate_step ste
 }
 
 /**
- * irq_liveupdate_was_refused - Was a device refused by this kernel, and why?
+ * irq_liveupdate_was_refused - Find out whether this kernel refused a device, and why
  * @segment:	PCI segment of the device
  * @devid:	Its bus number << 8 | devfn
  * @reason:	Where to write the reason

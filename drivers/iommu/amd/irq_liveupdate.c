@@ -453,7 +453,7 @@ static const struct irq_lu_unit_ser *amd_ir_record(struct amd_iommu *iommu)
 }
 
 /**
- * amd_ir_incoming - Must a unit that is found enabled stay enabled?
+ * amd_ir_incoming - Test whether a unit that is found enabled must stay enabled
  * @iommu:	Unit which is being set up
  *
  * If so, it is not disabled before amd_ir_teardown().

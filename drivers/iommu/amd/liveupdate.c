@@ -180,7 +180,7 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 }
 
 /**
- * amd_iommu_has_unity_map - Does the firmware list a unity map for a device (IVMD)?
+ * amd_iommu_has_unity_map - Test whether the firmware lists a unity map for a device (IVMD)
  * @pci_seg:	Segment of the device
  * @devid:	The device
  *

@@ -199,7 +199,7 @@ static const char *check_scalable(const struct iommu_lu_device_ser *ser)
 }
 
 /**
- * intel_liveupdate_check_entry - Does an entry agree with its record?
+ * intel_liveupdate_check_entry - Check that an entry agrees with its record
  * @iommu:	Unit
  * @ser:	The record
  * @context:	The entry

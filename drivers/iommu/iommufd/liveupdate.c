@@ -192,7 +192,7 @@ static void iommufd_lu_release_mappings(struct iommufd_hwpt_paging *hwpt_paging)
 }
 
 /**
- * iommufd_lu_check_page() - Is a mapped page preserved?
+ * iommufd_lu_check_page() - Check that a mapped page is preserved
  * @check:	Where and for whom it is mapped
  * @phys:	Where it is
  *
@@ -234,7 +234,7 @@ VISIBLE_IF_KUNIT int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_page);
 
 /**
- * iommufd_lu_check_run() - Is a part of what is mapped preserved?
+ * iommufd_lu_check_run() - Check that a part of the mapped memory is preserved
  * @check:	Where to begin; afterwards, where to continue
  *
  * Context: As iommufd_lu_check_page(), with the iova_rwsem of the IOAS held.

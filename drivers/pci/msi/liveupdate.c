@@ -288,7 +288,7 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 };
 
 /**
- * pci_msi_liveupdate_find_obstacle - Why can the interrupts of a device not be handed over?
+ * pci_msi_liveupdate_find_obstacle - Find out why interrupts cannot be handed over
  * @pdev:	PCI device
  *
  * Context: May sleep.

@@ -58,9 +58,9 @@
  *    could not be taken over. In this case the user gets new ones.
  *
  *    An incoming device cannot be opened in any other way.
- *    VFIO_DEVICE_PCI_HOT_RESET, which resets its neighbours as well, fails
- *    until the device is finished, and so does the reset after the last close
- *    of a neighbour.
+ *    VFIO_DEVICE_PCI_HOT_RESET, which resets its siblings as well, fails until
+ *    the device is finished, and so does the reset after the last close of a
+ *    sibling.
  *
  * 5. finish() ends the live update. A device that still uses mappings of the
  *    old kernel, because it was not attached to an address space yet, is
@@ -499,7 +499,7 @@ static int vfio_pci_liveupdate_retrieve(struct liveupdate_file_op_args *args)
 }
 
 /**
- * vfio_pci_liveupdate_may_open() - May a device be opened?
+ * vfio_pci_liveupdate_may_open() - Test whether a device may be opened
  * @device: The device
  *
  * Context: Any.

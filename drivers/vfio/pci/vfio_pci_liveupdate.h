@@ -13,7 +13,7 @@ struct liveupdate_file_ops;
 
 #ifdef CONFIG_VFIO_PCI_LIVEUPDATE
 /**
- * vfio_pci_liveupdate_running() - Is a device running before its first open?
+ * vfio_pci_liveupdate_running() - Test whether a device is running before its first open
  * @vdev: The device
  *
  * Context: With the lock of the device set held.
