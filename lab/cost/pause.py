@@ -47,8 +47,8 @@ OURS = {
 }
 OTHERS = {
     "devices are shut down": ("device_shutdown",),
-    "set-up of the machine": ("setup_arch",),
-    "set-up of memory": ("mm_core_init",),
+    "setup of the machine": ("setup_arch",),
+    "setup of memory": ("mm_core_init",),
     "start of the other CPUs": ("smp_init",),
     "initcalls": ("do_one_initcall",),
     "initramfs is unpacked": ("do_populate_rootfs",),

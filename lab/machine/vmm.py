@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The line protocol with the VMM in the guest: a command, then a JSON reply.
 
-The serial port behind it needs no set-up that a kexec would lose, so one
+The serial port behind it needs no setup that a kexec would lose, so one
 connection serves the old kernel and the next.
 """
 

@@ -220,7 +220,7 @@ static void group_starts_without_a_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, group->mock.flushes);
 }
 
-/* No device has left the old page table: all of them keep working. */
+/* All devices still use the old page table: all of them keep working. */
 static void first_device_fails(struct kunit *test)
 {
 	start(test);

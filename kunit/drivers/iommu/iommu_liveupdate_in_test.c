@@ -707,7 +707,7 @@ static const struct iommu_ops iommu_ops = {
 	.liveupdate	= &finished_ops,
 };
 
-/* Its set-up has failed, so it was not registered, or it no longer exists. */
+/* Its setup has failed, so it was not registered, or it no longer exists. */
 static void unit_that_is_switched_off_is_not_finished(struct kunit *test)
 {
 	struct iommu_device gone = { }, stays = { .ops = &iommu_ops };

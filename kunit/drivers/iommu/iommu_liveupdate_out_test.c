@@ -44,7 +44,7 @@
  * @dev_iommus:	The core's data of each of them
  * @domains:	Two domains
  * @other:	A domain of another kind
- * @groups:	Groups of the devices: mates have the same one
+ * @groups:	Groups of the devices, which may be the same one
  * @attached:	What each group is attached to, or NULL, or an error
  */
 static struct fixture {
@@ -161,7 +161,7 @@ static int init_fixture(struct kunit *test)
 	return 0;
 }
 
-/* Devices that are mates share the group, and what it is attached to. */
+/* Devices of one group share what it is attached to. */
 static void join_group(struct kunit *test, unsigned int i, unsigned int mate)
 {
 	struct device *dev = dev_of(i);
@@ -446,7 +446,7 @@ static void bridge_of_the_group_is_recorded(struct kunit *test)
 	expect_nothing_preserved(test);
 }
 
-/* A mate must be preserved itself, or the group cannot be handed over. */
+/* Another device of the group must be preserved, too, or the group cannot be handed over. */
 static void mate_has_to_be_preserved_as_well(struct kunit *test)
 {
 	join_group(test, 1, 0);

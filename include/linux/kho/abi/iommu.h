@@ -37,10 +37,10 @@
  * next kernel does not follow an address, in a record or in a table, unless KHO
  * has preserved the memory there.
  *
- * A device here is a requester id whose entry the unit keeps using, because it
- * was attached to a domain. There is one for each DMA alias of a device that is
- * handed over, and for the bridges of its group. A requester id without such a
- * record cannot access any memory. Devices that share a domain refer to the same
+ * A device record is about a requester id whose entry the unit keeps using,
+ * because it was attached to a domain. There is one for each DMA alias of a device
+ * that is handed over, and for the bridges of its group. A requester id without
+ * such a record cannot access any memory. Records of one domain refer to the same
  * list of tables. Each address in a list refers to one block of pages, preserved
  * as a folio, with its order in the bits below %KHO_BLOCK_SIZE. The first one is
  * the table at which the translation begins. To free the tables, the next kernel

@@ -14,7 +14,7 @@
  * layout, or of the meaning of a field or a constant, requires a new
  * %IRQ_LU_COMPATIBLE, which is the version of everything described here. A
  * kernel writes the newest format it knows, and reads that one and, once there
- * is a second format, the one before. It rejects any other format, and devices
+ * is a second format, the one before. It refuses any other format, and devices
  * start cold. A test keeps an image of each format
  * (kernel/irq/kunit_ser_frozen.h).
  *

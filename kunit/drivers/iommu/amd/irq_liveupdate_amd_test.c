@@ -1078,7 +1078,7 @@ static bool check_device(struct kunit *test)
 	return fmt->ops->check(fmt->domain(test), fmt->device(test, false), &rec);
 }
 
-/* A neighbour without a record was faster. */
+/* Another device with the same alias, without a record, was set up first. */
 static void device_with_another_table_is_refused(struct kunit *test)
 {
 	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;

@@ -324,7 +324,7 @@ static void dirty_tracking_is_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, set_dirty_tracking(a, true));
 }
 
-/* Neither a group mate nor the device itself changes what the group is attached to. */
+/* Neither another device of the group nor the device itself changes its attachment. */
 static void group_keeps_its_attachment(struct kunit *test)
 {
 	struct attachment *a = new_attachment(test);

@@ -2,7 +2,7 @@
 /*
  * A live update that is cancelled, at each step at which it can be, leaves a
  * device and its interrupts as they were: config space, MSI-X table and interrupt
- * remapping entries byte for byte, and no interrupt is lost or invented.
+ * remapping entries byte for byte, and no interrupt is lost or spurious.
  *
  *	irq_liveupdate_cancel [BDF [OTHER [SIBLING]]]
  *

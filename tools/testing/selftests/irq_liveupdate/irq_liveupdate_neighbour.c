@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * In the next kernel, before a device that was handed over is opened: nothing
- * that happens to its neighbours resets it.
+ * that happens to its siblings resets it.
  *
  *	irq_liveupdate_neighbour BDF SIBLING PORT
  *

@@ -2,7 +2,7 @@
 
 /*
  * Which interrupt numbers are left for dynamic allocation while the firmware's
- * IO/APICs are registered, that is before setup_IO_APIC(). An IO/APIC is
+ * IO-APICs are registered, that is before setup_IO_APIC(). An IO-APIC is
  * emulated by a page in which every register that is selected has the same
  * value.
  */
