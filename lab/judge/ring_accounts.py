@@ -24,7 +24,7 @@ IDENTITY = ("irq", "address", "data", "irte")
 
 # The fields of an account that can be summed up, in the order of the columns
 COLUMNS = ("rings", "sent", "dropped", "latched", "delivered", "arrivals", "resent", "pending",
-           "late", "lost", "doubled", "invented")
+           "late", "lost", "duplicate", "spurious")
 
 
 def changed(vector):
@@ -70,12 +70,12 @@ class Account:
         return self.delivered - (self.sent - self.dropped) - self.resent
 
     @property
-    def doubled(self):
+    def duplicate(self):
         """Synthetic interrupts that are one too many."""
         return max(0, self.resent - 1, len(self.injected) - 1)
 
     @property
-    def invented(self):
+    def spurious(self):
         """Messages without a ring, signals without a message."""
         return max(0, self.sent - self.rings) + max(0, self.surplus - self.strayed)
 
@@ -231,14 +231,14 @@ def synthetic(found):
                    sum(len(a.injected) for a in found))
 
 
-def invented(found):
+def spurious(found):
     """No message without a ring, no signal without a message."""
     return Verdict([f"vector {a.number}: {a.rings} rings, {a.sent} messages, {a.dropped} dropped, "
-                    f"{a.delivered} signals" for a in found if a.invented],
+                    f"{a.delivered} signals" for a in found if a.spurious],
                    sum(a.sent for a in found))
 
 
-LAWS = {"lost": lost, "synthetic": synthetic, "invented": invented}
+LAWS = {"lost": lost, "synthetic": synthetic, "spurious": spurious}
 
 
 def judge(found):

@@ -42,7 +42,7 @@ def lost(report):
     return Verdict(wrong, min(queue["interrupts"] for queue in report["queues"]))
 
 
-def invented(report):
+def spurious(report):
     """A completion causes one interrupt at most, and so does each update for each vector."""
     allowed = UPDATE_INTERRUPTS * report["updates"]
     wrong = [f"vector {n}: {queue['interrupts']} interrupts, {queue['completed']} completions"
@@ -79,7 +79,7 @@ def clock(report):
     return Verdict(wrong, min(cpu["ticks"] for cpu in report["cpus"]))
 
 
-RULES = {"guest-data": data, "guest-lost": lost, "guest-invented": invented,
+RULES = {"guest-data": data, "guest-lost": lost, "guest-spurious": spurious,
          "guest-registers": registers, "guest-clock": clock}
 
 

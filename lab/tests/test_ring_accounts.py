@@ -143,31 +143,31 @@ STRAY = """\
 
 
 class Strays(unittest.TestCase):
-    def invented(self, signals, log=STRAY):
+    def spurious(self, signals, log=STRAY):
         """Of two vectors, for the first of which a message arrives."""
         vectors = [Vector(n, new={"irq": 26 + n}, counted=count, seen=1)
                    for n, count in enumerate(signals)]
         seen = observe(log, messages=[(0xfee00238, 0), (0xfee00258, 0)], irtes=[17, 18])
         found = ring_accounts.accounts(seen, (True, True), [1, 1], vectors, "")
-        return [one.invented for one in found]
+        return [one.spurious for one in found]
 
     def test_all_is_well(self):
-        self.assertEqual(self.invented([1, 0]), [0, 0])
+        self.assertEqual(self.spurious([1, 0]), [0, 0])
 
     def test_interrupt_reaches_the_next_owner_of_its_target(self):
-        self.assertEqual(self.invented([0, 1]), [0, 0])
+        self.assertEqual(self.spurious([0, 1]), [0, 0])
 
     def test_what_nobody_misses_has_not_strayed(self):
-        self.assertEqual(self.invented([1, 1]), [0, 1])
-        self.assertEqual(self.invented([0, 2]), [0, 1])
+        self.assertEqual(self.spurious([1, 1]), [0, 1])
+        self.assertEqual(self.spurious([0, 2]), [0, 1])
 
     def test_nothing_strays_from_one_kernel_to_the_next(self):
         later = STRAY.replace("0@101.3", "0@103.3")
-        self.assertEqual(self.invented([0, 1], later), [0, 1])
+        self.assertEqual(self.spurious([0, 1], later), [0, 1])
 
     def test_nothing_strays_to_another_target(self):
         elsewhere = STRAY.replace("index 18 low 0x100220001", "index 18 low 0x100230001")
-        self.assertEqual(self.invented([0, 1], elsewhere), [0, 1])
+        self.assertEqual(self.spurious([0, 1], elsewhere), [0, 1])
 
 
 class Laws(unittest.TestCase):
@@ -187,15 +187,15 @@ class Laws(unittest.TestCase):
 
     def test_two_synthetic_interrupts(self):
         self.assertEqual(self.noticed(resent=2), {"synthetic"})
-        self.assertEqual(replace(GOOD, resent=2).doubled, 1)
+        self.assertEqual(replace(GOOD, resent=2).duplicate, 1)
         self.assertEqual(self.noticed(injected=("sent", "sent")), {"synthetic"})
 
     def test_signal_without_message(self):
-        self.assertEqual(self.noticed(delivered=4), {"invented"})
-        self.assertEqual(self.noticed(dropped=1), {"invented"})
+        self.assertEqual(self.noticed(delivered=4), {"spurious"})
+        self.assertEqual(self.noticed(dropped=1), {"spurious"})
 
     def test_message_without_ring(self):
-        self.assertEqual(self.noticed(rings=1), {"invented"})
+        self.assertEqual(self.noticed(rings=1), {"spurious"})
 
     def blind(self, **changes):
         """Of four vectors, whose number is no evidence."""
@@ -206,10 +206,10 @@ class Laws(unittest.TestCase):
         self.assertEqual(self.blind(), set())
 
     def test_nothing_was_rung(self):
-        self.assertEqual(self.blind(rings=0, sent=0, delivered=1), {"lost", "invented"})
+        self.assertEqual(self.blind(rings=0, sent=0, delivered=1), {"lost", "spurious"})
 
     def test_nothing_was_sent(self):
-        self.assertEqual(self.blind(sent=0, delivered=1), {"invented"})
+        self.assertEqual(self.blind(sent=0, delivered=1), {"spurious"})
 
     def test_no_vector_is_no_evidence(self):
         found = ring_accounts.judge([])

@@ -44,7 +44,7 @@ def test_all_is_well():
 @pytest.mark.parametrize("rule,changes", (
     ("guest-data", {"wrong": 1}),
     ("guest-lost", {"outstanding": 1}),
-    ("guest-invented", {"interrupts": 42}),
+    ("guest-spurious", {"interrupts": 42}),
     ("guest-registers", {"altered": 1}),
     ("guest-clock", {"gaps": [[4000, 1000]]}),
     ("guest-clock", {"gaps": [[1400, 4000]]}),
@@ -57,9 +57,9 @@ def test_broken(rule, changes):
 
 def test_update_gives_each_vector_one_interrupt():
     assert broken(changed(interrupts=41)) == set()
-    assert broken(changed(interrupts=41) | {"updates": 0}) == {"guest-invented"}
+    assert broken(changed(interrupts=41) | {"updates": 0}) == {"guest-spurious"}
     assert broken(changed(interrupts=49) | {"updates": 10}) == set()
-    assert broken(changed(interrupts=51) | {"updates": 10}) == {"guest-invented"}
+    assert broken(changed(interrupts=51) | {"updates": 10}) == {"guest-spurious"}
 
 
 def test_cpu_runs_until_it_is_stopped():
@@ -67,7 +67,7 @@ def test_cpu_runs_until_it_is_stopped():
 
 
 def test_nothing_was_done():
-    assert blind(changed(interrupts=0, completed=0)) == {"guest-lost", "guest-invented"}
+    assert blind(changed(interrupts=0, completed=0)) == {"guest-lost", "guest-spurious"}
     assert blind(changed(ticks=0)) == {"guest-registers", "guest-clock"}
     idle = copy.deepcopy(REPORT)
     for queue in idle["queues"]:
