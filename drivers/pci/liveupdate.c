@@ -326,8 +326,8 @@ static int pci_lu_check_driver(struct device_driver *drv, void *data)
 
 /*
  * As pci_lu_refuse_virtfn(), but without the lock of the physical function, and so
- * without its sriov_keeps(). Anybody may read sysfs at any time, and a task that only
- * tries to get the lock would fail: pci_try_reset_function(), for instance.
+ * without its sriov_keeps(). Anybody may read sysfs at any time, and while the lock is
+ * held, callers that only trylock, such as pci_try_reset_function(), fail.
  */
 static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
 {
@@ -424,8 +424,8 @@ static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
 }
 
 /*
- * Returns why the driver whose devices can be handed over refuses one. NULL
- * without such a driver.
+ * Set by the file handler: returns whether it refuses a device, and why. NULL if no
+ * handler is registered.
  */
 bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t size);
 

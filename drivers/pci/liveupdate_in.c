@@ -569,10 +569,9 @@ static struct notifier_block pci_lu_sleep_nb = {
 };
 
 /*
- * Probes drivers that could not bind to a device until it was finished, unless
- * another driver has bound to it, even if it is just being unbound from that
- * driver: this may take as long as the user of the device likes, and must not
- * be undone afterwards.
+ * Probe the drivers that had to wait for FINISH. Skip a device that has a driver,
+ * even one that is being unbound: unbinding lasts until the user closes the device,
+ * and the administrator does not want a new driver after it.
  */
 static void pci_lu_probe(struct work_struct *work)
 {
@@ -671,7 +670,10 @@ int pci_liveupdate_retrieve(struct pci_dev *pdev)
 		return -ENODEV;
 	}
 
-	/* The previous kernel may have given its name to two files. The device is not refused. */
+	/*
+	 * The previous kernel may have handed over two files for this device. Refuse this
+	 * file, not the device.
+	 */
 	if (pci_liveupdate_retrieved(pdev)) {
 		pci_err(pdev,
 			"live update: not retrieved: already retrieved through another file\n");
@@ -979,8 +981,8 @@ void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 static const char pci_lu_unclaimed[] = "nobody has claimed it";
 
 /*
- * A device that was recognized before the last file was finished, but that the driver core
- * did not know yet, was not stopped then.
+ * A device that was recognized before the last file was finished, but that was not yet
+ * registered with the driver core, was not stopped then.
  */
 VISIBLE_IF_KUNIT int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data)
 {

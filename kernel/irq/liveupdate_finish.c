@@ -59,8 +59,9 @@ static enum irq_lu_injection irq_lu_inject_locked(struct irq_desc *desc)
 }
 
 /*
- * Returns whether the synthetic interrupt was given. A vector without a handler gets
- * it only if @last: left pending in a descriptor that is freed, it would be lost.
+ * Returns whether the synthetic interrupt was given. Without a handler, the interrupt
+ * is only left pending if @last: before that, the descriptor may still be freed, and
+ * the interrupt would be lost.
  */
 static bool irq_lu_inject(unsigned int irq, bool last)
 {
@@ -297,9 +298,9 @@ static void irq_lu_end(bool released, bool closed)
 	guard(mutex)(&irq_lu_in.lock);
 
 	/*
-	 * Closed entries still suppress faults. To let them report is not worth it for a
-	 * device whose vectors are all in use: all units scan their tables and flush
-	 * their caches.
+	 * Closed entries still suppress faults. Making them report again means a scan and
+	 * a flush of all units. That is not worthwhile if all vectors of the device are
+	 * in use.
 	 */
 	if (released && irq_lu_in.stopped && (closed || list_empty(&irq_liveupdate_incoming)))
 		queue_work(system_dfl_wq, &irq_lu_report_work);

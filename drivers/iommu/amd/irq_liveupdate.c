@@ -902,9 +902,9 @@ void amd_ir_take_over(int *xt_mode)
  * amd_ir_block_unused - Block DMA of requester ids that no device has
  * @pci_seg:	Segment whose devices were attached to their domains
  *
- * An entry of a device whose firmware needs DMA was open until now, as all are
- * at this point of a cold boot. Only one that no domain has replaced suppresses
- * faults.
+ * Until now the entries of devices whose firmware needs DMA were open, as all
+ * entries are at this point of a cold boot. An entry that still suppresses faults
+ * was not replaced by any domain, so no device uses it.
  *
  * Context: Any. The caller flushes all caches.
  */

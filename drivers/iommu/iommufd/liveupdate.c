@@ -144,8 +144,8 @@ static void iommufd_lu_release_attachment(struct iommufd_device *idev)
 }
 
 /*
- * A task that unmaps memory waits for users of it without a lock. To refuse that task
- * afterwards would leave memory that is mapped, but that nobody can use any more.
+ * Unmapping waits, without a lock, for users of the memory. If it failed after that
+ * wait, the memory would stay mapped but unusable. So refuse the device instead.
  */
 static bool iommufd_lu_is_being_unmapped(struct io_pagetable *iopt)
 {

@@ -457,7 +457,10 @@ static int vfio_pci_lu_retrieve_from(struct vfio_device *device, struct file **f
 		return -ENODEV;
 	}
 
-	/* Before there is a file, whose release would stop a device that another file has. */
+	/*
+	 * Check this before creating a file: releasing that file would stop a device that was
+	 * already retrieved through another one.
+	 */
 	err = pci_liveupdate_retrieve(pdev);
 	if (err)
 		return err;

@@ -36,9 +36,9 @@ static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vd
 }
 
 /*
- * Returns the result of probing for a reset method: -ENOTTY if there is none. A
- * physical function that cannot be reset, because its virtual functions run, is
- * not opened: it is still in the state in which its previous user left it.
+ * Returns the result of probing for a reset method: -ENOTTY if there is none. Do
+ * not open a physical function that cannot be reset because its virtual functions
+ * are running: it would keep the state of its previous user.
  */
 static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
