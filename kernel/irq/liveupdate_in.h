@@ -102,7 +102,7 @@ struct irq_lu_state {
  * @nr_units:	How many there are
  * @stopped:	Devices that nobody has claimed are stopped, so entries that are
  *		not reserved report faults again
- * @counters:	Of the live update from which this kernel was started
+ * @counters:	Of the live update that started this kernel
  */
 struct irq_lu_in {
 	struct mutex			lock;	/* protects all but the units */

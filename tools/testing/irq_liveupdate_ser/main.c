@@ -51,7 +51,7 @@ void kunit_fail(struct kunit *test, bool fatal, const char *func, int line,
 {
 	va_list args;
 
-	printf("# %s:%d: not so: ", func, line);
+	printf("# %s:%d: expectation failed: ", func, line);
 	va_start(args, fmt);
 	vprintf(fmt, args);
 	va_end(args);

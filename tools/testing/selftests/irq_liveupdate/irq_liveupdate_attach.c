@@ -255,13 +255,13 @@ static void stage_2(bool own_table, bool again)
 		attach(&cards[i], own_table ? hwpt_of(&cards[i], ioas) : ioas);
 		arm(&cards[i]);
 		overwrite_free_memory();
-		ksft_test_result(all_receive(), "%s is attached, none is missing\n",
+		ksft_test_result(all_receive(), "%s is attached, no frame is missing\n",
 				 cards[i].dev.bdf);
 	}
 
 	check(luo_finish(session), "finish");
 	overwrite_free_memory();
-	ksft_test_result(all_receive(), "nor after FINISH\n");
+	ksft_test_result(all_receive(), "no frame is missing after FINISH\n");
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	stop = false;
@@ -351,7 +351,7 @@ static void stage_2_less(struct receiver *card)
 	ksft_print_msg("%u frames stay, %u are missing, %u elsewhere, %u are wrong\n",
 		       right[STAYS], right[MISSING], right[ELSEWHERE], wrong);
 	ksft_test_result(right[STAYS] && right[MISSING] && right[ELSEWHERE] && !wrong,
-			 "after the attach, they arrive where they are mapped, and nowhere else\n");
+			 "after the attach, frames arrive where they are mapped, not elsewhere\n");
 	ksft_finished();
 }
 

@@ -174,9 +174,9 @@ static void stage_2(void)
 	receive();
 	ksft_print_msg("%u frames, then %u\n", before, card.record->received - before);
 	ksft_test_result(card.record->received - before >= FRAMES && !card.wrong_numbers,
-			 "it leads to all frames since the old kernel looked\n");
+			 "the interrupt of FINISH leads to all frames since the last look\n");
 	ksft_test_result(receive_until(card.record->received + FRAMES) && !card.wrong_numbers,
-			 "the device goes on, no frame is lost or doubled\n");
+			 "the device keeps working, no frame is lost or duplicated\n");
 	if (!stay())
 		ksft_finished();
 	for (;;)

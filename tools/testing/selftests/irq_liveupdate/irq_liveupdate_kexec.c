@@ -340,12 +340,12 @@ static void stage_2_after_bound(void)
 	get_sessions();
 	let_die(bind_first);
 	ksft_test_result(retrieve_device(0) >= 0, "the file is retrieved again\n");
-	ksft_test_result(vfio_dev_bind(dev) == -EINVAL, "it cannot be bound again\n");
+	ksft_test_result(vfio_dev_bind(dev) == -EINVAL, "the file cannot be bound again\n");
 	finish();
 	vfio_dev_close(dev);
 	ksft_test_result(!vfio_dev_open_cdev(dev, devices[0].bdf),
-			 "FINISH and the last close let others open it\n");
-	ksft_test_result(!vfio_dev_bind(dev), "and bind it\n");
+			 "FINISH and the last close let others open the device\n");
+	ksft_test_result(!vfio_dev_bind(dev), "a new user can bind the device\n");
 	ksft_finished();
 }
 

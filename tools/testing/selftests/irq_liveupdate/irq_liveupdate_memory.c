@@ -349,7 +349,7 @@ static void stage_2(const char *bdf)
 	ksft_test_result(none_reused(), "pages that were truncated are not reused\n");
 
 	check(dma_attach(&dev, memory, NR_STAY), "attach");
-	ksft_test_result(all_reused_at_last(), "then all of them are reused\n");
+	ksft_test_result(all_reused_at_last(), "all pages are reused after the attach\n");
 	ksft_test_result(!luo_finish(session), "FINISH\n");
 	ksft_finished();
 }

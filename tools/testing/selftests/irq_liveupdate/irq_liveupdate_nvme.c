@@ -318,7 +318,8 @@ static void stage_2(const char *bdf)
 			 "FINISH gives each vector exactly one interrupt\n");
 
 	ksft_test_result(!wrong_reads(), "what was read is right\n");
-	ksft_test_result(!wrong_writes(), "the controller goes on; what was written is right\n");
+	ksft_test_result(!wrong_writes(),
+			 "the controller keeps working; what was written is right\n");
 	if (!stay())
 		ksft_finished();
 	for (;;)

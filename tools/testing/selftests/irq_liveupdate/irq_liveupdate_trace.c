@@ -76,7 +76,8 @@ static void test_cancel(struct vfio_dev *dev)
 	expect_one(trace, "unpreserve", text);
 	preserved = tracing_find(trace, "preserve", text);
 	unpreserved = tracing_find(trace, "unpreserve", text);
-	ksft_test_result(preserved && preserved < unpreserved, "one after the other\n");
+	ksft_test_result(preserved && preserved < unpreserved,
+			 "preserve is traced before unpreserve\n");
 	ksft_test_result(!tracing_find(trace, "refuse", ""), "nothing is refused\n");
 	free(trace);
 }

@@ -117,10 +117,11 @@ static void test_before_prepare(const struct unbind_way *way)
 	session = open_session();
 	kmsg = kmsg_from_now();
 	ksft_test_result(refused(kmsg, -luo_preserve_fd(session, dev.fd, DEVICE_TOKEN)),
-			 "being %s, it is not preserved\n", way->name);
+			 "the device is not preserved while it is being %s\n", way->name);
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(unbind_ends(child), "it is %s when its user closes it\n", way->name);
+	ksft_test_result(unbind_ends(child), "the device is %s when its user closes it\n",
+			 way->name);
 	way->back(bdf);
 }
 
@@ -136,13 +137,13 @@ static void test_before_freeze(const struct unbind_way *way)
 	child = unbind_start(way, bdf);
 	kmsg = kmsg_from_now();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	ksft_test_result(refused(kmsg, errno), "preserved and being %s, it is not frozen\n",
-			 way->name);
+	ksft_test_result(refused(kmsg, errno),
+			 "the preserved device is not frozen while it is being %s\n", way->name);
 	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(unbind_ends(child), "it is %s when the session and its user are gone\n",
-			 way->name);
+	ksft_test_result(unbind_ends(child),
+			 "the device is %s when the session and its user are gone\n", way->name);
 	way->back(bdf);
 }
 
@@ -226,19 +227,20 @@ static void stage_2(const struct unbind_way *way)
 	check(memfd, "retrieve record");
 	record = record_map(memfd, sizeof(*record));
 	ksft_test_result(record->blocked,
-			 "it was being %s when the old kernel went down\n", way->name);
+			 "the device was being %s when the old kernel went down\n", way->name);
 	ksft_test_result(vfio_dev_open_cdev(&dev, bdf) == -EBUSY,
-			 "its cdev cannot be opened\n");
+			 "the cdev of the device cannot be opened\n");
 
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
 	check(dev.fd, "retrieve device");
 	bind_and_arm(&dev);
 	child = unbind_start(way, bdf);
-	ksft_test_result(!luo_finish(session), "FINISH while it is being %s\n", way->name);
+	ksft_test_result(!luo_finish(session), "FINISH while the device is being %s\n", way->name);
 	ksft_test_result(others_go_on(), "others use LUO meanwhile\n");
 	close(session);
 	vfio_dev_close(&dev);
-	ksft_test_result(unbind_ends(child), "it is %s when its user closes it\n", way->name);
+	ksft_test_result(unbind_ends(child), "the device is %s when its user closes it\n",
+			 way->name);
 	way->back(bdf);
 	ksft_finished();
 }

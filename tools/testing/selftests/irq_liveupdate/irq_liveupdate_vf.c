@@ -453,7 +453,7 @@ static void stage_2(const char *bdf, bool again)
 	ksft_test_result(all_completed(), "what was in flight has completed, once\n");
 	ksft_test_result(!missing && !wrong_signals(0, 0),
 			 "FINISH gives each vector exactly one interrupt\n");
-	ksft_test_result(all_go_on(), "all three controllers go on\n");
+	ksft_test_result(all_go_on(), "all three controllers keep working\n");
 	ksft_test_result(nvme_running(&nvmes[PF]), "the physical function is running\n");
 	close(session);
 	if (again)
@@ -485,9 +485,9 @@ static void stage_2_physical(const char *bdf)
 	/* These are interrupts of the live update, not of completions. */
 	for (queue = 0; queue < NVME_QUEUES; queue++)
 		signals_wait(nvme->eventfd[queue], 1);
-	ksft_test_result(running && goes_on(PF), "the physical function goes on\n");
+	ksft_test_result(running && goes_on(PF), "the physical function keeps working\n");
 	ksft_test_result(reset_is_refused(nvme),
-			 "it is not reset while a virtual function is incoming\n");
+			 "the physical function is not reset while a VF is incoming\n");
 	preserve_controller(preserve_memory(memfd), PF);
 	stay_open();
 	wait_for_the_end();

@@ -140,7 +140,7 @@ static void stage_2(void)
 	ksft_test_result(virtio_net_running(&card), "the virtual function is running\n");
 	ksft_test_result(sysfs_is(bdf, "liveupdate/outcome", "incoming") &&
 			 sysfs_is(physical, "liveupdate/outcome", "keeping"),
-			 "the physical function keeps it\n");
+			 "the physical function keeps the virtual function\n");
 	ksft_test_result(is_refused(physical, "reset", "1", EBUSY),
 			 "the physical function is not reset\n");
 
@@ -154,7 +154,8 @@ static void stage_2(void)
 			 sysfs_is(physical, "liveupdate/outcome", "cold"),
 			 "the physical function is an ordinary one\n");
 	virtio_net_take_frames(&card);
-	ksft_test_result(receive_until(card.record->received + FRAMES), "the device goes on\n");
+	ksft_test_result(receive_until(card.record->received + FRAMES),
+			 "the device keeps working\n");
 	if (!stay())
 		ksft_finished();
 	for (;;)

@@ -5,7 +5,7 @@
  * or removed, or its virtual functions are disabled. The task that does this waits for the
  * users of virtual functions, and neither the jump nor LUO waits for the task.
  *
- *	irq_liveupdate_vf_kept_unbind PF		before preserve(), and before freeze(): refused
+ *	irq_liveupdate_vf_kept_unbind PF	before preserve(), and before freeze(): refused
  *
  *	irq_liveupdate_vf_kept_unbind -s 1 WAY PF LATER	once the virtual function is frozen
  *	kexec -e
@@ -152,7 +152,8 @@ static void test_that_it_ends(const struct unbind_way *way, pid_t child, int ses
 	close(session);
 	for (i = 0; i < NR_VFS; i++)
 		vfio_dev_close(&devs[i]);
-	ksft_test_result(unbind_ends(child), "that is %s when the users are gone\n", way->name);
+	ksft_test_result(unbind_ends(child),
+			 "the physical function is %s when the users are gone\n", way->name);
 	bring_back();
 }
 
@@ -281,15 +282,15 @@ static void stage_2(const struct unbind_way *way)
 	ksft_test_result(record->taken,
 			 "%s was being %s when the old kernel went down\n", pf_bdf, way->name);
 	ksft_test_result(outcomes_are("incoming", "keeping"),
-			 "it has kept the virtual function\n");
+			 "the physical function has kept the virtual function\n");
 	snprintf(dev.bdf, sizeof(dev.bdf), "%s", vf_bdf[0]);
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
 	check(dev.fd, "retrieve device");
 	bind_and_arm(&dev);
 	ksft_test_result(!luo_finish(session), "FINISH\n");
-	ksft_test_result(interrupted(), "which gives each vector its interrupt\n");
+	ksft_test_result(interrupted(), "FINISH gives each vector its interrupt\n");
 	ksft_test_result(outcomes_are("adopted", "cold"),
-			 "it is an ordinary one\n");
+			 "the physical function is an ordinary one\n");
 	ksft_finished();
 }
 

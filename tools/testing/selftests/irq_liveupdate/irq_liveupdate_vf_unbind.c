@@ -230,14 +230,15 @@ static void test_before_prepare(int record, int memory)
 	ret = preserve(session, PF);
 	if (!takes_pf)
 		ret = ret ? ret : preserve(session, VICTIM);
-	ksft_test_result(refused(kmsg, -ret), "%s is being %s, it is not preserved\n", victim_bdf,
-			 way->name);
+	ksft_test_result(refused(kmsg, -ret), "%s is not preserved while it is being %s\n",
+			 victim_bdf, way->name);
 	ksft_test_result(others_are_preserved(session), "%s\n", takes_pf ?
-			 "nor are its virtual functions" : "other functions are");
-	ksft_test_result(goes_on(PF) && goes_on(OTHER), "and they go on\n");
+			 "virtual functions are not preserved" : "other functions are preserved");
+	ksft_test_result(goes_on(PF) && goes_on(OTHER), "PF and another VF keep working\n");
 	close(session);
 	close_all();
-	ksft_test_result(unbind_ends(child), "it is %s when the users are gone\n", way->name);
+	ksft_test_result(unbind_ends(child), "%s is %s when the users are gone\n", victim_bdf,
+			 way->name);
 	bring_back();
 }
 
@@ -252,12 +253,15 @@ static void test_before_freeze(int record, int memory)
 	child = take();
 	kmsg = kmsg_from_now();
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	ksft_test_result(refused(kmsg, errno), "%s is preserved and being %s, it is not frozen\n",
-			 victim_bdf, way->name);
-	ksft_test_result(goes_on(PF) && goes_on(VICTIM) && goes_on(OTHER), "all functions go on\n");
+	ksft_test_result(refused(kmsg, errno),
+			 "%s is preserved, and not frozen while it is being %s\n", victim_bdf,
+			 way->name);
+	ksft_test_result(goes_on(PF) && goes_on(VICTIM) && goes_on(OTHER),
+			 "all functions keep working\n");
 	close(session);
 	close_all();
-	ksft_test_result(unbind_ends(child), "it is %s when the users are gone\n", way->name);
+	ksft_test_result(unbind_ends(child), "%s is %s when the users are gone\n", victim_bdf,
+			 way->name);
 	bring_back();
 }
 
@@ -361,26 +365,27 @@ static bool vfs_are_not_given_back(int session)
  */
 static void test_waiting_disabled(int session)
 {
-	ksft_test_result(unbind_ends(unbind_begin(way, pf_bdf)), "they are disabled at once\n");
+	ksft_test_result(unbind_ends(unbind_begin(way, pf_bdf)),
+			 "virtual functions are disabled at once\n");
 	ksft_test_result(retrieve(session, PF, pf_bdf) == -ENODEV,
 			 "the physical function is not given back\n");
-	ksft_test_result(vfs_are_not_given_back(session), "nor are virtual functions\n");
+	ksft_test_result(vfs_are_not_given_back(session), "virtual functions are not given back\n");
 	ksft_test_result(!luo_finish(session), "FINISH\n");
 }
 
 /* Nobody has the virtual function, so it is taken at once. */
 static void test_waiting(int session)
 {
-	ksft_test_result(unbind_ends(unbind_begin(way, victim_bdf)), "it is %s at once\n",
-			 way->name);
+	ksft_test_result(unbind_ends(unbind_begin(way, victim_bdf)),
+			 "the virtual function is %s at once\n", way->name);
 	check(retrieve(session, PF, pf_bdf), "retrieve");
 	ksft_test_result(retrieve(session, VICTIM, victim_bdf) == -ENODEV,
-			 "it is not given back\n");
+			 "the virtual function is not given back\n");
 	check(retrieve(session, OTHER, vf_bdf[FIRST_VF + 1]), "retrieve");
 	attach(PF);
 	attach(OTHER);
 	ksft_test_result(!luo_finish(session), "FINISH\n");
-	ksft_test_result(finished(PF) && finished(OTHER), "the other functions go on\n");
+	ksft_test_result(finished(PF) && finished(OTHER), "the other functions keep working\n");
 }
 
 /* Nobody has the virtual functions yet, so they end. The physical one has a user. */
@@ -396,12 +401,13 @@ static void test_physical_retrieved(int session)
 	ksft_test_result(vfs_are_not_given_back(session),
 			 "virtual functions are not given back\n");
 	attach(PF);
-	ksft_test_result(!luo_finish(session), "FINISH while it is being %s\n", way->name);
-	ksft_test_result(finished(PF), "it goes on\n");
+	ksft_test_result(!luo_finish(session), "FINISH while %s is being %s\n", victim_bdf,
+			 way->name);
+	ksft_test_result(finished(PF), "the physical function keeps working\n");
 	close(session);
 	close_controller(PF);
 	ksft_test_result(way == &unbind_disabled || unbind_ends(child),
-			 "it is %s when its user is gone\n", way->name);
+			 "%s is %s when its user is gone\n", pf_bdf, way->name);
 }
 
 static void test_used(int session, bool is_bound)
@@ -418,17 +424,20 @@ static void test_used(int session, bool is_bound)
 	attach(OTHER);
 	if (is_bound)
 		child = take();
-	ksft_test_result(!luo_finish(session), "FINISH while it is being %s\n", way->name);
+	ksft_test_result(!luo_finish(session), "FINISH while %s is being %s\n", victim_bdf,
+			 way->name);
 	ksft_test_result(finished(PF) && finished(VICTIM) && finished(OTHER),
-			 "all functions go on\n");
+			 "all functions keep working\n");
 	close(session);
 	close_controller(VICTIM);
 	if (takes_pf) {
 		close_controller(OTHER);
 		close_controller(PF);
 	}
-	ksft_test_result(unbind_ends(child), "it is %s when the users are gone\n", way->name);
-	ksft_test_result(takes_pf || (goes_on(PF) && goes_on(OTHER)), "others still go on\n");
+	ksft_test_result(unbind_ends(child), "%s is %s when the users are gone\n", victim_bdf,
+			 way->name);
+	ksft_test_result(takes_pf || (goes_on(PF) && goes_on(OTHER)),
+			 "the other functions keep working afterwards\n");
 }
 
 static void stage_2(const char *step)
