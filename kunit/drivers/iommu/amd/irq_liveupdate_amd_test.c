@@ -1524,7 +1524,7 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 }
 
 /*
- * The device leaves its mappings. For its alias, with that entry or @before, there is no
+ * The device no longer uses its mappings. For its alias, with that entry or @before, there is no
  * memory.
  */
 static const struct dev_table_entry *leave_without_memory(struct kunit *test,
