@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Which interrupt numbers are left for dynamic allocation while the firmware's
- * IO-APICs are registered, that is before setup_IO_APIC(). An IO-APIC is
- * emulated by a page in which every register that is selected has the same
- * value.
+ * Which interrupt numbers are left for dynamic allocation: when the firmware's
+ * IO-APICs are registered, when interrupt remapping is set up, which is before
+ * setup_IO_APIC(), and when an IO-APIC is hot-added. An IO-APIC is emulated by a
+ * page in which every register that is selected has the same value.
  */
 
 #include <kunit/test.h>
@@ -12,6 +12,7 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/irq.h>
+#include <asm/apic.h>
 #include <asm/io_apic.h>
 #include <asm/irqdomain.h>
 
@@ -30,7 +31,7 @@ struct gsi_range {
 	unsigned int		offset;		/* from the first free GSI */
 };
 
-/* What firmware describes; @bound: first number for others, 0 if that is gsi_top */
+/* What firmware describes; @bound: first number for others, 0 if it does not change */
 struct firmware {
 	const char		*desc;
 	struct gsi_range	ioapics[NR_IOAPICS];
@@ -85,7 +86,10 @@ static void add_ioapic(struct kunit *test, const struct gsi_range *range, unsign
 {
 	const struct ioapic_state *was = test->priv;
 	u32 *registers = (u32 *)get_zeroed_page(GFP_KERNEL | GFP_DMA32);
-	struct ioapic_domain_cfg cfg = { .type = range->type };
+	struct ioapic_domain_cfg cfg = {
+		.type	= range->type,
+		.ops	= &mp_ioapic_irqdomain_ops,
+	};
 	unsigned long gsi_base = was->gsi_top + range->offset;
 
 	KUNIT_ASSERT_NOT_NULL(test, registers);
@@ -97,19 +101,64 @@ static void add_ioapic(struct kunit *test, const struct gsi_range *range, unsign
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unregister, (void *)gsi_base));
 }
 
-static void numbers_of_the_firmware_are_known_at_once(struct kunit *test)
+static void add_ioapics(struct kunit *test)
 {
 	const struct firmware *firmware = test->param_value;
-	const struct ioapic_state *was = test->priv;
-	unsigned int expected;
 
 	for (unsigned int i = 0; i < NR_IOAPICS; i++) {
 		if (firmware->ioapics[i].type != IOAPIC_DOMAIN_INVALID)
 			add_ioapic(test, &firmware->ioapics[i], i);
 	}
+}
 
-	expected = firmware->bound ? was->gsi_top + firmware->bound : gsi_top;
-	KUNIT_EXPECT_EQ(test, arch_dynirq_lower_bound(0), expected);
+/* @own: see own_base() */
+static unsigned int expected_bound(struct kunit *test, unsigned int own)
+{
+	const struct firmware *firmware = test->param_value;
+	const struct ioapic_state *was = test->priv;
+
+	if (firmware->bound)
+		return was->gsi_top + firmware->bound;
+	return own ?: gsi_top;
+}
+
+/* The bound that is due to the machine's own IO-APICs, 0 if they are all dynamic */
+static unsigned int __init own_base(void)
+{
+	unsigned int own;
+
+	ioapic_init_dynirq_base();
+	own = ioapic_dynirq_base;
+	ioapic_dynirq_base = 0;
+	return own;
+}
+
+/* In a Xen PV domain these numbers are those of the IO-APICs for good. */
+static void registration_leaves_no_gsi_to_others(struct kunit *test)
+{
+	add_ioapics(test);
+	KUNIT_EXPECT_EQ(test, arch_dynirq_lower_bound(0), gsi_top);
+}
+
+static void __init remapping_finds_gsis_of_dynamic_ioapics_free(struct kunit *test)
+{
+	unsigned int own = own_base();
+
+	add_ioapics(test);
+	ioapic_init_dynirq_base();
+	KUNIT_EXPECT_EQ(test, arch_dynirq_lower_bound(0), expected_bound(test, own));
+}
+
+/* Its irq domain is created when it is registered. */
+static void hot_added_ioapic_leaves_the_same_numbers(struct kunit *test)
+{
+	/* See x86_vector_select() */
+	if (apic_id_valid(32768))
+		kunit_skip(test, "no remapping unit has these IO-APICs");
+
+	ioapic_initialized = 1;
+	add_ioapics(test);
+	KUNIT_EXPECT_EQ(test, arch_dynirq_lower_bound(0), expected_bound(test, 0));
 }
 
 /* The kernel is as before setup_IO_APIC(). */
@@ -133,8 +182,10 @@ static int ioapic_test_init(struct kunit *test)
 	return kunit_add_action_or_reset(test, restore, was);
 }
 
-static struct kunit_case ioapic_cases[] = {
-	KUNIT_CASE_PARAM(numbers_of_the_firmware_are_known_at_once, firmware_gen_params),
+static struct kunit_case __refdata ioapic_cases[] = {
+	KUNIT_CASE_PARAM(registration_leaves_no_gsi_to_others, firmware_gen_params),
+	KUNIT_CASE_PARAM(remapping_finds_gsis_of_dynamic_ioapics_free, firmware_gen_params),
+	KUNIT_CASE_PARAM(hot_added_ioapic_leaves_the_same_numbers, firmware_gen_params),
 	{ }
 };
 
@@ -144,4 +195,4 @@ static struct kunit_suite ioapic_suite = {
 	.test_cases	= ioapic_cases,
 };
 
-kunit_test_suite(ioapic_suite);
+kunit_test_init_section_suite(ioapic_suite);
