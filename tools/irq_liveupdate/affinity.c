@@ -45,14 +45,16 @@ static enum irqlu_status restore_vector(struct json_object *saved, struct json_o
 static enum irqlu_status restore_vectors(struct json_object *saved)
 {
 	struct json_object *now = vectors_read_all(members, ARRAY_SIZE(members)), *row;
+	struct json_object *index = snapshot_index(now);
 	size_t nr = json_object_array_length(saved), i;
 	enum irqlu_status status = IRQLU_FINE;
 
 	for (i = 0; i < nr; i++) {
 		row = json_object_array_get_idx(saved, i);
-		if (restore_vector(row, snapshot_find(now, row)))
+		if (restore_vector(row, snapshot_find(index, row)))
 			status = IRQLU_REFUSED;
 	}
+	json_object_put(index);
 	json_object_put(now);
 
 	return status;

@@ -86,22 +86,44 @@ refuse:
 	return NULL;
 }
 
-/* The row of the same vector of the same device, or NULL. */
-struct json_object *snapshot_find(struct json_object *rows, struct json_object *like)
+/* Device and vector, which may be null. To be freed. */
+static char *key_of(struct json_object *row)
 {
+	char *key;
+
+	if (asprintf(&key, "%s/%s", json_object_get_string(json_object_object_get(row, "bdf")),
+		     json_object_to_json_string(json_object_object_get(row, "vector"))) < 0)
+		abort();
+
+	return key;
+}
+
+/* Finds rows by device and vector. To be put. */
+struct json_object *snapshot_index(struct json_object *rows)
+{
+	struct json_object *index = json_object_new_object(), *row;
 	size_t nr = json_object_array_length(rows), i;
-	struct json_object *row;
+	char *key;
 
 	for (i = 0; i < nr; i++) {
 		row = json_object_array_get_idx(rows, i);
-		if (json_object_equal(json_object_object_get(row, "bdf"),
-				      json_object_object_get(like, "bdf")) &&
-		    json_object_equal(json_object_object_get(row, "vector"),
-				      json_object_object_get(like, "vector")))
-			return row;
+		key = key_of(row);
+		json_object_object_add(index, key, json_object_get(row));
+		free(key);
 	}
 
-	return NULL;
+	return index;
+}
+
+/* The row of the same vector of the same device, or NULL. */
+struct json_object *snapshot_find(struct json_object *index, struct json_object *like)
+{
+	char *key = key_of(like);
+	struct json_object *row = json_object_object_get(index, key);
+
+	free(key);
+
+	return row;
 }
 
 static void add_difference(struct json_object *differences, struct json_object *row,
@@ -156,12 +178,13 @@ struct json_object *snapshot_differences(struct json_object *before,
 	struct json_object *was = json_object_object_get(before, "vectors");
 	struct json_object *is = json_object_object_get(after, "vectors");
 	struct json_object *differences = json_object_new_array(), *row, *other;
+	struct json_object *was_index = snapshot_index(was), *is_index = snapshot_index(is);
 	size_t i;
 
 	*nr_unknown = 0;
 	for (i = 0; i < json_object_array_length(was); i++) {
 		row = json_object_array_get_idx(was, i);
-		other = snapshot_find(is, row);
+		other = snapshot_find(is_index, row);
 		if (!other)
 			add_difference(differences, row, "gone", NULL, NULL);
 		else if (!compare_rows(differences, row, other))
@@ -169,9 +192,11 @@ struct json_object *snapshot_differences(struct json_object *before,
 	}
 	for (i = 0; i < json_object_array_length(is); i++) {
 		row = json_object_array_get_idx(is, i);
-		if (!snapshot_find(was, row))
+		if (!snapshot_find(was_index, row))
 			add_difference(differences, row, "new", NULL, NULL);
 	}
+	json_object_put(was_index);
+	json_object_put(is_index);
 
 	return differences;
 }

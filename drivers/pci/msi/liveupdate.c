@@ -249,6 +249,28 @@ static void disable_unused(struct device *dev)
 	pci_msi_liveupdate_disable(to_pci_dev(dev));
 }
 
+static bool can_read_table(struct pci_dev *pdev)
+{
+	u16 command;
+
+	if (!pdev->msix_enabled)
+		return true;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MEMORY;
+}
+
+/*
+ * msix_capability_init() keeps the function masked until all vectors are set up,
+ * without the MSI descriptor lock.
+ */
+static bool is_enabling_msix(struct pci_dev *pdev)
+{
+	const u16 both = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
+
+	return (msix_flags(pdev) & both) == both;
+}
+
 /*
  * A user of the device may disable its memory at any time, through config
  * space. Lock that out for the time of the audit.
@@ -256,14 +278,9 @@ static void disable_unused(struct device *dev)
 static int pci_msi_liveupdate_lock(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	u16 command;
 
 	pci_cfg_access_lock(pdev);
-	if (!pdev->msix_enabled)
-		return 0;
-
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (command & PCI_COMMAND_MEMORY)
+	if (can_read_table(pdev) && !is_enabling_msix(pdev))
 		return 0;
 
 	pci_cfg_access_unlock(pdev);

@@ -836,10 +836,6 @@ static void device_behind_another_unit_starts_cold(struct kunit *test)
 	expect_cold(test, fake, NR_VECS);
 }
 
-/*
- * Finishing
- */
-
 static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE_PARAM(search_skips_reserved_numbers, placement_gen_params),
 	KUNIT_CASE(exact_request_gets_a_reserved_number),

@@ -2,7 +2,7 @@
 
 /*
  * Tests of LUO's file-lifecycle-bound objects: what the end of a file does to an object
- * that nobody has looked up, handed over or not.
+ * that nobody has looked up, handed over or not, or that cannot be retrieved.
  */
 
 #include <kunit/test.h>
@@ -134,9 +134,52 @@ static void object_nobody_asked_for_is_finished_with_the_last_file(struct kunit 
 	KUNIT_EXPECT_EQ(test, nr_finished, 1);
 }
 
+static int fail_retrieve(struct liveupdate_flb_op_args *args)
+{
+	nr_retrieved++;
+	return -EINVAL;
+}
+
+static const struct liveupdate_flb_ops broken_ops = {
+	.preserve	= never_preserve,
+	.unpreserve	= never_unpreserve,
+	.retrieve	= fail_retrieve,
+	.finish		= never_finish,
+	.owner		= THIS_MODULE,
+};
+
+static const struct liveupdate_flb broken = {
+	.ops		= &broken_ops,
+	.compatible	= "luo-flb-test-broken",
+};
+
+/* The driver was told, so the end of the files is not worth a warning. */
+static void object_that_cannot_be_retrieved_is_not_finished(struct kunit *test)
+{
+	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+	void *obj;
+
+	if (!liveupdate_enabled())
+		kunit_skip(test, "live update is off");
+
+	KUNIT_ASSERT_NOT_NULL(test, flb);
+	memcpy(flb, &broken, sizeof(*flb));
+	hand_over(test, broken.compatible);
+	nr_retrieved = 0;
+
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, liveupdate_flb_get_incoming(flb, &obj), -EINVAL);
+		for (unsigned int i = 0; i < NR_FILES; i++)
+			liveupdate_flb_put_incoming(flb);
+		KUNIT_EXPECT_EQ(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 0);
+	}
+	KUNIT_EXPECT_EQ(test, nr_retrieved, 1);
+}
+
 static struct kunit_case luo_flb_cases[] = {
 	KUNIT_CASE(put_of_an_absent_object_does_nothing),
 	KUNIT_CASE(object_nobody_asked_for_is_finished_with_the_last_file),
+	KUNIT_CASE(object_that_cannot_be_retrieved_is_not_finished),
 	{ }
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the linker calls instead of the C library, and how to call the library.
+ * What the linker calls instead of a library, and how to call the library.
  */
 #ifndef _IRQLU_TEST_WRAPPED_H
 #define _IRQLU_TEST_WRAPPED_H
@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/types.h>
+
+struct json_object;
 
 FILE *__real_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode);
@@ -26,5 +28,7 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 ssize_t __real_write(int fd, const void *data, size_t size);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
+int __real_json_object_equal(struct json_object *a, struct json_object *b);
+int __wrap_json_object_equal(struct json_object *a, struct json_object *b);
 
 #endif /* _IRQLU_TEST_WRAPPED_H */
