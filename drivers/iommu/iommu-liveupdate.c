@@ -435,6 +435,24 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 }
 
 /**
+ * iommu_liveupdate_has_records - Were the records of the units loaded?
+ *
+ * If they were refused, it is not known which units were handed over.
+ *
+ * Context: May sleep, before the live update is finished.
+ * Return: True if a unit without a record was not handed over.
+ */
+bool iommu_liveupdate_has_records(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_liveupdate_has_records);
+
+	guard(mutex)(&iommu_lu_in_lock);
+
+	iommu_lu_load_once();
+	return iommu_lu_in.root;
+}
+
+/**
  * iommu_liveupdate_take_over - Register a unit that uses the tables of the previous
  * kernel
  * @iommu:	The unit

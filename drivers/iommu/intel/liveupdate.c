@@ -206,8 +206,13 @@ VISIBLE_IF_KUNIT bool intel_lu_is_behind(struct intel_iommu *iommu, struct pci_d
 {
 	KUNIT_STATIC_STUB_REDIRECT(intel_lu_is_behind, iommu, pdev);
 
-	return pci_domain_nr(pdev->bus) == iommu->segment &&
-	       device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu;
+	return device_lookup_iommu(&pdev->dev, NULL, NULL) == iommu;
+}
+
+/* A device behind a VMD has an id in another segment, with which it does no DMA. */
+static bool id_is_behind(struct intel_iommu *iommu, struct pci_dev *pdev)
+{
+	return pci_domain_nr(pdev->bus) == iommu->segment && intel_lu_is_behind(iommu, pdev);
 }
 
 VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned long *direct)
@@ -217,14 +222,41 @@ VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned l
 	KUNIT_STATIC_STUB_REDIRECT(intel_lu_find_direct, iommu, direct);
 
 	for_each_pci_dev(pdev) {
-		if (intel_lu_is_behind(iommu, pdev) && intel_lu_firmware_uses(pdev))
+		if (intel_lu_firmware_uses(pdev) && id_is_behind(iommu, pdev))
 			pci_for_each_dma_alias(pdev, set_direct, direct);
 	}
 	/* Behind a bridge, an alias can be the id of a device in a live update. */
 	for_each_pci_dev(pdev) {
-		if (intel_lu_is_behind(iommu, pdev) && in_live_update(pdev))
+		if (in_live_update(pdev) && id_is_behind(iommu, pdev))
 			pci_for_each_dma_alias(pdev, clear_direct, direct);
 	}
+}
+
+/* Such a device can access all memory, as with translation disabled. */
+static struct context_entry direct_entry(struct intel_iommu *iommu, struct pasid_dir_entry *dir)
+{
+	struct context_entry entry = { };
+
+	if (sm_supported(iommu)) {
+		entry.lo = virt_to_phys(dir);
+		context_set_sm_rid2pasid(&entry, IOMMU_NO_PASID);
+	} else {
+		context_set_domain_id(&entry, FLPT_DEFAULT_DID);
+		context_set_address_width(&entry, iommu->msagaw);
+		context_set_translation_type(&entry, CONTEXT_TT_PASS_THROUGH);
+	}
+	context_set_present(&entry);
+	return entry;
+}
+
+/* It is for requests without PASID, the only ones for which this directory has an entry. */
+static struct pasid_entry direct_pasid_entry(struct intel_iommu *iommu)
+{
+	struct pasid_entry entry;
+
+	guard(spinlock)(&iommu->lock);
+	pasid_pte_config_pass_through(iommu, &entry, FLPT_DEFAULT_DID);
+	return entry;
 }
 
 /*
@@ -292,26 +324,27 @@ static void intel_lu_unpreserve_tables(struct intel_liveupdate *lu)
 /* One directory with one table, in which only the entry for requests without PASID is used. */
 static int intel_lu_alloc_pasid_dir(struct intel_iommu *iommu, struct intel_liveupdate *lu)
 {
+	struct pasid_dir_entry *dir;
 	struct pasid_entry *table;
 
 	if (!sm_supported(iommu) || bitmap_empty(lu->direct, NR_REQUESTER_IDS))
 		return 0;
 
-	lu->pasid_dir = kho_alloc_preserve(SZ_4K);
-	if (IS_ERR(lu->pasid_dir))
-		return PTR_ERR(no_free_ptr(lu->pasid_dir));
+	dir = kho_alloc_preserve(SZ_4K);
+	if (IS_ERR(dir))
+		return PTR_ERR(dir);
 
 	table = kho_alloc_preserve(SZ_4K);
 	if (IS_ERR(table)) {
-		kho_unpreserve_free(no_free_ptr(lu->pasid_dir));
+		kho_unpreserve_free(dir);
 		return PTR_ERR(table);
 	}
 
-	scoped_guard(spinlock, &iommu->lock)
-		pasid_pte_config_pass_through(iommu, table, FLPT_DEFAULT_DID);
-	lu->pasid_dir->val = virt_to_phys(table) | PASID_PTE_PRESENT;
+	*table = direct_pasid_entry(iommu);
+	dir->val = virt_to_phys(table) | PASID_PTE_PRESENT;
 	__iommu_flush_cache(iommu, table, SZ_4K);
-	__iommu_flush_cache(iommu, lu->pasid_dir, SZ_4K);
+	__iommu_flush_cache(iommu, dir, SZ_4K);
+	lu->pasid_dir = dir;
 	return 0;
 }
 
@@ -442,22 +475,11 @@ static const char *intel_lu_check_device(struct device *dev)
 	return info->ats_enabled ? "ATS is enabled, boot with pci=noats" : NULL;
 }
 
-/* A device with RMRR can access all memory, as with translation disabled */
 static void context_open_direct(struct intel_iommu *iommu, struct context_entry *context)
 {
-	struct intel_liveupdate *lu = iommu->liveupdate;
-	struct context_entry new = { };
+	const struct context_entry direct = direct_entry(iommu, iommu->liveupdate->pasid_dir);
 
-	if (sm_supported(iommu)) {
-		new.lo = virt_to_phys(lu->pasid_dir);
-		context_set_sm_rid2pasid(&new, IOMMU_NO_PASID);
-	} else {
-		context_set_domain_id(&new, FLPT_DEFAULT_DID);
-		context_set_address_width(&new, iommu->msagaw);
-		context_set_translation_type(&new, CONTEXT_TT_PASS_THROUGH);
-	}
-	context_set_present(&new);
-	context_write(iommu, context, &new);
+	context_write(iommu, context, &direct);
 }
 
 /* Otherwise the next kernel would report faults of this kernel as its own. */
@@ -551,6 +573,12 @@ static const struct iommu_lu_unit_ser *intel_lu_incoming(struct intel_iommu *iom
 					      iommu->reg_phys);
 }
 
+/* Translation of a graphics unit may have to stay enabled anyway: iommu_skip_te_disable */
+static bool intel_lu_not_handed_over(struct intel_iommu *iommu)
+{
+	return iommu_liveupdate_has_records() && !intel_lu_incoming(iommu);
+}
+
 static u64 *intel_lu_restore_list(const struct iommu_lu_unit_ser *ser)
 {
 	size_t size = IOMMU_LU_NR_TABLES * sizeof(u64);
@@ -586,10 +614,13 @@ static const char *intel_lu_restore_tables(struct root_entry *root, const u64 *t
 /* Is this the entry that intel_liveupdate_close_all() has written for a device with RMRR? */
 static bool context_is_direct(struct intel_iommu *iommu, const struct context_entry *context)
 {
-	if (sm_supported(iommu))
-		return iommu->direct_pasid_dir &&
-		       (context->lo & VTD_PAGE_MASK) == virt_to_phys(iommu->direct_pasid_dir);
-	return CONTEXT_TT(context->lo) == CONTEXT_TT_PASS_THROUGH;
+	struct context_entry direct;
+
+	if (sm_supported(iommu) && !iommu->direct_pasid_dir)
+		return false;
+
+	direct = direct_entry(iommu, iommu->direct_pasid_dir);
+	return context_value(context) == context_value(&direct);
 }
 
 static const char *intel_lu_adopt_entry(struct intel_iommu *iommu, u16 id,
@@ -645,11 +676,12 @@ static void intel_lu_adopt_table(struct intel_iommu *iommu, unsigned int table,
 	}
 }
 
-/* A directory with one table, in which at most one harmless entry is present. */
+/* The directory and its table must be what intel_lu_alloc_pasid_dir() has written. */
 static const char *intel_lu_restore_pasid_dir(struct intel_iommu *iommu,
 					      const struct iommu_lu_unit_ser *ser)
 {
 	struct pasid_dir_entry *dir;
+	struct pasid_entry direct;
 	struct pasid_entry *table;
 
 	if (!ser->pasid_dir)
@@ -659,10 +691,12 @@ static const char *intel_lu_restore_pasid_dir(struct intel_iommu *iommu,
 	table = iommu_restore_pages(ser->pasid_table, SZ_4K);
 	if (!dir || !table)
 		return "PASID table was not preserved";
+
+	direct = direct_pasid_entry(iommu);
 	if (dir->val != (ser->pasid_table | PASID_PTE_PRESENT) ||
 	    memchr_inv(dir + 1, 0, SZ_4K - sizeof(*dir)) ||
 	    memchr_inv(table + 1, 0, SZ_4K - sizeof(*table)) ||
-	    pasid_pte_get_pgtt(table) != PASID_ENTRY_PGTT_PT)
+	    memcmp(table, &direct, sizeof(direct)))
 		return "PASID table differs from its record";
 
 	iommu->direct_pasid_dir = dir;
@@ -779,7 +813,10 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 	}
 
 	reason = intel_lu_adopt(iommu);
-	if (reason)
+	if (reason && intel_lu_not_handed_over(iommu))
+		pr_info("%s: live update: new root table: no device was handed over\n",
+			iommu->name);
+	else if (reason)
 		pr_err("%s: live update: tables not taken over: %s\n", iommu->name, reason);
 	else
 		pr_info("%s: live update: translation stays enabled\n", iommu->name);
@@ -806,7 +843,7 @@ void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
 
 		if (!translates || !(incoming || pci_liveupdate_vfs_incoming(pdev)) ||
-		    device_lookup_iommu(&pdev->dev, NULL, NULL) != iommu)
+		    !intel_lu_is_behind(iommu, pdev))
 			continue;
 		if (incoming)
 			iommu_liveupdate_stop_device(pdev, reason);

@@ -13,9 +13,6 @@
 
 struct device;
 
-/* Translation type of a context entry of legacy mode, VT-d spec r4.1 sec 9.3 */
-#define CONTEXT_TT(lo)		(((lo) >> 2) & 3)
-
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 extern const struct iommu_liveupdate_ops intel_liveupdate_ops;

@@ -20,6 +20,9 @@
 #include "pasid.h"
 #include "../iommu-liveupdate.h"
 
+/* Context entry of legacy mode, VT-d spec r4.1 sec 9.3 */
+#define CONTEXT_TT(lo)		(((lo) >> 2) & 3)
+
 /* Context entry of scalable mode, VT-d spec r4.1 sec 9.4 */
 #define CONTEXT_PDTS(lo)	(((lo) >> 9) & 7)
 #define CONTEXT_RID_PASID(hi)	((hi) & GENMASK_ULL(19, 0))

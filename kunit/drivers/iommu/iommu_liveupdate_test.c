@@ -82,6 +82,21 @@ static void unused_unit_is_nobodys(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, has_unit(0, REG_BASE));
 }
 
+/* A unit of which the records say nothing was only not handed over if they are known. */
+static void records_are_known_unless_they_are_refused(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_root(test);
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
+	KUNIT_EXPECT_NOT_NULL(test, load(root));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_has_records());
+
+	root = alloc_root(test);
+	seal_root(root);
+	KUNIT_EXPECT_NULL(test, load(root));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_has_records());
+}
+
 /* Memory of this kernel is not memory that KHO has kept. */
 static void address_which_was_not_preserved_is_refused(struct kunit *test)
 {
@@ -178,6 +193,7 @@ static void mutated_roots_do_no_harm(struct kunit *test)
 static struct kunit_case iommu_liveupdate_cases[] = {
 	KUNIT_CASE(root_is_loaded_and_given_back),
 	KUNIT_CASE(unused_unit_is_nobodys),
+	KUNIT_CASE(records_are_known_unless_they_are_refused),
 	KUNIT_CASE(address_which_was_not_preserved_is_refused),
 	KUNIT_CASE(pages_of_another_size_are_not_restored),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),

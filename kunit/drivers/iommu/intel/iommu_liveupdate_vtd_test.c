@@ -40,8 +40,13 @@
 #define FAKE_ECAP_FSTS		BIT_ULL(47)
 #define FAKE_ECAP_SMPWC		BIT_ULL(48)
 
+/* Where the two fault recording registers are */
+#define FAULT_RECORDS		0x220
+#define NR_FAULT_RECORDS	2
+
 /* Capability register, VT-d spec r4.1 sec 11.4.2: 48 bits in four levels */
-#define FAKE_CAP		(47ULL << 16 | BIT_ULL(2) << 8 | 2)
+#define FAKE_CAP		((NR_FAULT_RECORDS - 1ULL) << 40 | FAULT_RECORDS / 16ULL << 24 | \
+				 47ULL << 16 | BIT_ULL(2) << 8 | 2)
 
 #define BUS		3
 #define OTHER_BUS	4
@@ -81,6 +86,7 @@
  * @types:	Types of the descriptors which were submitted
  * @nr_types:	How many there are
  * @dirty_at_flush: The entry was dirty when it was invalidated
+ * @open_at_flush: The entry was present when it was invalidated
  * @nr_preserved: How many tables are preserved
  * @max_preserved: How many tables can be preserved, or 0
  * @has_rmrr:	The device RMRR_ID has a reserved memory region
@@ -95,6 +101,9 @@
  * @sysdata:	Data of the bus
  * @bus:	Where the devices are
  * @upper_bus:	Where the bridge is, if they are behind one
+ * @nr_lookups:	How often the unit of a device was looked up
+ * @stopped:	Device that was stopped last, or NULL
+ * @why_stopped: Why
  * @devs:	Devices of the suite for all drivers
  * @dev_iommus:	The core's data of each of them
  * @infos:	The driver's data of each of them
@@ -112,6 +121,7 @@ struct fake_unit {
 	u8				types[MAX_DESCS];
 	unsigned int			nr_types;
 	bool				dirty_at_flush;
+	bool				open_at_flush;
 	int				nr_preserved;
 	int				max_preserved;
 	bool				has_rmrr;
@@ -126,6 +136,9 @@ struct fake_unit {
 	struct pci_sysdata		sysdata;
 	struct pci_bus			bus;
 	struct pci_bus			upper_bus;
+	unsigned int			nr_lookups;
+	struct pci_dev			*stopped;
+	const char			*why_stopped;
 	struct pci_dev			devs[NR_TRANSLATED];
 	struct dev_iommu		dev_iommus[NR_TRANSLATED];
 	struct device_domain_info	infos[NR_TRANSLATED];
@@ -157,6 +170,7 @@ static int fake_submit(struct intel_iommu *iommu, struct qi_desc *desc, unsigned
 
 	unit->stuck |= qi && (raw_spin_is_locked(&qi->q_lock) || !qi->free_cnt);
 	unit->dirty_at_flush |= unit->dirty;
+	unit->open_at_flush |= unit->entry && context_present(unit->entry);
 	for (; count--; desc++) {
 		if (unit->nr_types < MAX_DESCS)
 			unit->types[unit->nr_types++] = DESC_TYPE(desc->qw0);
@@ -193,6 +207,11 @@ static const struct iommu_lu_unit_ser *fake_incoming_unit(u32 backend, u32 segme
 							  u64 reg_base)
 {
 	return unit->ser.reg_base == reg_base ? &unit->ser : NULL;
+}
+
+static bool fake_has_records(void)
+{
+	return true;
 }
 
 static void fake_take_over(struct iommu_device *iommu)
@@ -244,6 +263,12 @@ static void fake_refuse_entry(u32 segment, u16 devid, const char *reason)
 
 static void fake_abandon_unit(struct iommu_device *iommu)
 {
+}
+
+static void fake_stop_device(struct pci_dev *pdev, const char *reason)
+{
+	unit->stopped = pdev;
+	unit->why_stopped = reason;
 }
 
 static phys_addr_t fake_pages_first(const struct iommu_lu_pages_ser *ser)
@@ -322,12 +347,14 @@ static void setup_unit(struct kunit *test, u64 ecap, bool scalable)
 	kunit_activate_static_stub(test, intel_lu_unpreserve_page, fake_unpreserve_page);
 	kunit_activate_static_stub(test, iommu_liveupdate_handed_over, fake_handed_over);
 	kunit_activate_static_stub(test, iommu_liveupdate_incoming_unit, fake_incoming_unit);
+	kunit_activate_static_stub(test, iommu_liveupdate_has_records, fake_has_records);
 	kunit_activate_static_stub(test, iommu_liveupdate_take_over, fake_take_over);
 	kunit_activate_static_stub(test, iommu_liveupdate_entry_stays, fake_entry_stays);
 	kunit_activate_static_stub(test, iommu_liveupdate_incoming_entry, fake_incoming_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_adopt_entry, fake_adopt_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_refuse_entry, fake_refuse_entry);
 	kunit_activate_static_stub(test, iommu_liveupdate_abandon_unit, fake_abandon_unit);
+	kunit_activate_static_stub(test, iommu_liveupdate_stop_device, fake_stop_device);
 	kunit_activate_static_stub(test, iommu_lu_pages_first, fake_pages_first);
 	iommu->root_entry = alloc_table(test);
 	set_table(test, BUS);
@@ -468,17 +495,28 @@ static void leaves_a_unit_alone_which_is_not_preserved(struct kunit *test)
 	expect_entry(test, entry_of(ID), TRANSLATED);
 }
 
+/* What is invalidated while the entry is present can be cached again. */
+static void close_all_invalidates(struct kunit *test, struct context_entry left, const u8 *types,
+				  unsigned int nr_types)
+{
+	*entry_of(ID) = left;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	unit->entry = entry_of(ID);
+
+	intel_liveupdate_close_all(&unit->iommu);
+	expect_entry(test, entry_of(ID), CLOSED);
+	KUNIT_EXPECT_FALSE(test, unit->open_at_flush);
+	KUNIT_EXPECT_EQ(test, nr_types, unit->nr_types);
+	KUNIT_EXPECT_MEMEQ(test, unit->types, types, nr_types);
+	unpreserve();
+}
+
 static void invalidates_after_the_last_store(struct kunit *test)
 {
 	static const u8 types[] = { QI_CC_TYPE, QI_IOTLB_TYPE };
 
 	setup_unit(test, FAKE_ECAP_PT, false);
-	KUNIT_ASSERT_EQ(test, 0, preserve());
-
-	intel_liveupdate_close_all(&unit->iommu);
-	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
-	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
-	unpreserve();
+	close_all_invalidates(test, TRANSLATED, types, ARRAY_SIZE(types));
 }
 
 static void invalidates_pasid_entries_in_scalable_mode(struct kunit *test)
@@ -486,12 +524,7 @@ static void invalidates_pasid_entries_in_scalable_mode(struct kunit *test)
 	static const u8 types[] = { QI_CC_TYPE, QI_PC_TYPE, QI_IOTLB_TYPE };
 
 	setup_unit(test, FAKE_ECAP_PT, true);
-	KUNIT_ASSERT_EQ(test, 0, preserve());
-
-	intel_liveupdate_close_all(&unit->iommu);
-	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(types), unit->nr_types);
-	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
-	unpreserve();
+	close_all_invalidates(test, CONTEXT(0x1000 | 1, 0), types, ARRAY_SIZE(types));
 }
 
 static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
@@ -503,6 +536,29 @@ static void invalidates_again_when_another_device_spoils_it(struct kunit *test)
 	intel_liveupdate_close_all(&unit->iommu);
 	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
 	KUNIT_EXPECT_EQ(test, 6, unit->nr_types);
+	unpreserve();
+}
+
+/* The upper half of a fault recording register, which has F */
+static u64 fault_record(unsigned int i)
+{
+	return readq(unit->iommu.reg + FAULT_RECORDS + 16 * i + 8);
+}
+
+/* Bits that are cleared by writing 1: the fake registers show what was written. */
+static void clears_the_faults_of_this_kernel(struct kunit *test)
+{
+	unsigned int i;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	intel_liveupdate_close_all(&unit->iommu);
+	for (i = 0; i < NR_FAULT_RECORDS; i++)
+		KUNIT_EXPECT_EQ(test, fault_record(i), BIT_ULL(63));
+	KUNIT_EXPECT_EQ(test, fault_record(NR_FAULT_RECORDS), 0);
+	KUNIT_EXPECT_EQ(test, readl(unit->iommu.reg + DMAR_FSTS_REG),
+			DMA_FSTS_PFO | DMA_FSTS_PPF | DMA_FSTS_PRO);
 	unpreserve();
 }
 
@@ -638,6 +694,49 @@ static void firmware_does_not_use_a_device_in_a_live_update(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, intel_lu_firmware_uses(pdev));
 }
 
+/* A bridge, and a device behind it */
+struct fake_segment {
+	struct pci_sysdata	sysdata;
+	struct pci_bus		upper_bus;
+	struct pci_bus		bus;
+	struct pci_dev		bridge;
+	struct pci_dev		pdev;
+};
+
+static struct fake_segment *alloc_segment(struct kunit *test, int domain)
+{
+	struct fake_segment *segment = kunit_kzalloc(test, sizeof(*segment), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, segment);
+	segment->sysdata.domain = domain;
+	segment->upper_bus.sysdata = &segment->sysdata;
+	segment->bus.sysdata = &segment->sysdata;
+	segment->bus.number = BUS;
+	segment->bus.busn_res.end = BUS;
+	segment->bridge.bus = &segment->upper_bus;
+	segment->bridge.subordinate = &segment->bus;
+	segment->bridge.dev.bus = &pci_bus_type;
+	segment->pdev.bus = &segment->bus;
+	segment->pdev.dev.bus = &pci_bus_type;
+	return segment;
+}
+
+/* The RMRR of the bridge does not count for a device whose bus only has the same number. */
+static void device_of_another_segment_is_not_behind_a_bridge(struct kunit *test)
+{
+	struct fake_segment *segment = alloc_segment(test, 0);
+	struct fake_segment *other = alloc_segment(test, 1);
+
+	KUNIT_EXPECT_TRUE(test, is_downstream_to_pci_bridge(&segment->pdev.dev,
+							    &segment->bridge.dev));
+	KUNIT_EXPECT_TRUE(test, is_downstream_to_pci_bridge(&other->pdev.dev,
+							    &other->bridge.dev));
+	KUNIT_EXPECT_FALSE(test, is_downstream_to_pci_bridge(&segment->pdev.dev,
+							     &other->bridge.dev));
+	KUNIT_EXPECT_FALSE(test, is_downstream_to_pci_bridge(&other->pdev.dev,
+							     &segment->bridge.dev));
+}
+
 static void free_bitmap(void *bitmap)
 {
 	bitmap_free(bitmap);
@@ -645,6 +744,7 @@ static void free_bitmap(void *bitmap)
 
 static bool fake_is_behind(struct intel_iommu *iommu, struct pci_dev *pdev)
 {
+	unit->nr_lookups++;
 	return true;
 }
 
@@ -663,6 +763,7 @@ static void put_neighbours(void *unused)
 
 	for (i = 0; i < ARRAY_SIZE(neighbours); i++) {
 		clear_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &neighbours[i]->priv_flags);
+		clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &neighbours[i]->priv_flags);
 		neighbours[i]->dma_alias_mask = NULL;
 		pci_dev_put(neighbours[i]);
 	}
@@ -717,6 +818,31 @@ static void alias_of_a_device_with_rmrr_is_closed(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, test_bit(pci_dev_id(preserved), direct));
 		KUNIT_EXPECT_TRUE(test, test_bit(pci_dev_id(neighbours[with_rmrr]), direct));
 	}
+}
+
+static unsigned int count_lookups(struct kunit *test)
+{
+	unsigned long *direct = kunit_kzalloc(test, SZ_64K / BITS_PER_BYTE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, direct);
+	unit->nr_lookups = 0;
+	intel_lu_find_direct(&unit->iommu, direct);
+	return unit->nr_lookups;
+}
+
+/* It takes longer than the other conditions, and a host may have thousands of functions. */
+static void unit_is_only_looked_up_for_devices_that_matter(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	kunit_deactivate_static_stub(test, intel_lu_find_direct);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_behind);
+	kunit_activate_static_stub(test, intel_iommu_has_rmrr, fake_neighbour_has_rmrr);
+	find_neighbours(test);
+	with_rmrr = 0;
+	KUNIT_EXPECT_EQ(test, count_lookups(test), 1);
+
+	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &neighbours[1]->priv_flags);
+	KUNIT_EXPECT_EQ(test, count_lookups(test), 2);
 }
 
 /* Nothing is mapped for it, and its entry is present nevertheless. */
@@ -837,12 +963,26 @@ static void leave_unit(struct kunit *test)
 	unit->iommu.root_entry = NULL;
 }
 
+/* The PASID directory of devices with RMRR, and its table */
+static void leave_direct_pasid_dir(struct kunit *test)
+{
+	struct pasid_dir_entry *dir = leave_page(test, phys_to_virt(unit->ser.pasid_dir));
+	void *table = leave_page(test, phys_to_virt(unit->ser.pasid_table));
+
+	unit->ser.pasid_dir = virt_to_phys(dir);
+	unit->ser.pasid_table = virt_to_phys(table);
+	dir->val = unit->ser.pasid_table | PASID_PTE_PRESENT;
+	entry_of(RMRR_ID)->lo = unit->ser.pasid_dir | 1;
+}
+
 /* As the previous kernel has left it, except for the entry of ID. */
 static void hand_over(struct kunit *test, struct context_entry left)
 {
 	KUNIT_ASSERT_EQ(test, 0, preserve());
 	intel_liveupdate_close_all(&unit->iommu);
 	*entry_of(ID) = left;
+	if (unit->ser.pasid_dir)
+		leave_direct_pasid_dir(test);
 	leave_unit(test);
 	unpreserve();
 }
@@ -889,10 +1029,6 @@ static void keeps_the_entry_of_a_device_with_rmrr(struct kunit *test)
 	expect_entry(test, entry_of(RMRR_ID), direct);
 }
 
-/*
- * Devices with mappings
- */
-
 /* Before the unit is taken over, its root table is known only from its record. */
 static struct context_entry *entry_of_old(u16 id)
 {
@@ -903,6 +1039,93 @@ static struct context_entry *entry_of_old(u16 id)
 
 	return &context[sm_supported(&unit->iommu) ? (id & 0x7f) * 2 : id & 0xff];
 }
+
+static void hand_over_direct(struct kunit *test, bool scalable)
+{
+	setup_unit(test, FAKE_ECAP_PT, scalable);
+	unit->has_rmrr = true;
+	*entry_of(RMRR_ID) = TRANSLATED;
+	hand_over(test, CLOSED);
+}
+
+static void keeps_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit *test)
+{
+	hand_over_direct(test, true);
+	take_over(test);
+	expect_entry(test, entry_of(RMRR_ID), CONTEXT(unit->ser.pasid_dir | 1, 0));
+	KUNIT_EXPECT_PTR_EQ(test, (void *)unit->iommu.direct_pasid_dir,
+			    phys_to_virt(unit->ser.pasid_dir));
+	KUNIT_EXPECT_NULL(test, unit->refused);
+}
+
+static const struct wrong_direct {
+	const char		*name;
+	bool			scalable;
+	struct context_entry	flipped;
+} wrong_directs[] = {
+	{ "other domain id", false, { .hi = 1 << 8 } },
+	{ "other address width", false, { .hi = 1 } },
+	{ "page table", false, { .lo = SZ_4K } },
+	{ "PASID directory larger than what was preserved", true, { .lo = 1 << 9 } },
+	{ "other PASID directory", true, { .lo = SZ_4K } },
+	{ "requests with another PASID", true, { .hi = 1 } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(wrong_direct, wrong_directs, name);
+
+static void closes_an_entry_that_is_not_the_one_for_rmrr(struct kunit *test)
+{
+	const struct wrong_direct *wrong = test->param_value;
+
+	hand_over_direct(test, wrong->scalable);
+	entry_of_old(RMRR_ID)->lo ^= wrong->flipped.lo;
+	entry_of_old(RMRR_ID)->hi ^= wrong->flipped.hi;
+	take_over(test);
+
+	KUNIT_ASSERT_TRUE(test, unit->taken);
+	KUNIT_EXPECT_STREQ(test, unit->refused ?: "", "mappings without a valid record");
+	expect_entry(test, entry_of(RMRR_ID), CLOSED);
+}
+
+/* FINISH frees the page, but the test keeps it to see that. */
+static struct page *hold_left(struct kunit *test, u64 phys)
+{
+	struct page *page = virt_to_page(phys_to_virt(phys));
+
+	get_page(page);
+	kunit_remove_action(test, free_left, phys_to_virt(phys));
+	return page;
+}
+
+static void expect_freed(struct kunit *test, struct page *page)
+{
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	put_page(page);
+}
+
+/* Afterwards no entry leads to the PASID directory of the previous kernel. */
+static void finish_closes_the_entry_of_a_device_with_rmrr_in_scalable_mode(struct kunit *test)
+{
+	struct page *dir, *table;
+
+	hand_over_direct(test, true);
+	take_over(test);
+	KUNIT_ASSERT_NOT_NULL(test, unit->iommu.direct_pasid_dir);
+	dir = hold_left(test, unit->ser.pasid_dir);
+	table = hold_left(test, unit->ser.pasid_table);
+	unit->flushed_all = false;
+
+	intel_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	expect_entry(test, entry_of(RMRR_ID), EMPTY);
+	KUNIT_EXPECT_TRUE(test, unit->flushed_all);
+	KUNIT_EXPECT_NULL(test, unit->iommu.direct_pasid_dir);
+	expect_freed(test, dir);
+	expect_freed(test, table);
+}
+
+/*
+ * Devices with mappings
+ */
 
 /* A PASID directory with one table, in which requests without PASID have an entry */
 static struct pasid_entry *leave_pasid_table(struct kunit *test, u64 tables, u16 did,
@@ -1201,18 +1424,86 @@ static const struct refusal {
 KUNIT_ARRAY_PARAM_DESC(refusal, refusals, name);
 
 /* Translation stays enabled, with a root table that is the caller's. */
-static void refuses_the_tables(struct kunit *test)
+static void expect_tables_refused(struct kunit *test, const struct refusal *refusal)
 {
-	const struct refusal *refusal = test->param_value;
-
-	setup_unit(test, FAKE_ECAP_PT, false);
-	hand_over(test, CLOSED);
 	refusal->damage(test);
 	take_over(test);
 
 	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
 	KUNIT_EXPECT_NULL(test, unit->iommu.copied_tables);
 	KUNIT_EXPECT_FALSE(test, unit->taken);
+}
+
+static void refuses_the_tables(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	expect_tables_refused(test, test->param_value);
+}
+
+static void add_direct_table(struct kunit *test)
+{
+	((struct pasid_dir_entry *)phys_to_virt(unit->ser.pasid_dir))[1].val = SZ_4K | 1;
+}
+
+static void change_direct_table(struct kunit *test)
+{
+	((struct pasid_dir_entry *)phys_to_virt(unit->ser.pasid_dir))->val += SZ_4K;
+}
+
+static void lose_direct_dir(struct kunit *test)
+{
+	unit->ser.pasid_dir = virt_to_phys(alloc_table(test));
+}
+
+static void lose_direct_table(struct kunit *test)
+{
+	unit->ser.pasid_table = virt_to_phys(alloc_table(test));
+}
+
+static struct pasid_entry *direct_pasids(void)
+{
+	return phys_to_virt(unit->ser.pasid_table);
+}
+
+static void add_direct_pasid(struct kunit *test)
+{
+	pasid_set_present(&direct_pasids()[1]);
+}
+
+static void close_direct_pasid(struct kunit *test)
+{
+	pasid_clear_present(direct_pasids());
+}
+
+static void change_direct_type(struct kunit *test)
+{
+	pasid_set_translation_type(direct_pasids(), PASID_ENTRY_PGTT_SL_ONLY);
+}
+
+static void change_direct_domain_id(struct kunit *test)
+{
+	pasid_set_domain_id(direct_pasids(), OLD_DID);
+}
+
+static const struct refusal direct_refusals[] = {
+	{ "second table", add_direct_table },
+	{ "other table", change_direct_table },
+	{ "directory not preserved", lose_direct_dir },
+	{ "table not preserved", lose_direct_table },
+	{ "second PASID", add_direct_pasid },
+	{ "entry not present", close_direct_pasid },
+	{ "entry that translates", change_direct_type },
+	{ "other domain id", change_direct_domain_id },
+};
+
+KUNIT_ARRAY_PARAM_DESC(direct_refusal, direct_refusals, name);
+
+static void refuses_the_pasid_table_of_devices_with_rmrr(struct kunit *test)
+{
+	hand_over_direct(test, true);
+	expect_tables_refused(test, test->param_value);
+	KUNIT_EXPECT_NULL(test, unit->iommu.direct_pasid_dir);
 }
 
 static void disables_translation_when_the_mode_changes(struct kunit *test)
@@ -1223,6 +1514,33 @@ static void disables_translation_when_the_mode_changes(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, intel_liveupdate_take_over(&unit->iommu));
 	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
+}
+
+static void stop_with_status(u32 status)
+{
+	unit->stopped = NULL;
+	writel(status, unit->iommu.reg + DMAR_GSTS_REG);
+	intel_liveupdate_stop(&unit->iommu, "translation is disabled");
+}
+
+/* Otherwise nothing restricts its DMA any more. */
+static void stops_an_incoming_device_before_translation_is_disabled(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_behind);
+	find_neighbours(test);
+
+	stop_with_status(DMA_GSTS_TES);
+	KUNIT_EXPECT_NULL(test, unit->stopped);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &neighbours[1]->priv_flags);
+	stop_with_status(DMA_GSTS_TES);
+	KUNIT_EXPECT_PTR_EQ(test, unit->stopped, neighbours[1]);
+	KUNIT_EXPECT_STREQ(test, unit->why_stopped ?: "", "translation is disabled");
+
+	/* It was handed over without translation. */
+	stop_with_status(0);
+	KUNIT_EXPECT_NULL(test, unit->stopped);
 }
 
 /*
@@ -1853,12 +2171,15 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(invalidates_after_the_last_store),
 	KUNIT_CASE(invalidates_pasid_entries_in_scalable_mode),
 	KUNIT_CASE(invalidates_again_when_another_device_spoils_it),
+	KUNIT_CASE(clears_the_faults_of_this_kernel),
 	KUNIT_CASE_PARAM(queue_of_a_stopped_cpu_can_be_used, stopped_gen_params),
 	KUNIT_CASE(writes_entries_back_when_the_unit_does_not_snoop),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(firmware_does_not_use_a_device_in_a_live_update),
+	KUNIT_CASE(device_of_another_segment_is_not_behind_a_bridge),
 	KUNIT_CASE(alias_of_a_device_with_rmrr_is_closed),
+	KUNIT_CASE(unit_is_only_looked_up_for_devices_that_matter),
 	KUNIT_CASE(closes_the_entry_of_a_preserved_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(refuses_rmrr_without_pass_through),
 	KUNIT_CASE(preserves_each_table_once),
@@ -1866,6 +2187,9 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(takes_the_root_over_in_place),
 	KUNIT_CASE(closes_what_should_not_be_present),
 	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr),
+	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr_in_scalable_mode),
+	KUNIT_CASE_PARAM(closes_an_entry_that_is_not_the_one_for_rmrr, wrong_direct_gen_params),
+	KUNIT_CASE(finish_closes_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(keeps_an_entry_with_mappings),
 	KUNIT_CASE(keeps_an_entry_with_mappings_of_second_stage),
 	KUNIT_CASE(keeps_an_entry_with_mappings_of_first_stage),
@@ -1873,7 +2197,9 @@ static struct kunit_case iommu_liveupdate_vtd_cases[] = {
 	KUNIT_CASE(finish_closes_an_entry_that_is_still_in_use),
 	KUNIT_CASE(domain_ids_are_reserved_and_freed),
 	KUNIT_CASE_PARAM(refuses_the_tables, refusal_gen_params),
+	KUNIT_CASE_PARAM(refuses_the_pasid_table_of_devices_with_rmrr, direct_refusal_gen_params),
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
+	KUNIT_CASE(stops_an_incoming_device_before_translation_is_disabled),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),
 	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it),
 	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode),
