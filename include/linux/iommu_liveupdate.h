@@ -37,7 +37,8 @@ struct iommu_lu_entry {
  *			every device and leaves translation enabled. Called for
  *			each device that is preserved. Undoes its own part if
  *			it fails for the first device. May sleep. Returns 0 or a
- *			negative errno, and logs the reason.
+ *			negative errno, and logs the reason if it is -EOPNOTSUPP or
+ *			-EBUSY.
  * @unpreserve_unit:	Undo @preserve_unit, with the last device. May sleep.
  * @check_device:	Whether @dev, blocked or attached to a domain, can be handed
  *			over. Returns NULL if it can, otherwise the reason as a
@@ -74,8 +75,10 @@ struct iommu_lu_entry {
  * iommu_liveupdate_adopt_entry() succeeds, the entry stays in use. Otherwise the
  * driver closes it and calls iommu_liveupdate_refuse_entry(). The first domain
  * that is attached to the device replaces the entry in one write, and its attach
- * returns when nothing is cached under the previous domain id any more. An attach
- * that fails leaves the entry as it is, and the device continues its DMA.
+ * returns when nothing is cached under the previous domain id any more. If the unit
+ * does not confirm that within seconds, the driver logs it, and the attach returns
+ * all the same. An attach that fails leaves the entry as it is, and the device
+ * continues its DMA.
  */
 struct iommu_liveupdate_ops {
 	int	(*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser);
@@ -118,6 +121,7 @@ bool iommu_liveupdate_entry_stays(u32 segment, u16 devid);
 bool iommu_liveupdate_handed_over(void);
 const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 segment,
 							       u64 reg_base);
+bool iommu_liveupdate_has_records(void);
 void iommu_liveupdate_take_over(struct iommu_device *iommu);
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason);
 

@@ -19,10 +19,11 @@
  * CPUs are stopped, every DTE is rewritten. DMA of all devices is blocked,
  * because the next kernel reuses the memory of their page tables, except for
  * devices whose firmware needs DMA (IVMD) and devices with preserved mappings.
- * Interrupts of devices that are not handed over are blocked as well. The
- * command buffer and the logs are switched off, as on any other shutdown. But
- * the unit stays enabled, because otherwise it would take a message, which is
- * the index of an entry, for a vector.
+ * Interrupts of devices that are not handed over are blocked as well, by the
+ * entries if they share the table of a device that is. The command buffer and
+ * the logs are switched off, as on any other shutdown. But the unit stays
+ * enabled, because otherwise it would take a message, which is the index of an
+ * entry, for a vector.
  *
  * The kernel that takes over finds the unit enabled, and does not disable it
  * while it sets it up. It keeps the format of the entries and the mode (xAPIC
@@ -54,6 +55,7 @@
 #include <linux/crash_dump.h>
 #include <linux/err.h>
 #include <linux/iommu_liveupdate.h>
+#include <linux/iopoll.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/kexec_handover.h>
@@ -62,6 +64,7 @@
 #include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/time64.h>
 #include <linux/xarray.h>
 #include <asm/iommu.h>
 #include <asm/irq_remapping.h>
@@ -85,6 +88,9 @@
 /* The bits of the control register that determine how entries are read */
 #define UNIT_MODE		(BIT_ULL(CONTROL_GA_EN) | BIT_ULL(CONTROL_XT_EN))
 
+/* How long a unit may take to finish the command that it executes, in microseconds */
+#define LAST_COMMAND_TIMEOUT	(10 * USEC_PER_SEC)
+
 /* Device table entry, AMD IOMMU spec 3.10 sec 2.2.2.1 */
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
 				 DTE_INTTABLEN_MASK)
@@ -95,6 +101,12 @@
 
 /* Tables that were taken over, by PCI segment and devid */
 VISIBLE_IF_KUNIT struct xarray amd_ir_tables = XARRAY_INIT(amd_ir_tables, 0);
+
+/*
+ * Tables of preserved devices, by the same key. Such a device may get another table
+ * meanwhile, from a device that has its requester id as an alias: alloc_irq_table().
+ */
+static DEFINE_XARRAY(amd_ir_preserved);
 
 static unsigned long table_key(struct amd_iommu *iommu, u16 devid)
 {
@@ -175,11 +187,22 @@ static void irte_free(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], 0);
 }
 
+/* The table is not locked: nobody else writes it now. */
+static void free_other_entries(struct irq_remap_table *table, const unsigned long *kept)
+{
+	unsigned int i, nr_entries = table_nr_entries(table);
+
+	for (i = 0; i < nr_entries; i++) {
+		if (!test_bit(i, kept))
+			irte_free(table, i);
+	}
+}
+
 /*
  * Blocks DMA without fault reports. A device whose firmware needs DMA can
- * access all memory, as with the unit disabled. Such a device cannot be
- * assigned, so it is never handed over. The first store takes effect, the
- * others clean up. @sysmgt: flags of the device from the firmware
+ * access all memory, as with the unit disabled. No device that has this
+ * requester id is handed over, see amd_lu_check_device(). The first store takes
+ * effect, the others clean up. @sysmgt: flags of the device from the firmware
  */
 static void dte_block_dma(struct amd_iommu_pci_seg *pci_seg, u16 devid, u64 sysmgt)
 {
@@ -219,13 +242,10 @@ static bool table_is_preserved(const struct irq_remap_table *table)
 
 static bool segment_is_preserved(struct amd_iommu_pci_seg *pci_seg)
 {
-	u32 devid;
+	unsigned long key = PCI_SEG_DEVID_TO_SBDF(pci_seg->id, 0);
+	unsigned long last = PCI_SEG_DEVID_TO_SBDF(pci_seg->id, U16_MAX);
 
-	for (devid = 0; devid <= pci_seg->last_bdf; devid++) {
-		if (table_is_preserved(pci_seg->irq_lookup_table[devid]))
-			return true;
-	}
-	return false;
+	return xa_find(&amd_ir_preserved, &key, last, XA_PRESENT);
 }
 
 static int amd_ir_preserve_device_table(struct amd_iommu_pci_seg *pci_seg)
@@ -303,6 +323,31 @@ static struct irq_remap_table *amd_ir_get_table(struct amd_iommu *iommu, struct 
 			       dev_data ? dev_data->max_irqs : MAX_IRQS_PER_TABLE_512);
 }
 
+static int amd_ir_preserve_tables(struct amd_iommu *iommu, u16 devid,
+				  struct irq_remap_table *table)
+{
+	int ret;
+
+	ret = amd_ir_preserve_device_table(iommu->pci_seg);
+	if (ret)
+		return ret;
+
+	ret = amd_ir_preserve_table(table);
+	if (ret)
+		goto unpreserve_device_table;
+
+	ret = xa_err(xa_store(&amd_ir_preserved, table_key(iommu, devid), table, GFP_KERNEL));
+	if (ret)
+		goto unpreserve_table;
+	return 0;
+
+unpreserve_table:
+	amd_ir_unpreserve_table(table);
+unpreserve_device_table:
+	amd_ir_unpreserve_device_table(iommu->pci_seg);
+	return ret;
+}
+
 static int amd_ir_preserve(struct irq_domain *d, struct device *dev,
 			   struct irq_lu_unit_ser *ser)
 {
@@ -322,15 +367,9 @@ static int amd_ir_preserve(struct irq_domain *d, struct device *dev,
 	if (!table)
 		return -ENOMEM;
 
-	ret = amd_ir_preserve_device_table(iommu->pci_seg);
+	ret = amd_ir_preserve_tables(iommu, pci_dev_id(to_pci_dev(dev)), table);
 	if (ret)
 		return ret;
-
-	ret = amd_ir_preserve_table(table);
-	if (ret) {
-		amd_ir_unpreserve_device_table(iommu->pci_seg);
-		return ret;
-	}
 
 	amd_ir_describe(iommu, ser);
 	return 0;
@@ -339,8 +378,9 @@ static int amd_ir_preserve(struct irq_domain *d, struct device *dev,
 static void amd_ir_unpreserve(struct irq_domain *d, struct device *dev)
 {
 	struct amd_iommu *iommu = d->host_data;
+	u16 devid = pci_dev_id(to_pci_dev(dev));
 
-	amd_ir_unpreserve_table(iommu->pci_seg->irq_lookup_table[pci_dev_id(to_pci_dev(dev))]);
+	amd_ir_unpreserve_table(xa_erase(&amd_ir_preserved, table_key(iommu, devid)));
 	amd_ir_unpreserve_device_table(iommu->pci_seg);
 }
 
@@ -348,7 +388,8 @@ static void amd_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *r
 			 unsigned int nr)
 {
 	struct amd_iommu *iommu = d->host_data;
-	struct irq_remap_table *table = iommu->pci_seg->irq_lookup_table[rec->source];
+	struct irq_remap_table *table = xa_load(&amd_ir_preserved,
+						table_key(iommu, rec->source));
 	unsigned int i;
 
 	guard(raw_spinlock_irqsave)(&table->lock);
@@ -361,16 +402,13 @@ static void amd_ir_block(struct irq_domain *d, const struct irq_lu_vector_ser *r
 static int amd_ir_sync(struct irq_domain *d)
 {
 	struct amd_iommu *iommu = d->host_data;
-
-	amd_iommu_flush_all_caches(iommu);
+	int ret = amd_liveupdate_flush_all(iommu);
 
 	iommu_feature_disable(iommu, CONTROL_EVT_INT_EN);
 	iommu_feature_disable(iommu, CONTROL_PPRINT_EN);
 	iommu_feature_disable(iommu, CONTROL_GAINT_EN);
 	iommu->flags |= AMD_IOMMU_FLAG_STAYS;
-
-	/* Whether the flush has completed. Nothing was queued after it. */
-	return iommu_completion_wait(iommu);
+	return ret;
 }
 
 static bool segment_stays(struct amd_iommu_pci_seg *pci_seg)
@@ -397,9 +435,41 @@ VISIBLE_IF_KUNIT void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg)
 			dte_block_dma(pci_seg, devid, dte->data[1]);
 			WRITE_ONCE(dte->data[3], 0);
 		}
-		if (!table_is_preserved(table))
+		if (table_is_preserved(table))
+			free_other_entries(table, table->blocked);
+		else
 			dte_block_interrupts(dte);
 	}
+}
+
+/*
+ * A CPU that does not react to an IPI is stopped by an NMI, for example while it
+ * waits for space in the command buffer with interrupts disabled. It may hold the
+ * lock, with a command half written, or with a sequence number that nobody will
+ * signal. So start with an empty buffer and a new number.
+ */
+static void reset_command_buffer(struct amd_iommu *iommu)
+{
+	u32 status;
+
+	if (!raw_spin_is_locked(&iommu->lock))
+		return;
+
+	raw_spin_lock_init(&iommu->lock);
+	/* The pointers of the buffer must not change while commands are fetched. */
+	iommu_feature_disable(iommu, CONTROL_CMDBUF_EN);
+	readl_poll_timeout_atomic(iommu->mmio_base + MMIO_STATUS_OFFSET, status,
+				  !(status & MMIO_STATUS_CMDBUF_RUN_MASK), 1,
+				  LAST_COMMAND_TIMEOUT);
+	amd_iommu_reset_cmd_buffer(iommu);
+	iommu->need_sync = true;
+}
+
+/* The other CPUs are stopped. */
+VISIBLE_IF_KUNIT int amd_ir_flush_last(struct amd_iommu *iommu)
+{
+	reset_command_buffer(iommu);
+	return amd_liveupdate_flush_all(iommu);
 }
 
 /* Other CPUs attach devices to domains until they are stopped. */
@@ -416,7 +486,7 @@ static void amd_ir_shutdown(void)
 	}
 	for_each_iommu(iommu) {
 		if (iommu->flags & AMD_IOMMU_FLAG_STAYS)
-			amd_iommu_flush_all_caches(iommu);
+			amd_ir_flush_last(iommu);
 	}
 
 	amd_ir_next_shutdown();
@@ -724,12 +794,7 @@ struct irq_remap_table *amd_ir_taken_table(struct amd_iommu *iommu, u16 devid)
 
 VISIBLE_IF_KUNIT void amd_ir_drop_others(struct irq_remap_table *table)
 {
-	unsigned int i, nr_entries = table_nr_entries(table);
-
-	for (i = 0; i < nr_entries; i++) {
-		if (!test_bit(i, table->held))
-			irte_free(table, i);
-	}
+	free_other_entries(table, table->held);
 }
 
 static void amd_ir_refuse(struct amd_iommu *iommu, const char *reason)

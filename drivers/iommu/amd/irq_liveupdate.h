@@ -32,6 +32,7 @@ extern struct xarray amd_ir_tables;
 
 void amd_ir_block_segment(struct amd_iommu_pci_seg *pci_seg);
 void amd_ir_drop_others(struct irq_remap_table *table);
+int amd_ir_flush_last(struct amd_iommu *iommu);
 void amd_ir_take_mode(u64 control, int *xt_mode);
 void amd_ir_take_over_segment(struct amd_iommu_pci_seg *pci_seg, u64 mode);
 #endif

@@ -14,8 +14,8 @@
  * its DMA aliases. The next kernel compares the entry with its record and
  * reserves the domain id, which is common to all units. The first domain that
  * is attached replaces the lower half in one write (update_dte256()). Then the
- * old domain id is flushed. Tables of version 2 are refused, and so are dirty
- * tracking, ATS and SNP.
+ * old domain id is flushed, however long the unit is busy with a device that is
+ * gone. Tables of version 2 are refused, and so are dirty tracking, ATS and SNP.
  *
  * All units are cache coherent with the CPU (the driver never flushes a cache
  * line), so nothing has to be written back after a table was changed.
@@ -38,6 +38,13 @@
 #include "amd_iommu.h"
 #include "liveupdate.h"
 
+/*
+ * A wait ends after LOOP_TIMEOUT microseconds. This is a tenth of the time for which
+ * the invalidation of a device that is gone delays other commands (CTRL_INV_TO_1S),
+ * and there may be several of these.
+ */
+#define WAIT_TRIES	50
+
 /* irq_liveupdate.c preserves the device table. Without it no device is handed over. */
 static int amd_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser)
 {
@@ -48,9 +55,25 @@ static void amd_lu_unpreserve_unit(struct iommu_device *iommu)
 {
 }
 
+static int find_unity_map(struct pci_dev *pdev, u16 devid, void *pci_seg)
+{
+	return amd_iommu_has_unity_map(pci_seg, devid);
+}
+
+/* The alias from the firmware may not be a PCI alias, see clone_aliases(). */
+static bool has_unity_map(struct device *dev)
+{
+	struct amd_iommu_pci_seg *pci_seg = get_amd_iommu_from_dev(dev)->pci_seg;
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	return find_unity_map(pdev, pci_seg->alias_table[pci_dev_id(pdev)], pci_seg) ||
+	       pci_for_each_dma_alias(pdev, find_unity_map, pci_seg);
+}
+
 /*
  * The next kernel must be able to stop it before PCI is up, see amd_lu_stop_early(), and
- * must not enable ATS in it while it is running.
+ * must not enable ATS in it while it is running. At shutdown, an entry with a unity map
+ * becomes one that lets DMA to all memory through.
  */
 static const char *amd_lu_check_device(struct device *dev)
 {
@@ -62,6 +85,8 @@ static const char *amd_lu_check_device(struct device *dev)
 		return "not in the first PCI segment";
 	if (dev_data->ats_enabled)
 		return "ATS is enabled, boot with pci=noats";
+	if (has_unity_map(dev))
+		return "firmware needs DMA with its requester id";
 	return NULL;
 }
 
@@ -153,15 +178,67 @@ void amd_liveupdate_report_faults(struct amd_iommu *iommu)
 	report_faults_of_devices(pci_seg);
 }
 
+VISIBLE_IF_KUNIT int amd_lu_wait_once(struct amd_iommu *iommu)
+{
+	KUNIT_STATIC_STUB_REDIRECT(amd_lu_wait_once, iommu);
+
+	return iommu_completion_wait(iommu);
+}
+
+/**
+ * amd_liveupdate_wait - Wait until a unit has executed all commands
+ * @iommu:	Unit
+ *
+ * Commands of other devices may delay it for longer than one wait takes.
+ *
+ * Context: Any. Takes the lock of the command buffer.
+ * Return: 0 or a negative errno, which is logged.
+ */
+int amd_liveupdate_wait(struct amd_iommu *iommu)
+{
+	unsigned int tries = WAIT_TRIES;
+	int ret;
+
+	do {
+		ret = amd_lu_wait_once(iommu);
+	} while (ret && --tries);
+	if (ret)
+		pr_err("live update: IOMMU %d: caches not invalidated\n", iommu->index);
+	return ret;
+}
+
+/**
+ * amd_liveupdate_flush_all - Flush all caches of a unit, and wait for that
+ * @iommu:	Unit
+ *
+ * The driver drops a command if the command buffer stays full. So wait for earlier
+ * commands first.
+ *
+ * Context: Any. Takes the lock of the command buffer.
+ * Return: 0 or a negative errno, which is logged.
+ */
+int amd_liveupdate_flush_all(struct amd_iommu *iommu)
+{
+	int ret;
+
+	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_flush_all, iommu);
+
+	ret = amd_liveupdate_wait(iommu);
+	amd_iommu_flush_all_caches(iommu);
+	return ret ?: amd_liveupdate_wait(iommu);
+}
+
 /* The device table is that of the segment, and not all of its units have a FINISH. */
-static void flush_segment(struct amd_iommu_pci_seg *pci_seg)
+static int flush_segment(struct amd_iommu_pci_seg *pci_seg)
 {
 	struct amd_iommu *iommu;
+	int ret = 0;
 
 	for_each_iommu(iommu) {
 		if (iommu->pci_seg == pci_seg)
-			amd_iommu_flush_all_caches(iommu);
+			ret = amd_liveupdate_flush_all(iommu) ?: ret;
 	}
+	return ret;
 }
 
 /*
@@ -174,7 +251,8 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 
 	iommu_liveupdate_visit_left(iommu_dev, amd_liveupdate_drop_entry);
 	amd_liveupdate_report_faults(iommu);
-	flush_segment(iommu->pci_seg);
+	if (flush_segment(iommu->pci_seg))
+		return;
 	/* Refused entries were closed before any unit was set up and flushed. */
 	amd_liveupdate_free_refused_ids();
 }

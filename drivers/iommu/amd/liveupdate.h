@@ -28,10 +28,13 @@ extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
 bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 void amd_liveupdate_report_faults(struct amd_iommu *iommu);
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
+int amd_liveupdate_wait(struct amd_iommu *iommu);
+int amd_liveupdate_flush_all(struct amd_iommu *iommu);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_lu_domain_ids;
 bool amd_lu_clear_master_early(u16 devid);
 void amd_lu_stop_early(struct amd_iommu *iommu, const char *reason);
+int amd_lu_wait_once(struct amd_iommu *iommu);
 #endif
 
 /* liveupdate_entry.c */
@@ -43,11 +46,16 @@ void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_refused_ids(void);
+void amd_liveupdate_wait_for_id(struct amd_iommu *iommu, u32 id);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
 #define AMD_IOMMU_FLAG_STAYS		0
 #define AMD_LIVEUPDATE_OPS		NULL
+
+static inline void amd_liveupdate_wait_for_id(struct amd_iommu *iommu, u32 id)
+{
+}
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */
 

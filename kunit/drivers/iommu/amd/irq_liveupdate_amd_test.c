@@ -63,6 +63,10 @@
  * @flush_is_late: It was flushed after the DTE was invalidated
  * @flushed_in_order: And the driver has waited for that
  * @flushed_all: All caches were invalidated
+ * @stuck:	The command buffer was locked when the unit was to be flushed
+ * @stalls:	Number of waits during which the unit executes commands of another
+ *		device. What is flushed before does not count.
+ * @stalls_of_flush: The same for waits that follow the next flush
  * @dev_datas:	The driver's data of the devices
  * @dev_iommus:	The core's data of the devices
  */
@@ -88,6 +92,9 @@ struct fake_unit {
 	bool				flush_is_late;
 	bool				flushed_in_order;
 	bool				flushed_all;
+	bool				stuck;
+	unsigned int			stalls;
+	unsigned int			stalls_of_flush;
 	struct iommu_dev_data		dev_datas[2];
 	struct dev_iommu		dev_iommus[2];
 };
@@ -164,6 +171,12 @@ static size_t entry_size(void)
 	return has_ga_format() ? sizeof(struct irte_ga) : sizeof(union irte);
 }
 
+static void stall_after_flush(struct fake_unit *unit)
+{
+	unit->stalls += unit->stalls_of_flush;
+	unit->stalls_of_flush = 0;
+}
+
 /* Runs in NMI context: takes notes, and answers. */
 static void emulate_commands(struct perf_event *bp, struct perf_sample_data *data,
 			     struct pt_regs *regs)
@@ -183,11 +196,14 @@ static void emulate_commands(struct perf_event *bp, struct perf_sample_data *dat
 			break;
 		case CMD_INV_IOMMU_PAGES:
 			unit->flushed_domid = cmd->data[1];
-			unit->flush_is_late = !memcmp(unit->cached.data128, dte->data128,
+			unit->flush_is_late = !unit->stalls &&
+					      !memcmp(unit->cached.data128, dte->data128,
 						      sizeof(dte->data128[0]));
+			stall_after_flush(unit);
 			break;
 		case CMD_INV_ALL:
-			unit->flushed_all = true;
+			unit->flushed_all |= !unit->stalls;
+			stall_after_flush(unit);
 			fallthrough;
 		case CMD_INV_IRT:
 			unit->flushes++;
@@ -557,6 +573,27 @@ static void running_vcpu_leaves_a_blocked_entry_alone(struct kunit *test)
 	expect_blocked(test, HANDLE);
 }
 
+/* Another device has the requester id as an alias, and got interrupts later. */
+static void preserved_table_may_be_replaced(struct kunit *test)
+{
+	struct irq_remap_table *other = alloc_memory(test, sizeof(*other));
+	struct device *dev = preserve_device(test);
+
+	raw_spin_lock_init(&other->lock);
+	other->table = alloc_table(test);
+	other->blocked = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
+	other->nr_preserved = 2;
+	the_unit->pci_seg.irq_lookup_table[SOURCE] = other;
+
+	amd_fill(amd_entry(test, HANDLE), 0);
+	block(test, HANDLE, 1);
+	expect_blocked(test, HANDLE);
+
+	kunit_release_action(test, take_back, dev);
+	KUNIT_EXPECT_EQ(test, other->nr_preserved, 2);
+	KUNIT_EXPECT_EQ(test, the_unit->table.nr_preserved, 0);
+}
+
 static void fill_device_table(struct dev_table_entry *dev_table)
 {
 	u32 devid;
@@ -584,6 +621,12 @@ static void expect_no_dma(struct kunit *test, struct dev_table_entry *dev_table)
 	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 1, DTE_FLAG_SA), LAST_BDF + 1);
 }
 
+static void preserve_table(struct kunit *test)
+{
+	the_unit->table.blocked = alloc_memory(test, MAX_IRQS_PER_TABLE_2K / BITS_PER_BYTE);
+	the_unit->table.nr_preserved = 1;
+}
+
 static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 {
 	struct dev_table_entry *dev_table = the_unit->pci_seg.dev_table;
@@ -591,13 +634,30 @@ static void only_interrupts_of_preserved_devices_stay(struct kunit *test)
 	fill_device_table(dev_table);
 	the_unit->pci_seg.irq_lookup_table[SOURCE + 1] =
 		alloc_memory(test, sizeof(struct irq_remap_table));
-	the_unit->table.nr_preserved = 1;
+	preserve_table(test);
 
 	amd_ir_block_segment(&the_unit->pci_seg);
 	expect_no_dma(test, dev_table);
 	KUNIT_EXPECT_EQ(test, dev_table[SOURCE].data[2], dte_of_table(&the_unit->table));
 	KUNIT_EXPECT_EQ(test, count_dtes(dev_table, 2, DTE_IRQ_IGNORE_UNMAPPED |
 					 DTE_IRQ_REMAP_ENABLE), LAST_BDF);
+}
+
+/* Those of a device with the same alias, which is not handed over */
+static void other_entries_of_a_preserved_table_are_closed(struct kunit *test)
+{
+	unsigned int i, nr_entries = TABLE_SIZE / entry_size();
+
+	preserve_device(test);
+	for (i = 0; i < nr_entries; i++)
+		amd_fill(amd_entry(test, i), i % fmt->nr_kinds);
+	block(test, HANDLE, 1);
+
+	amd_ir_block_segment(&the_unit->pci_seg);
+	for (i = 0; i < nr_entries; i++)
+		KUNIT_EXPECT_EQ_MSG(test, amd_is_taken(test, i), i == HANDLE, "entry %u", i);
+	expect_blocked(test, HANDLE);
+	expect_blocked(test, HANDLE + 1);
 }
 
 /* The firmware demands it. */
@@ -1026,6 +1086,52 @@ static void mode_is_that_of_the_unit(struct kunit *test)
 	}
 }
 
+static int fake_flush_all(struct amd_iommu *iommu)
+{
+	the_unit->stuck = raw_spin_is_locked(&iommu->lock);
+	if (the_unit->stuck)
+		return -EIO;
+
+	kunit_deactivate_static_stub(kunit_get_current_test(), amd_liveupdate_flush_all);
+	return amd_liveupdate_flush_all(iommu);
+}
+
+static const struct stopped {
+	const char	*name;
+	bool		locked;
+} stops[] = {
+	{ "elsewhere", false },
+	{ "with the lock", true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(stopped, stops, name);
+
+/* Where an NMI has stopped another CPU: before it has queued a command to wait for */
+static void command_buffer_of_a_stopped_cpu_can_be_used(struct kunit *test)
+{
+	const struct stopped *stopped = test->param_value;
+	struct amd_iommu *iommu = &the_unit->iommu;
+	u32 tail;
+
+	writeq(BIT_ULL(CONTROL_CMDBUF_EN), iommu->mmio_base + MMIO_CONTROL_OFFSET);
+	amd_iommu_flush_all_caches(iommu);
+	amd_iommu_flush_all_caches(iommu);
+	the_unit->flushed_all = false;
+	tail = iommu->cmd_buf_tail;
+	if (stopped->locked) {
+		arch_spin_lock(&iommu->lock.raw_lock);
+		iommu->cmd_sem_val++;
+	}
+
+	kunit_activate_static_stub(test, amd_liveupdate_flush_all, fake_flush_all);
+	KUNIT_EXPECT_EQ(test, amd_ir_flush_last(iommu), 0);
+	KUNIT_EXPECT_FALSE(test, the_unit->stuck);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
+	KUNIT_EXPECT_EQ(test, iommu->cmd_buf_tail < tail, stopped->locked);
+	KUNIT_EXPECT_TRUE(test, readq(iommu->mmio_base + MMIO_CONTROL_OFFSET) &
+			  BIT_ULL(CONTROL_CMDBUF_EN));
+}
+
 /* The driver disables the unit, which a next kernel takes over or not. */
 static void modes_are_cleared_with_the_unit(struct kunit *test)
 {
@@ -1242,7 +1348,7 @@ static void mappings_stay_over_the_jump(struct kunit *test)
 	fill_device_table(pci_seg->dev_table);
 	leave_mappings(test, dte);
 	interrupts = dte->data[2];
-	the_unit->table.nr_preserved = 1;
+	preserve_table(test);
 
 	amd_ir_block_segment(pci_seg);
 	KUNIT_EXPECT_EQ(test, dte->data[0], mappings.ser.entry[0]);
@@ -1523,6 +1629,100 @@ static void mappings_which_nobody_wants_are_closed(struct kunit *test)
 	expect_replaced(test, DTE_FLAG_V, 0);
 }
 
+static int fake_wait_once(struct amd_iommu *iommu)
+{
+	if (!the_unit->stalls)
+		return iommu_completion_wait(iommu);
+	the_unit->stalls--;
+	return -EIO;
+}
+
+/* Invalidations of a device that is gone are in the queue, and more of them follow. */
+static void stall(struct kunit *test, unsigned int stalls, unsigned int stalls_of_flush)
+{
+	kunit_activate_static_stub(test, amd_lu_wait_once, fake_wait_once);
+	the_unit->stalls = stalls;
+	the_unit->stalls_of_flush = stalls_of_flush;
+}
+
+static struct device *leave_mappings_with_id(struct kunit *test)
+{
+	struct iommu_device *iommu = &the_unit->iommu.iommu;
+
+	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
+	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
+	return probe_device(0);
+}
+
+static void expect_stalls_are_over(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, the_unit->stalls, 0);
+	KUNIT_EXPECT_EQ(test, the_unit->stalls_of_flush, 0);
+}
+
+static void expect_old_id_is_flushed(struct kunit *test)
+{
+	expect_stalls_are_over(test);
+	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
+}
+
+static void interrupts_are_flushed_before_they_are_handed_over(struct kunit *test)
+{
+	stall(test, 2, 3);
+	KUNIT_EXPECT_EQ(test, fmt->ops->sync(fmt->domain(test)), 0);
+	expect_stalls_are_over(test);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
+
+	the_unit->stalls = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, fmt->ops->sync(fmt->domain(test)), -EIO);
+}
+
+static void owner_waits_until_mappings_are_flushed(struct kunit *test)
+{
+	struct device *dev = leave_mappings_with_id(test);
+	struct iommu_domain *domain = alloc_domain(test, dev);
+
+	stall(test, 2, 3);
+	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attach(domain, dev, HANDED_OVER), 0);
+	expect_old_id_is_flushed(test);
+
+	amd_iommu_block_device(dev);
+}
+
+static void mappings_which_are_closed_are_flushed(struct kunit *test)
+{
+	struct device *dev = leave_mappings_with_id(test);
+
+	stall(test, 2, 3);
+	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, HANDED_OVER), 0);
+	expect_old_id_is_flushed(test);
+}
+
+/* That of a domain of this kernel, as when its page table gets another level */
+static void other_domain_ids_are_flushed_as_ever(struct kunit *test)
+{
+	struct device *dev = probe_device(0);
+
+	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
+	stall(test, 1, 0);
+	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_EQ(test, the_unit->stalls, 1);
+}
+
+static void domain_id_that_is_not_flushed_stays_reserved(struct kunit *test)
+{
+	struct device *dev = leave_mappings_with_id(test);
+
+	stall(test, UINT_MAX, 0);
+	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, NULL), 0);
+	amd_liveupdate_ops.free_domain_id(&the_unit->iommu.iommu, OLD_DOMAIN_ID);
+	expect_domain_id_is_taken(test, OLD_DOMAIN_ID);
+}
+
 /*
  * The device no longer uses its mappings. For its alias, with that entry or @before, there is no
  * memory.
@@ -1681,6 +1881,31 @@ static void finish_flushes_all_units_of_a_segment(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, other->flushed_all);
 }
 
+static void finish_waits_until_a_unit_is_flushed(struct kunit *test)
+{
+	stall(test, 2, 3);
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	expect_stalls_are_over(test);
+	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
+}
+
+static void refused_domain_id_stays_reserved_until_finish_flushes(struct kunit *test)
+{
+	struct dev_table_entry *table = leave_device_table(test);
+
+	leave_mappings(test, &table[SOURCE]);
+	mappings.recorded = false;
+	find_enabled(test, table, XAPIC);
+	take_over_as(test, XAPIC);
+
+	stall(test, UINT_MAX, 0);
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	expect_domain_id_is_taken(test, OLD_DOMAIN_ID);
+	the_unit->stalls = 0;
+	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
+	expect_domain_id_is_free(test, OLD_DOMAIN_ID);
+}
+
 /* A unit without a command that invalidates everything */
 static void finish_flushes_any_domain_id(struct kunit *test)
 {
@@ -1778,6 +2003,38 @@ static void tables_of_version_1_are_handed_over(struct kunit *test)
 	the_unit->sysdata.domain = 0;
 	((struct iommu_dev_data *)dev_iommu_priv_get(dev))->ats_enabled = true;
 	KUNIT_EXPECT_NOT_NULL(test, amd_liveupdate_ops.check_device(dev));
+}
+
+static void expect_unity_map_is_found(struct kunit *test, struct device *dev)
+{
+	KUNIT_EXPECT_STREQ(test, amd_liveupdate_ops.check_device(dev) ?: "",
+			   "firmware needs DMA with its requester id");
+}
+
+/* The alias as the firmware lists it, the device, and the alias as PCI knows it */
+static void device_with_a_unity_map_of_an_alias_is_refused(struct kunit *test)
+{
+	struct unity_map_entry entry = { .devid_start = SOURCE + 1, .devid_end = SOURCE + 1 };
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct pci_dev *pdev = &the_unit->devs[0];
+	struct device *dev = probe_device(0);
+
+	list_add(&entry.list, &pci_seg->unity_map);
+	KUNIT_EXPECT_NULL(test, amd_liveupdate_ops.check_device(dev));
+	pci_seg->alias_table[SOURCE] = SOURCE + 1;
+	expect_unity_map_is_found(test, dev);
+
+	pci_seg->alias_table[SOURCE] = SOURCE;
+	entry.devid_start = SOURCE;
+	entry.devid_end = SOURCE;
+	expect_unity_map_is_found(test, dev);
+
+	entry.devid_start = SOURCE + 1;
+	entry.devid_end = SOURCE + 1;
+	pdev->dma_alias_mask = alloc_memory(test, BITS_TO_BYTES(MAX_NR_DEVFNS));
+	__set_bit(pdev->devfn + 1, pdev->dma_alias_mask);
+	expect_unity_map_is_found(test, dev);
+	list_del(&entry.list);
 }
 
 /*
@@ -1921,7 +2178,9 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(snp_is_refused),
 	KUNIT_CASE(device_without_iommu_is_refused),
 	KUNIT_CASE(running_vcpu_leaves_a_blocked_entry_alone),
+	KUNIT_CASE(preserved_table_may_be_replaced),
 	KUNIT_CASE(only_interrupts_of_preserved_devices_stay),
+	KUNIT_CASE(other_entries_of_a_preserved_table_are_closed),
 	KUNIT_CASE(device_with_a_unity_map_goes_on),
 	KUNIT_CASE(nobody_keeps_access_to_all_memory),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
@@ -1935,6 +2194,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(faults_are_reported_if_dma_cannot_be_set_up),
 	KUNIT_CASE(endpoint_is_stopped_early_with_a_reason),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
+	KUNIT_CASE_PARAM(command_buffer_of_a_stopped_cpu_can_be_used, stopped_gen_params),
 	KUNIT_CASE(modes_are_cleared_with_the_unit),
 	KUNIT_CASE(faults_are_reported_after_finish),
 	KUNIT_CASE(closed_entry_reports_faults_once_it_is_open),
@@ -1945,12 +2205,19 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(domain_id_is_that_of_all_units),
 	KUNIT_CASE(owner_replaces_mappings_at_once),
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
+	KUNIT_CASE(interrupts_are_flushed_before_they_are_handed_over),
+	KUNIT_CASE(owner_waits_until_mappings_are_flushed),
+	KUNIT_CASE(mappings_which_are_closed_are_flushed),
+	KUNIT_CASE(other_domain_ids_are_flushed_as_ever),
+	KUNIT_CASE(domain_id_that_is_not_flushed_stays_reserved),
 	KUNIT_CASE(finish_closes_mappings_which_nobody_has_left),
 	KUNIT_CASE(finish_excludes_the_writer_of_an_entry),
 	KUNIT_CASE(finish_excludes_the_first_writer_of_an_entry),
 	KUNIT_CASE(device_is_added_under_the_lock_of_finish),
 	KUNIT_CASE(finish_flushes_any_domain_id),
 	KUNIT_CASE(finish_flushes_all_units_of_a_segment),
+	KUNIT_CASE(finish_waits_until_a_unit_is_flushed),
+	KUNIT_CASE(refused_domain_id_stays_reserved_until_finish_flushes),
 	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(alias_without_memory_is_closed),
 	KUNIT_CASE(device_without_memory_is_stopped),
@@ -1958,6 +2225,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
 	KUNIT_CASE(alias_beyond_the_device_table_is_refused),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
+	KUNIT_CASE(device_with_a_unity_map_of_an_alias_is_refused),
 	KUNIT_CASE(device_with_another_table_is_refused),
 	KUNIT_CASE(entries_nobody_reserved_are_free),
 	KUNIT_CASE(held_index_stays_with_its_vector),
