@@ -25,6 +25,7 @@
 #include <linux/pci_liveupdate.h>
 #include <linux/pm_runtime.h>
 #include <linux/sizes.h>
+#include <linux/sysfb.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -1472,6 +1473,20 @@ static void device_is_retrieved_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
 }
 
+#ifdef CONFIG_SYSFB
+/* Firmware has used it as a display, and the console would overwrite what its user has there. */
+static void incoming_display_is_no_console(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	fake_config = PCI_COMMAND_MEMORY;
+	KUNIT_EXPECT_TRUE(test, sysfb_pci_dev_is_enabled(pdev));
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_FALSE(test, sysfb_pci_dev_is_enabled(pdev));
+}
+#endif /* CONFIG_SYSFB */
+
 /* The file for its user could not be created. */
 static void retrieve_is_undone(struct kunit *test)
 {
@@ -1626,6 +1641,9 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(device_added_after_the_last_file_is_finished_is_stopped),
 	KUNIT_CASE(absent_device_is_forgotten),
 	KUNIT_CASE(device_is_retrieved_once),
+#ifdef CONFIG_SYSFB
+	KUNIT_CASE(incoming_display_is_no_console),
+#endif
 	KUNIT_CASE(retrieve_is_undone),
 	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
