@@ -30,14 +30,15 @@
  * unmapped it since, or may have exited.
  *
  * User space can delay a task that accesses its memory indefinitely, while that
- * task holds locks of iommufd. So the code here does not wait for locks: if one
- * is held, the device is refused, and can be preserved later.
+ * task holds locks of iommufd. So the code here does not wait for locks without
+ * a limit: if one is held, the device is refused, and can be preserved later.
  *
  * A device without an IOMMU (noiommu) keeps its attachment, but its mappings
  * are not checked: only its user knows where it writes.
  */
 
 #include <kunit/visibility.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -52,6 +53,13 @@
 
 /* Amount of memory that is checked before the lock is dropped */
 #define IOMMUFD_LU_RUN_BYTES	SZ_2M
+
+/*
+ * The check of a large guest takes the lock many thousand times. A task that wants to map
+ * or unmap memory meanwhile is refused, but holds it for less than the first pause.
+ */
+#define IOMMUFD_LU_LOCK_TRIES		20
+#define IOMMUFD_LU_LOCK_PAUSE_US	500
 
 static int iommufd_lu_refuse(struct device *dev, int err, const char *reason)
 {
@@ -280,6 +288,25 @@ out_next:
 }
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_run);
 
+/**
+ * iommufd_lu_lock_mappings() - Lock what is mapped for one run of the check
+ * @iopt:	What is mapped
+ *
+ * Context: Sleeps. Waits at most 20 ms for a task that holds iova_rwsem for writing.
+ * Return: True if iova_rwsem is now held for reading.
+ */
+VISIBLE_IF_KUNIT bool iommufd_lu_lock_mappings(struct io_pagetable *iopt)
+{
+	for (unsigned int i = 1; !down_read_trylock(&iopt->iova_rwsem); i++) {
+		if (i == IOMMUFD_LU_LOCK_TRIES)
+			return false;
+		usleep_range(IOMMUFD_LU_LOCK_PAUSE_US, 2 * IOMMUFD_LU_LOCK_PAUSE_US);
+	}
+
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_lock_mappings);
+
 /*
  * Page by page, as in unmapping, because the domain does not tell how much is
  * contiguous.
@@ -297,7 +324,7 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
 	do {
 		if (fatal_signal_pending(current))
 			return iommufd_lu_refuse(idev->dev, -EINTR, "its user was killed");
-		if (!down_read_trylock(&check.iopt->iova_rwsem))
+		if (!iommufd_lu_lock_mappings(check.iopt))
 			return iommufd_lu_refuse(idev->dev, -EBUSY, "its mappings are in use");
 		rc = iommufd_lu_check_run(&check);
 		up_read(&check.iopt->iova_rwsem);

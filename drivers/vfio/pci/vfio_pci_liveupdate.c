@@ -76,10 +76,10 @@
  * the same file from the session and binds it. If it dies later, the file stays
  * bound to its iommufd, because LUO holds a reference on the file until the
  * session is finished. The last reference then causes an ordinary close with an
- * ordinary reset, and the device starts cold. The same happens if
- * VFIO_DEVICE_BIND_IOMMUFD fails in its last step, writing its result to the
- * user. If it fails to enable the device, the device is stopped, and the next
- * VFIO_DEVICE_BIND_IOMMUFD of the file resets it.
+ * ordinary reset, and the device starts cold. If VFIO_DEVICE_BIND_IOMMUFD fails,
+ * because the device cannot be enabled or the result cannot be written to the
+ * user, the device is stopped, and the next VFIO_DEVICE_BIND_IOMMUFD of the file
+ * resets it.
  *
  * The last close resets the device as usual, and restores the configuration that
  * the device had at VFIO_DEVICE_BIND_IOMMUFD. Here that includes the settings that
@@ -234,7 +234,7 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	return err;
 }
 
-static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
+VISIBLE_IF_KUNIT const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
 	const char *reason;
@@ -589,13 +589,14 @@ static void vfio_pci_lu_claim(struct vfio_pci_core_device *vdev)
 	vfio_pci_lu_end(vdev);
 }
 
-/* The device may be partially disabled after the failure, so its next open starts it cold. */
-static void vfio_pci_lu_stop(struct vfio_pci_core_device *vdev)
+/* A device that is at least partially disabled does not run any more. Its next open resets it. */
+static void vfio_pci_lu_stop(struct vfio_pci_core_device *vdev, const char *reason)
 {
 	/* Serializes with finish() */
 	guard(mutex)(&vdev->igate);
 
-	pci_liveupdate_stop(vdev->pdev, "could not be enabled");
+	if (pci_liveupdate_incoming(vdev->pdev))
+		pci_liveupdate_stop(vdev->pdev, reason);
 }
 
 /**
@@ -617,13 +618,28 @@ int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev)
 		return err;
 
 	if (err)
-		vfio_pci_lu_stop(vdev);
+		vfio_pci_lu_stop(vdev, "could not be enabled");
 	else
 		vfio_pci_lu_claim(vdev);
 
 	return err;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_liveupdate_enable);
+
+/**
+ * vfio_pci_liveupdate_disable() - A device was disabled
+ * @vdev: The device, which is being closed
+ *
+ * It is incoming only if VFIO_DEVICE_BIND_IOMMUFD has failed after
+ * vfio_pci_liveupdate_enable(). Otherwise LUO holds a reference on the file
+ * until the device is finished.
+ *
+ * Context: With the lock of the device set held. Sleeps.
+ */
+void vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
+{
+	vfio_pci_lu_stop(vdev, "closed before its live update was finished");
+}
 
 /**
  * vfio_pci_liveupdate_release() - Release a device whose file was closed

@@ -72,6 +72,7 @@ void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev);
 
 int vfio_pci_liveupdate_may_open(struct vfio_device *device);
 int vfio_pci_liveupdate_enable(struct vfio_pci_core_device *vdev);
+void vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev);
 void vfio_pci_liveupdate_release(struct vfio_device *device);
 void vfio_pci_liveupdate_audit(struct vfio_pci_core_device *vdev);
 
@@ -84,6 +85,7 @@ void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
 			  const char *(*find_obstacle)(struct pci_dev *pdev));
 #if IS_ENABLED(CONFIG_KUNIT)
 int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev, const char **reason);
+const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device);
 int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev);
 int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev);
 u64 vfio_pci_luo_pack(u32 segment, u16 devid);
@@ -119,6 +121,10 @@ static inline int vfio_pci_liveupdate_begin_sriov(struct vfio_pci_core_device *v
 }
 
 static inline void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void vfio_pci_liveupdate_disable(struct vfio_pci_core_device *vdev)
 {
 }
 

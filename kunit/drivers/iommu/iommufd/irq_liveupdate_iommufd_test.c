@@ -9,6 +9,7 @@
 #include <kunit/device.h>
 #include <kunit/luo_session.h>
 #include <kunit/test.h>
+#include <kunit/waiting_task.h>
 #include <linux/cleanup.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -178,6 +179,8 @@ struct attachment {
 	struct iommufd_fault		fault;
 	struct iommufd_ioas		ioas;
 	struct iommu_domain		domain;
+	unsigned int			nr_cleared;
+	bool				locked;
 };
 
 static void forget_attachment(void *priv)
@@ -194,7 +197,21 @@ static int fake_set_dirty_tracking(struct iommu_domain *domain, bool enabled)
 	return 0;
 }
 
+/* This takes seconds if terabytes are mapped, and others look up mappings meanwhile. */
+static int fake_read_and_clear_dirty(struct iommu_domain *domain, unsigned long iova, size_t size,
+				     unsigned long flags, struct iommu_dirty_bitmap *dirty)
+{
+	struct attachment *a = container_of(domain, struct attachment, domain);
+
+	a->nr_cleared++;
+	if (!down_read_trylock(&a->ioas.iopt.iova_rwsem))
+		return -EAGAIN;
+	up_read(&a->ioas.iopt.iova_rwsem);
+	return 0;
+}
+
 static const struct iommu_dirty_ops fake_dirty_ops = {
+	.read_and_clear_dirty	= fake_read_and_clear_dirty,
 	.set_dirty_tracking	= fake_set_dirty_tracking,
 };
 
@@ -389,6 +406,36 @@ static void unmap_area(struct attachment *a, struct iopt_area *area)
 	interval_tree_remove(&area->node, &a->ioas.iopt.area_itree);
 }
 
+static void dirty_bits_are_cleared_without_excluding_others(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iopt_area *area = map_area(test, a, SZ_1M, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, 0, set_dirty_tracking(a, true));
+	KUNIT_EXPECT_EQ(test, a->nr_cleared, 1);
+	KUNIT_EXPECT_TRUE(test, a->hwpt.dirty_tracking);
+
+	/* Nothing is to be cleared in order to disable it. */
+	KUNIT_EXPECT_EQ(test, 0, set_dirty_tracking(a, false));
+	KUNIT_EXPECT_EQ(test, a->nr_cleared, 1);
+	unmap_area(a, area);
+}
+
+static void dirty_bits_of_a_preserved_device_stay(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct iopt_area *area;
+
+	attach(test, a, IOMMU_NO_PASID, DEVICE_ID);
+	KUNIT_ASSERT_EQ(test, 0, preserve_device(test, a));
+	area = map_area(test, a, SZ_1M, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EBUSY, set_dirty_tracking(a, true));
+	KUNIT_EXPECT_EQ(test, a->nr_cleared, 0);
+	KUNIT_EXPECT_FALSE(test, a->hwpt.dirty_tracking);
+	unmap_area(a, area);
+	iommufd_device_unpreserve(&a->idev);
+}
+
 /* A page table in which each IOVA leads to the same page. */
 struct one_page_domain {
 	struct iommu_domain	domain;
@@ -491,6 +538,30 @@ static void no_lock_is_waited_for(struct kunit *test)
 	iommufd_device_unpreserve(&a->idev);
 }
 
+static void lock_mappings(void *arg)
+{
+	struct attachment *a = arg;
+
+	a->locked = iommufd_lu_lock_mappings(&a->ioas.iopt);
+	if (a->locked)
+		up_read(&a->ioas.iopt.iova_rwsem);
+}
+
+/* The check of a large guest takes seconds, and others use its mappings meanwhile. */
+static void check_waits_for_a_writer_only_briefly(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	struct waiting_task check = { .call = lock_mappings, .arg = a };
+
+	scoped_guard(rwsem_write, &a->ioas.iopt.iova_rwsem) {
+		KUNIT_EXPECT_FALSE(test, iommufd_lu_lock_mappings(&a->ioas.iopt));
+		start_waiting_task(test, &check);
+		expect_task_waits(test, &check);
+	}
+	end_waiting_task(&check);
+	KUNIT_EXPECT_TRUE(test, a->locked);
+}
+
 static int iommufd_lu_test_init(struct kunit *test)
 {
 	if (!liveupdate_enabled())
@@ -513,9 +584,12 @@ static struct kunit_case iommufd_lu_test_cases[] = {
 	KUNIT_CASE(dirty_tracking_is_refused),
 	KUNIT_CASE(group_keeps_its_attachment),
 	KUNIT_CASE(two_devices_keep_their_mappings),
+	KUNIT_CASE(dirty_bits_are_cleared_without_excluding_others),
+	KUNIT_CASE(dirty_bits_of_a_preserved_device_stay),
 	KUNIT_CASE_PARAM(each_mapped_page_is_checked_once, mapped_range_gen_params),
 	KUNIT_CASE(memory_that_is_being_unmapped_is_refused),
 	KUNIT_CASE(no_lock_is_waited_for),
+	KUNIT_CASE(check_waits_for_a_writer_only_briefly),
 	{}
 };
 

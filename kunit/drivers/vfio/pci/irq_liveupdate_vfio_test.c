@@ -2,23 +2,27 @@
 
 /*
  * Tests of the name by which the next kernel knows the device of a vfio-pci file, of
- * what is reported when somebody asks about a device, and of writes to config space
- * that are under way while the device is frozen.
+ * what is reported when somebody asks about a device, of undoing an attachment, and of
+ * writes to config space that are under way while the device is frozen.
  */
 
 #include <kunit/test.h>
 #include <kunit/waiting_task.h>
+#include <linux/device/driver.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 #include <linux/vfio_liveupdate.h>
 
 #include "vfio_pci_liveupdate.h"
 #include "vfio_pci_priv.h"
+#include "../vfio.h"
 #include "../../pci/pci.h"
 
 /* Names as the first release has written them: their meaning never changes. */
@@ -157,17 +161,135 @@ static void open_device_of_a_set_is_not_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
 }
 
+/* A device that is attached through memory of its user, which may disappear meanwhile */
+#define PASID	7
+
+struct fake_attach {
+	struct vfio_device_set	dev_set;
+	struct vfio_device	device;
+	struct vfio_device_file	df;
+	unsigned long		address;
+	bool			unmaps;
+	unsigned int		nr_detached;
+	unsigned int		nr_pasid_detached;
+};
+
+static struct fake_attach *attach_of(struct vfio_device *device)
+{
+	return container_of(device, struct fake_attach, device);
+}
+
+static int attach_ioas(struct vfio_device *device, u32 *pt_id)
+{
+	struct fake_attach *fake = attach_of(device);
+
+	return fake->unmaps ? vm_munmap(fake->address, PAGE_SIZE) : 0;
+}
+
+static void detach_ioas(struct vfio_device *device)
+{
+	attach_of(device)->nr_detached++;
+}
+
+static int pasid_attach_ioas(struct vfio_device *device, u32 pasid, u32 *pt_id)
+{
+	return attach_ioas(device, pt_id);
+}
+
+static void pasid_detach_ioas(struct vfio_device *device, u32 pasid)
+{
+	if (pasid == PASID)
+		attach_of(device)->nr_pasid_detached++;
+}
+
+static const struct vfio_device_ops attach_ops = {
+	.attach_ioas		= attach_ioas,
+	.detach_ioas		= detach_ioas,
+	.pasid_attach_ioas	= pasid_attach_ioas,
+	.pasid_detach_ioas	= pasid_detach_ioas,
+};
+
+static struct fake_attach *fake_attach(struct kunit *test)
+{
+	struct fake_attach *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	mutex_init(&fake->dev_set.lock);
+	fake->device.dev_set = &fake->dev_set;
+	fake->device.ops = &attach_ops;
+	fake->df.device = &fake->device;
+	return fake;
+}
+
+static int attach(struct kunit *test, struct fake_attach *fake, u32 flags, bool unmaps)
+{
+	struct vfio_device_attach_iommufd_pt arg = {
+		.argsz = sizeof(arg), .flags = flags, .pasid = PASID,
+	};
+	struct vfio_device_attach_iommufd_pt __user *user;
+
+	fake->address = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)fake->address));
+	user = (struct vfio_device_attach_iommufd_pt __user *)fake->address;
+	KUNIT_ASSERT_EQ(test, copy_to_user(user, &arg, sizeof(arg)), 0);
+	fake->unmaps = unmaps;
+	return vfio_df_ioctl_attach_pt(&fake->df, user);
+}
+
+static void attach_that_cannot_be_reported_is_undone(struct kunit *test)
+{
+	struct fake_attach *fake = fake_attach(test);
+
+	KUNIT_EXPECT_EQ(test, attach(test, fake, 0, false), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_detached, 0);
+	KUNIT_EXPECT_EQ(test, attach(test, fake, 0, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, fake->nr_detached, 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_detached, 0);
+
+	KUNIT_EXPECT_EQ(test, attach(test, fake, VFIO_DEVICE_ATTACH_PASID, true), -EFAULT);
+	KUNIT_EXPECT_EQ(test, fake->nr_detached, 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_detached, 1);
+}
+
+/* Another thread has attached the device to a different page table meanwhile. */
+static void attach_of_another_task_is_not_undone(struct kunit *test)
+{
+	struct fake_attach *fake = fake_attach(test);
+	u32 attach_seq;
+
+	KUNIT_ASSERT_EQ(test, attach(test, fake, 0, false), 0);
+	attach_seq = fake->df.attach_seq;
+	KUNIT_ASSERT_EQ(test, attach(test, fake, 0, false), 0);
+	vfio_df_undo_attach(&fake->df, NULL, attach_seq);
+	KUNIT_EXPECT_EQ(test, fake->nr_detached, 0);
+}
+
+static void attachment_of_a_preserved_device_is_not_undone(struct kunit *test)
+{
+	struct fake_attach *fake = fake_attach(test);
+
+	KUNIT_ASSERT_EQ(test, attach(test, fake, 0, false), 0);
+	fake->device.preserved = true;
+	vfio_df_undo_attach(&fake->df, NULL, fake->df.attach_seq);
+	KUNIT_EXPECT_EQ(test, fake->nr_detached, 0);
+	KUNIT_EXPECT_EQ(test, attach(test, fake, 0, false), -EBUSY);
+}
+
 /* A device whose config space is an array with the MSI capability, and a task that writes it */
 #define CAP	0x50
 #define FLAGS	(CAP + PCI_MSI_FLAGS)
 
 struct fake_config {
 	u8				config[PCI_CFG_SPACE_SIZE];
+	struct pci_sysdata		sysdata;
 	struct pci_bus			bus;
 	struct pci_dev			pdev;
 	struct vfio_pci_core_device	vdev;
 	struct mm_struct		*mm;
 	char __user			*value;
+	loff_t				pos;
+	size_t				size;
 	struct waiting_task		writer;
 	ssize_t				result;
 };
@@ -211,6 +333,7 @@ static struct fake_config *fake_config(struct kunit *test)
 	fake->config[CAP] = PCI_CAP_ID_MSI;
 	fake->config[FLAGS] = PCI_MSI_FLAGS_ENABLE;
 	fake->bus.ops = &config_ops;
+	fake->bus.sysdata = &fake->sysdata;
 	fake->pdev.bus = &fake->bus;
 	fake->pdev.cfg_size = PCI_CFG_SPACE_SIZE;
 	fake->pdev.dev.init_name = "fake";
@@ -220,6 +343,7 @@ static struct fake_config *fake_config(struct kunit *test)
 	vdev->irq_type = VFIO_PCI_MSI_IRQ_INDEX;
 	mutex_init(&vdev->igate);
 	init_rwsem(&vdev->memory_lock);
+	spin_lock_init(&vdev->irqlock);
 	KUNIT_ASSERT_EQ(test, vfio_config_init(vdev), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_config, vdev), 0);
 
@@ -231,24 +355,31 @@ static struct fake_config *fake_config(struct kunit *test)
 	return fake;
 }
 
-static void write_flags(void *arg)
+static void write_value(void *arg)
 {
 	struct fake_config *fake = arg;
-	loff_t pos = FLAGS;
 
 	kthread_use_mm(fake->mm);
-	fake->result = vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(u16), &pos, true);
+	fake->result = vfio_pci_config_rw_single(&fake->vdev, fake->value, fake->size, &fake->pos,
+						 true);
 	kthread_unuse_mm(fake->mm);
 }
 
 /* Returns when the writer waits for igate, which the caller holds. */
-static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u16 value)
+static void start_to_write(struct kunit *test, struct fake_config *fake, loff_t pos, u16 value,
+			   size_t size)
 {
-	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &value, sizeof(value)), 0);
-	fake->writer.call = write_flags;
-	fake->writer.arg = fake;
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &value, size), 0);
+	fake->pos = pos;
+	fake->size = size;
+	fake->writer = (struct waiting_task) { .call = write_value, .arg = fake };
 	start_waiting_task(test, &fake->writer);
 	expect_task_waits(test, &fake->writer);
+}
+
+static void start_to_write_flags(struct kunit *test, struct fake_config *fake, u16 value)
+{
+	start_to_write(test, fake, FLAGS, value, sizeof(u16));
 }
 
 /* User space may write to config space and disable MSI at the same time. */
@@ -288,6 +419,29 @@ static void msi_of_an_incoming_device_stays_enabled(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], 0);
 }
 
+/* VFIO_DEVICE_BIND_IOMMUFD has failed in its last step, and the device was reset. */
+static void device_closed_before_finish_is_stopped(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	struct pci_dev *pdev = &fake->pdev;
+
+	device_initialize(&pdev->dev);
+	pm_runtime_get_noresume(&pdev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+	fake->config[PCI_COMMAND] = PCI_COMMAND_MASTER;
+	fake->vdev.claimed = true;
+
+	vfio_pci_liveupdate_disable(&fake->vdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
+	KUNIT_EXPECT_EQ(test, fake->config[PCI_COMMAND], 0);
+
+	/* FINISH comes later. */
+	pci_liveupdate_finish(pdev);
+	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags));
+}
+
 static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *test)
 {
 	struct fake_config *fake = fake_config(test);
@@ -299,6 +453,30 @@ static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *
 	end_waiting_task(&fake->writer);
 	KUNIT_EXPECT_EQ(test, fake->result, -EBUSY);
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
+}
+
+/* INTx is not in use, but the physical bit follows the virtual one: set, then cleared. */
+static void write_under_way_does_not_reach_intx_of_a_frozen_device(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	u8 *command = &fake->config[PCI_COMMAND + 1];
+
+	fake->vdev.pci_2_3 = true;
+	for (unsigned int i = 0; i < 2; i++) {
+		u8 disable = i ? 0 : PCI_COMMAND_INTX_DISABLE >> 8;
+		u8 before = *command;
+
+		scoped_guard(mutex, &fake->vdev.igate) {
+			start_to_write(test, fake, PCI_COMMAND + 1, disable, sizeof(u8));
+			fake->vdev.frozen = true;
+		}
+		end_waiting_task(&fake->writer);
+		KUNIT_EXPECT_EQ(test, fake->result, sizeof(u8));
+		KUNIT_EXPECT_EQ(test, *command, before);
+
+		fake->vdev.frozen = false;
+		*command = disable;
+	}
 }
 
 /* A physical function, and a virtual one of it. Both are awake. */
@@ -354,19 +532,39 @@ static void function_whose_virtual_functions_change_is_refused(struct kunit *tes
 	expect_refused(test, physfn, 0, "none");
 }
 
+static struct device_driver *find_vfio_pci(struct kunit *test)
+{
+	struct device_driver *drv = driver_find("vfio-pci", &pci_bus_type);
+
+	KUNIT_ASSERT_NOT_NULL(test, drv);
+	return drv;
+}
+
+static void expect_obstacle(struct kunit *test, struct vfio_device *device, const char *expected)
+{
+	KUNIT_EXPECT_STREQ(test, vfio_pci_lu_find_obstacle_open(device) ?: "none", expected);
+}
+
 /*
  * Anybody can read sysfs while the user has the locks. A hot reset only tries to get one of
- * them.
+ * them, preserve() and freeze() another one.
  */
 static void obstacle_is_found_without_a_lock(struct kunit *test)
 {
-	struct vfio_pci_core_device *vdev = &fake_functions(test)->vdevs[0];
+	struct fake_set *set = fake_functions(test);
+	struct vfio_pci_core_device *vdev = &set->vdevs[0];
 
+	guard(mutex)(&set->dev_set.lock);
 	guard(mutex)(&vdev->igate);
 	guard(rwsem_write)(&vdev->memory_lock);
-	expect_refused(test, vdev, 0, "none");
+	expect_obstacle(test, &vdev->vdev, "not bound to vfio-pci");
+	set->pdevs[0].dev.driver = find_vfio_pci(test);
+	expect_obstacle(test, &vdev->vdev, "not open");
+	vdev->vdev.open_count = 1;
+	vdev->vdev.cdev_opened = true;
+	expect_obstacle(test, &vdev->vdev, "none");
 	vdev->pm_runtime_engaged = true;
-	expect_refused(test, vdev, -EAGAIN, "in low power state");
+	expect_obstacle(test, &vdev->vdev, "in low power state");
 }
 
 static void release_retrieved(void *device)
@@ -396,6 +594,17 @@ static void virtual_function_of_a_variant_driver_is_refused(struct kunit *test)
 		       "its physical function is bound to a variant driver");
 	/* The PCI core checks all other drivers. */
 	set->vdevs[1].sriov_pf_core_dev = NULL;
+	expect_refused(test, &set->vdevs[1], 0, "none");
+}
+
+static void virtual_function_is_preserved_after_its_physical_function(struct kunit *test)
+{
+	struct fake_set *set = fake_functions(test);
+
+	set->pdevs[0].dev.driver = find_vfio_pci(test);
+	expect_refused(test, &set->vdevs[1], -EOPNOTSUPP,
+		       "its physical function is not preserved");
+	set->vdevs[0].vdev.preserved = true;
 	expect_refused(test, &set->vdevs[1], 0, "none");
 }
 
@@ -437,14 +646,20 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(preserve_does_not_wait_for_the_device_set),
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
+	KUNIT_CASE(attach_that_cannot_be_reported_is_undone),
+	KUNIT_CASE(attach_of_another_task_is_not_undone),
+	KUNIT_CASE(attachment_of_a_preserved_device_is_not_undone),
 	KUNIT_CASE(msi_which_is_being_disabled_is_not_enabled_again),
 	KUNIT_CASE(msi_of_an_incoming_device_stays_enabled),
+	KUNIT_CASE(device_closed_before_finish_is_stopped),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
+	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
 	KUNIT_CASE(obstacle_is_found_without_a_lock),
 	KUNIT_CASE(end_of_a_retrieved_file_waits_for_set_irqs),
 	KUNIT_CASE(virtual_function_of_a_variant_driver_is_refused),
+	KUNIT_CASE(virtual_function_is_preserved_after_its_physical_function),
 	KUNIT_CASE(virtual_function_is_frozen_after_its_physical_function),
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_not_opened),
