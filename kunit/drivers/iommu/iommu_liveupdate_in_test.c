@@ -525,6 +525,8 @@ static struct held_memory *alloc_memory(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, memory);
 	memory->hold.release = release_memory;
+	/* The end of an earlier test has queued it, and it releases what is held when it runs. */
+	flush_work(&iommu_lu_release_work);
 	return memory;
 }
 
