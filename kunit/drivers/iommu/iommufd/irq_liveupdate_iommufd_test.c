@@ -60,8 +60,8 @@ static void unmap_page(void *folio)
 /* A page of a memfd, pinned as by a mapping: where it is, it can be preserved, too. */
 static struct folio *map_page(struct kunit *test, int fd, pgoff_t index)
 {
-	loff_t start = index * PAGE_SIZE;
 	CLASS(fd, f)(fd);
+	loff_t start = index * PAGE_SIZE;
 	struct folio *folio;
 	pgoff_t offset;
 
