@@ -32,8 +32,8 @@
  * @iommu:	The unit that uses the entry, or NULL if the entry is closed
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
- * @node:	Waiting to be freed
- * @last:	No other entry leads to its tables
+ * @node:	Waiting to be flushed and freed
+ * @last:	No other entry leads to its tables, but for those before it in the list
  */
 struct iommu_lu_in_device {
 	struct iommu_lu_device_ser	ser;
@@ -44,7 +44,11 @@ struct iommu_lu_in_device {
 	bool				last;
 };
 
-/* Devices by PCI segment and requester id, and those whose tables can be freed */
+/*
+ * Devices by PCI segment and requester id, and those that have left. If the unit of one
+ * of these does not confirm that it has nothing cached, all that follow stay allocated:
+ * they may share its tables.
+ */
 static DEFINE_XARRAY(iommu_lu_in_devices);
 static LIST_HEAD(iommu_lu_in_left);
 /* Memory that devices of the previous kernel can still access */
@@ -177,6 +181,10 @@ static struct iommu_lu_in_device *find_same_id(struct iommu_device *iommu, u32 d
 		if (in->iommu == iommu && in->ser.domain_id == domain_id)
 			return in;
 	}
+	list_for_each_entry(in, &iommu_lu_in_left, node) {
+		if (in->iommu == iommu && in->ser.domain_id == domain_id)
+			return in;
+	}
 	return NULL;
 }
 
@@ -280,27 +288,6 @@ void iommu_liveupdate_visit_left(struct iommu_device *iommu, iommu_lu_entry_fn f
  * Leaving the tables
  */
 
-static void free_left(struct work_struct *work)
-{
-	struct iommu_lu_in_device *in, *next;
-	LIST_HEAD(left);
-
-	scoped_guard(mutex, &iommu_lu_in_devices_lock)
-		list_splice_init(&iommu_lu_in_left, &left);
-
-	list_for_each_entry_safe(in, next, &left, node) {
-		if (in->last)
-			iommu_lu_pages_free(&in->ser.tables);
-		if (in->ser.pasid_dir) {
-			iommu_lu_free_folio(in->ser.pasid_table);
-			iommu_lu_free_folio(in->ser.pasid_dir);
-		}
-		kfree(in);
-	}
-}
-
-VISIBLE_IF_KUNIT DECLARE_WORK(iommu_lu_free_work, free_left);
-
 static bool tables_in_use(const struct iommu_lu_in_device *left)
 {
 	struct iommu_lu_in_device *in;
@@ -319,6 +306,10 @@ static bool any_in_use(void)
 	unsigned long key;
 
 	xa_for_each(&iommu_lu_in_devices, key, in) {
+		if (in->iommu)
+			return true;
+	}
+	list_for_each_entry(in, &iommu_lu_in_left, node) {
 		if (in->iommu)
 			return true;
 	}
@@ -376,13 +367,52 @@ static void leave_unit(struct iommu_lu_in_device *in)
 		queue_work(system_dfl_wq, &iommu_lu_release_work);
 }
 
+static struct iommu_lu_in_device *first_left(void)
+{
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	return list_first_entry_or_null(&iommu_lu_in_left, struct iommu_lu_in_device, node);
+}
+
+static int flush_left(const struct iommu_lu_in_device *in)
+{
+	if (!in->iommu || !in->ops->flush_left)
+		return 0;
+	return in->ops->flush_left(in->iommu, &in->ser);
+}
+
+static void free_left(struct work_struct *work)
+{
+	struct iommu_lu_in_device *in;
+
+	while ((in = first_left())) {
+		/* What leaves next tries again. */
+		if (flush_left(in)) {
+			pr_err("memory of page tables stays allocated\n");
+			return;
+		}
+		scoped_guard(mutex, &iommu_lu_in_devices_lock) {
+			leave_unit(in);
+			list_del(&in->node);
+		}
+		if (in->last)
+			iommu_lu_pages_free(&in->ser.tables);
+		if (in->ser.pasid_dir) {
+			iommu_lu_free_folio(in->ser.pasid_table);
+			iommu_lu_free_folio(in->ser.pasid_dir);
+		}
+		kfree(in);
+	}
+}
+
+VISIBLE_IF_KUNIT DECLARE_WORK(iommu_lu_free_work, free_left);
+
 /* The tables may be many, and the caller holds locks. */
 static void leave(struct iommu_lu_in_device *in)
 {
 	lockdep_assert_held(&iommu_lu_in_devices_lock);
 
 	xa_erase(&iommu_lu_in_devices, iommu_lu_device_key(in->ser.segment, in->ser.devid));
-	leave_unit(in);
 	in->last = in->ser.tables.nr && !tables_in_use(in);
 	list_add_tail(&in->node, &iommu_lu_in_left);
 	queue_work(system_dfl_wq, &iommu_lu_free_work);
@@ -502,6 +532,10 @@ void iommu_liveupdate_abandon_unit(struct iommu_device *iommu)
 		if (in->iommu == iommu)
 			leave_unit(in);
 	}
+	list_for_each_entry(in, &iommu_lu_in_left, node) {
+		if (in->iommu == iommu)
+			leave_unit(in);
+	}
 }
 
 static int uses_alias(struct pci_dev *pdev, u16 devid, void *owner)
@@ -552,4 +586,6 @@ void iommu_lu_leave_all(void)
 
 	xa_for_each(&iommu_lu_in_devices, key, in)
 		leave(in);
+	/* The last chance for those that could not be flushed so far */
+	queue_work(system_dfl_wq, &iommu_lu_free_work);
 }

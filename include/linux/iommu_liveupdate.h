@@ -59,6 +59,10 @@ struct iommu_lu_entry {
  * @reserve_domain_id:	Reserve the domain id @id of the unit, so that no domain of
  *			this kernel gets it. May sleep. Returns 0 or a negative errno.
  * @free_domain_id:	Undo @reserve_domain_id. May sleep.
+ * @flush_left:		No device uses the entry of @ser any more: wait until nothing is
+ *			cached of it and under its domain id. Optional, called before
+ *			the domain id and the tables are freed. Returns 0 or a negative
+ *			errno, in which case they stay allocated. May sleep.
  * @finish_unit:	The live update has ended: an entry of the previous kernel that
  *			is still in use must be closed, because its tables are freed
  *			after that, and faults of devices without an entry are reported
@@ -75,10 +79,9 @@ struct iommu_lu_entry {
  * iommu_liveupdate_adopt_entry() succeeds, the entry stays in use. Otherwise the
  * driver closes it and calls iommu_liveupdate_refuse_entry(). The first domain
  * that is attached to the device replaces the entry in one write, and its attach
- * returns when nothing is cached under the previous domain id any more. If the unit
- * does not confirm that within seconds, the driver logs it, and the attach returns
- * all the same. An attach that fails leaves the entry as it is, and the device
- * continues its DMA.
+ * returns when nothing is cached under the previous domain id any more, unless
+ * @flush_left makes sure of that. An attach that fails leaves the entry as it is, and
+ * the device continues its DMA.
  */
 struct iommu_liveupdate_ops {
 	int	(*preserve_unit)(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser);
@@ -88,6 +91,7 @@ struct iommu_liveupdate_ops {
 			       struct iommu_lu_out_device *out);
 	int	(*reserve_domain_id)(struct iommu_device *iommu, u32 id);
 	void	(*free_domain_id)(struct iommu_device *iommu, u32 id);
+	int	(*flush_left)(struct iommu_device *iommu, const struct iommu_lu_device_ser *ser);
 	void	(*finish_unit)(struct iommu_device *iommu);
 	struct iommu_domain *handed_over;
 };

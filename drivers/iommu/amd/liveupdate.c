@@ -14,8 +14,9 @@
  * its DMA aliases. The next kernel compares the entry with its record and
  * reserves the domain id, which is common to all units. The first domain that
  * is attached replaces the lower half in one write (update_dte256()). Then the
- * old domain id is flushed, however long the unit is busy with a device that is
- * gone. Tables of version 2 are refused, and so are dirty tracking, ATS and SNP.
+ * old domain id is flushed. Before the tables are freed, this is done once more,
+ * because commands of another device may delay or displace a flush. Tables of version
+ * 2 are refused, and so are dirty tracking, ATS and SNP.
  *
  * All units are cache coherent with the CPU (the driver never flushes a cache
  * line), so nothing has to be written back after a table was changed.
@@ -212,7 +213,7 @@ int amd_liveupdate_wait(struct amd_iommu *iommu)
  * @iommu:	Unit
  *
  * The driver drops a command if the command buffer stays full. So wait for earlier
- * commands first.
+ * commands first. If the unit does not execute them, it would not execute more.
  *
  * Context: Any. Takes the lock of the command buffer.
  * Return: 0 or a negative errno, which is logged.
@@ -224,21 +225,36 @@ int amd_liveupdate_flush_all(struct amd_iommu *iommu)
 	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_flush_all, iommu);
 
 	ret = amd_liveupdate_wait(iommu);
+	if (ret)
+		return ret;
+
 	amd_iommu_flush_all_caches(iommu);
+	return amd_liveupdate_wait(iommu);
+}
+
+static int amd_lu_flush_left(struct iommu_device *iommu_dev,
+			     const struct iommu_lu_device_ser *ser)
+{
+	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
+	int ret;
+
+	ret = amd_liveupdate_wait(iommu);
+	if (ret)
+		return ret;
+
+	ret = amd_iommu_flush_entry(iommu, ser->devid, ser->domain_id);
 	return ret ?: amd_liveupdate_wait(iommu);
 }
 
 /* The device table is that of the segment, and not all of its units have a FINISH. */
-static int flush_segment(struct amd_iommu_pci_seg *pci_seg)
+static void flush_segment(struct amd_iommu_pci_seg *pci_seg)
 {
 	struct amd_iommu *iommu;
-	int ret = 0;
 
 	for_each_iommu(iommu) {
 		if (iommu->pci_seg == pci_seg)
-			ret = amd_liveupdate_flush_all(iommu) ?: ret;
+			amd_iommu_flush_all_caches(iommu);
 	}
-	return ret;
 }
 
 /*
@@ -251,8 +267,7 @@ static void amd_lu_finish_unit(struct iommu_device *iommu_dev)
 
 	iommu_liveupdate_visit_left(iommu_dev, amd_liveupdate_drop_entry);
 	amd_liveupdate_report_faults(iommu);
-	if (flush_segment(iommu->pci_seg))
-		return;
+	flush_segment(iommu->pci_seg);
 	/* Refused entries were closed before any unit was set up and flushed. */
 	amd_liveupdate_free_refused_ids();
 }
@@ -370,6 +385,7 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.add_entries		= amd_liveupdate_add_entries,
 	.reserve_domain_id	= amd_liveupdate_reserve_domain_id,
 	.free_domain_id		= amd_liveupdate_free_domain_id,
+	.flush_left		= amd_lu_flush_left,
 	.finish_unit		= amd_lu_finish_unit,
 	.handed_over		= &amd_lu_handed_over_domain,
 };

@@ -46,16 +46,11 @@ void amd_liveupdate_drop_entry(struct iommu_device *iommu_dev,
 int amd_liveupdate_reserve_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_domain_id(struct iommu_device *iommu, u32 id);
 void amd_liveupdate_free_refused_ids(void);
-void amd_liveupdate_wait_for_id(struct amd_iommu *iommu, u32 id);
 
 #else /* !CONFIG_IOMMU_LIVEUPDATE */
 
 #define AMD_IOMMU_FLAG_STAYS		0
 #define AMD_LIVEUPDATE_OPS		NULL
-
-static inline void amd_liveupdate_wait_for_id(struct amd_iommu *iommu, u32 id)
-{
-}
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */
 

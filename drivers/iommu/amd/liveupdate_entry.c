@@ -194,24 +194,6 @@ void amd_liveupdate_free_refused_ids(void)
 	}
 }
 
-/**
- * amd_liveupdate_wait_for_id - Wait before and after a domain id is flushed
- * @iommu:	Unit
- * @id:		The domain id. Does nothing unless it is one of the previous kernel.
- *
- * The tables that were used under the domain id are freed when it is flushed. A
- * command that invalidates the entry which led to them must be executed before.
- *
- * If the unit does not execute its commands, the domain id is never free again.
- *
- * Context: May sleep if the domain id is one of the previous kernel.
- */
-void amd_liveupdate_wait_for_id(struct amd_iommu *iommu, u32 id)
-{
-	if (domain_id_users(id) && amd_liveupdate_wait(iommu))
-		amd_liveupdate_reserve_domain_id(&iommu->iommu, id);
-}
-
 /*
  * The kernel which takes over
  */

@@ -52,6 +52,7 @@ struct left {
 
 static struct left *left;
 static unsigned int nr_reserved, nr_freed;
+static int flush_error;
 
 static int reserve_id(struct iommu_device *iommu, u32 id)
 {
@@ -64,9 +65,15 @@ static void free_id(struct iommu_device *iommu, u32 id)
 	nr_freed++;
 }
 
+static int flush_left(struct iommu_device *iommu, const struct iommu_lu_device_ser *ser)
+{
+	return flush_error;
+}
+
 static const struct iommu_liveupdate_ops ops = {
 	.reserve_domain_id	= reserve_id,
 	.free_domain_id		= free_id,
+	.flush_left		= flush_left,
 };
 
 static struct iommu_domain handed_over = { .type = IOMMU_DOMAIN_HANDED_OVER };
@@ -160,6 +167,7 @@ static void leave_devices(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, clean_up, NULL));
 	nr_reserved = 0;
 	nr_freed = 0;
+	flush_error = 0;
 
 	left->root = alloc_kept(0);
 	KUNIT_ASSERT_NOT_NULL(test, left->root);
@@ -526,12 +534,14 @@ static struct held_memory *alloc_memory(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, memory);
 	memory->hold.release = release_memory;
 	/* The end of an earlier test has queued it, and it releases what is held when it runs. */
+	flush_freeing();
 	flush_work(&iommu_lu_release_work);
 	return memory;
 }
 
 static unsigned int nr_released(struct held_memory *memory)
 {
+	flush_freeing();
 	flush_work(&iommu_lu_release_work);
 	return memory->nr_released;
 }
@@ -560,6 +570,34 @@ static void memory_is_held_until_the_last_device_has_left(struct kunit *test)
 
 	iommu_liveupdate_finish();
 	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+}
+
+/* The unit may still use the tables, and what leaves later may share them. */
+static void nothing_is_freed_before_the_unit_is_flushed(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	leave_devices(test);
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory->hold));
+
+	flush_error = -EIO;
+	attach(test, ID, &blocked, &handed_over);
+	attach(test, OTHER_ID, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(1));
+
+	flush_error = 0;
+	iommu_liveupdate_finish();
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, 2, nr_freed);
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
 }
 
 static void memory_is_held_until_finish_at_most(struct kunit *test)
@@ -1082,6 +1120,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(finish_frees_what_nobody_has_left),
 	KUNIT_CASE(finish_leaves_freeing_to_others),
 	KUNIT_CASE(memory_is_held_until_the_last_device_has_left),
+	KUNIT_CASE(nothing_is_freed_before_the_unit_is_flushed),
 	KUNIT_CASE(memory_is_held_until_finish_at_most),
 	KUNIT_CASE(memory_is_held_until_the_unit_is_switched_off),
 	KUNIT_CASE(memory_which_nobody_reaches_is_not_held),

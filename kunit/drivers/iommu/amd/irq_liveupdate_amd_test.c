@@ -1645,26 +1645,39 @@ static void stall(struct kunit *test, unsigned int stalls, unsigned int stalls_o
 	the_unit->stalls_of_flush = stalls_of_flush;
 }
 
-static struct device *leave_mappings_with_id(struct kunit *test)
-{
-	struct iommu_device *iommu = &the_unit->iommu.iommu;
-
-	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
-	KUNIT_ASSERT_EQ(test, amd_liveupdate_ops.reserve_domain_id(iommu, OLD_DOMAIN_ID), 0);
-	return probe_device(0);
-}
-
 static void expect_stalls_are_over(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, the_unit->stalls, 0);
 	KUNIT_EXPECT_EQ(test, the_unit->stalls_of_flush, 0);
 }
 
-static void expect_old_id_is_flushed(struct kunit *test)
+static int flush_left(void)
 {
+	const struct iommu_lu_device_ser ser = { .devid = SOURCE, .domain_id = OLD_DOMAIN_ID };
+
+	return amd_liveupdate_ops.flush_left(&the_unit->iommu.iommu, &ser);
+}
+
+/* The command that invalidates the entry may have been dropped as well. */
+static void entry_that_was_left_is_flushed_when_the_unit_is_idle(struct kunit *test)
+{
+	struct dev_table_entry *dte = &the_unit->pci_seg.dev_table[SOURCE];
+
+	leave_mappings(test, dte);
+	dte->data[0] = DTE_FLAG_V;
+	stall(test, 2, 3);
+	KUNIT_EXPECT_EQ(test, flush_left(), 0);
 	expect_stalls_are_over(test);
 	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
+	KUNIT_EXPECT_EQ(test, the_unit->cached.data[0], dte->data[0]);
 	KUNIT_EXPECT_TRUE(test, the_unit->flushed_in_order);
+}
+
+static void unit_that_is_stuck_gets_no_more_commands(struct kunit *test)
+{
+	stall(test, UINT_MAX, 0);
+	KUNIT_EXPECT_EQ(test, flush_left(), -EIO);
+	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, 0);
 }
 
 static void interrupts_are_flushed_before_they_are_handed_over(struct kunit *test)
@@ -1676,51 +1689,6 @@ static void interrupts_are_flushed_before_they_are_handed_over(struct kunit *tes
 
 	the_unit->stalls = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, fmt->ops->sync(fmt->domain(test)), -EIO);
-}
-
-static void owner_waits_until_mappings_are_flushed(struct kunit *test)
-{
-	struct device *dev = leave_mappings_with_id(test);
-	struct iommu_domain *domain = alloc_domain(test, dev);
-
-	stall(test, 2, 3);
-	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
-	KUNIT_EXPECT_EQ(test, attach(domain, dev, HANDED_OVER), 0);
-	expect_old_id_is_flushed(test);
-
-	amd_iommu_block_device(dev);
-}
-
-static void mappings_which_are_closed_are_flushed(struct kunit *test)
-{
-	struct device *dev = leave_mappings_with_id(test);
-
-	stall(test, 2, 3);
-	KUNIT_EXPECT_EQ(test, attach(HANDED_OVER, dev, NULL), 0);
-	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, HANDED_OVER), 0);
-	expect_old_id_is_flushed(test);
-}
-
-/* That of a domain of this kernel, as when its page table gets another level */
-static void other_domain_ids_are_flushed_as_ever(struct kunit *test)
-{
-	struct device *dev = probe_device(0);
-
-	leave_mappings(test, &the_unit->pci_seg.dev_table[SOURCE]);
-	stall(test, 1, 0);
-	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, NULL), 0);
-	KUNIT_EXPECT_EQ(test, the_unit->flushed_domid, OLD_DOMAIN_ID);
-	KUNIT_EXPECT_EQ(test, the_unit->stalls, 1);
-}
-
-static void domain_id_that_is_not_flushed_stays_reserved(struct kunit *test)
-{
-	struct device *dev = leave_mappings_with_id(test);
-
-	stall(test, UINT_MAX, 0);
-	KUNIT_EXPECT_EQ(test, attach(amd_iommu_ops.blocked_domain, dev, NULL), 0);
-	amd_liveupdate_ops.free_domain_id(&the_unit->iommu.iommu, OLD_DOMAIN_ID);
-	expect_domain_id_is_taken(test, OLD_DOMAIN_ID);
 }
 
 /*
@@ -1879,31 +1847,6 @@ static void finish_flushes_all_units_of_a_segment(struct kunit *test)
 	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
 	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
 	KUNIT_EXPECT_TRUE(test, other->flushed_all);
-}
-
-static void finish_waits_until_a_unit_is_flushed(struct kunit *test)
-{
-	stall(test, 2, 3);
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
-	expect_stalls_are_over(test);
-	KUNIT_EXPECT_TRUE(test, the_unit->flushed_all);
-}
-
-static void refused_domain_id_stays_reserved_until_finish_flushes(struct kunit *test)
-{
-	struct dev_table_entry *table = leave_device_table(test);
-
-	leave_mappings(test, &table[SOURCE]);
-	mappings.recorded = false;
-	find_enabled(test, table, XAPIC);
-	take_over_as(test, XAPIC);
-
-	stall(test, UINT_MAX, 0);
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
-	expect_domain_id_is_taken(test, OLD_DOMAIN_ID);
-	the_unit->stalls = 0;
-	amd_liveupdate_ops.finish_unit(&the_unit->iommu.iommu);
-	expect_domain_id_is_free(test, OLD_DOMAIN_ID);
 }
 
 /* A unit without a command that invalidates everything */
@@ -2206,18 +2149,14 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(owner_replaces_mappings_at_once),
 	KUNIT_CASE(mappings_which_nobody_wants_are_closed),
 	KUNIT_CASE(interrupts_are_flushed_before_they_are_handed_over),
-	KUNIT_CASE(owner_waits_until_mappings_are_flushed),
-	KUNIT_CASE(mappings_which_are_closed_are_flushed),
-	KUNIT_CASE(other_domain_ids_are_flushed_as_ever),
-	KUNIT_CASE(domain_id_that_is_not_flushed_stays_reserved),
+	KUNIT_CASE(entry_that_was_left_is_flushed_when_the_unit_is_idle),
+	KUNIT_CASE(unit_that_is_stuck_gets_no_more_commands),
 	KUNIT_CASE(finish_closes_mappings_which_nobody_has_left),
 	KUNIT_CASE(finish_excludes_the_writer_of_an_entry),
 	KUNIT_CASE(finish_excludes_the_first_writer_of_an_entry),
 	KUNIT_CASE(device_is_added_under_the_lock_of_finish),
 	KUNIT_CASE(finish_flushes_any_domain_id),
 	KUNIT_CASE(finish_flushes_all_units_of_a_segment),
-	KUNIT_CASE(finish_waits_until_a_unit_is_flushed),
-	KUNIT_CASE(refused_domain_id_stays_reserved_until_finish_flushes),
 	KUNIT_CASE(finish_leaves_what_was_written_since),
 	KUNIT_CASE(alias_without_memory_is_closed),
 	KUNIT_CASE(device_without_memory_is_stopped),
