@@ -46,7 +46,8 @@
  *    later, and in any session. A device of the set that is not open, or not
  *    bound to VFIO, has no user who could request a hot reset.
  *
- * 3. unfreeze() and unpreserve() undo that when the update is cancelled.
+ * 3. unfreeze() and unpreserve() undo that when the update is cancelled. A write
+ *    to INTx Disable that was in progress at freeze() takes effect now.
  *
  * 4. retrieve(), in the next kernel, returns a new file for the device, as if
  *    its cdev had just been opened. The device must already be bound to
@@ -384,14 +385,16 @@ static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	vfio_liveupdate_release_attachment(device);
 }
 
-/* From here on, unbinding the device must not delay the shutdown. */
-static void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen)
+/* While it is frozen, unbinding the device must not delay the shutdown. */
+VISIBLE_IF_KUNIT void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen)
 {
 	lockdep_assert_held(&vdev->igate);
 
 	scoped_guard(rwsem_write, &vdev->memory_lock)
 		store_release_wake_up(&vdev->frozen, frozen);
 	dev_assign_skip_shutdown(&vdev->pdev->dev, frozen);
+	if (!frozen)
+		vfio_pci_intx_apply_deferred(vdev);
 }
 
 static int vfio_pci_lu_freeze_device(struct vfio_pci_core_device *vdev)

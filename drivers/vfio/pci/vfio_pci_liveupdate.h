@@ -87,6 +87,7 @@ void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
 int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev, const char **reason);
 const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device);
 int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev);
+void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen);
 int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev);
 u64 vfio_pci_luo_pack(u32 segment, u16 devid);
 bool vfio_pci_luo_unpack(u64 name, u32 *segment, u16 *devid);

@@ -455,7 +455,17 @@ static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
 }
 
-/* INTx is not in use, but the physical bit follows the virtual one: set, then cleared. */
+static void set_frozen(struct fake_config *fake, bool frozen)
+{
+	guard(mutex)(&fake->vdev.igate);
+
+	vfio_pci_lu_set_frozen(&fake->vdev, frozen);
+}
+
+/*
+ * INTx is not in use, but the physical bit follows the virtual one: set, then cleared.
+ * Both times the live update is cancelled.
+ */
 static void write_under_way_does_not_reach_intx_of_a_frozen_device(struct kunit *test)
 {
 	struct fake_config *fake = fake_config(test);
@@ -468,15 +478,28 @@ static void write_under_way_does_not_reach_intx_of_a_frozen_device(struct kunit 
 
 		scoped_guard(mutex, &fake->vdev.igate) {
 			start_to_write(test, fake, PCI_COMMAND + 1, disable, sizeof(u8));
-			fake->vdev.frozen = true;
+			vfio_pci_lu_set_frozen(&fake->vdev, true);
 		}
 		end_waiting_task(&fake->writer);
 		KUNIT_EXPECT_EQ(test, fake->result, sizeof(u8));
 		KUNIT_EXPECT_EQ(test, *command, before);
 
-		fake->vdev.frozen = false;
-		*command = disable;
+		set_frozen(fake, false);
+		KUNIT_EXPECT_EQ(test, *command, disable);
 	}
+}
+
+/* The PCI core sets the bit when it enables MSI, the user does not see that. */
+static void cancelled_live_update_leaves_intx_disabled(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	u8 *command = &fake->config[PCI_COMMAND + 1];
+
+	fake->vdev.pci_2_3 = true;
+	*command = PCI_COMMAND_INTX_DISABLE >> 8;
+	set_frozen(fake, true);
+	set_frozen(fake, false);
+	KUNIT_EXPECT_EQ(test, *command, PCI_COMMAND_INTX_DISABLE >> 8);
 }
 
 /* A physical function, and a virtual one of it. Both are awake. */
@@ -553,12 +576,13 @@ static void obstacle_is_found_without_a_lock(struct kunit *test)
 {
 	struct fake_set *set = fake_functions(test);
 	struct vfio_pci_core_device *vdev = &set->vdevs[0];
+	struct device_driver *vfio_pci = find_vfio_pci(test);
 
 	guard(mutex)(&set->dev_set.lock);
 	guard(mutex)(&vdev->igate);
 	guard(rwsem_write)(&vdev->memory_lock);
 	expect_obstacle(test, &vdev->vdev, "not bound to vfio-pci");
-	set->pdevs[0].dev.driver = find_vfio_pci(test);
+	set->pdevs[0].dev.driver = vfio_pci;
 	expect_obstacle(test, &vdev->vdev, "not open");
 	vdev->vdev.open_count = 1;
 	vdev->vdev.cdev_opened = true;
@@ -654,6 +678,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(device_closed_before_finish_is_stopped),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
+	KUNIT_CASE(cancelled_live_update_leaves_intx_disabled),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
 	KUNIT_CASE(obstacle_is_found_without_a_lock),
