@@ -51,6 +51,7 @@
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
@@ -183,33 +184,82 @@ static int irq_lu_capture_vector(const struct irq_liveupdate_dev_ops *ops,
 
 	scoped_irqdesc_get_and_lock(msi->irq + i, 0)
 		ret = irq_lu_capture_locked(ops, msi, i, &scoped_irqdesc->irq_data, rec, reason);
-	if (ret)
-		dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i, *reason,
-			ERR_PTR(ret));
 	return ret;
 }
 
-static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
+static void irq_lu_report_vector(struct msi_desc *msi, unsigned int i, const char *reason,
+				 int err)
+{
+	dev_err(msi->dev, "irq_liveupdate: irq %u: %s: %pe\n", msi->irq + i, reason, ERR_PTR(err));
+}
+
+static void irq_lu_report_enable(struct device *dev)
+{
+	dev_err(dev, "irq_liveupdate: device and kernel disagree about MSI enable\n");
+}
+
+static int irq_lu_audit_vector(const struct irq_liveupdate_dev_ops *ops, struct msi_desc *msi,
+			       unsigned int i, bool report)
 {
 	struct irq_lu_vector_ser rec;
-	struct msi_desc *msi;
 	const char *reason;
+	int ret = irq_lu_capture_vector(ops, msi, i, &rec, &reason);
+
+	if (ret && report)
+		irq_lu_report_vector(msi, i, reason, ret);
+	return ret;
+}
+
+static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_dev_ops *ops,
+			       bool report)
+{
+	struct msi_desc *msi;
 	unsigned int i;
 	int nr = 0;
 
 	guard(msi_descs_lock)(dev);
 
-	if (ops->check(dev))
+	if (ops->check(dev)) {
+		if (report)
+			irq_lu_report_enable(dev);
 		return -EIO;
+	}
 
 	msi_for_each_desc(msi, dev, MSI_DESC_ASSOCIATED) {
 		for (i = 0; i < msi->nvec_used; i++) {
-			if (irq_lu_capture_vector(ops, msi, i, &rec, &reason))
+			if (irq_lu_audit_vector(ops, msi, i, report))
 				return -EIO;
 			nr++;
 		}
 	}
 	return nr;
+}
+
+/**
+ * irq_lu_audit - Compare a device with the kernel's cached state
+ * @dev:	Device
+ * @ops:	Methods of its bus
+ * @report:	Log the first difference
+ *
+ * Context: As irq_liveupdate_audit().
+ * Return: As irq_liveupdate_audit().
+ */
+int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops, bool report)
+{
+	int ret;
+
+	KUNIT_STATIC_STUB_REDIRECT(irq_lu_audit, dev, ops, report);
+
+	if (!dev->msi.data)
+		return 0;
+
+	ret = ops->lock(dev);
+	if (ret)
+		return ret;
+
+	ret = irq_lu_audit_locked(dev, ops, report);
+	ops->unlock(dev);
+	return ret;
 }
 
 /**
@@ -227,18 +277,7 @@ static int irq_lu_audit_locked(struct device *dev, const struct irq_liveupdate_d
  */
 int irq_liveupdate_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops)
 {
-	int ret;
-
-	if (!dev->msi.data)
-		return 0;
-
-	ret = ops->lock(dev);
-	if (ret)
-		return ret;
-
-	ret = irq_lu_audit_locked(dev, ops);
-	ops->unlock(dev);
-	return ret;
+	return irq_lu_audit(dev, ops, true);
 }
 
 static u16 irq_lu_unit_index(struct irq_domain *unit)
@@ -274,8 +313,10 @@ static int irq_lu_capture_vectors(struct irq_lu_out_dev *out, const char **reaso
 
 			rec = &ser->vectors[ser->nr_vectors];
 			ret = irq_lu_capture_vector(out->ops, msi, i, rec, reason);
-			if (ret)
+			if (ret) {
+				irq_lu_report_vector(msi, i, *reason, ret);
 				return ret;
+			}
 			rec->unit = unit;
 			ser->nr_vectors++;
 		}
@@ -305,8 +346,10 @@ static int irq_lu_capture_device(struct irq_lu_out_dev *out, bool has_descs,
 
 	*reason = "device and kernel disagree";
 	ret = out->ops->check(out->dev);
-	if (ret)
+	if (ret) {
+		irq_lu_report_enable(out->dev);
 		return ret;
+	}
 
 	return has_descs ? irq_lu_capture_vectors(out, reason) : 0;
 }

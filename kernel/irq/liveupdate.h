@@ -28,6 +28,7 @@ struct irq_lu_memory {
 
 extern bool irq_lu_enabled;
 
+int irq_lu_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops, bool report);
 void irq_lu_show_out(struct seq_file *m);
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -35,6 +36,7 @@ extern const struct irq_lu_memory irq_lu_kho_memory;
 const struct irq_lu_root_ser *irq_lu_block(void);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
 void irq_lu_wait_until_freed(void);
+int irq_lu_audit_running(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 #endif
 
 /* The interrupt remapping unit at or above @d, NULL when there is none. */

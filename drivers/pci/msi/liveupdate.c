@@ -112,10 +112,8 @@ static int pci_msi_liveupdate_check(struct device *dev)
 
 	if (pdev->msix_enabled != !!(msix & PCI_MSIX_FLAGS_ENABLE) ||
 	    (pdev->msix_enabled && (msix & PCI_MSIX_FLAGS_MASKALL)) ||
-	    pdev->msi_enabled != !!(msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE)) {
-		pci_err(pdev, "irq_liveupdate: device and kernel disagree about MSI enable\n");
+	    pdev->msi_enabled != !!(msi_flags(pdev) & PCI_MSI_FLAGS_ENABLE))
 		return -EIO;
-	}
 	return 0;
 }
 
@@ -249,28 +247,6 @@ static void disable_unused(struct device *dev)
 	pci_msi_liveupdate_disable(to_pci_dev(dev));
 }
 
-static bool can_read_table(struct pci_dev *pdev)
-{
-	u16 command;
-
-	if (!pdev->msix_enabled)
-		return true;
-
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MEMORY;
-}
-
-/*
- * msix_capability_init() keeps the function masked until all vectors are set up,
- * without the MSI descriptor lock.
- */
-static bool is_enabling_msix(struct pci_dev *pdev)
-{
-	const u16 both = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
-
-	return (msix_flags(pdev) & both) == both;
-}
-
 /*
  * A user of the device may disable its memory at any time, through config
  * space. Lock that out for the time of the audit.
@@ -278,9 +254,14 @@ static bool is_enabling_msix(struct pci_dev *pdev)
 static int pci_msi_liveupdate_lock(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
+	u16 command;
 
 	pci_cfg_access_lock(pdev);
-	if (can_read_table(pdev) && !is_enabling_msix(pdev))
+	if (!pdev->msix_enabled)
+		return 0;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MEMORY)
 		return 0;
 
 	pci_cfg_access_unlock(pdev);

@@ -5,6 +5,7 @@
  * it is in at FINISH.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/irq.h>
 
@@ -72,6 +73,42 @@ static void adopted_vectors_are_compared_with_the_device(struct kunit *test)
 
 	fake_free_vectors(fake);
 	KUNIT_EXPECT_EQ(test, irq_liveupdate_audit(fake->dev, &fake_device_ops), 0);
+}
+
+/* An audit that finds a difference the first @nr_differ times */
+static struct {
+	unsigned int	nr_differ;
+	unsigned int	nr;
+	unsigned int	nr_reported;
+} audits;
+
+static int fake_audit(struct device *dev, const struct irq_liveupdate_dev_ops *ops, bool report)
+{
+	if (audits.nr++ >= audits.nr_differ)
+		return NR_VECS;
+
+	audits.nr_reported += report;
+	return -EIO;
+}
+
+/* As while the driver enables MSI-X: it masks the function until it is done. */
+static void difference_is_reported_only_if_it_stays(struct kunit *test)
+{
+	struct fake_device *fake = fake_adopt(test, NR_VECS);
+
+	kunit_activate_static_stub(test, irq_lu_audit, fake_audit);
+	audits.nr = 0;
+	audits.nr_reported = 0;
+	audits.nr_differ = 2;
+	KUNIT_EXPECT_EQ(test, irq_lu_audit_running(fake->dev, &fake_device_ops), NR_VECS);
+	KUNIT_EXPECT_EQ(test, audits.nr, 3);
+	KUNIT_EXPECT_EQ(test, audits.nr_reported, 0);
+
+	audits.nr = 0;
+	audits.nr_differ = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, irq_lu_audit_running(fake->dev, &fake_device_ops), -EIO);
+	KUNIT_EXPECT_EQ(test, audits.nr, 3);
+	KUNIT_EXPECT_EQ(test, audits.nr_reported, 1);
 }
 
 static void pending_vector_is_injected_once(struct kunit *test)
@@ -366,6 +403,7 @@ static struct kunit_case inject_test_cases[] = {
 	KUNIT_CASE(requested_vector_is_injected_once),
 	KUNIT_CASE(only_a_debug_kernel_reads_the_device_at_finish),
 	KUNIT_CASE(adopted_vectors_are_compared_with_the_device),
+	KUNIT_CASE(difference_is_reported_only_if_it_stays),
 	KUNIT_CASE(pending_vector_is_injected_once),
 	KUNIT_CASE(replayed_vector_is_not_injected_again),
 	KUNIT_CASE(vector_is_injected_when_it_is_requested),
