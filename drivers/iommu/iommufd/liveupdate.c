@@ -37,6 +37,7 @@
  * are not checked: only its user knows where it writes.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/delay.h>
 #include <linux/device.h>
@@ -56,7 +57,9 @@
 
 /*
  * The check of a large guest takes the lock many thousand times. A task that wants to map
- * or unmap memory meanwhile is refused, but holds it for less than the first pause.
+ * or unmap memory meanwhile is refused, and holds it for less than the first pause. But it
+ * may have to wait for a reader before that, and nobody else gets the lock meanwhile. If the
+ * reader takes seconds, as to clear the dirty bits of another HWPT, the device is refused.
  */
 #define IOMMUFD_LU_LOCK_TRIES		20
 #define IOMMUFD_LU_LOCK_PAUSE_US	500
@@ -288,11 +291,20 @@ out_next:
 }
 EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_check_run);
 
+VISIBLE_IF_KUNIT void iommufd_lu_pause(struct io_pagetable *iopt)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommufd_lu_pause, iopt);
+
+	usleep_range(IOMMUFD_LU_LOCK_PAUSE_US, 2 * IOMMUFD_LU_LOCK_PAUSE_US);
+}
+EXPORT_SYMBOL_IF_KUNIT(iommufd_lu_pause);
+
 /**
  * iommufd_lu_lock_mappings() - Lock what is mapped for one run of the check
  * @iopt:	What is mapped
  *
- * Context: Sleeps. Waits at most 20 ms for a task that holds iova_rwsem for writing.
+ * Context: Sleeps. Waits at most 20 ms for a task that holds iova_rwsem for writing, or
+ *          waits for that.
  * Return: True if iova_rwsem is now held for reading.
  */
 VISIBLE_IF_KUNIT bool iommufd_lu_lock_mappings(struct io_pagetable *iopt)
@@ -300,7 +312,7 @@ VISIBLE_IF_KUNIT bool iommufd_lu_lock_mappings(struct io_pagetable *iopt)
 	for (unsigned int i = 1; !down_read_trylock(&iopt->iova_rwsem); i++) {
 		if (i == IOMMUFD_LU_LOCK_TRIES)
 			return false;
-		usleep_range(IOMMUFD_LU_LOCK_PAUSE_US, 2 * IOMMUFD_LU_LOCK_PAUSE_US);
+		iommufd_lu_pause(iopt);
 	}
 
 	return true;

@@ -41,6 +41,7 @@ int iommufd_lu_check_attachment(struct iommufd_device *idev,
 				struct iommufd_hwpt_paging **hwpt_paging);
 int iommufd_lu_check_page(struct iommufd_lu_check *check, phys_addr_t phys);
 int iommufd_lu_check_run(struct iommufd_lu_check *check);
+void iommufd_lu_pause(struct io_pagetable *iopt);
 bool iommufd_lu_lock_mappings(struct io_pagetable *iopt);
 #endif
 

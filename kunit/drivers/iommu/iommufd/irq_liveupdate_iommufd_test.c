@@ -8,8 +8,8 @@
 
 #include <kunit/device.h>
 #include <kunit/luo_session.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
-#include <kunit/waiting_task.h>
 #include <linux/cleanup.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -26,6 +26,7 @@
 #include "liveupdate.h"
 
 #define NR_PAGES	4
+#define MAX_PAUSES	19	/* of at most 1 ms each */
 
 /* For the log */
 static struct device *test_device(struct kunit *test)
@@ -180,7 +181,8 @@ struct attachment {
 	struct iommufd_ioas		ioas;
 	struct iommu_domain		domain;
 	unsigned int			nr_cleared;
-	bool				locked;
+	unsigned int			nr_pauses;
+	unsigned int			nr_pauses_of_writer;
 };
 
 static void forget_attachment(void *priv)
@@ -538,28 +540,45 @@ static void no_lock_is_waited_for(struct kunit *test)
 	iommufd_device_unpreserve(&a->idev);
 }
 
-static void lock_mappings(void *arg)
+/* The writer unlocks the mappings at the end of its last pause. */
+static void fake_pause(struct io_pagetable *iopt)
 {
-	struct attachment *a = arg;
+	struct attachment *a = container_of(iopt, struct attachment, ioas.iopt);
 
-	a->locked = iommufd_lu_lock_mappings(&a->ioas.iopt);
-	if (a->locked)
-		up_read(&a->ioas.iopt.iova_rwsem);
+	if (++a->nr_pauses == a->nr_pauses_of_writer)
+		up_write(&iopt->iova_rwsem);
+}
+
+/* Tries to lock mappings that are locked for writing, and unlocks them. */
+static bool lock_mappings(struct attachment *a, unsigned int nr_pauses_of_writer)
+{
+	struct rw_semaphore *rwsem = &a->ioas.iopt.iova_rwsem;
+	bool locked;
+
+	a->nr_pauses = 0;
+	a->nr_pauses_of_writer = nr_pauses_of_writer;
+	down_write(rwsem);
+	locked = iommufd_lu_lock_mappings(&a->ioas.iopt);
+	if (locked)
+		up_read(rwsem);
+	else
+		up_write(rwsem);
+
+	return locked;
 }
 
 /* The check of a large guest takes seconds, and others use its mappings meanwhile. */
 static void check_waits_for_a_writer_only_briefly(struct kunit *test)
 {
 	struct attachment *a = new_attachment(test);
-	struct waiting_task check = { .call = lock_mappings, .arg = a };
 
-	scoped_guard(rwsem_write, &a->ioas.iopt.iova_rwsem) {
-		KUNIT_EXPECT_FALSE(test, iommufd_lu_lock_mappings(&a->ioas.iopt));
-		start_waiting_task(test, &check);
-		expect_task_waits(test, &check);
-	}
-	end_waiting_task(&check);
-	KUNIT_EXPECT_TRUE(test, a->locked);
+	kunit_activate_static_stub(test, iommufd_lu_pause, fake_pause);
+	KUNIT_EXPECT_TRUE(test, lock_mappings(a, 1));
+	KUNIT_EXPECT_EQ(test, a->nr_pauses, 1);
+	KUNIT_EXPECT_TRUE(test, lock_mappings(a, MAX_PAUSES));
+	KUNIT_EXPECT_EQ(test, a->nr_pauses, MAX_PAUSES);
+	KUNIT_EXPECT_FALSE(test, lock_mappings(a, UINT_MAX));
+	KUNIT_EXPECT_EQ(test, a->nr_pauses, MAX_PAUSES);
 }
 
 static int iommufd_lu_test_init(struct kunit *test)
