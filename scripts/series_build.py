@@ -21,9 +21,9 @@ import time
 
 from overlay import REPO, OverlayError, say
 
-FOLDERS = ("drivers/base/", "drivers/iommu/", "drivers/pci/", "drivers/usb/host/",
-           "drivers/vfio/", "drivers/virtio/", "kernel/irq/", "kernel/liveupdate/", "lib/kunit/",
-           "mm/")
+FOLDERS = ("drivers/base/", "drivers/firmware/", "drivers/iommu/", "drivers/pci/",
+           "drivers/usb/host/", "drivers/vfio/", "drivers/virtio/", "kernel/irq/",
+           "kernel/liveupdate/", "lib/kunit/", "mm/")
 X86_FOLDERS = FOLDERS + ("arch/x86/kernel/apic/",)
 # Only the part of lib/ that the series touches
 OBJECTS = {"lib/idr.c": "lib/idr.o", "lib/test_ida.c": "lib/test_ida.o"}
@@ -31,7 +31,7 @@ OBJECTS = {"lib/idr.c": "lib/idr.o", "lib/test_ida.c": "lib/test_ida.o"}
 NO_CODE = ("Documentation/", "MAINTAINERS", "tools/")
 # Folders with many files and headers of their own: they are not compiled for a change to other
 # headers, because only a patch that touches them makes them use what the series declares.
-ALONE = ("drivers/base/", "drivers/usb/host/", "lib/kunit/", "mm/")
+ALONE = ("drivers/base/", "drivers/firmware/", "drivers/usb/host/", "lib/kunit/", "mm/")
 # What vfio-pci and an interrupt remapping driver select, for the patches before them
 # and for an architecture that has no such driver.
 SELECTS = """
