@@ -114,13 +114,21 @@ static void hand_over(struct kunit *test, const char *name)
 	};
 }
 
+/* A test leaves its FLB in the state that it has brought about. */
+static struct liveupdate_flb *copy_of(struct kunit *test, const struct liveupdate_flb *flb)
+{
+	struct liveupdate_flb *copy = kunit_kzalloc(test, sizeof(*copy), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	memcpy(copy, flb, sizeof(*copy));
+	return copy;
+}
+
 /* As when files are finished whose object no driver has looked up. */
 static void object_nobody_asked_for_is_finished_with_the_last_file(struct kunit *test)
 {
-	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+	struct liveupdate_flb *flb = copy_of(test, &present);
 
-	KUNIT_ASSERT_NOT_NULL(test, flb);
-	memcpy(flb, &present, sizeof(*flb));
 	hand_over(test, present.compatible);
 	nr_retrieved = 0;
 	nr_finished = 0;
@@ -156,14 +164,12 @@ static const struct liveupdate_flb broken = {
 /* The driver was told, so the end of the files is not worth a warning. */
 static void object_that_cannot_be_retrieved_is_not_finished(struct kunit *test)
 {
-	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+	struct liveupdate_flb *flb = copy_of(test, &broken);
 	void *obj;
 
 	if (!liveupdate_enabled())
 		kunit_skip(test, "live update is off");
 
-	KUNIT_ASSERT_NOT_NULL(test, flb);
-	memcpy(flb, &broken, sizeof(*flb));
 	hand_over(test, broken.compatible);
 	nr_retrieved = 0;
 
@@ -215,10 +221,8 @@ static const struct liveupdate_flb abandoned = {
 /* An object whose first file is finished, which has retrieved it if it was handed over. */
 static struct liveupdate_flb *start_abandoned(struct kunit *test)
 {
-	struct liveupdate_flb *flb = kunit_kzalloc(test, sizeof(*flb), GFP_KERNEL);
+	struct liveupdate_flb *flb = copy_of(test, &abandoned);
 
-	KUNIT_ASSERT_NOT_NULL(test, flb);
-	memcpy(flb, &abandoned, sizeof(*flb));
 	liveupdate_flb_put_incoming(flb);
 	nr_abandoned = 0;
 	return flb;
