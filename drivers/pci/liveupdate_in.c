@@ -13,8 +13,8 @@
  *    the object until the last file is finished. All data of the previous
  *    kernel is checked before it is used.
  *
- * 2. Buses keep their numbers while there is a list, regardless of ``pci=``:
- *    pci_liveupdate_inherit_buses(). A running device keeps the settings on
+ * 2. Buses keep their numbers, and resources are not reallocated, while there is a
+ *    list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A running device keeps the settings on
  *    which its requests depend: pci_liveupdate_recorded(). Other devices get
  *    compatible settings: pci_liveupdate_mps().
  *
@@ -187,14 +187,15 @@ int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 /* ---- Enumeration ---- */
 
 /**
- * pci_liveupdate_inherit_buses() - Test whether buses keep their numbers
+ * pci_liveupdate_inherit_layout() - Test whether bus numbers and addresses stay
  *
- * The numbers are part of the requester ids of running devices.
+ * The bus numbers are part of the requester ids of running devices, and their addresses
+ * must not change.
  *
  * Context: Process context, sleeps.
  * Return: True as long as a device of the previous kernel may be found.
  */
-bool pci_liveupdate_inherit_buses(void)
+bool pci_liveupdate_inherit_layout(void)
 {
 	guard(mutex)(&pci_lu_lock);
 

@@ -35,7 +35,7 @@ bool pci_liveupdate_frozen(struct pci_dev *pdev);
 bool pci_liveupdate_kexec(void);
 bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev);
 
-bool pci_liveupdate_inherit_buses(void);
+bool pci_liveupdate_inherit_layout(void);
 bool pci_liveupdate_recorded(struct pci_dev *pdev);
 int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
@@ -98,7 +98,7 @@ static inline bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev)
 	return false;
 }
 
-static inline bool pci_liveupdate_inherit_buses(void)
+static inline bool pci_liveupdate_inherit_layout(void)
 {
 	return false;
 }
