@@ -360,7 +360,7 @@ static void leave_unit(struct iommu_lu_in_device *in)
 
 	if (!iommu)
 		return;
-	in->iommu = NULL;
+	WRITE_ONCE(in->iommu, NULL);
 	if (!find_same_id(iommu, in->ser.domain_id))
 		in->ops->free_domain_id(iommu, in->ser.domain_id);
 	if (!any_in_use())
@@ -374,11 +374,14 @@ static struct iommu_lu_in_device *first_left(void)
 	return list_first_entry_or_null(&iommu_lu_in_left, struct iommu_lu_in_device, node);
 }
 
+/* Without the lock, because it may take seconds: the unit may be given up meanwhile. */
 static int flush_left(const struct iommu_lu_in_device *in)
 {
-	if (!in->iommu || !in->ops->flush_left)
+	struct iommu_device *iommu = READ_ONCE(in->iommu);
+
+	if (!iommu || !in->ops->flush_left)
 		return 0;
-	return in->ops->flush_left(in->iommu, &in->ser);
+	return in->ops->flush_left(iommu, &in->ser);
 }
 
 static void free_left(struct work_struct *work)

@@ -42,9 +42,12 @@
  *    domain, and claiming DMA ownership leaves it there. So the entry does not
  *    change until the new owner attaches a domain, or the device is released.
  *    The driver replaces the entry by one store, and flushes the caches of the
- *    old domain id. Then iommu_liveupdate_attached() frees that id and the
- *    tables of the previous kernel, if no other device uses them. A work item
- *    frees them, using only their list, and does not follow pointers in tables.
+ *    old domain id. If no other device uses that id and the tables of the
+ *    previous kernel, a work item frees them, using only the list of the tables,
+ *    and does not follow pointers in tables. If the driver needs it, it is asked
+ *    before that whether the unit has executed the flush
+ *    (&iommu_liveupdate_ops.flush_left). Until then nothing is freed, neither of
+ *    this device nor of those that have left their mappings after it.
  *
  * 5. When the session of the device is finished, iommu_liveupdate_close()
  *    closes the entries that still are those of the previous kernel, and stops
@@ -435,7 +438,7 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 }
 
 /**
- * iommu_liveupdate_has_records - Were the records of the units loaded?
+ * iommu_liveupdate_has_records - Test whether the records of the units were loaded
  *
  * If they were refused, it is not known which units were handed over.
  *

@@ -186,16 +186,8 @@ VISIBLE_IF_KUNIT int amd_lu_wait_once(struct amd_iommu *iommu)
 	return iommu_completion_wait(iommu);
 }
 
-/**
- * amd_liveupdate_wait - Wait until a unit has executed all commands
- * @iommu:	Unit
- *
- * Commands of other devices may delay it for longer than one wait takes.
- *
- * Context: Any. Takes the lock of the command buffer.
- * Return: 0 or a negative errno, which is logged.
- */
-int amd_liveupdate_wait(struct amd_iommu *iommu)
+/* Commands of other devices may delay the unit for longer than one wait takes. */
+static int amd_lu_wait(struct amd_iommu *iommu)
 {
 	unsigned int tries = WAIT_TRIES;
 	int ret;
@@ -224,12 +216,12 @@ int amd_liveupdate_flush_all(struct amd_iommu *iommu)
 
 	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_flush_all, iommu);
 
-	ret = amd_liveupdate_wait(iommu);
+	ret = amd_lu_wait(iommu);
 	if (ret)
 		return ret;
 
 	amd_iommu_flush_all_caches(iommu);
-	return amd_liveupdate_wait(iommu);
+	return amd_lu_wait(iommu);
 }
 
 static int amd_lu_flush_left(struct iommu_device *iommu_dev,
@@ -238,12 +230,12 @@ static int amd_lu_flush_left(struct iommu_device *iommu_dev,
 	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
 	int ret;
 
-	ret = amd_liveupdate_wait(iommu);
+	ret = amd_lu_wait(iommu);
 	if (ret)
 		return ret;
 
 	ret = amd_iommu_flush_entry(iommu, ser->devid, ser->domain_id);
-	return ret ?: amd_liveupdate_wait(iommu);
+	return ret ?: amd_lu_wait(iommu);
 }
 
 /* The device table is that of the segment, and not all of its units have a FINISH. */

@@ -28,7 +28,6 @@ extern const struct iommu_liveupdate_ops amd_liveupdate_ops;
 bool amd_iommu_has_unity_map(struct amd_iommu_pci_seg *pci_seg, u16 devid);
 void amd_liveupdate_report_faults(struct amd_iommu *iommu);
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason);
-int amd_liveupdate_wait(struct amd_iommu *iommu);
 int amd_liveupdate_flush_all(struct amd_iommu *iommu);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_lu_domain_ids;
