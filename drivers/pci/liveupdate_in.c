@@ -13,10 +13,11 @@
  *    the object until the last file is finished. All data of the previous
  *    kernel is checked before it is used.
  *
- * 2. Buses keep their numbers, and resources are not reallocated, while there is a
- *    list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A running device keeps the settings on
- *    which its requests depend: pci_liveupdate_recorded(). Other devices get
- *    compatible settings: pci_liveupdate_mps().
+ * 2. Buses keep their numbers, and resources are not reallocated, while there
+ *    is a list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A
+ *    running device keeps the settings on which its requests depend:
+ *    pci_liveupdate_recorded(). Other devices get compatible settings:
+ *    pci_liveupdate_mps().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
  *    list, before the device is configured. A device is
