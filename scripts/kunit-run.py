@@ -50,14 +50,9 @@ def command(args):
         machine += f" -m {kernels.DEBUG_MEMORY}"
         parameters += kernels.DEBUG_PARAMETERS.split()
     return [os.path.join(ktap.KUNIT_TOOL, "kunit.py"), "exec", "--arch=x86_64",
-            f"--build_dir={build_dir(args)}", f"--timeout={TIMEOUT}", "--raw_output=kunit",
+            f"--build_dir={args.build_dir}", f"--timeout={TIMEOUT}", "--raw_output=kunit",
             f"--qemu_args={machine}",
             *(f"--kernel_args={parameter}" for parameter in parameters), args.glob]
-
-
-def build_dir(args):
-    """Where the kernel of the flavour was built."""
-    return os.path.join(ktap.BUILD, "kernel", args.flavour)
 
 
 def run(args):
@@ -117,6 +112,8 @@ def main():
     """Run, judge, report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--flavour", default="lab", help="kernel flavour")
+    parser.add_argument("--build-dir", metavar="DIR", type=os.path.abspath,
+                        help="where the kernel was built (default $BUILD/kernel/FLAVOUR)")
     parser.add_argument("--glob", default=DEFAULT_GLOB,
                         help=f"suites to run (default {DEFAULT_GLOB})")
     parser.add_argument("--suites", nargs="*", default=[OWN_SUITES], metavar="GLOB",
@@ -127,10 +124,11 @@ def main():
     parser.add_argument("--same-as", metavar="STEP",
                         help="step with whose log the results are compared")
     args = parser.parse_args()
+    args.build_dir = args.build_dir or os.path.join(ktap.BUILD, "kernel", args.flavour)
 
     lines, status = run(args)
     results = ktap.parse(lines)
-    log = os.path.join(build_dir(args), "test.log")
+    log = os.path.join(args.build_dir, "test.log")
     with open(log, encoding="utf-8", errors="replace") as file:
         console = file.read()
     all_of_ours = args.glob == DEFAULT_GLOB and not args.same_as

@@ -74,8 +74,8 @@ def run_suites(builder, plan, number):
     log = f"{builder.out(ON)}-{number:02}.ktap"
     with open(log, "w", encoding="utf-8") as file:
         status = subprocess.run(
-            [os.path.join(REPO, "scripts/kunit-run.py"), "--flavour", ON.name, "--suites", *own],
-            env=dict(os.environ, BUILD=builder.folder), stdout=file, check=False).returncode
+            [os.path.join(REPO, "scripts/kunit-run.py"), "--build-dir", builder.out(ON),
+             "--suites", *own], stdout=file, check=False).returncode
     with open(log, encoding="utf-8") as file:
         passed, failed, skipped = ktap.counts(ktap.parse(file))
     return f"{what}; {passed} passed, {failed} failed, {skipped} skipped", bool(status)

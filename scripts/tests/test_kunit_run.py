@@ -2,6 +2,7 @@
 """kunit-run.py: what it demands of a run, and comparing the suites of two kernels."""
 
 import argparse
+import contextlib
 import importlib.util
 import os
 
@@ -28,8 +29,9 @@ def test_names_of_failed():
 
 
 def test_machine_and_clocks_are_those_of_the_lab():
-    args = argparse.Namespace(flavour="lab", glob="*", append=[])
+    args = argparse.Namespace(flavour="lab", build_dir="there", glob="*", append=[])
     command = kunit_run.command(args)
+    assert "--build_dir=there" in command
     assert f"-cpu {kunit_run.CPU_MODEL} " in next(
         word for word in command if word.startswith("--qemu_args="))
     wanted = kunit_run.kernels.CLOCKS.split()
@@ -66,6 +68,17 @@ def test_log_of_a_step(tmp_path, monkeypatch):
 def test_only_the_time_out_of_the_fake_device_is_accepted(sid, status):
     console = f"DMAR: VT-d detected Invalidation Time-out Error: SID {sid}\n"
     assert kunit_run.judge([], console, [])[1].status == status
+
+
+def test_kernel_is_that_of_the_flavour_or_of_a_given_directory(tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(ktap, "BUILD", "build")
+    monkeypatch.setattr(kunit_run, "run", lambda args: used.append(args.build_dir) or ([], 1))
+    for arguments in ([], ["--flavour", "nolu"], ["--build-dir", str(tmp_path)]):
+        monkeypatch.setattr(kunit_run.sys, "argv", ["kunit-run.py", *arguments])
+        with contextlib.suppress(FileNotFoundError):
+            kunit_run.main()
+    assert used == ["build/kernel/lab", "build/kernel/nolu", str(tmp_path)]
 
 
 SUITE = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq_liveupdate\n    1..1\n" \

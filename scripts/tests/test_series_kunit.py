@@ -73,11 +73,13 @@ def test_suite_that_no_makefile_builds_has_to_run(tmp_path):
     assert suites(tmp_path, {"drivers/pci/Makefile": ""}) == ["probe", "probe_late"]
 
 
-def test_suites_of_a_patch_are_those_that_the_run_demands(tmp_path, plan, monkeypatch):
+def test_its_kernel_runs_in_the_qemu_of_the_lab_and_its_suites_are_demanded(tmp_path, plan,
+                                                                            monkeypatch):
     commands = []
 
-    def note(command, **_):
+    def note(command, env=None, **_):
         commands.append(command)
+        assert not env, "QEMU is looked for in $BUILD"
         return types.SimpleNamespace(returncode=0)
 
     builder = types.SimpleNamespace(tree=str(tmp_path), folder=str(tmp_path),
@@ -87,4 +89,5 @@ def test_suites_of_a_patch_are_those_that_the_run_demands(tmp_path, plan, monkey
     suites(tmp_path, {})
     monkeypatch.setattr(series_kunit.subprocess, "run", note)
     assert not series_kunit.run_suites(builder, plan, 1)[1]
-    assert commands[0][-3:] == ["--suites", "probe", "probe_late"]
+    assert commands[0][1:] == ["--build-dir", str(tmp_path / "on"),
+                               "--suites", "probe", "probe_late"]
