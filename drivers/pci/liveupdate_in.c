@@ -558,7 +558,7 @@ VISIBLE_IF_KUNIT int pci_lu_sleep(struct notifier_block *nb, unsigned long actio
 
 	for_each_pci_dev(pdev) {
 		if (pci_lu_protected(pdev)) {
-			pci_err(pdev, "live update: no system sleep before it is finished\n");
+			pci_err(pdev, "live update: system sleep refused: not finished\n");
 			pci_dev_put(pdev);
 			return notifier_from_errno(-EBUSY);
 		}

@@ -34,7 +34,7 @@ static int never_retrieve(struct liveupdate_flb_op_args *args)
 
 static void never_finish(struct liveupdate_flb_op_args *args)
 {
-	kunit_fail_current_test("finished what was not handed over");
+	kunit_fail_current_test("finished an object that was not handed over");
 }
 
 static const struct liveupdate_flb_ops absent_ops = {
