@@ -235,7 +235,7 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	return err;
 }
 
-VISIBLE_IF_KUNIT const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
+static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
 	const char *reason;
@@ -252,7 +252,7 @@ VISIBLE_IF_KUNIT const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *
 }
 
 /* The reason that preserve() would give, see pci_liveupdate_find_obstacle(). No side effects. */
-static const char *vfio_pci_liveupdate_find_obstacle(struct pci_dev *pdev)
+VISIBLE_IF_KUNIT const char *vfio_pci_liveupdate_find_obstacle(struct pci_dev *pdev)
 {
 	struct vfio_device *device = vfio_liveupdate_get_device(&pdev->dev);
 	const char *reason;

@@ -30,6 +30,7 @@
  * @mock:	Their unit
  * @sysdata:	Data of the bus
  * @bus:	Where they are
+ * @command:	Command register of all of them
  * @devs:	The devices
  * @dev_iommus:	The core's data of each of them
  * @group:	The group
@@ -44,6 +45,7 @@ static struct group {
 	struct mock_iommu	mock;
 	struct pci_sysdata	sysdata;
 	struct pci_bus		bus;
+	u32			command;
 	struct mock_device	devs[NR_DEVICES];
 	struct dev_iommu	dev_iommus[NR_DEVICES];
 	struct iommu_group	*group;
@@ -138,6 +140,24 @@ static bool has_record(unsigned int i)
  * Setting up
  */
 
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = where == PCI_COMMAND ? group->command : 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	if (where == PCI_COMMAND)
+		group->command = val;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
 static int attach_new(struct iommu_domain *domain, struct device *dev, struct iommu_domain *old)
 {
 	if (dev == dev_of(group->failing))
@@ -179,6 +199,7 @@ static int init_group(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, group);
 	group->sysdata.domain = MOCK_SEGMENT;
 	group->bus.sysdata = &group->sysdata;
+	group->bus.ops = &config_ops;
 	group->mock.iommu.ops = &mock_ops;
 	group->mock.table = mock_alloc_table(test);
 	init_domains(test);
@@ -252,7 +273,7 @@ static void devices_which_have_left_are_closed(struct kunit *test)
 }
 
 /* The third one still reaches its old memory, so none of that may be reused. */
-static void device_which_fails_goes_on(struct kunit *test)
+static void device_that_fails_keeps_running(struct kunit *test)
 {
 	start(test);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, attach_failing(2));
@@ -299,14 +320,90 @@ static void only_an_incoming_device_is_attached_first(struct kunit *test)
 	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &group->devs[0].pdev.priv_flags);
 }
 
+/* The live update of another device of the group is finished. */
+static void group_with_an_incoming_device_stays_as_it_is(struct kunit *test)
+{
+	start(test);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &group->devs[1].pdev.priv_flags);
+	iommu_group_release_handed_over(group->group);
+
+	for (unsigned int i = 0; i < NR_DEVICES; i++) {
+		KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(i));
+		KUNIT_EXPECT_TRUE(test, has_record(i));
+	}
+	KUNIT_EXPECT_EQ(test, 0, group->mock.flushes);
+}
+
+static void closed_device_is_stopped_and_others_keep_their_entries(struct kunit *test)
+{
+	start(test);
+	group->command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	iommu_group_close_handed_over(group->group, dev_of(0));
+
+	KUNIT_EXPECT_EQ(test, PCI_COMMAND_MEMORY, group->command);
+	KUNIT_EXPECT_EQ(test, MOCK_SILENT, entry_of(0));
+	KUNIT_EXPECT_FALSE(test, has_record(0));
+	for (unsigned int i = 1; i < NR_DEVICES; i++) {
+		KUNIT_EXPECT_EQ(test, group->old_entry, entry_of(i));
+		KUNIT_EXPECT_TRUE(test, has_record(i));
+	}
+}
+
+static struct iommu_domain blocked = { .type = IOMMU_DOMAIN_BLOCKED };
+
+static const struct iommu_ops owner_ops = {
+	.liveupdate	= &mock_liveupdate_ops,
+	.blocked_domain	= &blocked,
+};
+
+static void claim(struct kunit *test, unsigned int i)
+{
+	group->mock.iommu.ops = &owner_ops;
+	group->new.pt.domain.owner = &owner_ops;
+	KUNIT_ASSERT_EQ(test, 0, iommu_device_claim_dma_owner(dev_of(i), group));
+}
+
+/*
+ * The core forgets the blocking domain of a group with a device that it has probed itself, and
+ * warns if it still knows one at the end.
+ */
+static void leave_blocking_domain(struct kunit *test)
+{
+	kunit_warning_suppress(test) {
+		for (unsigned int i = 0; i < NR_DEVICES; i++)
+			kunit_release_action(test, kunit_leave_group, dev_of(i));
+		kunit_release_action(test, kunit_put_group, group->group);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+}
+
+/* Its user has gone before FINISH, and it may still be running. */
+static void incoming_device_without_an_owner_reaches_nothing(struct kunit *test)
+{
+	start(test);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &group->devs[0].pdev.priv_flags);
+	claim(test, 0);
+	group->new.pt.domain.ops = &mock_domain_ops;
+	KUNIT_ASSERT_EQ(test, 0, iommu_attach_group(&group->new.pt.domain, group->group));
+
+	iommu_device_release_dma_owner(dev_of(0));
+	for (unsigned int i = 0; i < NR_DEVICES; i++)
+		KUNIT_EXPECT_EQ(test, MOCK_SILENT, entry_of(i));
+	KUNIT_EXPECT_PTR_EQ(test, &mock_handed_over, iommu_get_domain_for_dev(dev_of(0)));
+	leave_blocking_domain(test);
+}
+
 static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(group_starts_without_a_write),
 	KUNIT_CASE(first_device_fails),
 	KUNIT_CASE(devices_which_have_left_are_closed),
-	KUNIT_CASE(device_which_fails_goes_on),
+	KUNIT_CASE(device_that_fails_keeps_running),
 	KUNIT_CASE(group_can_be_attached_again),
 	KUNIT_CASE(container_does_not_get_an_incoming_group),
 	KUNIT_CASE(only_an_incoming_device_is_attached_first),
+	KUNIT_CASE(group_with_an_incoming_device_stays_as_it_is),
+	KUNIT_CASE(closed_device_is_stopped_and_others_keep_their_entries),
+	KUNIT_CASE(incoming_device_without_an_owner_reaches_nothing),
 	{ }
 };
 

@@ -53,6 +53,8 @@ struct left {
 static struct left *left;
 static unsigned int nr_reserved, nr_freed;
 static int flush_error;
+/* The device for which flushes succeed even then */
+static u16 flushed_id;
 
 static int reserve_id(struct iommu_device *iommu, u32 id)
 {
@@ -67,7 +69,7 @@ static void free_id(struct iommu_device *iommu, u32 id)
 
 static int flush_left(struct iommu_device *iommu, const struct iommu_lu_device_ser *ser)
 {
-	return flush_error;
+	return ser->devid == flushed_id ? 0 : flush_error;
 }
 
 static const struct iommu_liveupdate_ops ops = {
@@ -168,6 +170,7 @@ static void leave_devices(struct kunit *test)
 	nr_reserved = 0;
 	nr_freed = 0;
 	flush_error = 0;
+	flushed_id = 0;
 
 	left->root = alloc_kept(0);
 	KUNIT_ASSERT_NOT_NULL(test, left->root);
@@ -328,7 +331,7 @@ static void records_are_found(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_kept(left->devices));
 }
 
-static void unused_record_is_nobodys(struct kunit *test)
+static void unused_record_matches_no_device(struct kunit *test)
 {
 	leave_devices(test);
 	memset(&left->ser[1], 0, sizeof(left->ser[1]));
@@ -598,6 +601,52 @@ static void nothing_is_freed_before_the_unit_is_flushed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(1));
+}
+
+/* Two devices that shared a domain have left it, and the unit was flushed for the first one. */
+static void leave_one_unflushed(struct kunit *test, struct held_memory *memory)
+{
+	leave_devices(test);
+	share_domain();
+	load(test);
+	KUNIT_ASSERT_NULL(test, adopt(ID));
+	KUNIT_ASSERT_NULL(test, adopt(OTHER_ID));
+	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_hold(&memory->hold));
+
+	flush_error = -EIO;
+	flushed_id = ID;
+	disable_work(&iommu_lu_free_work);
+	attach(test, ID, &blocked, &handed_over);
+	attach(test, OTHER_ID, &blocked, &handed_over);
+	enable_and_queue_work(system_percpu_wq, &iommu_lu_free_work);
+	flush_freeing();
+}
+
+static void device_that_has_left_counts_until_the_unit_is_flushed(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	leave_one_unflushed(test, memory);
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, NR_TABLES, nr_tables_there(0));
+
+	flush_error = 0;
+	iommu_liveupdate_finish();
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+}
+
+/* It can no longer be flushed, and need not be. */
+static void unit_that_is_switched_off_releases_devices_that_have_left(struct kunit *test)
+{
+	struct held_memory *memory = alloc_memory(test);
+
+	leave_one_unflushed(test, memory);
+	iommu_liveupdate_abandon_unit(&unit);
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 1, nr_released(memory));
 }
 
 static void memory_is_held_until_finish_at_most(struct kunit *test)
@@ -1108,7 +1157,7 @@ static void each_allocation_of_load_fails_once(struct kunit *test)
 static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(stopped_device_has_no_writes_on_their_way),
 	KUNIT_CASE(records_are_found),
-	KUNIT_CASE(unused_record_is_nobodys),
+	KUNIT_CASE(unused_record_matches_no_device),
 	KUNIT_CASE(first_attach_leaves_everything),
 	KUNIT_CASE(entry_is_left_until_its_device_leaves_it),
 	KUNIT_CASE(tables_are_freed_behind_a_device),
@@ -1121,6 +1170,8 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(finish_leaves_freeing_to_others),
 	KUNIT_CASE(memory_is_held_until_the_last_device_has_left),
 	KUNIT_CASE(nothing_is_freed_before_the_unit_is_flushed),
+	KUNIT_CASE(device_that_has_left_counts_until_the_unit_is_flushed),
+	KUNIT_CASE(unit_that_is_switched_off_releases_devices_that_have_left),
 	KUNIT_CASE(memory_is_held_until_finish_at_most),
 	KUNIT_CASE(memory_is_held_until_the_unit_is_switched_off),
 	KUNIT_CASE(memory_which_nobody_reaches_is_not_held),

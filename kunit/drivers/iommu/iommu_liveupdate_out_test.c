@@ -778,7 +778,7 @@ static void each_allocation_of_preserve_fails_once(struct kunit *test)
 }
 
 /* What the first device has handed over stays as its records say. */
-static void further_device_without_memory_leaves_the_first_one(struct kunit *test)
+static void failed_allocation_for_a_second_device_leaves_the_first_one(struct kunit *test)
 {
 	unsigned int nth;
 
@@ -839,7 +839,7 @@ static struct kunit_case iommu_liveupdate_out_cases[] = {
 	KUNIT_CASE(shutdown_leaves_what_is_recorded),
 	KUNIT_CASE(tables_are_looked_at_by_preserve_alone),
 	KUNIT_CASE(each_allocation_of_preserve_fails_once),
-	KUNIT_CASE(further_device_without_memory_leaves_the_first_one),
+	KUNIT_CASE(failed_allocation_for_a_second_device_leaves_the_first_one),
 	KUNIT_CASE(nothing_is_allocated_from_freeze_on),
 	{ }
 };

@@ -70,7 +70,7 @@ static void root_is_loaded_and_given_back(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, has_unit(0, REG_BASE + SZ_4K));
 }
 
-static void unused_unit_is_nobodys(struct kunit *test)
+static void unused_record_matches_no_unit(struct kunit *test)
 {
 	struct iommu_lu_root_ser *root = alloc_root(test);
 
@@ -192,7 +192,7 @@ static void mutated_roots_do_no_harm(struct kunit *test)
 
 static struct kunit_case iommu_liveupdate_cases[] = {
 	KUNIT_CASE(root_is_loaded_and_given_back),
-	KUNIT_CASE(unused_unit_is_nobodys),
+	KUNIT_CASE(unused_record_matches_no_unit),
 	KUNIT_CASE(records_are_known_unless_they_are_refused),
 	KUNIT_CASE(address_which_was_not_preserved_is_refused),
 	KUNIT_CASE(pages_of_another_size_are_not_restored),

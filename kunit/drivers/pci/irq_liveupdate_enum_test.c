@@ -550,7 +550,7 @@ static void init_kept_iov(struct kunit *test, struct fake_function *function)
 	init_iov(test, function);
 }
 
-static void function_which_only_keeps_virtual_functions_is_no_master(struct kunit *test)
+static void function_that_only_keeps_virtual_functions_is_no_bus_master(struct kunit *test)
 {
 	struct fake_function *function = with_vfs(test);
 	struct pci_dev *pdev = &function->pdev;
@@ -840,7 +840,7 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE_SLOW(other_number_of_virtual_functions_than_run_is_refused),
 	KUNIT_CASE_SLOW(virtual_functions_without_memory_are_stopped),
 	KUNIT_CASE(virtual_functions_that_are_added_are_not_stopped),
-	KUNIT_CASE(function_which_only_keeps_virtual_functions_is_no_master),
+	KUNIT_CASE(function_that_only_keeps_virtual_functions_is_no_bus_master),
 	KUNIT_CASE_SLOW(function_that_starts_keeps_virtual_functions_that_were_handed_over),
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
 	KUNIT_CASE(function_is_recorded_until_its_last_virtual_function_is_finished),

@@ -783,7 +783,7 @@ static const struct refusal refusals[] = {
 
 KUNIT_ARRAY_PARAM_DESC(refusal, refusals, desc);
 
-static void what_can_not_be_preserved_is_refused(struct kunit *test)
+static void device_that_cannot_be_preserved_is_refused(struct kunit *test)
 {
 	const struct refusal *refusal = test->param_value;
 	struct fake_path *path = fake_path(test);
@@ -1189,20 +1189,78 @@ static pci_ers_result_t reset_fails(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
+static pci_ers_result_t reset_succeeds(struct pci_dev *pdev)
+{
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static pci_ers_result_t needs_reset(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+static const struct pci_error_handlers recovering_handlers = {
+	.error_detected	= needs_reset,
+	.slot_reset	= reset_succeeds,
+};
+
+static struct pci_driver recovering_driver = { .err_handler = &recovering_handlers };
+
+struct recovery {
+	struct waiting_task	task;
+	struct pci_dev		*bridge;
+	pci_ers_result_t	(*reset)(struct pci_dev *pdev);
+	pci_ers_result_t	result;
+};
+
+static void recover(void *arg)
+{
+	struct recovery *recovery = arg;
+
+	recovery->result = pcie_do_recovery(recovery->bridge, pci_channel_io_frozen,
+					    recovery->reset);
+}
+
+/* Holds the lock of the first device meanwhile. */
+static pci_ers_result_t recover_locked(struct kunit *test, struct fake_path *path,
+				       pci_ers_result_t (*reset)(struct pci_dev *pdev))
+{
+	struct recovery recovery = {
+		.task	= { .call = recover, .arg = &recovery },
+		.bridge	= &path->bridge,
+		.reset	= reset,
+	};
+
+	scoped_guard(device, &path->devs[0].dev) {
+		start_waiting_task(test, &recovery.task);
+		expect_task_returns(test, &recovery.task);
+	}
+	end_waiting_task(&recovery.task);
+	return recovery.result;
+}
+
 /* The lock of the device is held until the jump, and pci_bus_sem would be as well. */
 static void recovery_does_not_wait_for_a_frozen_device(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
-	struct pci_dev *pdev = &path->devs[0];
+	struct pci_dev *pdev = &path->devs[0], *mate = &path->devs[1];
 
 	path->bridge.pcie_flags_reg = PCI_EXP_TYPE_ROOT_PORT << 4;
 	device_initialize(&pdev->dev);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(pdev), 0);
 
-	scoped_guard(device, &pdev->dev)
-		pcie_do_recovery(&path->bridge, pci_channel_io_frozen, reset_fails);
+	recover_locked(test, path, reset_fails);
 	KUNIT_EXPECT_TRUE(test, pdev->error_state == pci_channel_io_normal);
+
+	/* All callbacks that follow a reset, which another device on the bus asks for */
+	device_initialize(&mate->dev);
+	mate->driver = &recovering_driver;
+	list_add_tail(&mate->bus_list, &path->bus.devices);
+	KUNIT_EXPECT_TRUE(test, recover_locked(test, path, reset_succeeds) ==
+				PCI_ERS_RESULT_RECOVERED);
+	KUNIT_EXPECT_TRUE(test, pdev->error_state == pci_channel_io_normal);
+	KUNIT_EXPECT_TRUE(test, mate->error_state == pci_channel_io_normal);
 
 	pci_liveupdate_unfreeze(pdev);
 	pcie_do_recovery(&path->bridge, pci_channel_io_frozen, reset_fails);
@@ -1282,7 +1340,7 @@ static void incoming_device_binds_to_what_takes_it_over(struct kunit *test)
 }
 
 /* Its virtual functions were handed over, the device itself was not. */
-static void device_that_keeps_virtual_functions_binds_to_what_does_so(struct kunit *test)
+static void device_binds_only_to_a_driver_that_keeps_virtual_functions(struct kunit *test)
 {
 	struct pci_driver native = { .sriov_keeps = keeps }, other = { }, vfio_pci = { };
 	struct fake_path *path = fake_path(test);
@@ -1511,6 +1569,25 @@ static void device_with_a_fatal_error_is_not_retrieved(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
 }
 
+/* The bridge would isolate the device from others differently, or address other functions. */
+static void device_behind_a_changed_bridge_is_not_retrieved(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev;
+
+	/* Also what the ACS Control register holds, once the bridge has one */
+	fake_config = PCI_ACS_SV;
+	pdev = fake_incoming(test, path);
+
+	path->bridge.ari_enabled = 1;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
+	path->bridge.ari_enabled = 0;
+	path->bridge.acs_cap = PCI_CFG_SPACE_SIZE;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), -ENODEV);
+	path->bridge.acs_cap = 0;
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), 0);
+}
+
 static void what_the_old_kernel_refuses_is_no_outcome(struct kunit *test)
 {
 	struct fake_path *path = fake_path(test);
@@ -1609,7 +1686,7 @@ static struct kunit_case pci_test_cases[] = {
 	KUNIT_CASE(bad_address_is_refused),
 	KUNIT_CASE_SLOW(full_list_is_accepted_and_freed),
 	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
-	KUNIT_CASE_PARAM(what_can_not_be_preserved_is_refused, refusal_gen_params),
+	KUNIT_CASE_PARAM(device_that_cannot_be_preserved_is_refused, refusal_gen_params),
 	KUNIT_CASE(bridge_is_on_the_list_while_a_device_below_it_is),
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(virtual_function_keeps_its_physical_function_on_the_list),
@@ -1633,7 +1710,7 @@ static struct kunit_case pci_test_cases[] = {
 #endif
 	KUNIT_CASE(slot_of_an_incoming_device_is_resettable_but_not_reset),
 	KUNIT_CASE(incoming_device_binds_to_what_takes_it_over),
-	KUNIT_CASE(device_that_keeps_virtual_functions_binds_to_what_does_so),
+	KUNIT_CASE(device_binds_only_to_a_driver_that_keeps_virtual_functions),
 	KUNIT_CASE(stray_master_is_stopped_unless_it_is_a_bridge),
 	KUNIT_CASE(endpoint_at_the_address_of_a_bridge_is_stopped),
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
@@ -1646,6 +1723,7 @@ static struct kunit_case pci_test_cases[] = {
 #endif
 	KUNIT_CASE(retrieve_is_undone),
 	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
+	KUNIT_CASE(device_behind_a_changed_bridge_is_not_retrieved),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),
 	KUNIT_CASE(outcome_is_known_without_memory),

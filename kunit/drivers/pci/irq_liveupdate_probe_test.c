@@ -184,7 +184,7 @@ static void refused_driver_is_probed_at_the_end(struct kunit *test)
 }
 
 /* Such as a task that removes or unbinds another device, or reads sysfs */
-static void end_waits_for_nobody_who_holds_the_device(struct kunit *test)
+static void end_does_not_wait_for_the_lock_of_the_device(struct kunit *test)
 {
 	const struct last_step *step = test->param_value;
 	struct fake_driver *fake;
@@ -386,7 +386,7 @@ static void probe_test_exit(struct kunit *test)
 
 static struct kunit_case probe_test_cases[] = {
 	KUNIT_CASE_PARAM(refused_driver_is_probed_at_the_end, last_step_gen_params),
-	KUNIT_CASE_PARAM(end_waits_for_nobody_who_holds_the_device, last_step_gen_params),
+	KUNIT_CASE_PARAM(end_does_not_wait_for_the_lock_of_the_device, last_step_gen_params),
 	KUNIT_CASE(device_which_has_a_driver_is_not_probed),
 	KUNIT_CASE(failed_probe_leaves_virtual_functions_to_another_driver),
 	KUNIT_CASE(device_which_is_being_unbound_is_not_probed),

@@ -66,6 +66,14 @@ static inline void expect_task_waits(struct kunit *test, struct waiting_task *wa
 	KUNIT_EXPECT_FALSE(test, READ_ONCE(waiting->done));
 }
 
+/* For a call that must not wait for what the test holds */
+static inline void expect_task_returns(struct kunit *test, struct waiting_task *waiting)
+{
+	for (unsigned int ms = 0; ms < WAITING_TASK_MS && !READ_ONCE(waiting->done); ms++)
+		usleep_range(1000, 2000);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(waiting->done));
+}
+
 /* Returns once the call has returned. */
 static inline void end_waiting_task(struct waiting_task *waiting)
 {

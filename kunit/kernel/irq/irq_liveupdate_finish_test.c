@@ -322,6 +322,8 @@ static void number_taken_after_adoption_is_left_alone(struct kunit *test)
 	fake_end(fake);
 	fake_expect_counts(test, fake, NR_VECS, 1);
 	expect_untouched(test, foreign, IRQ_RECORDED + 1);
+	/* Its vector has another entry, too. */
+	KUNIT_EXPECT_FALSE(test, test_bit(fake_vector.handle + 1, fake->unit->used));
 }
 
 static void nothing_to_finish(struct kunit *test)

@@ -8,6 +8,8 @@
 #include <kunit/test.h>
 #include <linux/irq.h>
 #include <linux/kexec_handover.h>
+#include <linux/mm.h>
+#include <linux/sprintf.h>
 
 #include "internals.h"
 #include "kunit_fake_machine.h"
@@ -163,6 +165,44 @@ static void preserve_twice_is_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, fake_preserve(fake), 0);
 	KUNIT_EXPECT_EQ(test, fake_preserve(fake), -EBUSY);
 	KUNIT_EXPECT_EQ(test, irq_liveupdate_freeze(fake->dev), 0);
+}
+
+/* The directory has to grow for the last one. */
+static void more_devices_than_fit_into_a_page_are_handed_over(struct kunit *test)
+{
+	size_t size = PAGE_SIZE + sizeof(struct irq_lu_device_ref_ser);
+	unsigned int nr = size / sizeof(struct irq_lu_device_ref_ser);
+	struct fake_device **fakes = kunit_kcalloc(test, nr, sizeof(*fakes), GFP_KERNEL);
+	struct irq_lu_device_ser head = fake_msix_head;
+	const struct irq_lu_root_ser *root;
+	const char *reason = NULL;
+	char name[16];
+	void *dir;
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "needs kho=on");
+
+	KUNIT_ASSERT_NOT_NULL(test, fakes);
+	for (unsigned int i = 0; i < nr; i++) {
+		head.devid = i;
+		scnprintf(name, sizeof(name), "fake%u", i);
+		fakes[i] = fake_add(test, name, &head, 0);
+		KUNIT_ASSERT_EQ(test, fake_preserve(fakes[i]), 0);
+	}
+
+	/* Nothing is frozen yet, so this does not write to the directory. */
+	root = irq_lu_block();
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	dir = phys_to_virt(root->device_dir);
+	KUNIT_ASSERT_GE(test, folio_size(virt_to_folio(dir)), size);
+
+	for (unsigned int i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, irq_liveupdate_freeze(fakes[i]->dev), 0);
+	irq_lu_block();
+	KUNIT_EXPECT_EQ(test, root->nr_devices, nr);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root_head(root, IRQ_LU_ROOT_SIZE, &reason), 0);
+	KUNIT_EXPECT_EQ(test, irq_lu_ser_check_root(root, dir, &reason), 0);
+	KUNIT_EXPECT_STREQ(test, reason ?: "", "");
 }
 
 static void preserve_looks_at_no_descriptor_without_lock(struct kunit *test)
@@ -338,6 +378,7 @@ static struct kunit_case preserve_test_cases[] = {
 	KUNIT_CASE(unit_goes_with_its_last_device),
 	KUNIT_CASE(unit_comes_back_with_a_device),
 	KUNIT_CASE(preserve_twice_is_refused),
+	KUNIT_CASE_SLOW(more_devices_than_fit_into_a_page_are_handed_over),
 	KUNIT_CASE(preserve_looks_at_no_descriptor_without_lock),
 	KUNIT_CASE(preserve_before_finish_is_refused),
 	KUNIT_CASE(cancel_leaves_nothing_behind),

@@ -33,25 +33,33 @@ const struct irq_domain_liveupdate_ops vector_liveupdate_ops = {
 	.save	= vector_liveupdate_save,
 };
 
+static bool is_allowed(unsigned int cpu, int node, const struct cpumask *affinity)
+{
+	return cpumask_test_cpu(cpu, affinity) &&
+	       (node == NUMA_NO_NODE || node == cpu_to_node(cpu));
+}
+
 /**
  * vector_liveupdate_find_cpu - CPU to which an interrupt may be directed at once
  * @apicid:	Its APIC id
  * @node:	NUMA node of the device, or NUMA_NO_NODE
+ * @affinity:	Affinity mask of the interrupt
  *
  * irq_setup_affinity() moves an interrupt to the node of its device before it is
  * unmasked for the first time. A CPU of another node would be left again at once.
  *
  * Context: Any.
- * Return: A cpumask with just this CPU, NULL if it is not online, or in another node.
+ * Return: A cpumask with just this CPU, NULL if it is not online, not in @affinity, or in
+ * another node.
  */
-const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node)
+const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node,
+						 const struct cpumask *affinity)
 {
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu) {
 		if (cpu_physical_id(cpu) == apicid)
-			return node == NUMA_NO_NODE || node == cpu_to_node(cpu) ?
-			       cpumask_of(cpu) : NULL;
+			return is_allowed(cpu, node, affinity) ? cpumask_of(cpu) : NULL;
 	}
 	return NULL;
 }

@@ -12,15 +12,16 @@
 extern const struct irq_domain_liveupdate_ops vector_liveupdate_ops;
 #define x86_vector_liveupdate_ops	(&vector_liveupdate_ops)
 
-const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node);
+const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node,
+						 const struct cpumask *affinity);
 
 /**
  * vector_liveupdate_hint - CPU to which the previous kernel sent an interrupt
  * @irqd:	Interrupt data of the vector domain
  *
  * Context: Any.
- * Return: A cpumask with just this CPU, NULL when it is not known, not online, or not
- * in the node of the device.
+ * Return: A cpumask with just this CPU, NULL when it is not known, not online, not in the
+ * affinity mask of the interrupt, or not in the node of the device.
  */
 static inline const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd)
 {
@@ -29,7 +30,8 @@ static inline const struct cpumask *vector_liveupdate_hint(struct irq_data *irqd
 	if (irq_liveupdate_target(irqd->irq, &apicid))
 		return NULL;
 
-	return vector_liveupdate_find_cpu(apicid, irq_data_get_node(irqd));
+	return vector_liveupdate_find_cpu(apicid, irq_data_get_node(irqd),
+					  irq_data_get_affinity_mask(irqd));
 }
 #else
 #define x86_vector_liveupdate_ops	NULL

@@ -14,6 +14,7 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/iommu_liveupdate.h>
 #include <linux/liveupdate.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
@@ -369,6 +370,26 @@ static void group_keeps_its_attachment(struct kunit *test)
 			iommufd_hw_pagetable_attach(&other.common, &a->idev, pasid));
 }
 
+static bool may_not_attach(struct device *dev)
+{
+	return false;
+}
+
+/* Another device of its group waits for its owner, and would be attached with it. */
+static void device_that_may_not_attach_its_group_is_refused(struct kunit *test)
+{
+	struct attachment *a = new_attachment(test);
+	ioasid_t pasid = 1;
+
+	/* It is not a page table for PASIDs, which is found out last. */
+	KUNIT_ASSERT_EQ(test, -EINVAL,
+			iommufd_hw_pagetable_attach(&a->hwpt.common, &a->idev, pasid));
+	kunit_activate_static_stub(test, iommu_liveupdate_may_attach, may_not_attach);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			iommufd_hw_pagetable_attach(&a->hwpt.common, &a->idev, pasid));
+	KUNIT_EXPECT_NULL(test, xa_load(&a->igroup.pasid_attach, pasid));
+}
+
 /* The mappings stay as they are until the last one is unpreserved. */
 static void two_devices_keep_their_mappings(struct kunit *test)
 {
@@ -602,6 +623,7 @@ static struct kunit_case iommufd_lu_test_cases[] = {
 	KUNIT_CASE(device_attached_through_another_one_is_refused),
 	KUNIT_CASE(dirty_tracking_is_refused),
 	KUNIT_CASE(group_keeps_its_attachment),
+	KUNIT_CASE(device_that_may_not_attach_its_group_is_refused),
 	KUNIT_CASE(two_devices_keep_their_mappings),
 	KUNIT_CASE(dirty_bits_are_cleared_without_excluding_others),
 	KUNIT_CASE(dirty_bits_of_a_preserved_device_stay),

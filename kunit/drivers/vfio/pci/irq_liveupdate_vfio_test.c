@@ -9,6 +9,7 @@
 #include <kunit/test.h>
 #include <kunit/waiting_task.h>
 #include <linux/device/driver.h>
+#include <linux/fs.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -81,27 +82,6 @@ static void every_known_bit_counts(struct kunit *test)
 	}
 }
 
-/* preserve() and freeze() only try the lock of the device set, so queries must not hold it. */
-static void asking_does_not_need_the_device_set(struct kunit *test)
-{
-	struct vfio_device *device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
-	struct vfio_device_set *dev_set = kunit_kzalloc(test, sizeof(*dev_set), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, device);
-	KUNIT_ASSERT_NOT_NULL(test, dev_set);
-	mutex_init(&dev_set->lock);
-	device->dev_set = dev_set;
-
-	guard(mutex)(&dev_set->lock);
-
-	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_find_obstacle(device), "not open");
-	device->open_count = 1;
-	KUNIT_EXPECT_STREQ(test, vfio_liveupdate_find_obstacle(device),
-			   "not a cdev bound to an iommufd");
-	device->cdev_opened = true;
-	KUNIT_EXPECT_NULL(test, vfio_liveupdate_find_obstacle(device));
-}
-
 /* Two devices of a set. Their user holds its lock until memory that he has mapped arrives. */
 struct fake_set {
 	struct vfio_device_set		dev_set;
@@ -159,6 +139,16 @@ static void open_device_of_a_set_is_not_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), -EBUSY);
 	set->vdevs[1].vdev.preserved = true;
 	KUNIT_EXPECT_EQ(test, vfio_pci_lu_check_set(&set->vdevs[0]), 0);
+}
+
+/* A page of the user of a device */
+static unsigned long map_user_page(struct kunit *test)
+{
+	unsigned long address = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+					      MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)address));
+	return address;
 }
 
 /* A device that is attached through memory of its user, which may disappear meanwhile */
@@ -228,9 +218,7 @@ static int attach(struct kunit *test, struct fake_attach *fake, u32 flags, bool 
 	};
 	struct vfio_device_attach_iommufd_pt __user *user;
 
-	fake->address = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				      MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)fake->address));
+	fake->address = map_user_page(test);
 	user = (struct vfio_device_attach_iommufd_pt __user *)fake->address;
 	KUNIT_ASSERT_EQ(test, copy_to_user(user, &arg, sizeof(arg)), 0);
 	fake->unmaps = unmaps;
@@ -276,12 +264,38 @@ static void attachment_of_a_preserved_device_is_not_undone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, attach(test, fake, 0, false), -EBUSY);
 }
 
-/* A device whose config space is an array with the MSI capability, and a task that writes it */
+#ifdef CONFIG_VFIO_GROUP
+/* The first BIND still waits for memory of the user, and has not granted access yet. */
+static void device_that_is_being_bound_is_not_bound_again(struct kunit *test)
+{
+	struct vfio_device_bind_iommufd arg = { .argsz = sizeof(arg), .iommufd = INT_MAX };
+	struct vfio_group *group = kunit_kzalloc(test, sizeof(*group), GFP_KERNEL);
+	struct iommufd_ctx *first = (struct iommufd_ctx *)1;
+	struct vfio_device_bind_iommufd __user *user;
+	struct fake_attach *fake = fake_attach(test);
+
+	KUNIT_ASSERT_NOT_NULL(test, group);
+	mutex_init(&group->group_lock);
+	fake->device.group = group;
+	fake->df.iommufd = first;
+	user = (struct vfio_device_bind_iommufd __user *)map_user_page(test);
+	KUNIT_ASSERT_EQ(test, copy_to_user(user, &arg, sizeof(arg)), 0);
+
+	KUNIT_EXPECT_EQ(test, vfio_df_ioctl_bind_iommufd(&fake->df, user), -EINVAL);
+	KUNIT_EXPECT_PTR_EQ(test, fake->df.iommufd, first);
+	KUNIT_EXPECT_EQ(test, group->cdev_device_open_cnt, 0);
+}
+#endif /* CONFIG_VFIO_GROUP */
+
+/* A device whose config space is an array with three capabilities, and a task that writes it */
 #define CAP	0x50
 #define FLAGS	(CAP + PCI_MSI_FLAGS)
+#define PM	0x60
+#define AF	0x70
 
 struct fake_config {
 	u8				config[PCI_CFG_SPACE_SIZE];
+	struct inode			inode;
 	struct pci_sysdata		sysdata;
 	struct pci_bus			bus;
 	struct pci_dev			pdev;
@@ -325,13 +339,17 @@ static struct fake_config *fake_config(struct kunit *test)
 {
 	struct fake_config *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
 	struct vfio_pci_core_device *vdev;
-	unsigned long address;
 
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	fake->config[PCI_STATUS] = PCI_STATUS_CAP_LIST;
 	fake->config[PCI_CAPABILITY_LIST] = CAP;
 	fake->config[CAP] = PCI_CAP_ID_MSI;
+	fake->config[CAP + PCI_CAP_LIST_NEXT] = PM;
 	fake->config[FLAGS] = PCI_MSI_FLAGS_ENABLE;
+	fake->config[PM] = PCI_CAP_ID_PM;
+	fake->config[PM + PCI_CAP_LIST_NEXT] = AF;
+	fake->config[AF] = PCI_CAP_ID_AF;
+	fake->config[AF + PCI_AF_CAP] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
 	fake->bus.ops = &config_ops;
 	fake->bus.sysdata = &fake->sysdata;
 	fake->pdev.bus = &fake->bus;
@@ -341,16 +359,18 @@ static struct fake_config *fake_config(struct kunit *test)
 	vdev = &fake->vdev;
 	vdev->pdev = &fake->pdev;
 	vdev->irq_type = VFIO_PCI_MSI_IRQ_INDEX;
+	/* Nothing is mapped. */
+	address_space_init_once(&fake->inode.i_data);
+	fake->inode.i_mapping = &fake->inode.i_data;
+	vdev->vdev.inode = &fake->inode;
+	INIT_LIST_HEAD(&vdev->dmabufs);
 	mutex_init(&vdev->igate);
 	init_rwsem(&vdev->memory_lock);
 	spin_lock_init(&vdev->irqlock);
 	KUNIT_ASSERT_EQ(test, vfio_config_init(vdev), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_config, vdev), 0);
 
-	address = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL((void *)address));
-	fake->value = (char __user *)address;
+	fake->value = (char __user *)map_user_page(test);
 	fake->mm = current->mm;
 	return fake;
 }
@@ -365,7 +385,7 @@ static void write_value(void *arg)
 	kthread_unuse_mm(fake->mm);
 }
 
-/* Returns when the writer waits for igate, which the caller holds. */
+/* Returns when the writer waits for igate or memory_lock, which the caller holds. */
 static void start_to_write(struct kunit *test, struct fake_config *fake, loff_t pos, u16 value,
 			   size_t size)
 {
@@ -453,6 +473,36 @@ static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *
 	end_waiting_task(&fake->writer);
 	KUNIT_EXPECT_EQ(test, fake->result, -EBUSY);
 	KUNIT_EXPECT_EQ(test, fake->config[FLAGS], PCI_MSI_FLAGS_ENABLE);
+}
+
+static const struct late_write {
+	const char	*desc;
+	loff_t		pos;
+	u16		value;
+	size_t		size;
+} late_writes[] = {
+	{ "memory space", PCI_COMMAND, PCI_COMMAND_MEMORY, sizeof(u16) },
+	{ "no memory space", PCI_COMMAND, PCI_COMMAND_MASTER, sizeof(u16) },
+	{ "power state", PM + PCI_PM_CTRL, (__force u16)PCI_D3hot, sizeof(u16) },
+	{ "reset", AF + PCI_AF_CTRL, PCI_AF_CTRL_FLR, sizeof(u8) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(late_write, late_writes, desc);
+
+static void write_under_way_does_not_change_a_frozen_device(struct kunit *test)
+{
+	const struct late_write *late = test->param_value;
+	struct fake_config *fake = fake_config(test);
+	u8 before[PCI_CFG_SPACE_SIZE];
+
+	memcpy(before, fake->config, sizeof(before));
+	scoped_guard(rwsem_write, &fake->vdev.memory_lock) {
+		start_to_write(test, fake, late->pos, late->value, late->size);
+		fake->vdev.frozen = true;
+	}
+	end_waiting_task(&fake->writer);
+	KUNIT_EXPECT_EQ(test, fake->result, -EBUSY);
+	KUNIT_EXPECT_MEMEQ(test, fake->config, before, sizeof(before));
 }
 
 static void set_frozen(struct fake_config *fake, bool frozen)
@@ -563,9 +613,62 @@ static struct device_driver *find_vfio_pci(struct kunit *test)
 	return drv;
 }
 
-static void expect_obstacle(struct kunit *test, struct vfio_device *device, const char *expected)
+static void release_nothing(struct device *dev)
 {
-	KUNIT_EXPECT_STREQ(test, vfio_pci_lu_find_obstacle_open(device) ?: "none", expected);
+}
+
+static void unregister_from_class(void *data)
+{
+	struct device *dev = data;
+
+	dev->parent = NULL;
+	device_unregister(dev);
+}
+
+/* VFIO finds a device by its parent, which sysfs does not know here. */
+static void register_in_class(struct kunit *test, struct vfio_device *device)
+{
+	struct device *dev = &device->device;
+
+	refcount_set(&device->refcount, 1);
+	dev->class = &vfio_device_class;
+	dev->release = release_nothing;
+	KUNIT_ASSERT_EQ(test, dev_set_name(dev, "kunit_vfio"), 0);
+	KUNIT_ASSERT_EQ(test, device_register(dev), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, unregister_from_class, dev), 0);
+	dev->parent = device->dev;
+}
+
+struct obstacle_query {
+	struct waiting_task	task;
+	struct pci_dev		*pdev;
+	const char		*reason;
+};
+
+static void find_obstacle(void *arg)
+{
+	struct obstacle_query *query = arg;
+
+	query->reason = vfio_pci_liveupdate_find_obstacle(query->pdev);
+}
+
+/* Asks while all locks of the first device are held. */
+static void expect_obstacle(struct kunit *test, struct fake_set *set, const char *expected)
+{
+	struct vfio_pci_core_device *vdev = &set->vdevs[0];
+	struct obstacle_query query = {
+		.task	= { .call = find_obstacle, .arg = &query },
+		.pdev	= vdev->pdev,
+	};
+
+	scoped_guard(mutex, &set->dev_set.lock) {
+		guard(mutex)(&vdev->igate);
+		guard(rwsem_write)(&vdev->memory_lock);
+		start_waiting_task(test, &query.task);
+		expect_task_returns(test, &query.task);
+	}
+	end_waiting_task(&query.task);
+	KUNIT_EXPECT_STREQ(test, query.reason ?: "none", expected);
 }
 
 /*
@@ -578,17 +681,17 @@ static void obstacle_is_found_without_a_lock(struct kunit *test)
 	struct vfio_pci_core_device *vdev = &set->vdevs[0];
 	struct device_driver *vfio_pci = find_vfio_pci(test);
 
-	guard(mutex)(&set->dev_set.lock);
-	guard(mutex)(&vdev->igate);
-	guard(rwsem_write)(&vdev->memory_lock);
-	expect_obstacle(test, &vdev->vdev, "not bound to vfio-pci");
+	expect_obstacle(test, set, "not bound to vfio-pci");
+	register_in_class(test, &vdev->vdev);
+	expect_obstacle(test, set, "not bound to vfio-pci");
 	set->pdevs[0].dev.driver = vfio_pci;
-	expect_obstacle(test, &vdev->vdev, "not open");
+	expect_obstacle(test, set, "not open");
 	vdev->vdev.open_count = 1;
+	expect_obstacle(test, set, "not a cdev bound to an iommufd");
 	vdev->vdev.cdev_opened = true;
-	expect_obstacle(test, &vdev->vdev, "none");
+	expect_obstacle(test, set, "none");
 	vdev->pm_runtime_engaged = true;
-	expect_obstacle(test, &vdev->vdev, "in low power state");
+	expect_obstacle(test, set, "in low power state");
 }
 
 static void release_retrieved(void *device)
@@ -666,17 +769,20 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE_PARAM(known_name_is_written_and_read, known_name_gen_params),
 	KUNIT_CASE(unknown_bit_is_refused),
 	KUNIT_CASE(every_known_bit_counts),
-	KUNIT_CASE(asking_does_not_need_the_device_set),
 	KUNIT_CASE(preserve_does_not_wait_for_the_device_set),
 	KUNIT_CASE(freeze_does_not_wait_for_the_device_set),
 	KUNIT_CASE(open_device_of_a_set_is_not_left_out),
 	KUNIT_CASE(attach_that_cannot_be_reported_is_undone),
 	KUNIT_CASE(attach_of_another_task_is_not_undone),
 	KUNIT_CASE(attachment_of_a_preserved_device_is_not_undone),
+#ifdef CONFIG_VFIO_GROUP
+	KUNIT_CASE(device_that_is_being_bound_is_not_bound_again),
+#endif
 	KUNIT_CASE(msi_which_is_being_disabled_is_not_enabled_again),
 	KUNIT_CASE(msi_of_an_incoming_device_stays_enabled),
 	KUNIT_CASE(device_closed_before_finish_is_stopped),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
+	KUNIT_CASE_PARAM(write_under_way_does_not_change_a_frozen_device, late_write_gen_params),
 	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
 	KUNIT_CASE(cancelled_live_update_leaves_intx_disabled),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),

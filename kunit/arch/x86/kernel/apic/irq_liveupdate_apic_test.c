@@ -41,22 +41,38 @@ static void cpu_of_an_interrupt_with_a_handler_is_recorded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorded_target(test, IRQD_ACTIVATED), BAD_APICID);
 }
 
+static const struct cpumask *find_online_cpu(u32 apicid, int node)
+{
+	return vector_liveupdate_find_cpu(apicid, node, cpu_online_mask);
+}
+
 static void cpu_is_tried_within_the_node_of_the_device(struct kunit *test)
 {
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	u32 apicid = cpu_physical_id(cpu);
 
-	KUNIT_EXPECT_PTR_EQ(test, vector_liveupdate_find_cpu(apicid, NUMA_NO_NODE),
+	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, NUMA_NO_NODE), cpumask_of(cpu));
+	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_to_node(cpu)), cpumask_of(cpu));
+	KUNIT_EXPECT_NULL(test, find_online_cpu(apicid, cpu_to_node(cpu) + 1));
+	KUNIT_EXPECT_NULL(test, find_online_cpu(BAD_APICID, NUMA_NO_NODE));
+}
+
+static void cpu_is_tried_within_the_affinity_of_the_interrupt(struct kunit *test)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	u32 apicid = cpu_physical_id(cpu);
+
+	KUNIT_EXPECT_PTR_EQ(test,
+			    vector_liveupdate_find_cpu(apicid, NUMA_NO_NODE, cpumask_of(cpu)),
 			    cpumask_of(cpu));
-	KUNIT_EXPECT_PTR_EQ(test, vector_liveupdate_find_cpu(apicid, cpu_to_node(cpu)),
-			    cpumask_of(cpu));
-	KUNIT_EXPECT_NULL(test, vector_liveupdate_find_cpu(apicid, cpu_to_node(cpu) + 1));
-	KUNIT_EXPECT_NULL(test, vector_liveupdate_find_cpu(BAD_APICID, NUMA_NO_NODE));
+	KUNIT_EXPECT_NULL(test,
+			  vector_liveupdate_find_cpu(apicid, NUMA_NO_NODE, cpu_none_mask));
 }
 
 static struct kunit_case apic_test_cases[] = {
 	KUNIT_CASE(cpu_of_an_interrupt_with_a_handler_is_recorded),
 	KUNIT_CASE(cpu_is_tried_within_the_node_of_the_device),
+	KUNIT_CASE(cpu_is_tried_within_the_affinity_of_the_interrupt),
 	{}
 };
 
