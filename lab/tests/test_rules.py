@@ -75,6 +75,12 @@ class AlteredLog(Altering):
     def test_error_mask_of_the_path(self):
         self.expect_only_some_bits_may_change(0x114, 0xe000, 0xc000, 0x8000)
 
+    def test_error_mask_of_the_path_was_never_written(self):
+        self.add(104.5, "pci_cfg_write pcie-root-port 00:04.0 @0x114 <- 0xc000")
+        self.assertEqual(self.noticed(), set())
+        self.add(104.6, "pci_cfg_write pcie-root-port 00:04.0 @0x114 <- 0x8000")
+        self.assertEqual(self.noticed(), {"config"})
+
     def test_register_that_was_never_written(self):
         for offset, value in ((0x14e, 0x5d), (0x5c, 0xf0ff), (0x18, 0x99)):
             with self.subTest(offset=offset):
