@@ -126,8 +126,17 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
  * was freed. Pages that a record has taken before it is refused stay allocated.
  */
 
-/* A larger block is no table: freed through this entry, it would free more than one. */
-static bool is_preserved_as(u64 phys, size_t size)
+/**
+ * iommu_lu_is_preserved_as - Test whether a block of exactly this size was preserved
+ * @phys:	Physical address of the block
+ * @size:	Size that it must have
+ *
+ * A larger block is something else. Freed through @phys, it would free more.
+ *
+ * Context: As kho_is_preserved().
+ * Return: True if so, and nobody has taken it yet.
+ */
+bool iommu_lu_is_preserved_as(u64 phys, size_t size)
 {
 	return kho_is_preserved(phys, size) && !kho_is_preserved(phys, size + 1);
 }
@@ -137,12 +146,18 @@ static bool is_preserved(u64 entry)
 	unsigned int order = iommu_lu_entry_order(entry);
 
 	return order <= MAX_PAGE_ORDER &&
-	       is_preserved_as(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
+	       iommu_lu_is_preserved_as(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
 }
 
 static bool take_folio(u64 entry)
 {
 	return is_preserved(entry) && kho_restore_folio(iommu_lu_entry_phys(entry));
+}
+
+/* Its address has no order. */
+static bool take_page(u64 phys)
+{
+	return iommu_lu_is_preserved_as(phys, PAGE_SIZE) && kho_restore_folio(phys);
 }
 
 /**
@@ -156,7 +171,7 @@ const char *iommu_lu_ser_take_pasid_table(const struct iommu_lu_device_ser *ser)
 {
 	if (!ser->pasid_dir && ser->pasid_table)
 		return "PASID table without a directory";
-	if (ser->pasid_dir && (!take_folio(ser->pasid_dir) || !take_folio(ser->pasid_table)))
+	if (ser->pasid_dir && (!take_folio(ser->pasid_dir) || !take_page(ser->pasid_table)))
 		return "PASID table was not preserved, or for another device";
 	return NULL;
 }
@@ -166,7 +181,7 @@ static struct kho_block_header_ser *next_block(u64 phys, u64 max, u64 left)
 {
 	struct kho_block_header_ser *block;
 
-	if (!is_preserved_as(phys, KHO_BLOCK_SIZE))
+	if (!iommu_lu_is_preserved_as(phys, KHO_BLOCK_SIZE))
 		return NULL;
 
 	block = phys_to_virt(phys);

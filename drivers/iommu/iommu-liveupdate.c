@@ -349,24 +349,32 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 	struct iommu_lu_root_ser *root;
 	const char *reason;
 
-	if (size != IOMMU_LU_ROOT_SIZE || !kho_is_preserved(phys, size))
+	if (size != IOMMU_LU_ROOT_SIZE || !iommu_lu_is_preserved_as(phys, size))
 		return "invalid address of the root";
 
 	/* A copy, so that the values that were checked are the ones that are used. */
 	root = kmemdup(phys_to_virt(phys), size, GFP_KERNEL);
 	if (!root)
 		return "out of memory";
-	kho_restore_free(phys_to_virt(phys));
 
+	/* If it is no root, the memory may be in use for something else, so do not free it. */
 	reason = iommu_lu_ser_check_root(root);
 	if (reason) {
 		kfree(root);
 		return reason;
 	}
+	kho_restore_free(phys_to_virt(phys));
 
 	iommu_lu_load_devices(root);
 	iommu_lu_in.root = root;
 	return NULL;
+}
+
+VISIBLE_IF_KUNIT int iommu_lu_find_root(phys_addr_t *phys, size_t *size)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_find_root, phys, size);
+
+	return kho_retrieve_subtree(IOMMU_LU_KHO_NODE, phys, size);
 }
 
 static void iommu_lu_load_once(void)
@@ -374,6 +382,7 @@ static void iommu_lu_load_once(void)
 	const char *reason;
 	phys_addr_t phys;
 	size_t size;
+	int ret;
 
 	lockdep_assert_held(&iommu_lu_in_lock);
 
@@ -381,14 +390,26 @@ static void iommu_lu_load_once(void)
 		return;
 	iommu_lu_in.loaded = true;
 
-	if (kho_retrieve_subtree(IOMMU_LU_KHO_NODE, &phys, &size))
+	ret = iommu_lu_find_root(&phys, &size);
+	if (ret == -ENOENT)
 		return;
 	iommu_lu_in.handed_over = true;
 
-	reason = iommu_lu_load(phys, size);
+	reason = ret ? "KHO node is damaged" : iommu_lu_load(phys, size);
 	if (reason)
 		pr_err("translation not taken over: %s\n", reason);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Tests boot more than once. */
+void iommu_lu_boot_again(void)
+{
+	guard(mutex)(&iommu_lu_in_lock);
+
+	iommu_lu_in.loaded = false;
+	iommu_lu_in.handed_over = false;
+}
+#endif
 
 /**
  * iommu_liveupdate_handed_over - Test whether the previous kernel left translation enabled

@@ -46,7 +46,9 @@ void iommu_group_release_handed_over(struct iommu_group *group);
 /* iommu-liveupdate.c */
 void iommu_lu_forget_unit(struct iommu_device *iommu);
 #if IS_ENABLED(CONFIG_KUNIT)
+int iommu_lu_find_root(phys_addr_t *phys, size_t *size);
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
+void iommu_lu_boot_again(void);
 #endif
 
 /* iommu-liveupdate-out.c: devices of the kernel that hands over */

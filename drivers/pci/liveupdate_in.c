@@ -11,7 +11,10 @@
  *    any file handler and long before /dev/liveupdate is opened. The reference
  *    that LUO returns is dropped immediately; the references of the files keep
  *    the object until the last file is finished. All data of the previous
- *    kernel is checked before it is used.
+ *    kernel is checked before it is used. An entry that is invalid, or the
+ *    second one of its device, is refused, which is logged. Its device, or the
+ *    devices below the bridge, are then not on the list. In this case the
+ *    memory of the list is lost until the next reboot.
  *
  * 2. Buses keep their numbers, and resources are not reallocated, while there
  *    is a list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A
@@ -81,6 +84,7 @@
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -125,35 +129,65 @@ static unsigned long pci_lu_address_of(struct pci_dev *pdev)
 	return pci_lu_address(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
+VISIBLE_IF_KUNIT void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, const char *reason)
+{
+	KUNIT_STATIC_STUB_REDIRECT(pci_lu_report_refused, dev, reason);
+
+	pr_err("%04x:%02x:%02x.%d: not taken over: %s\n", dev->segment, PCI_BUS_NUM(dev->devid),
+	       PCI_SLOT(dev->devid), PCI_FUNC(dev->devid), reason);
+}
+
+static const char *pci_lu_load_device(struct pci_lu_dev_ser *dev)
+{
+	const char *reason = pci_lu_ser_refuse_device(dev);
+	int err;
+
+	if (reason)
+		return reason;
+
+	err = xa_insert(&pci_lu_in_devices, pci_lu_address(dev->segment, dev->devid), dev,
+			GFP_KERNEL);
+	if (err)
+		return err == -EBUSY ? "duplicate device" : "out of memory";
+
+	return NULL;
+}
+
+/* Returns the number of devices that are refused, and start cold. */
+static unsigned int pci_lu_load_devices(struct pci_lu_dev_ser *devices, u64 nr)
+{
+	unsigned int nr_refused = 0;
+	const char *reason;
+
+	for (u64 i = 0; i < nr; i++) {
+		reason = pci_lu_load_device(&devices[i]);
+		if (!reason)
+			continue;
+		pci_lu_report_refused(&devices[i], reason);
+		nr_refused++;
+	}
+
+	return nr_refused;
+}
+
 VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 {
 	struct pci_lu_ser *ser;
 	const char *reason;
+	u64 nr;
 
-	reason = pci_lu_ser_refuse_list(pa);
+	reason = pci_lu_ser_refuse_list(pa, &nr);
 	if (reason)
 		return reason;
 
 	ser = phys_to_virt(pa);
-	pci_lu_in = kvmemdup(ser, struct_size(ser, devices, ser->nr_devices), GFP_KERNEL);
+	pci_lu_in = kvmemdup(ser, struct_size(ser, devices, nr), GFP_KERNEL);
 	if (!pci_lu_in)
 		return "out of memory";
 
-	for (u32 i = 0; i < pci_lu_in->nr_devices; i++) {
-		struct pci_lu_dev_ser *dev = &pci_lu_in->devices[i];
-		int err;
-
-		reason = pci_lu_ser_refuse_device(dev);
-		if (reason)
-			return reason;
-
-		err = xa_insert(&pci_lu_in_devices, pci_lu_address(dev->segment, dev->devid), dev,
-				GFP_KERNEL);
-		if (err)
-			return err == -EBUSY ? "duplicate device" : "out of memory";
-	}
-
-	kho_restore_free(ser);
+	/* With a bad entry it may be no list, and the memory in use for something else. */
+	if (!pci_lu_load_devices(pci_lu_in->devices, nr))
+		kho_restore_free(ser);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
  * tools/testing/irq_liveupdate_ser/.
  */
 
+#include <linux/compiler.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
@@ -20,11 +21,12 @@
 /**
  * pci_lu_ser_refuse_list() - Check that the memory of the list was preserved
  * @pa: Physical address of the struct pci_lu_ser
+ * @nr: Set to the number of its entries. If something else is there, that may change
  *
  * Context: Any. Nothing is trusted until this check.
- * Return: Why the list is refused, or NULL. Then all of its entries can be read.
+ * Return: Why the list is refused, or NULL. Then @nr entries can be read.
  */
-const char *pci_lu_ser_refuse_list(u64 pa)
+const char *pci_lu_ser_refuse_list(u64 pa, u64 *nr)
 {
 	struct pci_lu_ser *ser;
 
@@ -32,9 +34,13 @@ const char *pci_lu_ser_refuse_list(u64 pa)
 		return "bad address";
 
 	ser = phys_to_virt(pa);
-	if (ser->nr_devices > PCI_LU_MAX_DEVICES)
+	*nr = READ_ONCE(ser->nr_devices);
+	/* There is a list only while a device is preserved. Zeros may be anything. */
+	if (!*nr)
+		return "no devices";
+	if (*nr > PCI_LU_MAX_DEVICES)
 		return "too many devices";
-	if (!kho_is_preserved(pa, struct_size(ser, devices, ser->nr_devices)))
+	if (!kho_is_preserved(pa, struct_size(ser, devices, *nr)))
 		return "bad address";
 
 	return NULL;

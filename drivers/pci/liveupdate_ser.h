@@ -5,7 +5,7 @@
 
 #include <linux/kho/abi/pci.h>
 
-const char *pci_lu_ser_refuse_list(u64 pa);
+const char *pci_lu_ser_refuse_list(u64 pa, u64 *nr);
 const char *pci_lu_ser_refuse_device(const struct pci_lu_dev_ser *dev);
 
 #endif /* _DRIVERS_PCI_LIVEUPDATE_SER_H */

@@ -10,6 +10,7 @@ struct liveupdate_file_handler;
 struct pci_bus;
 struct pci_dev;
 struct pci_driver;
+struct pci_lu_dev_ser;
 
 #ifdef CONFIG_PCI_IOV
 int pci_iov_running(struct pci_dev *dev);
@@ -59,6 +60,7 @@ void pci_liveupdate_remove(struct pci_dev *pdev);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;
 extern bool pci_lu_in_lost;
+void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, const char *reason);
 const char *pci_lu_load(u64 pa);
 void pci_lu_unload(void);
 #endif

@@ -17,8 +17,9 @@ struct seq_file;
 
 /**
  * struct irq_lu_memory - Memory of the previous kernel
- * @map:	Make @len bytes at @phys readable. Returns NULL when this is not
- *		memory which was kept for this kernel. Used while loading only.
+ * @map:	Take the memory block at @phys and make @len bytes of it readable.
+ *		Returns NULL when this is not memory which was kept for this kernel, or
+ *		when it was taken already. Used while loading only.
  * @free:	Free one memory block which @map has returned
  */
 struct irq_lu_memory {
@@ -34,6 +35,7 @@ void irq_lu_show_out(struct seq_file *m);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern const struct irq_lu_memory irq_lu_kho_memory;
 const struct irq_lu_root_ser *irq_lu_block(void);
+int irq_lu_find_root(phys_addr_t *phys, size_t *size);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
 void irq_lu_wait_until_freed(void);
 int irq_lu_audit_running(struct device *dev, const struct irq_liveupdate_dev_ops *ops);

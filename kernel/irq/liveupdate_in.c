@@ -40,10 +40,13 @@
  * Steps 4 to 7 are in liveupdate_finish.c.
  *
  * Records are not trusted. If anything is wrong with one, its device starts
- * cold, and everything else continues: irq_lu_refuse(). The interrupts that the
- * device raised after the block were dropped nevertheless, so each vector that
- * its driver uses at FINISH gets a synthetic interrupt, whether or not it was
- * handed over.
+ * cold, and everything else continues: irq_lu_refuse(). This protects against
+ * damage and other versions. The content of the page tables that a device keeps
+ * using is trusted, because no record says what they map.
+ *
+ * The interrupts that a refused device raised after the block were dropped
+ * nevertheless, so each vector that its driver uses at FINISH gets a synthetic
+ * interrupt, whether or not it was handed over.
  *
  * Locking: irq_lu_in.lock protects everything but the list of units, and nests
  * inside of the MSI descriptor lock and of irq_lu_in.units_lock. The allocators
@@ -62,6 +65,7 @@
 #include <linux/irqdesc.h>
 #include <linux/kexec_handover.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/msi.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -101,15 +105,24 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
  * Loading
  */
 
-/* An address from a record is used only if KHO preserved the memory there. */
-static void *irq_lu_map(u64 phys, size_t len)
+/*
+ * An address from a record is used only if KHO preserved the memory there. The memory is
+ * taken from KHO, which returns it only once, so that no other record can refer to it and
+ * free it.
+ */
+static void *irq_lu_take(u64 phys, size_t len)
 {
-	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
+	return kho_is_preserved(phys, len) && kho_restore_folio(phys) ? phys_to_virt(phys) : NULL;
+}
+
+static void irq_lu_put(void *mem)
+{
+	folio_put(virt_to_folio(mem));
 }
 
 VISIBLE_IF_KUNIT const struct irq_lu_memory irq_lu_kho_memory = {
-	.map	= irq_lu_map,
-	.free	= kho_restore_free,
+	.map	= irq_lu_take,
+	.free	= irq_lu_put,
 };
 
 static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t size,
@@ -255,6 +268,13 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	rcu_assign_pointer(irq_lu_in.state, state);
 }
 
+VISIBLE_IF_KUNIT int irq_lu_find_root(phys_addr_t *phys, size_t *size)
+{
+	KUNIT_STATIC_STUB_REDIRECT(irq_lu_find_root, phys, size);
+
+	return kho_retrieve_subtree(IRQ_LU_KHO_NODE, phys, size);
+}
+
 /*
  * Called for the first interrupt remapping unit, or from an initcall if there is none.
  * Both are single-threaded.
@@ -263,19 +283,23 @@ static void irq_lu_load_once(void)
 {
 	phys_addr_t phys;
 	size_t size;
+	int ret;
 
 	if (irq_lu_in.loaded)
 		return;
 	irq_lu_in.loaded = true;
 
-	if (kho_retrieve_subtree(IRQ_LU_KHO_NODE, &phys, &size))
+	ret = irq_lu_find_root(&phys, &size);
+	if (ret == -ENOENT)
 		return;
 
 	irq_lu_in.handed_over = true;
-	if (irq_lu_enabled)
-		irq_lu_load(phys, size, &irq_lu_kho_memory);
-	else
+	if (!irq_lu_enabled)
 		irq_lu_refuse_all("switched off on the command line");
+	else if (ret)
+		irq_lu_refuse_all("KHO node is damaged");
+	else
+		irq_lu_load(phys, size, &irq_lu_kho_memory);
 }
 
 /*

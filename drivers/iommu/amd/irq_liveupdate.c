@@ -603,6 +603,11 @@ static unsigned int dte_nr_entries(u64 interrupts)
 	}
 }
 
+static size_t table_size(unsigned int nr_entries)
+{
+	return max(nr_entries * entry_size(), PAGE_SIZE);
+}
+
 static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int nr_entries)
 {
 	struct irq_remap_table *table = kzalloc_obj(*table);
@@ -617,7 +622,7 @@ static struct irq_remap_table *amd_ir_alloc_table(phys_addr_t phys, unsigned int
 		return ERR_PTR(-ENOMEM);
 	}
 
-	table->table = iommu_restore_pages(phys, max(nr_entries * entry_size(), PAGE_SIZE));
+	table->table = iommu_restore_pages(phys, table_size(nr_entries));
 	if (!table->table) {
 		bitmap_free(table->held);
 		kfree(table);
@@ -652,6 +657,9 @@ static struct irq_remap_table *amd_ir_restore_table(struct amd_iommu *iommu, u16
 	table = amd_ir_find_table(phys) ?: amd_ir_alloc_table(phys, nr_entries);
 	if (IS_ERR(table))
 		return table;
+	/* The DTE stays in use, and the unit must not read beyond the end of the table. */
+	if (folio_size(virt_to_folio(table->table)) != table_size(nr_entries))
+		return ERR_PTR(-EINVAL);
 
 	ret = xa_err(xa_store(&amd_ir_tables, table_key(iommu, devid), table, GFP_KERNEL));
 	return ret ? ERR_PTR(ret) : table;

@@ -584,16 +584,20 @@ static u64 *intel_lu_restore_list(const struct iommu_lu_unit_ser *ser)
 	size_t size = IOMMU_LU_NR_TABLES * sizeof(u64);
 	u64 *tables;
 
-	if (!kho_is_preserved(ser->tables, size))
+	if (!iommu_lu_is_preserved_as(ser->tables, size))
 		return NULL;
 
 	tables = kmemdup(phys_to_virt(ser->tables), size, GFP_KERNEL);
-	kho_restore_free(phys_to_virt(ser->tables));
-	if (tables && iommu_lu_tables_checksum(tables) == ser->tables_checksum)
-		return tables;
+	if (!tables)
+		return NULL;
 
-	kfree(tables);
-	return NULL;
+	/* If it is no list, the memory may be in use for something else, so do not free it. */
+	if (iommu_lu_tables_checksum(tables) != ser->tables_checksum) {
+		kfree(tables);
+		return NULL;
+	}
+	kho_restore_free(phys_to_virt(ser->tables));
+	return tables;
 }
 
 /* A root entry must contain the address in the list, or be empty. */
@@ -803,8 +807,11 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 	bool scalable = readq(iommu->reg + DMAR_RTADDR_REG) & DMA_RTADDR_SMT;
 	const char *reason;
 
-	if (!iommu_liveupdate_handed_over())
+	/* There may be records whose format, and so whose name, this kernel does not know. */
+	if (!iommu_liveupdate_handed_over()) {
+		intel_liveupdate_stop(iommu, "no records of its mappings");
 		return false;
+	}
 
 	if (scalable != sm_supported(iommu)) {
 		intel_liveupdate_stop(iommu, scalable ? "scalable mode is disabled" :

@@ -970,6 +970,23 @@ static void bad_record_is_refused(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, find(OTHER_ID));
 }
 
+/* Unlike the address of its directory, that of the table has no order. */
+static void larger_pasid_table_is_refused(struct kunit *test)
+{
+	void *table = alloc_kept(1);
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	leave_devices(test);
+	left->ser[0].pasid_dir = virt_to_phys(keep(test));
+	left->ser[0].pasid_table = virt_to_phys(table) | 1;
+	seal(&left->ser[0]);
+	load(test);
+
+	KUNIT_EXPECT_NULL(test, find(ID));
+	KUNIT_EXPECT_TRUE(test, is_kept(table));
+	free_kept(table);
+}
+
 /* Two lists at one address cannot both be right. */
 static void other_list_at_the_same_address_is_refused(struct kunit *test)
 {
@@ -1183,6 +1200,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(unit_that_is_switched_off_is_not_finished),
 	KUNIT_CASE(any_flipped_bit_is_refused),
 	KUNIT_CASE_PARAM(bad_record_is_refused, damage_gen_params),
+	KUNIT_CASE(larger_pasid_table_is_refused),
 	KUNIT_CASE(other_list_at_the_same_address_is_refused),
 	KUNIT_CASE_PARAM(page_with_two_owners_is_refused, second_owner_gen_params),
 	KUNIT_CASE_SLOW(mutated_records_do_no_harm),

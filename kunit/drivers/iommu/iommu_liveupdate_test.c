@@ -5,6 +5,7 @@
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/crc32.h>
 #include <linux/io.h>
@@ -90,11 +91,37 @@ static void records_are_known_unless_they_are_refused(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, finish, NULL));
 	KUNIT_EXPECT_NOT_NULL(test, load(root));
 	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_has_records());
+	free_kept(root);
 
 	root = alloc_root(test);
 	seal_root(root);
 	KUNIT_EXPECT_NULL(test, load(root));
 	KUNIT_EXPECT_TRUE(test, iommu_liveupdate_has_records());
+}
+
+static int node_error;
+
+static int fail_find(phys_addr_t *phys, size_t *size)
+{
+	return node_error;
+}
+
+static bool was_handed_over_with(int error)
+{
+	node_error = error;
+	iommu_lu_boot_again();
+	return iommu_liveupdate_handed_over();
+}
+
+/* Whoever has left the node has also left translation enabled. */
+static void damaged_node_is_not_a_cold_boot(struct kunit *test)
+{
+	kunit_activate_static_stub(test, iommu_lu_find_root, fail_find);
+
+	KUNIT_EXPECT_TRUE(test, was_handed_over_with(-EINVAL));
+	KUNIT_EXPECT_FALSE(test, iommu_liveupdate_has_records());
+	/* This is also the state that the other tests expect. */
+	KUNIT_EXPECT_FALSE(test, was_handed_over_with(-ENOENT));
 }
 
 /* Memory of this kernel is not memory that KHO has kept. */
@@ -110,6 +137,33 @@ static void address_which_was_not_preserved_is_refused(struct kunit *test)
 			   iommu_lu_load(PHYS_ADDR_MAX - PAGE_SIZE + 1, IOMMU_LU_ROOT_SIZE));
 	KUNIT_EXPECT_STREQ(test, "invalid address of the root",
 			   iommu_lu_load(page, IOMMU_LU_ROOT_SIZE - 1));
+}
+
+/* As when a bit of its address has flipped, and memory of a guest is there */
+static void memory_that_holds_no_root_stays_preserved(struct kunit *test)
+{
+	static const int fills[] = { 0, 0xff, 0x5a };
+	void *kept;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(fills); i++) {
+		kept = alloc_kept(0);
+		KUNIT_ASSERT_NOT_NULL(test, kept);
+		memset(kept, fills[i], PAGE_SIZE);
+		KUNIT_EXPECT_NOT_NULL(test, load(kept));
+		KUNIT_EXPECT_TRUE(test, is_kept(kept));
+		free_kept(kept);
+	}
+}
+
+static void root_in_a_larger_block_is_refused(struct kunit *test)
+{
+	struct iommu_lu_root_ser *root = alloc_kept(1);
+
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	seal_root(root);
+	KUNIT_EXPECT_STREQ(test, "invalid address of the root", load(root));
+	KUNIT_EXPECT_TRUE(test, is_kept(root));
+	free_kept(root);
 }
 
 /* A size that is too small for what was preserved there is as wrong as one that is too large. */
@@ -152,6 +206,8 @@ static void bad_field_is_refused(struct kunit *test)
 	set_bad_field(root, bad);
 	seal_root(root);
 	KUNIT_EXPECT_STREQ(test, bad->reason, load(root));
+	KUNIT_EXPECT_TRUE(test, is_kept(root));
+	free_kept(root);
 }
 
 static void any_flipped_bit_is_refused(struct kunit *test)
@@ -165,6 +221,7 @@ static void any_flipped_bit_is_refused(struct kunit *test)
 		seal_root(root);
 		flip_bit(root, bit);
 		KUNIT_EXPECT_NOT_NULL_MSG(test, load(root), "bit %u", bit);
+		free_kept(root);
 	}
 }
 
@@ -182,6 +239,7 @@ static void mutated_roots_do_no_harm(struct kunit *test)
 		if (i % 8)
 			seal_root(root);
 		nr_loaded += !load(root);
+		free_kept(root);
 		has_unit(0, REG_BASE);
 		iommu_liveupdate_finish();
 		KUNIT_EXPECT_FALSE_MSG(test, has_unit(0, REG_BASE), "mutation %u", i);
@@ -194,7 +252,10 @@ static struct kunit_case iommu_liveupdate_cases[] = {
 	KUNIT_CASE(root_is_loaded_and_given_back),
 	KUNIT_CASE(unused_record_matches_no_unit),
 	KUNIT_CASE(records_are_known_unless_they_are_refused),
+	KUNIT_CASE(damaged_node_is_not_a_cold_boot),
 	KUNIT_CASE(address_which_was_not_preserved_is_refused),
+	KUNIT_CASE(memory_that_holds_no_root_stays_preserved),
+	KUNIT_CASE(root_in_a_larger_block_is_refused),
 	KUNIT_CASE(pages_of_another_size_are_not_restored),
 	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
 	KUNIT_CASE(any_flipped_bit_is_refused),

@@ -6,6 +6,7 @@
  */
 
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/mm.h>
@@ -15,6 +16,20 @@
 #include <linux/xarray.h>
 
 #include "kunit_fake_list.h"
+
+/* How many entries were refused when a list was loaded, the last one of them, and why */
+static struct {
+	unsigned int		nr;
+	struct pci_lu_dev_ser	dev;
+	const char		*reason;
+} refused;
+
+static void note_refused(const struct pci_lu_dev_ser *dev, const char *reason)
+{
+	refused.nr++;
+	refused.dev = *dev;
+	refused.reason = reason;
+}
 
 /* As when LUO's object is retrieved: a list that is refused is unloaded. */
 static const char *load_from(u64 phys)
@@ -26,7 +41,7 @@ static const char *load_from(u64 phys)
 	return reason;
 }
 
-/* The memory of a list that was accepted is freed, that of a refused one is not. */
+/* Only if all entries are sound, the memory is known to be that of a list, and is freed. */
 static const char *load(struct kunit *test)
 {
 	struct lists *lists = test->priv;
@@ -37,8 +52,9 @@ static const char *load(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, lists->kept);
 	memcpy(lists->kept, lists->list, ROOM);
 
+	refused.nr = 0;
 	reason = load_from(virt_to_phys(lists->kept));
-	KUNIT_EXPECT_EQ(test, is_kept(lists->kept), !!reason);
+	KUNIT_EXPECT_EQ(test, is_kept(lists->kept), reason || refused.nr);
 	return reason;
 }
 
@@ -173,30 +189,51 @@ static void format_v1_is_read(struct kunit *test)
 	pci_lu_unload();
 }
 
-static void empty_list_is_accepted(struct kunit *test)
+/* As when a bit of its address has flipped, and memory of a guest is there */
+static void memory_that_holds_no_list_stays_preserved(struct kunit *test)
 {
-	struct pci_lu_ser *list = good_list(test);
+	struct lists *lists = test->priv;
 
-	list->nr_devices = 0;
-	expect_accepted(test, load(test));
+	memset(lists->list, 0, ROOM);
+	expect_refused(test, load(test), "no devices");
+	KUNIT_EXPECT_TRUE(test, is_kept(lists->kept));
+
+	memset(lists->list, 0x5a, ROOM);
+	expect_refused(test, load(test), "too many devices");
+	KUNIT_EXPECT_TRUE(test, is_kept(lists->kept));
 }
 
 #define HEAD(_field, _value, _reason)						\
 	BAD_FIELD(#_field " = " #_value, (*(struct pci_lu_ser *)NULL)._field,	\
 		  _value, _reason)
 
+static const struct bad_field bad_heads[] = {
+	HEAD(nr_devices, 0, "no devices"),
+	HEAD(nr_devices, PCI_LU_MAX_DEVICES + 1, "too many devices"),
+	/* The size of this many is right, modulo 2^64. */
+	HEAD(nr_devices, NR_DEVICES + BIT_ULL(61), "too many devices"),
+	HEAD(nr_devices, U64_MAX, "too many devices"),
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_head, bad_heads, name);
+
+static void bad_head_is_refused(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	set_bad_field(list, test->param_value);
+	expect_refused(test, load(test), ((const struct bad_field *)test->param_value)->reason);
+
+	/* Nothing is left of it that would get in the way of another list. */
+	good_list(test);
+	expect_accepted(test, load(test));
+}
+
 #define DEV(_i, _field, _value, _reason)					\
 	BAD_FIELD(#_field " = " #_value,					\
 		  (*(struct pci_lu_ser *)NULL).devices[_i]._field, _value, _reason)
 
 static const struct bad_field bad_fields[] = {
-	/* An entry of zeros is a device at 0000:00:00.0. Two of them are one too many. */
-	HEAD(nr_devices, NR_DEVICES + 2, "duplicate device"),
-	HEAD(nr_devices, PCI_LU_MAX_DEVICES + 1, "too many devices"),
-	/* The size of this many is right, modulo 2^64. */
-	HEAD(nr_devices, NR_DEVICES + BIT_ULL(61), "too many devices"),
-	HEAD(nr_devices, U64_MAX, "too many devices"),
-	DEV(BELOW_LOWER, devid, PCI_DEVID(1, PCI_DEVFN(31, 7)), "duplicate device"),
 	DEV(ON_ROOT, segment, 0, "duplicate device"),
 	DEV(UPPER, flags, PCI_LU_DEV_BRIDGE | BIT(5), "unknown flags"),
 	DEV(ON_ROOT, flags, BIT(7), "unknown flags"),
@@ -240,16 +277,41 @@ static const struct bad_field bad_fields[] = {
 
 KUNIT_ARRAY_PARAM_DESC(bad_field, bad_fields, name);
 
-static void bad_field_is_refused(struct kunit *test)
+static void expect_only_refused(struct kunit *test, u32 nr, const char *reason)
 {
+	struct lists *lists = test->priv;
+	struct pci_lu_ser *list = lists->list;
+
+	KUNIT_ASSERT_EQ(test, refused.nr, 1);
+	KUNIT_EXPECT_STREQ(test, refused.reason, reason);
+	KUNIT_EXPECT_MEMEQ(test, &refused.dev, &list->devices[nr], sizeof(refused.dev));
+	for (u32 i = 0; i < list->nr_devices; i++)
+		KUNIT_EXPECT_EQ_MSG(test, is_found(&list->devices[i]), i != nr, "device %u", i);
+	pci_lu_unload();
+}
+
+static void bad_field_refuses_its_device_only(struct kunit *test)
+{
+	const struct bad_field *bad = test->param_value;
 	struct pci_lu_ser *list = good_list(test);
 
-	set_bad_field(list, test->param_value);
-	expect_refused(test, load(test), ((const struct bad_field *)test->param_value)->reason);
+	set_bad_field(list, bad);
+	KUNIT_EXPECT_STREQ(test, load(test) ?: "accepted", "accepted");
+	expect_only_refused(test, (bad->offset - offsetof(struct pci_lu_ser, devices)) /
+				  sizeof(list->devices[0]), bad->reason);
 
 	/* Nothing is left of it that would get in the way of another list. */
 	good_list(test);
 	expect_accepted(test, load(test));
+}
+
+static void first_of_two_entries_of_a_device_counts(struct kunit *test)
+{
+	struct pci_lu_ser *list = good_list(test);
+
+	list->devices[BELOW_LOWER].devid = list->devices[BELOW_UPPER].devid;
+	KUNIT_EXPECT_STREQ(test, load(test) ?: "accepted", "accepted");
+	expect_only_refused(test, BELOW_UPPER, "duplicate device");
 }
 
 static void bad_address_is_refused(struct kunit *test)
@@ -348,7 +410,7 @@ static const char *broken_list(const struct pci_lu_ser *list)
 {
 	const char *broken;
 
-	if (list->nr_devices > MAX_DEVICES)
+	if (!list->nr_devices || list->nr_devices > MAX_DEVICES)
 		return "number of devices";
 
 	for (u32 i = 0; i < list->nr_devices; i++) {
@@ -367,6 +429,17 @@ static const char *broken_list(const struct pci_lu_ser *list)
 	return NULL;
 }
 
+static const char *broken_found(void)
+{
+	const struct pci_lu_dev_ser *dev;
+	const char *broken = NULL;
+	unsigned long address;
+
+	xa_for_each(&pci_lu_in_devices, address, dev)
+		broken = broken ?: broken_device(dev);
+	return broken;
+}
+
 static void mutated_list_is_sound_or_refused(struct kunit *test)
 {
 	struct lists *lists = test->priv;
@@ -374,15 +447,20 @@ static void mutated_list_is_sound_or_refused(struct kunit *test)
 	struct rnd_state rnd;
 
 	for (unsigned int nr = 0; nr < NR_MUTATIONS; nr++) {
-		const char *reason, *broken;
+		const char *reason;
 
 		seed_mutation(&rnd, nr);
 		mutate_record(&rnd, good_list(test), LEN);
 		reason = load(test);
-		broken = broken_list(lists->list);
-		KUNIT_EXPECT_STREQ(test, reason ? "" : broken ?: "", "");
-		KUNIT_EXPECT_TRUE(test, !reason || xa_empty(&pci_lu_in_devices));
-		if (!reason) {
+		KUNIT_EXPECT_STREQ(test, broken_found() ?: "", "");
+		if (reason) {
+			KUNIT_EXPECT_TRUE(test, xa_empty(&pci_lu_in_devices));
+		} else if (refused.nr) {
+			KUNIT_EXPECT_EQ(test, count_found() + refused.nr,
+					lists->list->nr_devices);
+			pci_lu_unload();
+		} else {
+			KUNIT_EXPECT_STREQ(test, broken_list(lists->list) ?: "", "");
 			nr_accepted++;
 			expect_accepted(test, reason);
 		}
@@ -396,11 +474,19 @@ static void mutated_list_is_sound_or_refused(struct kunit *test)
 	KUNIT_EXPECT_LT(test, nr_accepted, NR_MUTATIONS - NR_MUTATIONS / 20);
 }
 
+static int pci_list_init(struct kunit *test)
+{
+	kunit_activate_static_stub(test, pci_lu_report_refused, note_refused);
+	return init_lists(test);
+}
+
 static struct kunit_case pci_list_cases[] = {
 	KUNIT_CASE(all_devices_are_found),
 	KUNIT_CASE(format_v1_is_read),
-	KUNIT_CASE(empty_list_is_accepted),
-	KUNIT_CASE_PARAM(bad_field_is_refused, bad_field_gen_params),
+	KUNIT_CASE(memory_that_holds_no_list_stays_preserved),
+	KUNIT_CASE_PARAM(bad_head_is_refused, bad_head_gen_params),
+	KUNIT_CASE_PARAM(bad_field_refuses_its_device_only, bad_field_gen_params),
+	KUNIT_CASE(first_of_two_entries_of_a_device_counts),
 	KUNIT_CASE(bad_address_is_refused),
 	KUNIT_CASE_SLOW(full_list_is_accepted_and_freed),
 	KUNIT_CASE_SLOW(mutated_list_is_sound_or_refused),
@@ -409,7 +495,7 @@ static struct kunit_case pci_list_cases[] = {
 
 static struct kunit_suite pci_list_suite = {
 	.name		= "irq_liveupdate_pci_list",
-	.init		= init_lists,
+	.init		= pci_list_init,
 	.test_cases	= pci_list_cases,
 };
 

@@ -7,6 +7,7 @@
 
 #include <kunit/irq_liveupdate/kept_memory.h>
 #include <kunit/irq_liveupdate/outcome.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/hash.h>
 #include <linux/irq.h>
@@ -220,7 +221,7 @@ static void broken_record_refuses_its_device_only(struct kunit *test)
 static u8 memory_of_this_kernel[2 * PAGE_SIZE] __aligned(PAGE_SIZE);
 
 /* A pointer from the previous kernel may have any value. */
-static void only_kept_memory_is_read(struct kunit *test)
+static void only_kept_memory_is_read_and_has_one_owner(struct kunit *test)
 {
 	void *(*map)(u64 phys, size_t len) = irq_lu_kho_memory.map;
 	void *kept = alloc_kept(1);
@@ -228,9 +229,6 @@ static void only_kept_memory_is_read(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, kept);
 	phys = virt_to_phys(kept);
-	KUNIT_EXPECT_PTR_EQ(test, map(phys, 1), kept);
-	KUNIT_EXPECT_PTR_EQ(test, map(phys, 2 * PAGE_SIZE), kept);
-
 	KUNIT_EXPECT_NULL(test, map(phys, 2 * PAGE_SIZE + 1));
 	KUNIT_EXPECT_NULL(test, map(phys, SIZE_MAX));
 	KUNIT_EXPECT_NULL(test, map(phys + 8, 8));
@@ -240,7 +238,29 @@ static void only_kept_memory_is_read(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, map(0, 8));
 	KUNIT_EXPECT_NULL(test, map(PFN_PHYS(max_pfn), 8));
 	KUNIT_EXPECT_NULL(test, map(~(u64)0 & PAGE_MASK, 8));
-	free_kept(kept);
+	KUNIT_EXPECT_TRUE(test, is_kept(kept));
+
+	KUNIT_ASSERT_PTR_EQ(test, map(phys, 2 * PAGE_SIZE), kept);
+	KUNIT_EXPECT_FALSE(test, is_kept(kept));
+	KUNIT_EXPECT_NULL(test, map(phys, 1));
+	irq_lu_kho_memory.free(kept);
+}
+
+/* It would be freed twice. */
+static void root_is_not_its_own_directory(struct kunit *test)
+{
+	struct irq_lu_root_ser *root = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	strscpy(root->compatible, IRQ_LU_COMPATIBLE);
+	root->device_dir = virt_to_phys(root);
+	irq_lu_ser_seal_root(root, NULL);
+
+	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &irq_lu_kho_memory);
+	KUNIT_EXPECT_STREQ(test, irq_lu_in.refused ?: "accepted",
+			   "invalid address of the device directory");
+	irq_lu_in.refused = NULL;
+	irq_lu_kho_memory.free(root);
 }
 
 static void record_outside_of_kept_memory_is_neither_read_nor_freed(struct kunit *test)
@@ -527,6 +547,34 @@ static void device_without_a_record_starts_cold(struct kunit *test)
 	fake_end(fake);
 	fake_expect_counts(test, fake, NR_VECS, 1);
 	KUNIT_EXPECT_FALSE(test, irq_liveupdate_is_incoming(fake->dev));
+}
+
+static int node_error;
+
+static int fail_find(phys_addr_t *phys, size_t *size)
+{
+	return node_error;
+}
+
+static bool was_handed_over_with(int error)
+{
+	node_error = error;
+	irq_lu_in.loaded = false;
+	irq_lu_in.handed_over = false;
+	irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, 0);
+	irq_lu_in.refused = NULL;
+	return irq_liveupdate_handed_over();
+}
+
+/* Whoever has left the node has also left devices running. */
+static void damaged_node_is_not_a_cold_boot(struct kunit *test)
+{
+	bool was = irq_liveupdate_handed_over();
+
+	kunit_activate_static_stub(test, irq_lu_find_root, fail_find);
+	KUNIT_EXPECT_TRUE(test, was_handed_over_with(-EINVAL));
+	KUNIT_EXPECT_FALSE(test, was_handed_over_with(-ENOENT));
+	irq_lu_in.handed_over = was;
 }
 
 static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
@@ -842,7 +890,8 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(freed_number_is_reserved_until_finish),
 	KUNIT_CASE_PARAM(bad_vector_refuses_its_device_only, bad_vector_gen_params),
 	KUNIT_CASE(broken_record_refuses_its_device_only),
-	KUNIT_CASE(only_kept_memory_is_read),
+	KUNIT_CASE(only_kept_memory_is_read_and_has_one_owner),
+	KUNIT_CASE(root_is_not_its_own_directory),
 	KUNIT_CASE(record_outside_of_kept_memory_is_neither_read_nor_freed),
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
@@ -854,6 +903,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(more_units_than_records_can_name_report_faults),
 	KUNIT_CASE_PARAM(other_device_starts_cold, other_device_gen_params),
 	KUNIT_CASE(device_without_a_record_starts_cold),
+	KUNIT_CASE(damaged_node_is_not_a_cold_boot),
 	KUNIT_CASE(outcome_is_why_nothing_was_taken_over),
 	KUNIT_CASE(outcome_is_that_there_is_no_valid_record),
 	KUNIT_CASE(device_without_any_record_starts_cold),

@@ -182,10 +182,34 @@ static void object_that_cannot_be_retrieved_is_not_finished(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_retrieved, 1);
 }
 
+/* The previous kernel claims that no file depends on the object. */
+static void object_without_files_is_not_retrieved(struct kunit *test)
+{
+	struct liveupdate_flb *flb = copy_of(test, &present);
+	void *obj;
+
+	if (!liveupdate_enabled())
+		kunit_skip(test, "live update is off");
+
+	hand_over(test, present.compatible);
+	luo_flb_global.incoming.ser->count = 0;
+	nr_retrieved = 0;
+	nr_finished = 0;
+
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, liveupdate_flb_get_incoming(flb, &obj), -EINVAL);
+		liveupdate_flb_put_incoming(flb);
+		KUNIT_EXPECT_EQ(test, KUNIT_SUPPRESSED_WARNING_COUNT(), 0);
+	}
+	KUNIT_EXPECT_EQ(test, nr_retrieved, 0);
+	KUNIT_EXPECT_EQ(test, nr_finished, 0);
+}
+
 static struct kunit_case luo_flb_cases[] = {
 	KUNIT_CASE(put_of_an_absent_object_does_nothing),
 	KUNIT_CASE(object_nobody_asked_for_is_finished_with_the_last_file),
 	KUNIT_CASE(object_that_cannot_be_retrieved_is_not_finished),
+	KUNIT_CASE(object_without_files_is_not_retrieved),
 	{ }
 };
 

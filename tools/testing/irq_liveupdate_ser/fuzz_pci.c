@@ -112,17 +112,18 @@ static void expect_sound(const struct pci_lu_dev_ser *dev)
 int fuzz_one_input(const uint8_t *data, size_t size)
 {
 	const struct pci_lu_ser *ser;
+	u64 nr;
 
 	/* Memory of its own, so that a sanitizer sees its end */
 	list = malloc(size);
 	list_size = size;
 	memcpy(list, data, size);
 	ser = list;
-	if (!pci_lu_ser_refuse_list(LIST_PHYS)) {
-		promised(size >= sizeof(*ser) &&
-			 ser->nr_devices <= (size - sizeof(*ser)) / sizeof(ser->devices[0]),
+	if (!pci_lu_ser_refuse_list(LIST_PHYS, &nr)) {
+		promised(size >= sizeof(*ser) && nr && nr == ser->nr_devices &&
+			 nr <= (size - sizeof(*ser)) / sizeof(ser->devices[0]),
 			 "memory of the list");
-		for (uint64_t i = 0; i < ser->nr_devices; i++) {
+		for (uint64_t i = 0; i < nr; i++) {
 			if (!pci_lu_ser_refuse_device(&ser->devices[i]))
 				expect_sound(&ser->devices[i]);
 		}
@@ -168,7 +169,7 @@ static const struct pci_lu_dev_ser valid_devices[] = {
 size_t fuzz_custom_mutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
 {
 	const size_t head = sizeof(struct pci_lu_ser), entry = sizeof(valid_devices[0]);
-	uint64_t nr;
+	u64 nr;
 
 	size = fuzz_mutate(data, size, max_size);
 	if (seed % REPLACED || max_size < head + entry)

@@ -35,7 +35,9 @@
  * A unit is one IOMMU, found again by its PCI segment and the physical address
  * of its registers. Everything to which a unit points is preserved memory. The
  * next kernel does not follow an address, in a record or in a table, unless KHO
- * has preserved the memory there.
+ * has preserved the memory there. The unit does follow the addresses in tables. What
+ * a page table maps is not recorded, so its content cannot be checked, and is trusted
+ * as it is in the kernel that hands over.
  *
  * A device record is about a requester id whose entry the unit keeps using,
  * because it was attached to a domain. There is one for each DMA alias of a device

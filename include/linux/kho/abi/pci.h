@@ -111,7 +111,7 @@ static_assert(sizeof(struct pci_lu_dev_ser) == 84);
 
 /**
  * struct pci_lu_ser - The preserved devices and the bridges above them
- * @nr_devices:		Number of entries in @devices
+ * @nr_devices:		Number of entries in @devices, not zero
  * @devices:		The entries, in no particular order
  */
 struct pci_lu_ser {

@@ -302,6 +302,44 @@ static void table_ends_where_its_memory_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, reserve(test, nr_entries, 1), -EINVAL);
 }
 
+static u64 efr2_of_machine;
+
+static void restore_efr2(void *unused)
+{
+	amd_iommu_efr2 = efr2_of_machine;
+}
+
+static void pretend_large_tables(struct kunit *test)
+{
+	efr2_of_machine = amd_iommu_efr2;
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_efr2, NULL));
+	amd_iommu_efr2 = FIELD_PREP(FEATURE_NUM_INT_REMAP_SUP, 1);
+}
+
+/* Its DTE stays in use: with another size, the unit would read beyond the end of the table. */
+static void other_size_of_a_shared_table_is_refused(struct kunit *test)
+{
+	struct amd_iommu_pci_seg *pci_seg = &the_unit->pci_seg;
+	struct irq_lu_vector_ser rec = record(HANDLE + 1);
+	void *entries = leave_table(test);
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+	pretend_large_tables(test);
+	close_entry(entries, HANDLE);
+	close_entry(entries, HANDLE + 1);
+	KUNIT_ASSERT_EQ(test, reserve(test, HANDLE, 1), 0);
+
+	rec.source++;
+	pci_seg->rlookup_table[SOURCE + 1] = &the_unit->iommu;
+	pci_seg->dev_table[SOURCE + 1].data[2] = (dte_of(entries) & ~DTE_INTTABLEN_MASK) |
+						 DTE_INTTABLEN_2K;
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), -EINVAL);
+	KUNIT_EXPECT_NULL(test, xa_load(&amd_ir_tables, SOURCE + 1));
+
+	pci_seg->dev_table[SOURCE + 1].data[2] = dte_of(entries);
+	KUNIT_EXPECT_EQ(test, fmt->ops->reserve(fmt->domain(test), &rec, 1), 0);
+}
+
 static void device_of_another_unit_is_refused(struct kunit *test)
 {
 	struct irq_lu_vector_ser rec = record(HANDLE);
@@ -448,6 +486,7 @@ static struct kunit_case amd_test_cases[] = {
 	KUNIT_CASE(other_entries_of_a_preserved_table_are_closed),
 	KUNIT_CASE_PARAM(table_is_found_by_its_dte, dte_change_gen_params),
 	KUNIT_CASE(table_ends_where_its_memory_ends),
+	KUNIT_CASE(other_size_of_a_shared_table_is_refused),
 	KUNIT_CASE(device_of_another_unit_is_refused),
 	KUNIT_CASE(closed_entry_reports_faults_once_it_is_open),
 	KUNIT_CASE(interrupts_are_flushed_before_they_are_handed_over),

@@ -462,6 +462,39 @@ static void refuses_the_tables(struct kunit *test)
 	expect_tables_refused(test, test->param_value);
 }
 
+/* As when a bit of its address has flipped, and memory of a guest is there */
+static void memory_that_holds_no_list_stays_preserved(struct kunit *test)
+{
+	static const int fills[] = { 0, 0xff, 0x5a };
+	void *list;
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	list = phys_to_virt(unit->ser.tables);
+	for (unsigned int i = 0; i < ARRAY_SIZE(fills); i++) {
+		memset(list, fills[i], PAGE_SIZE);
+		take_over(test);
+		KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
+		KUNIT_EXPECT_TRUE(test, is_kept(list));
+	}
+}
+
+static void list_in_a_larger_block_is_refused(struct kunit *test)
+{
+	void *list = alloc_kept(1);
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_kept, list));
+	setup_unit(test, FAKE_ECAP_PT, false);
+	hand_over(test, CLOSED);
+	memcpy(list, phys_to_virt(unit->ser.tables), PAGE_SIZE);
+	unit->ser.tables = virt_to_phys(list);
+
+	take_over(test);
+	KUNIT_EXPECT_NULL(test, unit->iommu.root_entry);
+	KUNIT_EXPECT_TRUE(test, is_kept(list));
+}
+
 static void add_direct_table(struct kunit *test)
 {
 	((struct pasid_dir_entry *)phys_to_virt(unit->ser.pasid_dir))[1].val = SZ_4K | 1;
@@ -562,6 +595,29 @@ static void stops_an_incoming_device_before_translation_is_disabled(struct kunit
 	/* It was handed over without translation. */
 	stop_with_status(0);
 	KUNIT_EXPECT_NULL(test, unit->stopped);
+}
+
+static bool fake_not_handed_over(void)
+{
+	return false;
+}
+
+/* The previous kernel may have written records whose name this kernel does not know. */
+static void stops_an_incoming_device_without_records(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_behind);
+	kunit_activate_static_stub(test, iommu_liveupdate_handed_over, fake_not_handed_over);
+	find_neighbours(test);
+	writel(DMA_GSTS_TES, unit->iommu.reg + DMAR_GSTS_REG);
+
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_take_over(&unit->iommu));
+	KUNIT_EXPECT_NULL(test, unit->stopped);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &neighbours[1]->priv_flags);
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_take_over(&unit->iommu));
+	KUNIT_EXPECT_PTR_EQ(test, unit->stopped, neighbours[1]);
+	KUNIT_EXPECT_STREQ(test, unit->why_stopped ?: "", "no records of its mappings");
 }
 
 /*
@@ -691,9 +747,12 @@ static struct kunit_case vtd_in_cases[] = {
 	KUNIT_CASE(finish_closes_an_entry_that_is_still_in_use),
 	KUNIT_CASE(domain_ids_are_reserved_and_freed),
 	KUNIT_CASE_PARAM(refuses_the_tables, refusal_gen_params),
+	KUNIT_CASE(memory_that_holds_no_list_stays_preserved),
+	KUNIT_CASE(list_in_a_larger_block_is_refused),
 	KUNIT_CASE_PARAM(refuses_the_pasid_table_of_devices_with_rmrr, direct_refusal_gen_params),
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
 	KUNIT_CASE(stops_an_incoming_device_before_translation_is_disabled),
+	KUNIT_CASE(stops_an_incoming_device_without_records),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),
 	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it),
 	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode),
