@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 /*
- * Tests of what a LUO file handler can learn about the session of its file: the
- * real code of luo_file.c, with a handler of files that have an id and no state.
+ * Tests of what a LUO file handler can learn about the session of its file, and of
+ * the ioctls of a session: the real code of luo_file.c and luo_session.c, with a
+ * handler of files that have an id and no state.
  */
 
 #include <kunit/luo_session.h>
@@ -12,7 +13,12 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/liveupdate.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
 #include <linux/mutex.h>
+#include <linux/pfn.h>
+#include <linux/rwsem.h>
+#include <uapi/linux/liveupdate.h>
 
 #include "luo_internal.h"
 
@@ -151,6 +157,103 @@ static void mapping_of_cancelled_file_is_not_found(struct kunit *test)
 									&fake_mappings[0]));
 }
 
+/* Memory of the user of a session, and what the kernel holds when it first writes there */
+static u8 user_page[PAGE_SIZE] __aligned(PAGE_SIZE);
+static struct luo_session *user_session;
+static bool written, written_with_lock;
+
+static vm_fault_t user_page_fault(struct vm_fault *vmf)
+{
+	return vmf_insert_pfn(vmf->vma, vmf->address, PHYS_PFN(__pa_symbol(user_page)));
+}
+
+static vm_fault_t user_page_mkwrite(struct vm_fault *vmf)
+{
+	written = true;
+	written_with_lock = rwsem_is_locked(&luo_session_serialize_rwsem) ||
+			    mutex_is_locked(&user_session->mutex);
+	return 0;
+}
+
+static const struct vm_operations_struct user_page_vm_ops = {
+	.fault		= user_page_fault,
+	.pfn_mkwrite	= user_page_mkwrite,
+};
+
+static int user_page_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_PFNMAP);
+	vma->vm_ops = &user_page_vm_ops;
+	return 0;
+}
+
+static const struct file_operations user_page_fops = {
+	.mmap	= user_page_mmap,
+};
+
+static unsigned long map_user_page(struct kunit *test)
+{
+	struct file *file = anon_inode_getfile("[fake]", &user_page_fops, NULL, O_RDWR);
+	unsigned long address;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	address = kunit_vm_mmap(test, file, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_NE(test, address, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(address));
+	return address;
+}
+
+static void put_session(void *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+static struct file *create_session(struct kunit *test)
+{
+	struct file *file;
+
+	KUNIT_ASSERT_EQ(test, luo_session_create("luo-file-test", &file), 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_session, file), 0);
+	user_session = file->private_data;
+	return file;
+}
+
+/* User space decides how long the write takes. */
+static void expect_no_lock(struct kunit *test, struct file *session, unsigned int cmd)
+{
+	unsigned long address = map_user_page(test);
+
+	written = false;
+	KUNIT_EXPECT_EQ(test, session->f_op->unlocked_ioctl(session, cmd, address), 0);
+	KUNIT_EXPECT_TRUE(test, written);
+	KUNIT_EXPECT_FALSE(test, written_with_lock);
+}
+
+static void file_is_preserved_before_the_user_is_told(struct kunit *test)
+{
+	struct liveupdate_session_preserve_fd *arg = (void *)user_page;
+	struct file *session = create_session(test);
+
+	*arg = (struct liveupdate_session_preserve_fd) {
+		.size	= sizeof(*arg),
+		.fd	= new_fd(test, 1, NULL),
+		.token	= 1,
+	};
+	expect_no_lock(test, session, LIVEUPDATE_SESSION_PRESERVE_FD);
+}
+
+static void name_of_session_is_told_without_a_lock(struct kunit *test)
+{
+	struct liveupdate_session_get_name *arg = (void *)user_page;
+	struct file *session = create_session(test);
+
+	*arg = (struct liveupdate_session_get_name) { .size = sizeof(*arg) };
+	expect_no_lock(test, session, LIVEUPDATE_SESSION_GET_NAME);
+	KUNIT_EXPECT_STREQ(test, (const char *)arg->name, "luo-file-test");
+}
+
 static int luo_test_suite_init(struct kunit_suite *suite)
 {
 	return liveupdate_enabled() ? liveupdate_register_file_handler(&fake_handler) : 0;
@@ -174,6 +277,8 @@ static struct kunit_case luo_test_cases[] = {
 	KUNIT_CASE(mapping_of_other_session_is_not_found),
 	KUNIT_CASE(mapping_of_cancelled_file_is_not_found),
 	KUNIT_CASE(file_does_not_find_itself),
+	KUNIT_CASE(file_is_preserved_before_the_user_is_told),
+	KUNIT_CASE(name_of_session_is_told_without_a_lock),
 	{}
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A user whose memory never arrives is stuck in the middle of a system call, like
- * one with a buffer in a file system that does not answer. This does not hold up
- * anybody's live update, not even the user's own:
+ * A user whose memory never arrives is stuck in the middle of system calls of VFIO
+ * and LUO, like one with a buffer in a file system that does not answer. This does
+ * not hold up anybody's live update, not even the user's own:
  *
  *	irq_liveupdate_stuck -s 1 BDF OTHER	preserves BDF, is stuck with both
  *	kexec -e
@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <linux/liveupdate.h>
 #include <linux/pci_regs.h>
 #include <linux/userfaultfd.h>
 #include <linux/vfio.h>
@@ -39,6 +40,7 @@
 #define SESSION		"irq_liveupdate_stuck"
 #define DEVICE_TOKEN	1
 #define OTHER_TOKEN	2
+#define MEMFD_TOKEN	3
 #define VECTORS		2
 #define PAGE_BYTES	4096
 #define IOVA		0x40000000ULL
@@ -52,7 +54,7 @@ struct pages {
 };
 
 static struct vfio_dev device, other;
-static int uffd;
+static int uffd, session;
 
 static void open_uffd(void)
 {
@@ -149,6 +151,37 @@ static void *attach_forever(void *arg)
 	return ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, attach) ? NULL : dev;
 }
 
+/* The kernel has preserved the file, and gets stuck when it says so. */
+static void *preserve_forever(void *arg)
+{
+	struct pages pages = map_pages(UFFDIO_REGISTER_MODE_WP);
+	struct liveupdate_session_preserve_fd *preserve;
+
+	preserve = (void *)(pages.second - offsetof(struct liveupdate_session_preserve_fd, token));
+	preserve->size = sizeof(*preserve);
+	preserve->fd = memfd_create("stuck", MFD_CLOEXEC);
+	preserve->token = MEMFD_TOKEN;
+	protect_second(&pages);
+	ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, preserve);
+
+	return NULL;
+}
+
+static void *get_name_forever(void *arg)
+{
+	struct pages pages = map_pages(UFFDIO_REGISTER_MODE_WP);
+	struct liveupdate_session_get_name *get_name;
+
+	get_name = (void *)(pages.second - offsetof(struct liveupdate_session_get_name, name));
+	get_name->size = sizeof(*get_name);
+	get_name->reserved = 0;
+	memset(get_name->name, 0, sizeof(get_name->name));
+	protect_second(&pages);
+	ioctl(session, LIVEUPDATE_SESSION_GET_NAME, get_name);
+
+	return NULL;
+}
+
 /* Returns once the kernel has asked for the page that is held back. */
 static void get_stuck(void *(*call)(void *), struct vfio_dev *dev, const char *what)
 {
@@ -178,8 +211,6 @@ static void open_device(struct vfio_dev *dev, const char *bdf)
 /* Returns 0 if it can be handed over. */
 static int get_stuck_with_both(const char *bdf, const char *other_bdf)
 {
-	int session;
-
 	open_uffd();
 	open_device(&device, bdf);
 	open_device(&other, other_bdf);
@@ -196,6 +227,9 @@ static int get_stuck_with_both(const char *bdf, const char *other_bdf)
 
 	get_stuck(arm_forever, &device, "SET_IRQS");
 	get_stuck(write_config_forever, &device, "a write to config space");
+
+	get_stuck(preserve_forever, &device, "PRESERVE_FD of its memory");
+	get_stuck(get_name_forever, &device, "GET_NAME of its session");
 
 	return luo_preserve_fd(session, device.fd, DEVICE_TOKEN);
 }
@@ -233,9 +267,9 @@ static void stage_1(const char *bdf, const char *other_bdf)
 
 static void stage_2(const char *bdf)
 {
-	int session = luo_retrieve_session(SESSION);
 	struct vfio_dev dev = { };
 
+	session = luo_retrieve_session(SESSION);
 	ksft_set_plan(2);
 	check(session, "session");
 	dev.fd = luo_retrieve_fd(session, DEVICE_TOKEN);
