@@ -57,10 +57,12 @@
  * and MSI-X are disabled, its interrupts are revoked, the reason is logged, and
  * it is an ordinary device from then on. That happens
  *
- * - when the last file is finished and it was not retrieved;
+ * - when its file, or the last file, is finished and it was not retrieved. A virtual
+ *   function that has not been added by then is stopped when it is added;
  * - when it is removed before it was claimed;
  * - as a virtual function, when its physical function gets no driver that adds it
- *   before the last file is finished, or loses a driver that disables it then;
+ *   before the last file is finished or the next kexec, or loses a driver that
+ *   disables it then;
  * - when LUO cannot restore its sessions, because a file handler or memory is
  *   missing, or when it cannot set itself up during boot. LUO then does not
  *   return any file;
@@ -113,6 +115,9 @@
 /* A private copy of the incoming list, and its entries by address. */
 static struct pci_lu_ser *pci_lu_in;
 VISIBLE_IF_KUNIT struct xarray pci_lu_in_devices = XARRAY_INIT(pci_lu_in_devices, 0);
+
+/* Marks an entry: a file of this device was finished, and not retrieved. */
+#define PCI_LU_FINISHED		XA_MARK_1
 
 /* At boot: there is no list of devices, so none can be claimed. */
 VISIBLE_IF_KUNIT bool pci_lu_in_lost;
@@ -1014,22 +1019,62 @@ void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 	pci_iov_settle(pdev);
 }
 
+static const char pci_lu_unretrieved[] = "nobody has retrieved it";
 static const char pci_lu_unclaimed[] = "nobody has claimed it";
 
+/**
+ * pci_liveupdate_stop_unretrieved() - Stop a device whose file was finished, but not retrieved
+ * @segment: The segment of the device
+ * @devid:   Its bus, device and function
+ *
+ * A device that is not found, such as a virtual function that was not added yet, is
+ * stopped when it is added. Does nothing if another file of the device was retrieved.
+ *
+ * Context: From the finish() callback of a LUO file handler. Process context,
+ *          sleeps.
+ */
+void pci_liveupdate_stop_unretrieved(u32 segment, u16 devid)
+{
+	/* Before the search, so that pci_lu_added() stops a device that it does not find. */
+	scoped_guard(mutex, &pci_lu_lock)
+		xa_set_mark(&pci_lu_in_devices, pci_lu_address(segment, devid), PCI_LU_FINISHED);
+
+	struct pci_dev *pdev __free(pci_dev_put) =
+		pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(devid), devid & 0xff);
+	if (pdev)
+		pci_liveupdate_stop_unclaimed(pdev, pci_lu_unretrieved);
+}
+
+/* Returns why a device that is being added cannot be claimed any more, or NULL. */
+static const char *pci_lu_too_late(struct pci_dev *pdev)
+{
+	lockdep_assert_held(&pci_lu_lock);
+
+	if (!pci_lu_in)
+		return pci_lu_unclaimed;
+	if (xa_get_mark(&pci_lu_in_devices, pci_lu_address_of(pdev), PCI_LU_FINISHED))
+		return pci_lu_unretrieved;
+
+	return NULL;
+}
+
 /*
- * A device that was recognized before the last file was finished, but that was not yet
- * registered with the driver core, was not stopped then.
+ * A device that was recognized before its file or the last file was finished, but that was
+ * not yet registered with the driver core, was not stopped then. Nor was a virtual function
+ * that is added later than that.
  */
 VISIBLE_IF_KUNIT int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct pci_dev *pdev = to_pci_dev(data);
+	const char *reason;
 
 	if (action != BUS_NOTIFY_ADD_DEVICE)
 		return NOTIFY_DONE;
 
 	scoped_guard(mutex, &pci_lu_lock) {
-		if (!pci_lu_in && pci_lu_protected(pdev))
-			pci_lu_stop(pdev, pci_lu_unclaimed);
+		reason = pci_lu_too_late(pdev);
+		if (reason && pci_lu_protected(pdev))
+			pci_lu_stop(pdev, reason);
 	}
 	pci_iov_settle(pdev);
 	return NOTIFY_DONE;

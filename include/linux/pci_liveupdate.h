@@ -56,6 +56,7 @@ bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
 void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
+void pci_liveupdate_stop_unretrieved(u32 segment, u16 devid);
 void pci_liveupdate_remove(struct pci_dev *pdev);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;

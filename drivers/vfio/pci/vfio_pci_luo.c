@@ -183,15 +183,17 @@ static int vfio_pci_luo_retrieve(struct liveupdate_file_op_args *args)
 
 static void vfio_pci_luo_finish(struct liveupdate_file_op_args *args)
 {
+	u32 segment;
+	u16 devid;
+
 	if (args->file) {
 		vfio_pci_luo_ops->finish(args);
 		vfio_pci_luo_put();
 		return;
 	}
 
-	struct pci_dev *pdev __free(pci_dev_put) = vfio_pci_luo_find(args->serialized_data);
-	if (pdev)
-		pci_liveupdate_stop_unclaimed(pdev, "nobody has retrieved it");
+	if (vfio_pci_luo_unpack(args->serialized_data, &segment, &devid))
+		pci_liveupdate_stop_unretrieved(segment, devid);
 }
 
 static bool vfio_pci_luo_find_obstacle(struct pci_dev *pdev, char *reason, size_t size)

@@ -11,6 +11,7 @@
 
 #include <kunit/test.h>
 #include <linux/bitfield.h>
+#include <linux/kexec.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
@@ -583,6 +584,46 @@ static void function_that_starts_keeps_virtual_functions_that_were_handed_over(s
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
 
+static void shut_down_for_kexec(struct pci_dev *pdev)
+{
+	kexec_in_progress = true;
+	pci_bus_type.shutdown(&pdev->dev);
+	kexec_in_progress = false;
+}
+
+/* Nobody has added them, so they are not shut down themselves. */
+static void virtual_functions_without_a_driver_are_stopped_before_a_kexec(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+
+	init_kept_iov(test, function);
+	/* Firmware resets them */
+	pci_bus_type.shutdown(&pdev->dev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
+
+	shut_down_for_kexec(pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, pdev->sriov->running, PCI_IOV_NONE);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(pdev));
+}
+
+/* The physical function was handed over as well. */
+static void virtual_functions_of_an_incoming_function_are_stopped_before_a_kexec(struct kunit *test)
+{
+	struct fake_function *function = with_vfs(test);
+	struct pci_dev *pdev = &function->pdev;
+
+	init_device(function);
+	init_incoming_iov(test, function);
+	function->config[PCI_COMMAND] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+
+	shut_down_for_kexec(pdev);
+	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
+	KUNIT_EXPECT_EQ(test, pdev->sriov->running, PCI_IOV_NONE);
+	KUNIT_EXPECT_EQ(test, command_of(function), PCI_COMMAND_MEMORY);
+}
+
 /* The virtual functions have been added; one of them was handed over. */
 static struct pci_dev *with_incoming_vf(struct kunit *test, struct fake_function *function)
 {
@@ -814,6 +855,60 @@ static void port_whose_errors_this_kernel_contains_is_disarmed(struct kunit *tes
 	pci_dpc_disable(&port->pdev);
 	KUNIT_EXPECT_EQ(test, get(port, SRIOV - CAP + PCI_EXP_DPC_CTL), 0);
 }
+
+/* A port of whose errors this kernel takes care, and whose link is inactive */
+static struct fake_function *port_in_dpc_state(struct kunit *test, u16 status)
+{
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *port = &fake->port;
+
+	fake->host.native_aer = 1;
+	port->pdev.aer_cap = SRIOV;
+	port->pdev.dpc_cap = SRIOV;
+	port->pdev.link_active_reporting = 1;
+	put(port, SRIOV - CAP + PCI_EXP_DPC_STATUS, status);
+	return port;
+}
+
+static void contained_port_is_released(struct kunit *test)
+{
+	const u16 contained = PCI_EXP_DPC_STATUS_TRIGGER | PCI_EXP_DPC_STATUS_TRIGGER_RSN_FE;
+	struct fake_hierarchy *fake = test->priv;
+	struct fake_function *port = port_in_dpc_state(test, contained);
+
+	fake->host.native_aer = 0;
+	pci_dpc_release(&port->pdev);
+	KUNIT_EXPECT_FALSE(test, port->written[SRIOV + PCI_EXP_DPC_STATUS]);
+
+	/* Writing 1 clears the bit of a real port. The fake one shows what was written. */
+	fake->host.native_aer = 1;
+	pci_dpc_release(&port->pdev);
+	KUNIT_EXPECT_EQ(test, get(port, SRIOV - CAP + PCI_EXP_DPC_STATUS),
+			PCI_EXP_DPC_STATUS_TRIGGER);
+}
+
+static void port_that_contains_nothing_is_not_released(struct kunit *test)
+{
+	struct fake_function *port = port_in_dpc_state(test, PCI_EXP_DPC_STATUS_TRIGGER_RSN_FE);
+
+	pci_dpc_release(&port->pdev);
+	KUNIT_EXPECT_FALSE(test, port->written[SRIOV + PCI_EXP_DPC_STATUS]);
+
+	/* It is not there any more. */
+	put(port, SRIOV - CAP + PCI_EXP_DPC_STATUS, U16_MAX);
+	pci_dpc_release(&port->pdev);
+	KUNIT_EXPECT_FALSE(test, port->written[SRIOV + PCI_EXP_DPC_STATUS]);
+}
+
+static void busy_root_port_is_not_released(struct kunit *test)
+{
+	struct fake_function *port = port_in_dpc_state(test, PCI_EXP_DPC_STATUS_TRIGGER |
+							     PCI_EXP_DPC_RP_BUSY);
+
+	port->pdev.dpc_rp_extensions = true;
+	pci_dpc_release(&port->pdev);
+	KUNIT_EXPECT_FALSE(test, port->written[SRIOV + PCI_EXP_DPC_STATUS]);
+}
 #endif
 
 static struct kunit_case enum_test_cases[] = {
@@ -833,6 +928,9 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(bridge_that_is_removed_is_not_recorded),
 #ifdef CONFIG_PCIE_DPC
 	KUNIT_CASE(port_whose_errors_this_kernel_contains_is_disarmed),
+	KUNIT_CASE(contained_port_is_released),
+	KUNIT_CASE(port_that_contains_nothing_is_not_released),
+	KUNIT_CASE_SLOW(busy_root_port_is_not_released),
 #endif
 #ifdef CONFIG_PCI_IOV
 	KUNIT_CASE(running_function_keeps_its_virtual_functions),
@@ -842,6 +940,8 @@ static struct kunit_case enum_test_cases[] = {
 	KUNIT_CASE(virtual_functions_that_are_added_are_not_stopped),
 	KUNIT_CASE(function_that_only_keeps_virtual_functions_is_no_bus_master),
 	KUNIT_CASE_SLOW(function_that_starts_keeps_virtual_functions_that_were_handed_over),
+	KUNIT_CASE_SLOW(virtual_functions_without_a_driver_are_stopped_before_a_kexec),
+	KUNIT_CASE_SLOW(virtual_functions_of_an_incoming_function_are_stopped_before_a_kexec),
 	KUNIT_CASE(function_of_an_incoming_virtual_function_is_kept),
 	KUNIT_CASE(function_is_recorded_until_its_last_virtual_function_is_finished),
 	KUNIT_CASE_PARAM_ATTR(virtual_functions_are_enabled_by_the_driver_or_stopped,

@@ -263,6 +263,32 @@ static void device_added_after_the_last_file_is_finished_is_stopped(struct kunit
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(pdev));
 }
 
+/* As a virtual function, the physical function of which gets its driver later than that */
+static void device_added_after_its_file_is_finished_is_stopped(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+	u32 segment = pci_domain_nr(pdev->bus);
+	u16 devid = pci_dev_id(pdev);
+
+	device_initialize(&pdev->dev);
+	pm_runtime_get_noresume(&pdev->dev);
+	start_outcome_of(test, pdev);
+	fake_config = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+
+	/* Of the bridge above it, whatever the previous kernel meant by that */
+	pci_liveupdate_stop_unretrieved(segment, pci_dev_id(&path->bridge));
+	pci_lu_added(NULL, BUS_NOTIFY_ADD_DEVICE, &pdev->dev);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+
+	pci_liveupdate_stop_unretrieved(segment, devid);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+	pci_lu_added(NULL, BUS_NOTIFY_ADD_DEVICE, &pdev->dev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_FALSE(test, fake_config & PCI_COMMAND_MASTER);
+	expect_outcome_of(test, pdev, "nobody has retrieved it");
+}
+
 static bool is_recorded(const struct pci_lu_dev_ser *dev)
 {
 	return xa_load(&pci_lu_in_devices, (unsigned long)dev->segment << 16 | dev->devid);
@@ -433,6 +459,7 @@ static struct kunit_case pci_in_cases[] = {
 	KUNIT_CASE(failed_retrieve_is_the_outcome),
 	KUNIT_CASE(failed_retrieve_of_another_device_is_no_outcome),
 	KUNIT_CASE(device_added_after_the_last_file_is_finished_is_stopped),
+	KUNIT_CASE(device_added_after_its_file_is_finished_is_stopped),
 	KUNIT_CASE(absent_device_is_forgotten),
 	KUNIT_CASE(device_is_retrieved_once),
 #ifdef CONFIG_SYSFB
