@@ -632,6 +632,17 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	irq_lu_put_root();
 }
 
+static bool irq_lu_any_frozen(void)
+{
+	struct irq_lu_out_dev *out;
+
+	list_for_each_entry(out, &irq_lu_out.devices, node) {
+		if (out->frozen)
+			return true;
+	}
+	return false;
+}
+
 /**
  * irq_liveupdate_freeze - Record the interrupts of a preserved device
  * @dev:	Device
@@ -665,9 +676,11 @@ int irq_liveupdate_freeze(struct device *dev)
 	}
 
 	irq_lu_ser_seal_device(out->ser);
+	/* One line for all: guests are paused, and the console may be slow. */
+	if (!irq_lu_any_frozen())
+		pr_info("freeze begins with %s\n", dev_name(dev));
 	out->frozen = true;
 	trace_irq_liveupdate_freeze(dev, out->ser->nr_vectors);
-	dev_info(dev, "irq_liveupdate: frozen: %u vectors\n", out->ser->nr_vectors);
 	return 0;
 }
 
@@ -771,6 +784,7 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 {
 	struct irq_lu_root_ser *root;
 	struct irq_lu_out_dev *out;
+	unsigned int nr_vectors = 0;
 
 	guard(mutex)(&irq_lu_out.lock);
 
@@ -784,15 +798,19 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 	}
 
 	list_for_each_entry(out, &irq_lu_out.devices, node) {
-		if (out->frozen)
-			irq_lu_block_device(out);
+		if (!out->frozen)
+			continue;
+		irq_lu_block_device(out);
+		nr_vectors += out->ser->nr_vectors;
 	}
 
 	root->device_dir = virt_to_phys(irq_lu_out.dir);
-	if (irq_lu_sync_units())
+	if (irq_lu_sync_units()) {
 		irq_lu_ser_seal_root(root, irq_lu_out.dir);
-	else
+		pr_info("handed over: %u vectors of %u devices\n", nr_vectors, root->nr_devices);
+	} else {
 		irq_lu_trace_unblocked();
+	}
 	return root;
 }
 

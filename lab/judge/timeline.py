@@ -9,7 +9,7 @@ from machine import qemulog
 BOOT, ARM = "boot", "arm"
 
 # The message that ends each step of the kernels
-ENDS = {"freeze": "irq_liveupdate: frozen:", "jump": "Linux version",
+ENDS = {"freeze": "irq_liveupdate: freeze begins with ", "jump": "Linux version",
         "early boot": "interrupt remapping entries", "kernel": "Run /init"}
 BLOCK, LAST = "block", "first process"
 # The steps that divide the boot

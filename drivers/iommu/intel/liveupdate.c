@@ -225,6 +225,9 @@ VISIBLE_IF_KUNIT void intel_lu_find_direct(struct intel_iommu *iommu, unsigned l
 		if (intel_lu_firmware_uses(pdev) && id_is_behind(iommu, pdev))
 			pci_for_each_dma_alias(pdev, set_direct, direct);
 	}
+	if (bitmap_empty(direct, NR_REQUESTER_IDS))
+		return;
+
 	/* Behind a bridge, an alias can be the id of a device in a live update. */
 	for_each_pci_dev(pdev) {
 		if (in_live_update(pdev) && id_is_behind(iommu, pdev))
@@ -414,14 +417,19 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
 /* Another device is preserved, whose DMA must stay blocked if nothing is mapped for it. */
 static int intel_lu_update_direct(struct intel_iommu *iommu)
 {
-	unsigned long *direct __free(bitmap) = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
 	struct intel_liveupdate *lu = iommu->liveupdate;
+	unsigned long *direct;
 
+	if (bitmap_empty(lu->direct, NR_REQUESTER_IDS))
+		return 0;
+
+	direct = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
 	if (!direct)
 		return -ENOMEM;
 
 	intel_lu_find_direct(iommu, direct);
 	bitmap_and(lu->direct, lu->direct, direct, NR_REQUESTER_IDS);
+	bitmap_free(direct);
 	return 0;
 }
 

@@ -199,6 +199,7 @@ out_unlock_domains:
 
 static void iommufd_lu_release_mappings(struct iommufd_hwpt_paging *hwpt_paging)
 {
+	WRITE_ONCE(hwpt_paging->checked, NULL);
 	atomic_dec(&hwpt_paging->ioas->iopt.nr_preserved);
 }
 
@@ -346,6 +347,26 @@ static int iommufd_lu_check_pages(struct iommufd_device *idev, struct luo_sessio
 	return rc;
 }
 
+/*
+ * The devices of a guest share their mappings, so check them once. While a device is preserved,
+ * they cannot change, and LUO unpreserves the device before the memfds of its session.
+ */
+static int iommufd_lu_check_mappings(struct iommufd_device *idev, struct luo_session *session)
+{
+	struct iommufd_hwpt_paging *hwpt_paging = idev->preserved;
+	int rc;
+
+	if (READ_ONCE(hwpt_paging->checked) == session)
+		return 0;
+
+	rc = iommufd_lu_check_pages(idev, session);
+	if (rc)
+		return rc;
+
+	WRITE_ONCE(hwpt_paging->checked, session);
+	return 0;
+}
+
 /**
  * iommufd_device_preserve() - Keep the DMA mappings of a device as they are
  * @idev:	Device that will be handed over to the next kernel, attached or not.
@@ -379,7 +400,7 @@ int iommufd_device_preserve(struct iommufd_device *idev, struct luo_session *ses
 	if (rc)
 		goto err_release_attachment;
 
-	rc = iommufd_lu_check_pages(idev, session);
+	rc = iommufd_lu_check_mappings(idev, session);
 	if (rc)
 		goto err_release_mappings;
 

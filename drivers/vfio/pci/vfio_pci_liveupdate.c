@@ -87,12 +87,14 @@
  * its user made before the live update, in Device Control for instance. The
  * configuration before the first open in the old kernel is not handed over.
  *
- * Unbinding the device from its driver waits for its user, as always. No other
- * task waits for that: the task that unbinds the device holds its lock, so
- * nothing here takes it. freeze() fails if an unbind has begun. An unbind that
- * begins later does not keep the kernel from going down, because
- * device_shutdown() skips a frozen device. If it has virtual functions, these are
- * not removed before unfreeze().
+ * Unbinding the device from its driver waits for its user, as always, and holds
+ * the lock of the device meanwhile. No method here takes that lock, so none waits
+ * for it. freeze() fails if an unbind has begun. An unbind that begins later does
+ * not keep the kernel from going down, because device_shutdown() skips a frozen
+ * device. If it has virtual functions, these are not removed before unfreeze().
+ * device_shutdown() does wait for any other device that is being unbound while it
+ * is in use, including one that was retrieved and is not preserved again: its user
+ * has to close it before the next reboot or kexec.
  */
 
 #define pr_fmt(fmt) "vfio_pci: live update: " fmt
@@ -315,9 +317,8 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 	return -EBUSY;
 }
 
-static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
+static int vfio_pci_lu_preserve_pci(struct vfio_pci_core_device *vdev)
 {
-	struct pci_dev *pdev = vdev->pdev;
 	int err;
 
 	guard(mutex)(&vdev->igate);
@@ -326,15 +327,37 @@ static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
 	if (err)
 		return err;
 
-	err = pci_liveupdate_preserve(pdev);
+	return pci_liveupdate_preserve(vdev->pdev);
+}
+
+static int vfio_pci_lu_preserve_msi(struct vfio_pci_core_device *vdev)
+{
+	int err;
+
+	guard(mutex)(&vdev->igate);
+
+	err = vfio_pci_lu_check(vdev, IRQ_LIVEUPDATE_PRESERVE);
 	if (err)
 		return err;
 
+	return vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_preserve);
+}
+
+static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	int err;
+
+	err = vfio_pci_lu_preserve_pci(vdev);
+	if (err)
+		return err;
+
+	/* Takes a second if terabytes are mapped, so the guest must be able to mask interrupts. */
 	err = iommu_liveupdate_preserve(&pdev->dev);
 	if (err)
 		goto err_unpreserve_pci;
 
-	err = vfio_pci_lu_with_memory(vdev, pci_msi_liveupdate_preserve);
+	err = vfio_pci_lu_preserve_msi(vdev);
 	if (err)
 		goto err_unpreserve_iommu;
 

@@ -525,6 +525,53 @@ static void each_mapped_page_is_checked_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, one.nr_lookups, range->size / PAGE_SIZE);
 }
 
+static int preserve_in(struct luo_session *session, struct attachment *a)
+{
+	guard(mutex)(&session->mutex);
+	return iommufd_device_preserve(&a->idev, session);
+}
+
+/* The check takes more than a minute if terabytes are mapped. */
+static void devices_of_a_session_share_one_check(struct kunit *test)
+{
+	struct one_page_domain one = {
+		.domain = { .type = IOMMU_DOMAIN_UNMANAGED, .ops = &one_page_ops },
+	};
+	struct luo_session *session = new_session(test), *other = new_session(test);
+	struct attachment *devices[3];
+	int fd = new_memfd(test);
+	struct iopt_area *area;
+
+	preserve(test, session, fd, fd);
+	one.phys = PFN_PHYS(folio_pfn(map_page(test, fd, 0)));
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
+		devices[i] = new_attachment(test);
+		devices[i]->attach.hwpt = &devices[0]->hwpt.common;
+		attach(test, devices[i], IOMMU_NO_PASID, DEVICE_ID);
+	}
+	devices[0]->hwpt.common.domain = &one.domain;
+	area = map_area(test, devices[0], SZ_1M, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, 0, preserve_in(session, devices[0]));
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, 1);
+	KUNIT_EXPECT_EQ(test, 0, preserve_in(session, devices[1]));
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, 1);
+
+	/* The memfd is not preserved in the other one. */
+	KUNIT_EXPECT_EQ(test, -EINVAL, preserve_in(other, devices[2]));
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, 2);
+	KUNIT_EXPECT_EQ(test, 0, preserve_in(session, devices[2]));
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, 3);
+
+	/* The mappings may have changed when none of them is preserved any more. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++)
+		iommufd_device_unpreserve(&devices[i]->idev);
+	KUNIT_EXPECT_EQ(test, 0, preserve_in(session, devices[0]));
+	KUNIT_EXPECT_EQ(test, one.nr_lookups, 4);
+	iommufd_device_unpreserve(&devices[0]->idev);
+	unmap_area(devices[0], area);
+}
+
 /* The task that unmaps it waits for others who access it. */
 static void memory_that_is_being_unmapped_is_refused(struct kunit *test)
 {
@@ -628,6 +675,7 @@ static struct kunit_case iommufd_lu_test_cases[] = {
 	KUNIT_CASE(dirty_bits_are_cleared_without_excluding_others),
 	KUNIT_CASE(dirty_bits_of_a_preserved_device_stay),
 	KUNIT_CASE_PARAM(each_mapped_page_is_checked_once, mapped_range_gen_params),
+	KUNIT_CASE(devices_of_a_session_share_one_check),
 	KUNIT_CASE(memory_that_is_being_unmapped_is_refused),
 	KUNIT_CASE(no_lock_is_waited_for),
 	KUNIT_CASE(check_waits_for_a_writer_only_briefly),
