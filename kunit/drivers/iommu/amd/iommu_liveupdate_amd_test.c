@@ -189,17 +189,23 @@ static void free_domain(void *domain)
 	amd_iommu_domain_free(domain);
 }
 
-static struct iommu_domain *alloc_domain(struct kunit *test, struct device *dev)
+static struct iommu_domain *alloc_domain_of_mode(struct kunit *test, struct device *dev,
+						 enum protection_domain_mode mode)
 {
 	struct iommu_domain *domain;
 
 	amd_iommu_hpt_vasize = 48;
-	amd_iommu_pgtable = PD_MODE_V1;
+	amd_iommu_pgtable = mode;
 	domain = amd_iommu_ops.domain_alloc_paging_flags(dev, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
 	domain->type = IOMMU_DOMAIN_UNMANAGED;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_domain, domain));
 	return domain;
+}
+
+static struct iommu_domain *alloc_domain(struct kunit *test, struct device *dev)
+{
+	return alloc_domain_of_mode(test, dev, PD_MODE_V1);
 }
 
 static void note_lock(struct fake_unit *unit, spinlock_t *lock)
@@ -571,6 +577,70 @@ static void tables_of_version_1_are_handed_over(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, amd_liveupdate_ops.check_device(dev));
 }
 
+#define PCIE_CAP	0x40
+#define PASID_CAP	0x100
+#define ATS_CAP		0x120
+
+static unsigned int nr_config_writes;
+
+static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
+{
+	*val = 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
+{
+	nr_config_writes++;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= read_config,
+	.write	= write_config,
+};
+
+/* A device with ATS and PASIDs, behind a unit that has tables of version 2 */
+static struct iommu_dev_data *probe_pasid_device(void)
+{
+	struct pci_dev *pdev = &the_unit->devs[0];
+	struct iommu_dev_data *dev_data = dev_iommu_priv_get(probe_device(0));
+
+	amd_iommu_efr |= FEATURE_GT | FEATURE_GIOSUP;
+	amd_iommu_max_glx_val = 0;
+	the_unit->iommu.dev = &the_unit->devs[1];
+	the_unit->bus.ops = &config_ops;
+	pdev->pcie_cap = PCIE_CAP;
+	pdev->pasid_cap = PASID_CAP;
+	pdev->pasid_no_tlp = 1;
+	pdev->ats_cap = ATS_CAP;
+	dev_data->flags = AMD_IOMMU_DEVICE_FLAG_ATS_SUP | AMD_IOMMU_DEVICE_FLAG_PASID_SUP;
+	nr_config_writes = 0;
+	return dev_data;
+}
+
+static void ats_and_pasid_of_an_incoming_device_stay_off(struct kunit *test)
+{
+	struct iommu_dev_data *dev_data = probe_pasid_device();
+	struct pci_dev *pdev = &the_unit->devs[0];
+	struct iommu_domain *domain = alloc_domain_of_mode(test, &pdev->dev, PD_MODE_V2);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_EQ(test, attach(domain, &pdev->dev, HANDED_OVER), 0);
+	KUNIT_EXPECT_EQ(test, nr_config_writes, 0);
+	KUNIT_EXPECT_FALSE(test, dev_data->ats_enabled);
+	KUNIT_EXPECT_FALSE(test, dev_data->pasid_enabled);
+	amd_iommu_block_device(&pdev->dev);
+
+	/* The positive control */
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	KUNIT_EXPECT_EQ(test, attach(domain, &pdev->dev, NULL), 0);
+	KUNIT_EXPECT_EQ(test, nr_config_writes, 2);
+	KUNIT_EXPECT_TRUE(test, dev_data->ats_enabled);
+	KUNIT_EXPECT_TRUE(test, dev_data->pasid_enabled);
+	amd_iommu_block_device(&pdev->dev);
+}
+
 static void expect_unity_map_is_found(struct kunit *test, struct device *dev)
 {
 	KUNIT_EXPECT_STREQ(test, amd_liveupdate_ops.check_device(dev) ?: "",
@@ -766,6 +836,7 @@ static struct kunit_case amd_mappings_cases[] = {
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
 	KUNIT_CASE(alias_beyond_the_device_table_is_refused),
 	KUNIT_CASE(tables_of_version_1_are_handed_over),
+	KUNIT_CASE(ats_and_pasid_of_an_incoming_device_stay_off),
 	KUNIT_CASE(device_with_a_unity_map_of_an_alias_is_refused),
 	{ }
 };

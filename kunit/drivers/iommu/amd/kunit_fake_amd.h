@@ -238,6 +238,7 @@ static struct {
 	bool	irq_remap;
 	u8	hpt_vasize;
 	enum protection_domain_mode pgtable;
+	int	max_glx;
 } machine;
 
 static void restore_machine(void *unused)
@@ -252,6 +253,7 @@ static void restore_machine(void *unused)
 	amd_iommu_irq_remap = machine.irq_remap;
 	amd_iommu_hpt_vasize = machine.hpt_vasize;
 	amd_iommu_pgtable = machine.pgtable;
+	amd_iommu_max_glx_val = machine.max_glx;
 	xa_destroy(&amd_ir_tables);
 }
 
@@ -266,6 +268,7 @@ static void pretend_machine(struct kunit *test, int guest_ir)
 	machine.irq_remap = amd_iommu_irq_remap;
 	machine.hpt_vasize = amd_iommu_hpt_vasize;
 	machine.pgtable = amd_iommu_pgtable;
+	machine.max_glx = amd_iommu_max_glx_val;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, restore_machine, NULL));
 	amd_iommu_guest_ir = guest_ir;
 	amd_iommu_efr = FEATURE_IA;

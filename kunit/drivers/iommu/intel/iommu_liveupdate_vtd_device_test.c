@@ -281,6 +281,51 @@ static void alias_that_a_reset_blocks_is_refused(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, added.refused ?: "", "it is being reset");
 }
 
+static void expect_not_added(struct kunit *test, struct device *dev, struct iommu_domain *domain,
+			     const char *reason)
+{
+	added.refused = NULL;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, intel_liveupdate_add_entries(dev, domain, NULL));
+	KUNIT_EXPECT_STREQ(test, added.refused ?: "", reason);
+}
+
+/* Its PASID directory has a second table, which is freed with the directory. */
+static void device_that_had_pasids_is_refused(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	struct pasid_dir_entry *dir;
+	struct device *dev;
+	void *table;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, FAKE_ECAP_SSTS | FAKE_ECAP_SMPWC, true));
+	dev = vtd_device(test, 0);
+	domain = vtd_alloc_domain(test, dev);
+	expect_added(test, dev, domain);
+
+	table = iommu_alloc_pages_sz(GFP_KERNEL, SZ_4K);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	dir = intel_pasid_get_table(dev)->table;
+	dir[1].val = virt_to_phys(table) | PASID_PTE_PRESENT;
+	expect_not_added(test, dev, domain, "PASIDs were attached");
+}
+
+/* Its record has one PASID directory, which is that of one entry. */
+static void device_with_several_requester_ids_is_refused_in_scalable_mode(struct kunit *test)
+{
+	unsigned long *mask = kunit_kzalloc(test, BITS_TO_BYTES(MAX_NR_DEVFNS), GFP_KERNEL);
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	KUNIT_ASSERT_NOT_NULL(test, mask);
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, FAKE_ECAP_SSTS | FAKE_ECAP_SMPWC, true));
+	__set_bit(DEVFN + 1, mask);
+	unit->devs[0].dma_alias_mask = mask;
+	dev = vtd_device(test, 0);
+	domain = vtd_alloc_domain(test, dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, NULL));
+	expect_not_added(test, dev, domain, "it has several requester ids");
+}
+
 static struct iommu_domain *keep_domain(struct kunit *test, struct iommu_domain *domain)
 {
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, domain);
@@ -421,14 +466,36 @@ static void device_behind_a_hot_added_unit_is_refused(struct kunit *test)
 			   "its IOMMU was hot-added");
 }
 
+/* The next kernel would enable it while the device is running. */
+static void device_with_ats_is_refused(struct kunit *test)
+{
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	dev = vtd_device(test, 0);
+	unit->infos[0].ats_enabled = 1;
+	KUNIT_EXPECT_STREQ(test, intel_liveupdate_ops.check_device(dev) ?: "",
+			   "ATS is enabled, boot with pci=noats");
+}
+
 #define PASID_CAP	0x100
+#define ATS_CAP		0x120
 
 static u16 pasid_control;
 static unsigned int nr_config_writes;
 
 static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
 {
-	*val = where == PASID_CAP + PCI_PASID_CTRL ? pasid_control : 0;
+	switch (where) {
+	case PASID_CAP + PCI_PASID_CTRL:
+		*val = pasid_control;
+		break;
+	case ATS_CAP + PCI_ATS_CAP:
+		*val = PCI_ATS_CAP_PAGE_ALIGNED;
+		break;
+	default:
+		*val = 0;
+	}
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -484,6 +551,77 @@ static void pasid_of_an_incoming_device_is_adopted(struct kunit *test)
 				pdev->pasid_features);
 }
 
+/* A device that supports ATS */
+static struct device *ats_device(struct kunit *test)
+{
+	struct device *dev = vtd_device(test, 0);
+
+	unit->bus.ops = &config_ops;
+	unit->infos[0].ats_supported = 1;
+	to_pci_dev(dev)->ats_cap = ATS_CAP;
+	nr_config_writes = 0;
+	return dev;
+}
+
+static unsigned int count_tags(struct dmar_domain *domain, enum cache_tag_type type)
+{
+	struct cache_tag *tag;
+	unsigned int nr = 0;
+
+	list_for_each_entry(tag, &domain->cache_tags, node)
+		nr += tag->type == type;
+	return nr;
+}
+
+/* In legacy mode ATS is enabled last, when the domain already has its other tag. */
+static void domain_invalidates_the_tlb_of_a_device_with_ats(struct kunit *test)
+{
+	struct dmar_domain *dmar_domain;
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, 0, false));
+	dev = ats_device(test);
+	domain = vtd_alloc_domain(test, dev);
+	dmar_domain = to_dmar_domain(domain);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, NULL));
+	KUNIT_EXPECT_TRUE(test, unit->infos[0].ats_enabled);
+	KUNIT_EXPECT_EQ(test, count_tags(dmar_domain, CACHE_TAG_DEVTLB), 1);
+
+	vtd_block(dev);
+	KUNIT_EXPECT_FALSE(test, unit->infos[0].ats_enabled);
+	KUNIT_EXPECT_TRUE(test, list_empty(&dmar_domain->cache_tags));
+}
+
+static void probe_and_attach(struct kunit *test, struct device *dev, struct iommu_domain *domain)
+{
+	intel_iommu_ops.probe_finalize(dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, NULL));
+}
+
+/* In legacy mode attach would enable it, in scalable mode the end of the probe. */
+static void ats_of_an_incoming_device_stays_off(struct kunit *test)
+{
+	const struct mode *mode = test->param_value;
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	KUNIT_ASSERT_EQ(test, 0, vtd_init(test, mode->ecap, mode->scalable));
+	dev = ats_device(test);
+	domain = vtd_alloc_domain(test, dev);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &to_pci_dev(dev)->priv_flags);
+	probe_and_attach(test, dev, domain);
+	KUNIT_EXPECT_FALSE(test, unit->infos[0].ats_enabled);
+	KUNIT_EXPECT_EQ(test, nr_config_writes, 0);
+
+	/* The positive control */
+	vtd_block(dev);
+	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &to_pci_dev(dev)->priv_flags);
+	probe_and_attach(test, dev, domain);
+	KUNIT_EXPECT_TRUE(test, unit->infos[0].ats_enabled);
+	KUNIT_EXPECT_GT(test, nr_config_writes, 0);
+}
+
 static int vtd_legacy_init(struct kunit *test)
 {
 	return vtd_init(test, 0, false);
@@ -527,9 +665,14 @@ static struct kunit_case vtd_device_cases[] = {
 	KUNIT_CASE(nested_domain_replaces_the_entry_at_once),
 	KUNIT_CASE_PARAM(failed_attach_behind_a_bridge_leaves_the_entry, allocation_gen_params),
 	KUNIT_CASE(alias_that_a_reset_blocks_is_refused),
+	KUNIT_CASE(device_that_had_pasids_is_refused),
+	KUNIT_CASE(device_with_several_requester_ids_is_refused_in_scalable_mode),
 	KUNIT_CASE_PARAM(domain_id_that_a_reset_changes_is_found_at_freeze, mode_gen_params),
 	KUNIT_CASE(device_behind_a_hot_added_unit_is_refused),
+	KUNIT_CASE(device_with_ats_is_refused),
 	KUNIT_CASE_PARAM(pasid_of_an_incoming_device_is_adopted, pasid_gen_params),
+	KUNIT_CASE(domain_invalidates_the_tlb_of_a_device_with_ats),
+	KUNIT_CASE_PARAM(ats_of_an_incoming_device_stays_off, mode_gen_params),
 	{ }
 };
 

@@ -46,11 +46,16 @@ static void takes_the_root_over_in_place(struct kunit *test)
 	expect_entry(test, entry_of(ID), CLOSED);
 }
 
+/* The entry of a device with RMRR, for a device that has none */
 static void closes_what_should_not_be_present(struct kunit *test)
 {
+	struct context_entry direct = PASS_THROUGH;
+
 	setup_unit(test, FAKE_ECAP_PT, false);
-	hand_over(test, PASS_THROUGH);
+	direct.hi |= unit->iommu.msagaw;
+	hand_over(test, direct);
 	take_over(test);
+	KUNIT_EXPECT_STREQ(test, unit->refused ?: "", "mappings without a valid record");
 	expect_entry(test, entry_of(ID), CLOSED);
 }
 
@@ -161,6 +166,19 @@ static void finish_closes_the_entry_of_a_device_with_rmrr_in_scalable_mode(struc
 	expect_freed(test, table);
 }
 
+/* It leads to no table of the previous kernel. */
+static void finish_leaves_the_entry_of_a_device_with_rmrr(struct kunit *test)
+{
+	struct context_entry direct = PASS_THROUGH;
+
+	hand_over_direct(test, false);
+	direct.hi |= unit->iommu.msagaw;
+	take_over(test);
+	intel_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	expect_entry(test, entry_of(RMRR_ID), direct);
+	expect_entry(test, entry_of(ID), EMPTY);
+}
+
 /*
  * Devices with mappings
  */
@@ -205,6 +223,31 @@ static void keeps_an_entry_with_mappings_of_second_stage(struct kunit *test)
 
 	hand_over_mapped(test, true, &pasid);
 	expect_adopted(test);
+}
+
+/* And closes the one at the same place in the other table of the bus. */
+static void keeps_an_entry_with_mappings_in_the_upper_table(struct kunit *test)
+{
+	struct context_entry left;
+
+	setup_unit(test, FAKE_ECAP_PT, true);
+	unit->stays = UPPER_ID;
+	unit->record.domain_id = OLD_DID;
+	leave_pasid_table(test, ROOT_OF_TABLE, OLD_DID, &unit->record);
+	left = CONTEXT(unit->record.pasid_dir | 1, 0);
+	unit->record.entry[0] = left.lo;
+	unit->record.entry[1] = left.hi;
+	*entry_of(UPPER_ID) = left;
+	hand_over(test, left);
+	take_over(test);
+
+	KUNIT_EXPECT_EQ(test, 1, unit->adopted);
+	expect_entry(test, entry_of(UPPER_ID), left);
+	expect_entry(test, entry_of(ID), CLOSED);
+
+	intel_liveupdate_ops.finish_unit(&unit->iommu.iommu);
+	expect_entry(test, entry_of(UPPER_ID), EMPTY);
+	KUNIT_EXPECT_EQ(test, UPPER_ID, unit->cc_sid);
 }
 
 static void keeps_an_entry_with_mappings_of_first_stage(struct kunit *test)
@@ -328,6 +371,7 @@ static const struct wrong_record {
 	{ "PASID directory in legacy mode", false, dir_in_legacy_mode,
 	  "PASID directory in legacy mode" },
 	{ "no PASID directory", true, no_dir, "no PASID directory" },
+	{ "other PASID directory", true, other_tables, "entry leads to another PASID directory" },
 	{ "PASID directory larger than what was preserved", true, big_dir,
 	  "PASID directory is too small" },
 	{ "requests with another PASID", true, other_rid_pasid,
@@ -620,6 +664,22 @@ static void stops_an_incoming_device_without_records(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, unit->why_stopped ?: "", "no records of its mappings");
 }
 
+static bool fake_is_elsewhere(struct intel_iommu *iommu, struct pci_dev *pdev)
+{
+	return false;
+}
+
+static void device_behind_another_unit_is_not_stopped(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_elsewhere);
+	find_neighbours(test);
+
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &neighbours[1]->priv_flags);
+	stop_with_status(DMA_GSTS_TES);
+	KUNIT_EXPECT_NULL(test, unit->stopped);
+}
+
 /*
  * Entries of the previous kernel
  */
@@ -654,11 +714,13 @@ static void replaces_a_present_entry_in_one_store(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
 	expect_seen_only(test, REPLACED, REPLACED);
 	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_EQ(test, ID, unit->cc_sid);
+	KUNIT_EXPECT_EQ(test, OLD_DID, unit->cc_did);
 	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
 	KUNIT_EXPECT_FALSE(test, context_copied(&unit->iommu, BUS, DEVFN));
 }
 
-static void invalidates_a_replaced_entry_until_nobody_spoils_it(struct kunit *test)
+static void repeats_an_invalidation_that_was_aborted(struct kunit *test)
 {
 	take_over_with(test, TRANSLATED);
 	unit->iommu.qi = alloc_queue(test);
@@ -667,11 +729,13 @@ static void invalidates_a_replaced_entry_until_nobody_spoils_it(struct kunit *te
 	KUNIT_EXPECT_TRUE(test, replace_entry(REPLACED));
 	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
 	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_EQ(test, ID, unit->cc_sid);
+	KUNIT_EXPECT_EQ(test, OLD_DID, unit->cc_did);
 	KUNIT_EXPECT_EQ(test, OLD_DID, unit->flushed_did);
 	KUNIT_EXPECT_FALSE(test, unit->flushed_all);
 }
 
-static void invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode(struct kunit *test)
+static void repeats_an_invalidation_that_was_aborted_in_scalable_mode(struct kunit *test)
 {
 	static const u8 types[] = { QI_CC_TYPE, QI_PC_TYPE, QI_IOTLB_TYPE };
 
@@ -681,6 +745,7 @@ static void invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode
 	KUNIT_EXPECT_TRUE(test, replace_entry(CONTEXT(0x2000 | 1, 0)));
 	KUNIT_EXPECT_EQ(test, 0, unit->spoiled);
 	KUNIT_EXPECT_EQ(test, 1, unit->nr_flushes);
+	KUNIT_EXPECT_EQ(test, ID, unit->cc_sid);
 	KUNIT_EXPECT_TRUE(test, unit->flushed_all);
 	KUNIT_EXPECT_EQ(test, 3 * ARRAY_SIZE(types), unit->nr_types);
 	KUNIT_EXPECT_MEMEQ(test, unit->types, types, sizeof(types));
@@ -739,9 +804,11 @@ static struct kunit_case vtd_in_cases[] = {
 	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(keeps_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE_PARAM(closes_an_entry_that_is_not_the_one_for_rmrr, wrong_direct_gen_params),
+	KUNIT_CASE(finish_leaves_the_entry_of_a_device_with_rmrr),
 	KUNIT_CASE(finish_closes_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(keeps_an_entry_with_mappings),
 	KUNIT_CASE(keeps_an_entry_with_mappings_of_second_stage),
+	KUNIT_CASE(keeps_an_entry_with_mappings_in_the_upper_table),
 	KUNIT_CASE(keeps_an_entry_with_mappings_of_first_stage),
 	KUNIT_CASE_PARAM(closes_an_entry_that_does_not_match_its_record, wrong_record_gen_params),
 	KUNIT_CASE(finish_closes_an_entry_that_is_still_in_use),
@@ -753,9 +820,10 @@ static struct kunit_case vtd_in_cases[] = {
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
 	KUNIT_CASE(stops_an_incoming_device_before_translation_is_disabled),
 	KUNIT_CASE(stops_an_incoming_device_without_records),
+	KUNIT_CASE(device_behind_another_unit_is_not_stopped),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),
-	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it),
-	KUNIT_CASE(invalidates_a_replaced_entry_until_nobody_spoils_it_in_scalable_mode),
+	KUNIT_CASE(repeats_an_invalidation_that_was_aborted),
+	KUNIT_CASE(repeats_an_invalidation_that_was_aborted_in_scalable_mode),
 	KUNIT_CASE(replaces_a_closed_entry_without_invalidation),
 	KUNIT_CASE(writes_a_replaced_entry_back),
 	KUNIT_CASE(replaces_no_entry_of_its_own),

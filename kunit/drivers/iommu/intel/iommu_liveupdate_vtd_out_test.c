@@ -52,6 +52,22 @@ static void leaves_the_entry_of_a_device_with_mappings(struct kunit *test)
 	unpreserve();
 }
 
+static void leaves_the_entry_of_a_device_with_mappings_in_scalable_mode(struct kunit *test)
+{
+	const struct context_entry left = CONTEXT(0x1000 | 1, 0);
+
+	setup_unit(test, FAKE_ECAP_PT, true);
+	unit->stays = UPPER_ID;
+	*entry_of(ID) = left;
+	*entry_of(UPPER_ID) = left;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	KUNIT_EXPECT_TRUE(test, intel_liveupdate_close_all(&unit->iommu));
+	expect_entry(test, entry_of(ID), CLOSED);
+	expect_entry(test, entry_of(UPPER_ID), left);
+	unpreserve();
+}
+
 static void closes_all_entries_in_scalable_mode(struct kunit *test)
 {
 	unsigned int devfn;
@@ -214,6 +230,22 @@ static void writes_entries_back_when_the_unit_does_not_snoop(struct kunit *test)
 	unpreserve();
 }
 
+/* Of a bus without a preserved table; root entries and context entries have the same size. */
+static void writes_the_root_table_back_when_the_unit_does_not_snoop(struct kunit *test)
+{
+	static_assert(sizeof(struct root_entry) == sizeof(struct context_entry));
+
+	setup_unit(test, FAKE_ECAP_PT, false);
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+	set_table(test, OTHER_BUS);
+	observe(test, (struct context_entry *)&unit->iommu.root_entry[OTHER_BUS]);
+
+	intel_liveupdate_close_all(&unit->iommu);
+	KUNIT_EXPECT_GT(test, unit->nr_seen, 0);
+	KUNIT_EXPECT_FALSE(test, unit->dirty_at_flush);
+	unpreserve();
+}
+
 static void opens_the_entry_of_a_device_with_rmrr(struct kunit *test)
 {
 	struct context_entry direct = PASS_THROUGH;
@@ -228,6 +260,18 @@ static void opens_the_entry_of_a_device_with_rmrr(struct kunit *test)
 	intel_liveupdate_close_all(&unit->iommu);
 	expect_seen_only(test, TRANSLATED, direct);
 	expect_entry(test, entry_of(RMRR_ID), direct);
+	unpreserve();
+}
+
+/* This kernel has blocked the device, so firmware does no DMA with it. */
+static void closes_the_entry_of_a_device_with_rmrr_that_is_not_present(struct kunit *test)
+{
+	setup_unit(test, FAKE_ECAP_PT, false);
+	unit->has_rmrr = true;
+	KUNIT_ASSERT_EQ(test, 0, preserve());
+
+	intel_liveupdate_close_all(&unit->iommu);
+	expect_entry(test, entry_of(RMRR_ID), CLOSED);
 	unpreserve();
 }
 
@@ -381,6 +425,9 @@ static void unit_is_only_looked_up_for_devices_that_matter(struct kunit *test)
 
 	set_bit(PCI_DEV_LIVEUPDATE_OUTGOING, &neighbours[1]->priv_flags);
 	KUNIT_EXPECT_EQ(test, count_lookups(test), 2);
+
+	unit->iommu.segment++;
+	KUNIT_EXPECT_EQ(test, count_lookups(test), 0);
 }
 
 /* Nothing is mapped for it, and its entry is present nevertheless. */
@@ -452,6 +499,7 @@ static struct kunit_case vtd_out_cases[] = {
 	KUNIT_CASE(closes_a_translated_entry),
 	KUNIT_CASE(closes_all_entries),
 	KUNIT_CASE(leaves_the_entry_of_a_device_with_mappings),
+	KUNIT_CASE(leaves_the_entry_of_a_device_with_mappings_in_scalable_mode),
 	KUNIT_CASE(closes_all_entries_in_scalable_mode),
 	KUNIT_CASE(closes_a_bus_without_preserved_table),
 	KUNIT_CASE(leaves_a_unit_alone_which_is_not_preserved),
@@ -461,7 +509,9 @@ static struct kunit_case vtd_out_cases[] = {
 	KUNIT_CASE(clears_the_faults_of_this_kernel),
 	KUNIT_CASE_PARAM(queue_of_a_stopped_cpu_can_be_used, stopped_gen_params),
 	KUNIT_CASE(writes_entries_back_when_the_unit_does_not_snoop),
+	KUNIT_CASE(writes_the_root_table_back_when_the_unit_does_not_snoop),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr),
+	KUNIT_CASE(closes_the_entry_of_a_device_with_rmrr_that_is_not_present),
 	KUNIT_CASE(opens_the_entry_of_a_device_with_rmrr_in_scalable_mode),
 	KUNIT_CASE(firmware_does_not_use_a_device_in_a_live_update),
 	KUNIT_CASE(device_of_another_segment_is_not_behind_a_bridge),

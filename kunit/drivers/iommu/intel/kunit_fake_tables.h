@@ -48,6 +48,8 @@
 #define OTHER_BUS	4
 #define DEVFN		0x21
 #define ID		PCI_DEVID(BUS, DEVFN)
+/* In scalable mode, at the same place in the other context table of the bus */
+#define UPPER_ID	PCI_DEVID(BUS, DEVFN + 0x80)
 #define RMRR_ID		PCI_DEVID(BUS, 0x10)
 #define NR_DEVICES	2
 
@@ -67,6 +69,7 @@
 /* Descriptors of the invalidation queue, VT-d spec r4.1 sec 6.5.2 */
 #define DESC_TYPE(qw0)	((qw0) & 0xf)
 #define DESC_DID(qw0)	((u16)((qw0) >> 16))
+#define DESC_SID(qw0)	((u16)((qw0) >> 32))
 #define DESC_GRAN(qw0)	((qw0) & GENMASK_ULL(5, 4))
 
 /**
@@ -91,6 +94,8 @@
  * @flushed_did: The domain id whose IOTLB was invalidated
  * @flushed_all: All of the IOTLB was invalidated
  * @nr_flushes:	How often an entry was invalidated
+ * @cc_sid:	Requester id of the entry that was invalidated last
+ * @cc_did:	Domain id that this invalidation named
  * @stays:	Requester id whose entry stays, or 0
  * @record:	Record of that entry
  * @adopted:	How often the core was told that an entry is in use
@@ -126,6 +131,8 @@ struct fake_unit {
 	u16				flushed_did;
 	bool				flushed_all;
 	unsigned int			nr_flushes;
+	u16				cc_sid;
+	u16				cc_did;
 	u16				stays;
 	struct iommu_lu_device_ser	record;
 	unsigned int			adopted;
@@ -151,10 +158,17 @@ static void fake_flush_cache(struct intel_iommu *iommu, void *addr, int size)
 		unit->dirty = false;
 }
 
+static void note_entry_flush(u16 sid, u16 did)
+{
+	unit->nr_flushes++;
+	unit->cc_sid = sid;
+	unit->cc_did = did;
+}
+
 static void fake_invalidation(u64 qw0)
 {
 	if (DESC_TYPE(qw0) == QI_CC_TYPE && DESC_GRAN(qw0) == QI_CC_GRAN(DMA_CCMD_DEVICE_INVL))
-		unit->nr_flushes++;
+		note_entry_flush(DESC_SID(qw0), DESC_DID(qw0));
 	if (DESC_TYPE(qw0) != QI_IOTLB_TYPE)
 		return;
 	unit->flushed_did = DESC_DID(qw0);
@@ -184,7 +198,7 @@ static void fake_flush_context(struct intel_iommu *iommu, u16 did, u16 sid, u8 f
 {
 	unit->dirty_at_flush |= unit->dirty;
 	unit->types[unit->nr_types++] = QI_CC_TYPE;
-	unit->nr_flushes++;
+	note_entry_flush(sid, did);
 }
 
 static void fake_flush_iotlb(struct intel_iommu *iommu, u16 did, u64 addr,

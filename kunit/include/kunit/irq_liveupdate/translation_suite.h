@@ -449,6 +449,37 @@ static void device_which_nobody_attached_is_closed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
 }
 
+/* As a reset of the device does, before its owner has attached it. */
+static void blocked_device_leaves_its_entry(struct kunit *test)
+{
+	struct device *dev;
+
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	watch_entry(test, 0, NULL);
+	translation->block(dev);
+	expect_closed_at_once(test, 0);
+	KUNIT_EXPECT_TRUE(test, translation->is_flushed(0));
+}
+
+/* Its owner detaches it, and the core attaches the domain on which it has started. */
+static void device_that_goes_back_uses_nothing(struct kunit *test)
+{
+	struct iommu_domain *handed_over = translation->ops->handed_over;
+	struct iommu_domain *domain;
+	struct device *dev;
+
+	leave_recorded_entry(test, 0);
+	boot(test);
+	dev = start_handed_over(test, 0);
+	domain = translation->alloc_domain(test, dev);
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(domain, dev, handed_over));
+	KUNIT_ASSERT_TRUE(test, translation->leads_to(translation->entry(0), domain));
+	KUNIT_ASSERT_EQ(test, 0, attach_domain(handed_over, dev, domain));
+	KUNIT_EXPECT_FALSE(test, translation->leads_to(translation->entry(0), domain));
+}
+
 /* A device with this requester id no longer exists. */
 static void finish_closes_what_nobody_has_left(struct kunit *test)
 {
@@ -584,6 +615,8 @@ static struct kunit_case _name[] = {					\
 	KUNIT_CASE_PARAM(failed_attach_leaves_the_entry, allocation_gen_params), \
 	KUNIT_CASE(devices_which_shared_a_domain_go_to_two),		\
 	KUNIT_CASE(device_which_nobody_attached_is_closed),		\
+	KUNIT_CASE(blocked_device_leaves_its_entry),			\
+	KUNIT_CASE(device_that_goes_back_uses_nothing),			\
 	KUNIT_CASE(finish_closes_what_nobody_has_left),			\
 	KUNIT_CASE(finish_leaves_the_entry_of_an_owner),		\
 	{ }								\
