@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/*
+ * Tests of which memory KHO preserves: the real code of kexec_handover.c, on
+ * pages of this kernel, some of which it believes to be added after boot.
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho_radix_tree.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/vmalloc.h>
+
+#include <asm/sections.h>
+
+#include "kexec_handover_internal.h"
+
+#define NR_PAGES	3
+
+/* The page that was added after boot */
+static unsigned long added_pfn;
+
+static bool is_not_added(unsigned long pfn, unsigned long nr_pages)
+{
+	return added_pfn < pfn || added_pfn >= pfn + nr_pages;
+}
+
+static void add_page(struct kunit *test, struct page *page)
+{
+	added_pfn = page_to_pfn(page);
+	kunit_activate_static_stub(test, kho_is_boot_memory, is_not_added);
+}
+
+static unsigned long nr_pages;
+
+static int count_page(phys_addr_t phys, unsigned int order)
+{
+	nr_pages++;
+	return 0;
+}
+
+static unsigned long nr_preserved(struct kunit *test)
+{
+	nr_pages = 0;
+	KUNIT_EXPECT_EQ(test, kho_radix_walk_tree(kho_out_tree(), count_page), 0);
+	return nr_pages;
+}
+
+static void section_without_memory_at_boot_is_no_boot_memory(struct kunit *test)
+{
+	unsigned long text = PHYS_PFN(__pa_symbol(_stext));
+	unsigned long end = ALIGN(max_pfn, PAGES_PER_SECTION);
+
+	KUNIT_EXPECT_TRUE(test, kho_is_boot_memory(text, 1));
+	KUNIT_EXPECT_FALSE(test, kho_is_boot_memory(end, 1));
+	KUNIT_EXPECT_FALSE(test, kho_is_boot_memory(text, end + 1 - text));
+}
+
+static void memory_added_after_boot_is_not_preserved(struct kunit *test)
+{
+	unsigned long before = nr_preserved(test);
+	struct folio *folio = folio_alloc(GFP_KERNEL, 1);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	add_page(test, folio_page(folio, 1));
+	KUNIT_EXPECT_EQ(test, kho_preserve_folio(folio), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, kho_preserve_pages(folio_page(folio, 0), 2), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
+	folio_put(folio);
+}
+
+static void area_with_a_page_added_after_boot_is_not_preserved(struct kunit *test)
+{
+	unsigned long before = nr_preserved(test);
+	struct kho_vmalloc preservation = { };
+	void *area = vmalloc(NR_PAGES * PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	add_page(test, vmalloc_to_page(area + (NR_PAGES - 1) * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &preservation), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
+	vfree(area);
+}
+
+static int kho_test_init(struct kunit *test)
+{
+	if (!kho_is_enabled())
+		kunit_skip(test, "needs kho=on");
+	return 0;
+}
+
+static struct kunit_case kho_test_cases[] = {
+	KUNIT_CASE(section_without_memory_at_boot_is_no_boot_memory),
+	KUNIT_CASE(memory_added_after_boot_is_not_preserved),
+	KUNIT_CASE(area_with_a_page_added_after_boot_is_not_preserved),
+	{}
+};
+
+static struct kunit_suite kho_test_suite = {
+	.name		= "kexec_handover",
+	.init		= kho_test_init,
+	.test_cases	= kho_test_cases,
+};
+
+kunit_test_suite(kho_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests of which memory KHO preserves");
+MODULE_LICENSE("GPL");
