@@ -17,13 +17,15 @@ struct seq_file;
 
 /**
  * struct irq_lu_memory - Memory of the previous kernel
- * @map:	Take the memory block at @phys and make @len bytes of it readable.
- *		Returns NULL when this is not memory which was kept for this kernel, or
- *		when it was taken already. Used while loading only.
- * @free:	Free one memory block which @map has returned
+ * @map:	Make @len bytes of the memory block at @phys readable. Returns NULL when this
+ *		is not memory which was kept for this kernel, or when it was taken already.
+ *		Used while loading only.
+ * @take:	The same, and become its owner
+ * @free:	Free one memory block which @take has returned
  */
 struct irq_lu_memory {
 	void	*(*map)(u64 phys, size_t len);
+	void	*(*take)(u64 phys, size_t len);
 	void	(*free)(void *mem);
 };
 

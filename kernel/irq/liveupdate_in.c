@@ -110,9 +110,14 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
  * taken from KHO, which returns it only once, so that no other record can refer to it and
  * free it.
  */
+static void *irq_lu_map(u64 phys, size_t len)
+{
+	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
+}
+
 static void *irq_lu_take(u64 phys, size_t len)
 {
-	return kho_is_preserved(phys, len) && kho_restore_folio(phys) ? phys_to_virt(phys) : NULL;
+	return irq_lu_map(phys, len) && kho_restore_folio(phys) ? phys_to_virt(phys) : NULL;
 }
 
 static void irq_lu_put(void *mem)
@@ -121,7 +126,8 @@ static void irq_lu_put(void *mem)
 }
 
 VISIBLE_IF_KUNIT const struct irq_lu_memory irq_lu_kho_memory = {
-	.map	= irq_lu_take,
+	.map	= irq_lu_map,
+	.take	= irq_lu_take,
 	.free	= irq_lu_put,
 };
 
@@ -139,8 +145,12 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	if (irq_lu_ser_check_root_head(root, size, &reason))
 		return reason;
 
-	dir = memory->map(root->device_dir,
-			  array_size(root->nr_devices, sizeof(*dir)) ?: 1);
+	/* No checksum includes its address. If it is no root, it belongs to somebody else. */
+	if (!memory->take(phys, size))
+		return "invalid address of the root";
+
+	dir = memory->take(root->device_dir,
+			   array_size(root->nr_devices, sizeof(*dir)) ?: 1);
 	if (!dir)
 		return "invalid address of the device directory";
 
@@ -157,7 +167,7 @@ static const struct irq_lu_device_ser *
 irq_lu_map_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
 		  const struct irq_lu_memory *memory, const char **reason)
 {
-	const struct irq_lu_device_ser *ser = memory->map(ref->blob, ref->len);
+	const struct irq_lu_device_ser *ser = memory->take(ref->blob, ref->len);
 
 	if (!ser) {
 		*reason = "invalid address of its record";

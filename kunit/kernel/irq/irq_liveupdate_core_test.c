@@ -223,27 +223,47 @@ static u8 memory_of_this_kernel[2 * PAGE_SIZE] __aligned(PAGE_SIZE);
 /* A pointer from the previous kernel may have any value. */
 static void only_kept_memory_is_read_and_has_one_owner(struct kunit *test)
 {
-	void *(*map)(u64 phys, size_t len) = irq_lu_kho_memory.map;
+	void *(*take)(u64 phys, size_t len) = irq_lu_kho_memory.take;
 	void *kept = alloc_kept(1);
 	u64 phys;
 
 	KUNIT_ASSERT_NOT_NULL(test, kept);
 	phys = virt_to_phys(kept);
-	KUNIT_EXPECT_NULL(test, map(phys, 2 * PAGE_SIZE + 1));
-	KUNIT_EXPECT_NULL(test, map(phys, SIZE_MAX));
-	KUNIT_EXPECT_NULL(test, map(phys + 8, 8));
-	KUNIT_EXPECT_NULL(test, map(phys + PAGE_SIZE, 8));
-	KUNIT_EXPECT_NULL(test, map(__pa_symbol(memory_of_this_kernel), PAGE_SIZE));
-	KUNIT_EXPECT_NULL(test, map(virt_to_phys(test), 8));
-	KUNIT_EXPECT_NULL(test, map(0, 8));
-	KUNIT_EXPECT_NULL(test, map(PFN_PHYS(max_pfn), 8));
-	KUNIT_EXPECT_NULL(test, map(~(u64)0 & PAGE_MASK, 8));
+	KUNIT_EXPECT_NULL(test, take(phys, 2 * PAGE_SIZE + 1));
+	KUNIT_EXPECT_NULL(test, take(phys, SIZE_MAX));
+	KUNIT_EXPECT_NULL(test, take(phys + 8, 8));
+	KUNIT_EXPECT_NULL(test, take(phys + PAGE_SIZE, 8));
+	KUNIT_EXPECT_NULL(test, take(__pa_symbol(memory_of_this_kernel), PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, take(virt_to_phys(test), 8));
+	KUNIT_EXPECT_NULL(test, take(0, 8));
+	KUNIT_EXPECT_NULL(test, take(PFN_PHYS(max_pfn), 8));
+	KUNIT_EXPECT_NULL(test, take(~(u64)0 & PAGE_MASK, 8));
 	KUNIT_EXPECT_TRUE(test, is_kept(kept));
 
-	KUNIT_ASSERT_PTR_EQ(test, map(phys, 2 * PAGE_SIZE), kept);
+	KUNIT_EXPECT_PTR_EQ(test, irq_lu_kho_memory.map(phys, 2 * PAGE_SIZE), kept);
+	KUNIT_EXPECT_TRUE(test, is_kept(kept));
+
+	KUNIT_ASSERT_PTR_EQ(test, take(phys, 2 * PAGE_SIZE), kept);
 	KUNIT_EXPECT_FALSE(test, is_kept(kept));
-	KUNIT_EXPECT_NULL(test, map(phys, 1));
+	KUNIT_EXPECT_NULL(test, take(phys, 1));
+	KUNIT_EXPECT_NULL(test, irq_lu_kho_memory.map(phys, 1));
 	irq_lu_kho_memory.free(kept);
+}
+
+/* The address of the root has no checksum, so it may be that of memory of a guest. */
+static void memory_that_holds_no_root_stays_kept(struct kunit *test)
+{
+	struct irq_lu_root_ser *root = alloc_kept(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	strscpy(root->compatible, "guest");
+
+	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &irq_lu_kho_memory);
+	KUNIT_EXPECT_NOT_NULL(test, irq_lu_in.refused);
+	KUNIT_EXPECT_TRUE(test, is_kept(root));
+	irq_lu_in.refused = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, irq_lu_kho_memory.take(virt_to_phys(root), PAGE_SIZE));
+	irq_lu_kho_memory.free(root);
 }
 
 /* It would be freed twice. */
@@ -891,6 +911,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE_PARAM(bad_vector_refuses_its_device_only, bad_vector_gen_params),
 	KUNIT_CASE(broken_record_refuses_its_device_only),
 	KUNIT_CASE(only_kept_memory_is_read_and_has_one_owner),
+	KUNIT_CASE(memory_that_holds_no_root_stays_kept),
 	KUNIT_CASE(root_is_not_its_own_directory),
 	KUNIT_CASE(record_outside_of_kept_memory_is_neither_read_nor_freed),
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),

@@ -746,6 +746,7 @@ static void forget_mem_block(void *mem)
 
 const struct irq_lu_memory fake_memory = {
 	.map	= map_mem_block,
+	.take	= map_mem_block,
 	.free	= forget_mem_block,
 };
 
