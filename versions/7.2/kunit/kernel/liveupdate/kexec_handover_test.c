@@ -30,6 +30,11 @@ static bool is_not_added(unsigned long pfn, unsigned long nr_pages)
 	return added_pfn < pfn || added_pfn >= pfn + nr_pages;
 }
 
+static bool is_nowhere_boot_memory(unsigned long pfn, unsigned long nr_pages)
+{
+	return false;
+}
+
 static void add_page(struct kunit *test, struct page *page)
 {
 	added_pfn = page_to_pfn(page);
@@ -68,10 +73,21 @@ static void memory_added_after_boot_is_not_preserved(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);
 	add_page(test, folio_page(folio, 1));
-	KUNIT_EXPECT_EQ(test, kho_preserve_folio(folio), -EOPNOTSUPP);
-	KUNIT_EXPECT_EQ(test, kho_preserve_pages(folio_page(folio, 0), 2), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, kho_preserve_folio(folio), -ENXIO);
+	KUNIT_EXPECT_EQ(test, kho_preserve_pages(folio_page(folio, 0), 2), -ENXIO);
 	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
 	folio_put(folio);
+}
+
+/* Otherwise a kernel that was started by a live update might lose it. */
+static void memory_that_kho_allocates_is_always_preserved(struct kunit *test)
+{
+	void *mem;
+
+	kunit_activate_static_stub(test, kho_is_boot_memory, is_nowhere_boot_memory);
+	mem = kho_alloc_preserve(PAGE_SIZE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mem);
+	kho_unpreserve_free(mem);
 }
 
 static void area_with_a_page_added_after_boot_is_not_preserved(struct kunit *test)
@@ -82,7 +98,7 @@ static void area_with_a_page_added_after_boot_is_not_preserved(struct kunit *tes
 
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	add_page(test, vmalloc_to_page(area + (NR_PAGES - 1) * PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &preservation), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &preservation), -ENXIO);
 	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
 	vfree(area);
 }
@@ -97,6 +113,7 @@ static int kho_test_init(struct kunit *test)
 static struct kunit_case kho_test_cases[] = {
 	KUNIT_CASE(section_without_memory_at_boot_is_no_boot_memory),
 	KUNIT_CASE(memory_added_after_boot_is_not_preserved),
+	KUNIT_CASE(memory_that_kho_allocates_is_always_preserved),
 	KUNIT_CASE(area_with_a_page_added_after_boot_is_not_preserved),
 	{}
 };
