@@ -12,9 +12,10 @@
  *    that LUO returns is dropped immediately; the references of the files keep
  *    the object until the last file is finished. All data of the previous
  *    kernel is checked before it is used. An entry that is invalid, or the
- *    second one of its device, is refused, which is logged. Its device, or the
- *    devices below the bridge, are then not on the list. In this case the
- *    memory of the list is lost until the next reboot.
+ *    second one of its device, is refused, which is logged. A device that has
+ *    no other entry, and the devices below such a bridge, are then not on the
+ *    list. If an entry is refused, the memory of the list is lost until the
+ *    next reboot.
  *
  * 2. Buses keep their numbers, and resources are not reallocated, while there
  *    is a list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A
@@ -138,8 +139,9 @@ VISIBLE_IF_KUNIT void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, co
 {
 	KUNIT_STATIC_STUB_REDIRECT(pci_lu_report_refused, dev, reason);
 
-	pr_err("%04x:%02x:%02x.%d: not taken over: %s\n", dev->segment, PCI_BUS_NUM(dev->devid),
-	       PCI_SLOT(dev->devid), PCI_FUNC(dev->devid), reason);
+	pr_err_ratelimited("%04x:%02x:%02x.%d: entry refused: %s\n", dev->segment,
+			   PCI_BUS_NUM(dev->devid), PCI_SLOT(dev->devid),
+			   PCI_FUNC(dev->devid), reason);
 }
 
 static const char *pci_lu_load_device(struct pci_lu_dev_ser *dev)
