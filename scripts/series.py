@@ -170,6 +170,12 @@ def apply_all(patches, plan, pristine):
         raise OverlayError("git am does not take the whole message of " + ", ".join(cut))
 
 
+def is_quoted(line, patch):
+    """Whether checkpatch complains about a word that is only in the subject of another commit."""
+    typo = re.search(r"TYPO_SPELLING: '([^']+)'", line)
+    return bool(typo) and typo[1] not in re.sub(r"^ ?Fixes: .*\n", "", patch, flags=re.M)
+
+
 def checkpatch(patches):
     """Run checkpatch on each patch; 1 if it reports anything."""
     # Its helpers need the Python modules that setup.sh installs.
@@ -178,7 +184,10 @@ def checkpatch(patches):
     def said(path):
         run = subprocess.run([*CHECKPATCH, path], cwd=LINUX, check=False, env=env,
                              stdout=subprocess.PIPE, text=True)
-        return run.stdout.splitlines() or ["checkpatch failed"] * bool(run.returncode)
+        lines = run.stdout.splitlines() or ["checkpatch failed"] * bool(run.returncode)
+        with open(path, encoding="utf-8") as file:
+            patch = file.read()
+        return [line for line in lines if not is_quoted(line, patch)]
 
     status = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -79,7 +79,8 @@ HARMLESS = (
 
 @pytest.mark.parametrize("line", COMPLAINTS)
 def test_complaint(line):
-    assert console.complaints(f"[    1.234567] {line}\n[    1.3] irq_liveupdate: freeze begins with 0000:01:00.0")
+    assert console.complaints(f"[    1.234567] {line}\n"
+                              "[    1.3] irq_liveupdate: freeze begins with 0000:01:00.0")
 
 
 @pytest.mark.parametrize("line", HARMLESS)

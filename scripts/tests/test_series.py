@@ -141,6 +141,16 @@ def test_the_repository_has_one_message_for_each_patch():
     assert files == names | {"cover", "README", "objections"}
 
 
+@pytest.mark.parametrize("patch, quoted", (
+    ('Flush all.\n\nFixes: 12 ("Flush upto last")\n---\n', True),
+    ('Flush upto all.\n\nFixes: 12 ("Flush upto last")\n---\n', False),
+    ('Flush all.\n---\n+/* upto */\n', False)))
+def test_typo_in_the_subject_of_another_commit_is_its_own(patch, quoted):
+    line = "0015-x.patch: :9: WARNING:TYPO_SPELLING: 'upto' may be misspelled - perhaps 'up to'?"
+    assert series.is_quoted(line, patch) == quoted
+    assert not series.is_quoted("0015-x.patch: :9: WARNING:LONG_LINE: 'upto'", patch)
+
+
 def test_person_has_to_stand_in_the_section_of_the_series():
     other = "INTERSIL DRIVER\nM:\tA Person <a@b.c>\n"
     section = "INTERRUPT LIVE UPDATE\n{}L:\tlist@b.c\nF:\tkernel/irq/\n\n"
