@@ -923,6 +923,7 @@ static void free_image(void *mem)
 
 static const struct irq_lu_memory image_memory = {
 	.map	= map_image,
+	.take	= map_image,
 	.free	= free_image,
 };
 

@@ -32,6 +32,7 @@ static inline void keep_left(void *mem)
 /* Records are in memory of the test, which frees it itself. */
 static const struct irq_lu_memory __maybe_unused left_memory = {
 	.map	= map_left,
+	.take	= map_left,
 	.free	= keep_left,
 };
 
