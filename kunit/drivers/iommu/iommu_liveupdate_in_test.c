@@ -119,8 +119,10 @@ static void release_page(unsigned int i)
 		put_page(page);
 }
 
+/* Nothing stays for the next case, even if this one has failed. */
 static void clean_up(void *unused)
 {
+	flush_error = 0;
 	iommu_liveupdate_finish();
 	flush_freeing();
 	while (left->nr_kept)
@@ -340,6 +342,10 @@ static void unused_record_matches_no_device(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, find(ID));
 	KUNIT_EXPECT_NULL(test, find(OTHER_ID));
 	KUNIT_EXPECT_NULL(test, find(0));
+
+	/* Nor is the device refused that has the requester id 0. */
+	attach(test, 0, &handed_over, NULL);
+	KUNIT_EXPECT_TRUE(test, command & PCI_COMMAND_MASTER);
 }
 
 static void first_attach_leaves_everything(struct kunit *test)

@@ -69,9 +69,12 @@ static inline void expect_task_waits(struct kunit *test, struct waiting_task *wa
 /* For a call that must not wait for what the test holds */
 static inline void expect_task_returns(struct kunit *test, struct waiting_task *waiting)
 {
+	bool done;
+
 	for (unsigned int ms = 0; ms < WAITING_TASK_MS && !READ_ONCE(waiting->done); ms++)
 		usleep_range(1000, 2000);
-	KUNIT_EXPECT_TRUE(test, READ_ONCE(waiting->done));
+	done = READ_ONCE(waiting->done);
+	KUNIT_EXPECT_TRUE(test, done);
 }
 
 /* Returns once the call has returned. */

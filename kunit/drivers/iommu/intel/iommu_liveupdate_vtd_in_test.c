@@ -641,9 +641,36 @@ static void stops_an_incoming_device_before_translation_is_disabled(struct kunit
 	KUNIT_EXPECT_NULL(test, unit->stopped);
 }
 
+static const bool new_modes[] = { false, true };
+
+static void describe_mode(const bool *scalable, char *desc)
+{
+	strscpy(desc, *scalable ? "scalable" : "legacy", KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(new_mode, new_modes, describe_mode);
+
 static bool fake_not_handed_over(void)
 {
 	return false;
+}
+
+/* The tables cannot be used in the other mode. */
+static void stops_an_incoming_device_when_the_mode_changes(struct kunit *test)
+{
+	bool scalable = *(const bool *)test->param_value;
+
+	setup_unit(test, FAKE_ECAP_PT, scalable);
+	kunit_activate_static_stub(test, intel_lu_is_behind, fake_is_behind);
+	find_neighbours(test);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &neighbours[1]->priv_flags);
+	writel(DMA_GSTS_TES, unit->iommu.reg + DMAR_GSTS_REG);
+	writeq(scalable ? 0 : DMA_RTADDR_SMT, unit->iommu.reg + DMAR_RTADDR_REG);
+
+	KUNIT_EXPECT_FALSE(test, intel_liveupdate_take_over(&unit->iommu));
+	KUNIT_EXPECT_PTR_EQ(test, unit->stopped, neighbours[1]);
+	KUNIT_EXPECT_STREQ(test, unit->why_stopped ?: "", scalable ? "scalable mode is enabled" :
+								   "scalable mode is disabled");
 }
 
 /* The previous kernel may have written records whose name this kernel does not know. */
@@ -819,6 +846,7 @@ static struct kunit_case vtd_in_cases[] = {
 	KUNIT_CASE_PARAM(refuses_the_pasid_table_of_devices_with_rmrr, direct_refusal_gen_params),
 	KUNIT_CASE(disables_translation_when_the_mode_changes),
 	KUNIT_CASE(stops_an_incoming_device_before_translation_is_disabled),
+	KUNIT_CASE_PARAM(stops_an_incoming_device_when_the_mode_changes, new_mode_gen_params),
 	KUNIT_CASE(stops_an_incoming_device_without_records),
 	KUNIT_CASE(device_behind_another_unit_is_not_stopped),
 	KUNIT_CASE(replaces_a_present_entry_in_one_store),

@@ -171,10 +171,14 @@ static void clears_the_faults_of_this_kernel(struct kunit *test)
 	unpreserve();
 }
 
+/* What was written before the first command */
+static u32 status_at_command;
+
 static void emulate_command(struct perf_event *bp, struct perf_sample_data *data,
 			    struct pt_regs *regs)
 {
-	unit->nr_commands++;
+	if (!unit->nr_commands++)
+		status_at_command = readl(unit->iommu.reg + DMAR_FSTS_REG);
 	writel(readl(unit->iommu.reg + DMAR_GCMD_REG), unit->iommu.reg + DMAR_GSTS_REG);
 }
 
@@ -213,6 +217,8 @@ static void queue_of_a_stopped_cpu_can_be_used(struct kunit *test)
 	KUNIT_EXPECT_GT(test, unit->nr_types, 0);
 	KUNIT_EXPECT_FALSE(test, unit->stuck);
 	KUNIT_EXPECT_EQ(test, unit->nr_commands, stopped->nr_commands);
+	if (stopped->nr_commands)
+		KUNIT_EXPECT_EQ(test, status_at_command, DMA_FSTS_ITE);
 	KUNIT_EXPECT_TRUE(test, readl(unit->iommu.reg + DMAR_GSTS_REG) & DMA_GSTS_QIES);
 	unpreserve();
 }

@@ -462,6 +462,23 @@ static void device_closed_before_finish_is_stopped(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags));
 }
 
+/* Its user has retrieved the file, and LUO has finished it. */
+static void device_closed_before_it_is_bound_is_stopped(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	struct pci_dev *pdev = &fake->pdev;
+
+	device_initialize(&pdev->dev);
+	pm_runtime_get_noresume(&pdev->dev);
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
+	fake->config[PCI_COMMAND] = PCI_COMMAND_MASTER;
+
+	vfio_pci_liveupdate_release(&fake->vdev.vdev);
+	KUNIT_EXPECT_FALSE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_EQ(test, fake->config[PCI_COMMAND], 0);
+}
+
 static void write_under_way_does_not_reach_msi_of_a_frozen_device(struct kunit *test)
 {
 	struct fake_config *fake = fake_config(test);
@@ -781,6 +798,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(msi_which_is_being_disabled_is_not_enabled_again),
 	KUNIT_CASE(msi_of_an_incoming_device_stays_enabled),
 	KUNIT_CASE(device_closed_before_finish_is_stopped),
+	KUNIT_CASE(device_closed_before_it_is_bound_is_stopped),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE_PARAM(write_under_way_does_not_change_a_frozen_device, late_write_gen_params),
 	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
