@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Live updates in a row: kernel after kernel takes the same devices over, in one machine.
 
-Before each, every vector is rung and counted; in the blackout every vector is rung;
-FINISH gives each one more. What is measured in every kernel must not drift.
+Before each, every vector is rung and counted, and a live update is prepared and cancelled; in the
+blackout every vector is rung; FINISH gives each one more. What is measured in every kernel must not
+drift.
 """
 
 import ctypes
@@ -136,6 +137,9 @@ class Chain(update.Update):
         before = SIGNALS_PER_UPDATE * self._updates
         self._ring_all()
         self._expect_counts(before + 1, "rung")
+        # One that is cancelled leaves nothing behind for the next kernel.
+        self._command("preserve device")
+        self._command("cancel")
         self._command("preserve device")
         self._start_jump()
         time.sleep(self._random.uniform(0, update.BLACKOUT_SPREAD))
