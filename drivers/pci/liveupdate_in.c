@@ -160,21 +160,21 @@ static const char *pci_lu_load_device(struct pci_lu_dev_ser *dev)
 	return NULL;
 }
 
-/* Returns the number of devices that are refused, and start cold. */
-static unsigned int pci_lu_load_devices(struct pci_lu_dev_ser *devices, u64 nr)
+/* Returns whether all entries are sound. Devices whose entry is refused start cold. */
+static bool pci_lu_load_devices(struct pci_lu_dev_ser *devices, u64 nr)
 {
-	unsigned int nr_refused = 0;
 	const char *reason;
+	bool sound = true;
 
 	for (u64 i = 0; i < nr; i++) {
 		reason = pci_lu_load_device(&devices[i]);
 		if (!reason)
 			continue;
 		pci_lu_report_refused(&devices[i], reason);
-		nr_refused++;
+		sound = false;
 	}
 
-	return nr_refused;
+	return sound;
 }
 
 VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
@@ -193,7 +193,7 @@ VISIBLE_IF_KUNIT const char *pci_lu_load(u64 pa)
 		return "out of memory";
 
 	/* With a bad entry it may be no list, and the memory in use for something else. */
-	if (!pci_lu_load_devices(pci_lu_in->devices, nr))
+	if (pci_lu_load_devices(pci_lu_in->devices, nr))
 		kho_restore_free(ser);
 	return NULL;
 }

@@ -105,16 +105,13 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
  * Loading
  */
 
-/*
- * An address from a record is used only if KHO preserved the memory there. The memory is
- * taken from KHO, which returns it only once, so that no other record can refer to it and
- * free it.
- */
+/* An address from a record is used only if KHO preserved the memory there. */
 static void *irq_lu_map(u64 phys, size_t len)
 {
 	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
 }
 
+/* KHO returns memory only once, so no other record can refer to it and free it. */
 static void *irq_lu_take(u64 phys, size_t len)
 {
 	return irq_lu_map(phys, len) && kho_restore_folio(phys) ? phys_to_virt(phys) : NULL;
@@ -164,7 +161,7 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 }
 
 static const struct irq_lu_device_ser *
-irq_lu_map_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
+irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
 		  const struct irq_lu_memory *memory, const char **reason)
 {
 	const struct irq_lu_device_ser *ser = memory->take(ref->blob, ref->len);
@@ -216,7 +213,7 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 
 	guard(mutex)(&irq_lu_in.lock);
 
-	ser = irq_lu_map_device(state, ref, memory, &reason);
+	ser = irq_lu_take_device(state, ref, memory, &reason);
 	if (ser && irq_lu_find_unmatched(irq_lu_address(ser))) {
 		reason = "second record of its device";
 		ser = NULL;

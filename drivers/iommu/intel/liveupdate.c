@@ -418,18 +418,16 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
 static int intel_lu_update_direct(struct intel_iommu *iommu)
 {
 	struct intel_liveupdate *lu = iommu->liveupdate;
-	unsigned long *direct;
 
 	if (bitmap_empty(lu->direct, NR_REQUESTER_IDS))
 		return 0;
 
-	direct = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
+	unsigned long *direct __free(bitmap) = bitmap_zalloc(NR_REQUESTER_IDS, GFP_KERNEL);
 	if (!direct)
 		return -ENOMEM;
 
 	intel_lu_find_direct(iommu, direct);
 	bitmap_and(lu->direct, lu->direct, direct, NR_REQUESTER_IDS);
-	bitmap_free(direct);
 	return 0;
 }
 

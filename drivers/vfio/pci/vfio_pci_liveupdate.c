@@ -352,7 +352,7 @@ static int vfio_pci_lu_preserve_device(struct vfio_pci_core_device *vdev)
 	if (err)
 		return err;
 
-	/* Takes a second if terabytes are mapped, so the guest must be able to mask interrupts. */
+	/* Without igate: it may take a second, and the guest masks interrupts meanwhile. */
 	err = iommu_liveupdate_preserve(&pdev->dev);
 	if (err)
 		goto err_unpreserve_pci;
