@@ -22,7 +22,7 @@ from machine.devices import DEVICES, used
 from machine.iommu import IOMMUS
 from scenarios.scenario import HOOKS
 
-FROZEN = "irq_liveupdate: freeze begins with "
+FROZEN = timeline.ENDS["freeze"]
 
 
 def _observe(result, window, events):
