@@ -162,7 +162,7 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 
 static const struct irq_lu_device_ser *
 irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
-		  const struct irq_lu_memory *memory, const char **reason)
+		   const struct irq_lu_memory *memory, const char **reason)
 {
 	const struct irq_lu_device_ser *ser = memory->take(ref->blob, ref->len);
 
