@@ -427,18 +427,14 @@ static void pci_lu_end_vfs(struct pci_dev *pdev)
 		pci_write_config_word(pdev, pos + PCI_SRIOV_CTRL, 0);
 }
 
-/**
- * pci_liveupdate_setup_device() - Recognize an incoming device
- * @pdev: The device that is being enumerated
- *
- * A device that matches its record is incoming from here on, until
- * pci_liveupdate_finish().
- *
- * Context: From enumeration, with the bridges above @pdev enumerated, and
- *          before @pdev is configured and its MSI and MSI-X capabilities are
- *          initialized, which disables them unless @pdev is incoming. Sleeps.
- */
-void pci_liveupdate_setup_device(struct pci_dev *pdev)
+/* Without a list only virtual functions run, if their physical function has kept them. */
+static bool pci_lu_may_run(struct pci_dev *pdev)
+{
+	return READ_ONCE(pci_lu_in) || READ_ONCE(pci_lu_in_lost) ||
+	       pci_iov_running(pci_physfn(pdev));
+}
+
+static void pci_lu_recognize(struct pci_dev *pdev)
 {
 	const struct pci_lu_dev_ser *dev;
 
@@ -448,7 +444,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	/* Without the list, it may be a device for which there is a record. */
 	if (!dev && !pci_lu_in_lost)
 		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-	if (!pci_lu_in && !pci_lu_in_lost && !pci_iov_running(pci_physfn(pdev)))
+	if (!pci_lu_may_run(pdev))
 		return;
 
 	if (dev && dev->flags & PCI_LU_DEV_BRIDGE && pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
@@ -482,6 +478,26 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 	pdev->msi_cap = pci_find_capability(pdev, PCI_CAP_ID_MSI);
 	pdev->msix_cap = pci_find_capability(pdev, PCI_CAP_ID_MSIX);
 	pci_msi_liveupdate_match(pdev);
+}
+
+/**
+ * pci_liveupdate_setup_device() - Recognize an incoming device
+ * @pdev: The device that is being enumerated
+ *
+ * A device that matches its record is incoming from here on, until
+ * pci_liveupdate_finish().
+ *
+ * Context: From enumeration, with the bridges above @pdev enumerated, and
+ *          before @pdev is configured and its MSI and MSI-X capabilities are
+ *          initialized, which disables them unless @pdev is incoming. Sleeps.
+ */
+void pci_liveupdate_setup_device(struct pci_dev *pdev)
+{
+	/* As in every boot without a handover */
+	if (xa_empty(&pci_lu_in_devices) && !pci_lu_may_run(pdev))
+		irq_liveupdate_forget(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	else
+		pci_lu_recognize(pdev);
 }
 
 /* ---- Incoming devices ---- */

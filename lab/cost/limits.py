@@ -63,7 +63,7 @@ KNOWN = {
     "exponent of adopt":
         (1.09, "the allocator of per-CPU memory searches longer; 1.026 without it"),
     "boot without a handover, instructions of ours":
-        (1300, "half of them run for 16 devices, in enumeration and sysfs"),
+        (1300, "half of them run for 4 devices, in enumeration and sysfs"),
     "page tables, preserve, instructions per table":
         (15_000, "a table of 2 MiB pages is searched for tables below; 506 in pages of 4 KiB"),
     "page tables, exponent of free":
