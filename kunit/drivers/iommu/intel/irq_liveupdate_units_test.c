@@ -25,8 +25,7 @@
 #define FIRST_IRQ	600
 #define FIRST_HANDLE	0x4321
 
-/* Register: VT-d spec r4.1 sec 11.4.10.1, EIME and S */
-#define IRTA_X2APIC	BIT_ULL(11)
+/* Register: VT-d spec r4.1 sec 11.4.10.1, S */
 #define IRTA_32K	0xe
 
 #define FOREIGN		IRTE(0x0000070000310009, SOURCE + 8)
@@ -233,9 +232,14 @@ static void set_irta(u64 bits)
 	       previous.units[VICTIM]->iommu.reg + DMAR_IRTA_REG);
 }
 
+static u64 other_mode(void)
+{
+	return irta_mode() ^ IRTA_EIME;
+}
+
 static void has_other_size(struct irq_lu_unit_ser *ser)
 {
-	set_irta(IRTA_32K);
+	set_irta(irta_mode() | IRTA_32K);
 }
 
 static void records_other_size(struct irq_lu_unit_ser *ser)
@@ -243,20 +247,20 @@ static void records_other_size(struct irq_lu_unit_ser *ser)
 	ser->nr_entries = SZ_128K;
 }
 
-static void was_x2apic(struct irq_lu_unit_ser *ser)
+static void had_other_mode(struct irq_lu_unit_ser *ser)
 {
-	set_irta(IRTA_64K | IRTA_X2APIC);
-	ser->flags = IRQ_LU_UNIT_X2APIC;
+	set_irta(other_mode() | IRTA_64K);
+	ser->flags = flags_of_mode(other_mode());
 }
 
-static void has_x2apic(struct irq_lu_unit_ser *ser)
+static void has_other_mode(struct irq_lu_unit_ser *ser)
 {
-	set_irta(IRTA_64K | IRTA_X2APIC);
+	set_irta(other_mode() | IRTA_64K);
 }
 
-static void records_x2apic(struct irq_lu_unit_ser *ser)
+static void records_other_mode(struct irq_lu_unit_ser *ser)
 {
-	ser->flags = IRQ_LU_UNIT_X2APIC;
+	ser->flags = flags_of_mode(other_mode());
 }
 
 static void records_other_table(struct irq_lu_unit_ser *ser)
@@ -286,9 +290,9 @@ static const struct mismatch {
 } mismatches[] = {
 	{ "has another size",		has_other_size,		false },
 	{ "records another size",	records_other_size,	false },
-	{ "was x2APIC",			was_x2apic,		true },
-	{ "has x2APIC",			has_x2apic,		true },
-	{ "records x2APIC",		records_x2apic,		true },
+	{ "had another mode",		had_other_mode,		true },
+	{ "has another mode",		has_other_mode,		true },
+	{ "records another mode",	records_other_mode,	true },
 	{ "records another table",	records_other_table,	false },
 	{ "is not in the records",	is_not_in_the_records,	false },
 	{ "is in another segment",	is_in_another_segment,	false },
@@ -312,7 +316,7 @@ static void only_devices_of_a_refused_unit_are_cold(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->in_place,
 			previous.tables[VICTIM] == table_in_use(previous.units[VICTIM]));
 	KUNIT_EXPECT_EQ(test, readq(previous.units[VICTIM]->iommu.reg + DMAR_IRTA_REG) & 0xfff,
-			IRTA_64K);
+			irta_mode() | IRTA_64K);
 }
 
 static void units_are_found_in_any_order(struct kunit *test)
@@ -352,7 +356,7 @@ static void new_unit_reports_no_faults_until_finish(struct kunit *test)
 	left[FIRST_HANDLE] = FOREIGN;
 	unit->iommu.gcmd = DMA_GCMD_IRE;
 	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, unit->iommu.reg + DMAR_GSTS_REG);
-	writeq(virt_to_phys(left) | IRTA_64K, unit->iommu.reg + DMAR_IRTA_REG);
+	writeq(virt_to_phys(left) | irta_mode() | IRTA_64K, unit->iommu.reg + DMAR_IRTA_REG);
 
 	boot(test);
 	KUNIT_ASSERT_EQ(test, 0, set_up(test, unit));

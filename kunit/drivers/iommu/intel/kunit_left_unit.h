@@ -15,6 +15,25 @@
 /* Register: VT-d spec r4.1 sec 11.4.10.1, S */
 #define IRTA_64K	0xf
 
+/* The mode in which the driver sets up any unit is that of the units of this machine. */
+static inline u64 irta_mode(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	guard(rcu)();
+	for_each_active_iommu(iommu, drhd) {
+		if (iommu->ir_table)
+			return readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME;
+	}
+	return 0;
+}
+
+static inline u32 flags_of_mode(u64 mode)
+{
+	return mode ? IRQ_LU_UNIT_X2APIC : 0;
+}
+
 static inline bool yes(void)
 {
 	return true;
@@ -55,12 +74,13 @@ static struct fake_unit __maybe_unused *leave_unit(struct kunit *test, struct ir
 	/* The status is where the driver finds the command, see alloc_iommu(). */
 	unit->iommu.gcmd = DMA_GCMD_IRE;
 	writel(DMA_GSTS_IRES | DMA_GSTS_IRTPS, reg + DMAR_GSTS_REG);
-	writeq(virt_to_phys(table) | IRTA_64K, reg + DMAR_IRTA_REG);
+	writeq(virt_to_phys(table) | irta_mode() | IRTA_64K, reg + DMAR_IRTA_REG);
 
 	ser->backend = IRQ_LU_BACKEND_VTD;
 	ser->reg_base = unit->iommu.reg_phys;
 	ser->table = virt_to_phys(table);
 	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
+	ser->flags = flags_of_mode(irta_mode());
 	return unit;
 }
 
