@@ -304,8 +304,8 @@ VISIBLE_IF_KUNIT int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev)
 }
 
 /*
- * A reset of the physical function would disable the virtual one. Once it is frozen,
- * its user cannot reset it.
+ * A reset of the physical function would disable the virtual one. Once the physical
+ * function is frozen, its user cannot reset it.
  */
 VISIBLE_IF_KUNIT int vfio_pci_lu_check_physfn(struct vfio_pci_core_device *vdev)
 {
@@ -591,7 +591,7 @@ void vfio_pci_liveupdate_end_sriov(struct vfio_pci_core_device *vdev)
 	vdev->sriov_changing = false;
 }
 
-/* The owner has retrieved and bound it, and LUO has finished it. */
+/* End the live update once the owner has bound the device and LUO has finished its file. */
 static void vfio_pci_lu_end(struct vfio_pci_core_device *vdev)
 {
 	lockdep_assert_held(&vdev->igate);

@@ -36,9 +36,10 @@ static inline void vfio_pci_initial_clear_master(struct vfio_pci_core_device *vd
 }
 
 /*
- * Returns the result of probing for a reset method: -ENOTTY if there is none. Do
- * not open a physical function that cannot be reset because its virtual functions
- * are running: it would keep the state of its previous user.
+ * Resets a device that is not running. For a running one, returns what a reset would
+ * tell about it: -ENOTTY if there is no method. Do not open a physical function
+ * that cannot be reset because its virtual functions are running: it would keep
+ * the state of its previous user.
  */
 static inline int vfio_pci_initial_reset(struct vfio_pci_core_device *vdev)
 {
