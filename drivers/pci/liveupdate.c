@@ -8,7 +8,8 @@
  * device would lose interrupts instead of latching them. The PCI core keeps a
  * list of these devices, passes it to the next kernel, and recognizes the
  * devices there before it changes any of their state. This file is the half
- * that hands over, liveupdate_in.c is the half that takes over.
+ * that hands over, liveupdate_in.c and liveupdate_device.c are the half that takes
+ * over.
  *
  * The list of devices is a LUO file-lifecycle-bound object (FLB). The file
  * handler of a driver that can preserve its devices attaches the object to
@@ -20,8 +21,10 @@
  *
  * 2. pci_liveupdate_freeze() from its freeze() callback. The entries of the
  *    device and the bridges are rewritten, because a user may have changed ACS
- *    since preserve(), or a driver may have changed a window.
- *    pci_liveupdate_unfreeze() undoes that.
+ *    since preserve(), or a driver may have changed a window. The status of fatal
+ *    errors is cleared, because a frozen device takes no part in the recovery from an
+ *    error: if the next kernel finds a status, the device had no recovery.
+ *    pci_liveupdate_unfreeze() undoes that, except for the status.
  *
  * 3. At shutdown pci_device_shutdown() leaves the bus mastering of all devices
  *    and bridges on the list as it is. See pci_liveupdate_outgoing().
@@ -43,6 +46,16 @@
  * The user of a frozen virtual function waits for the next kernel, and
  * device_shutdown() would wait for the lock. So the driver is not unbound while
  * a virtual function is frozen.
+ *
+ * Order of the locks of both halves, from the outermost to the innermost:
+ *
+ * - the lock of a device, igate of vfio-pci or the locks of LUO, then pci_lu_lock;
+ * - pci_lu_lock, the MSI descriptors of a device, irq_lu_in.lock;
+ * - pci_lu_lock, the lock of an IOMMU group, iommu_lu_in_devices_lock;
+ * - pci_lu_lock, iommu_lu_in_lock, iommu_lu_in_devices_lock.
+ *
+ * There is one exception: the lock of a physical function is tried for with pci_lu_lock
+ * held, and not waited for.
  */
 
 #define pr_fmt(fmt) "PCI: live update: " fmt
@@ -260,7 +273,7 @@ static bool pci_lu_root_is_pci_dev(struct pci_bus *bus)
 }
 
 /* @driver: that of a physical function which is not preserved, or NULL */
-static const char *pci_lu_refuse_driver(const struct device_driver *driver)
+static const char *pci_lu_find_obstacle_driver(const struct device_driver *driver)
 {
 	const struct pci_driver *drv = to_pci_driver(driver);
 
@@ -275,9 +288,9 @@ static const char *pci_lu_refuse_driver(const struct device_driver *driver)
 	return NULL;
 }
 
-static const char *pci_lu_refuse_physfn(struct pci_dev *physfn)
+static const char *pci_lu_find_obstacle_physfn(struct pci_dev *physfn)
 {
-	const char *reason = pci_lu_refuse_driver(physfn->dev.driver);
+	const char *reason = pci_lu_find_obstacle_driver(physfn->dev.driver);
 
 	device_lock_assert(&physfn->dev);
 
@@ -288,7 +301,7 @@ static const char *pci_lu_refuse_physfn(struct pci_dev *physfn)
 }
 
 /* A task that holds the lock of the physical function may wait for the user of @pdev. */
-static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
+static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev, int *err)
 {
 	struct pci_dev *physfn = pci_physfn(pdev);
 	const char *reason;
@@ -301,7 +314,7 @@ static const char *pci_lu_refuse_virtfn(struct pci_dev *pdev, int *err)
 		return "its physical function is being bound, unbound or configured";
 
 	*err = -EOPNOTSUPP;
-	reason = pci_lu_refuse_physfn(physfn);
+	reason = pci_lu_find_obstacle_physfn(physfn);
 	device_unlock(&physfn->dev);
 
 	return reason;
@@ -320,20 +333,20 @@ static int pci_lu_check_driver(struct device_driver *drv, void *data)
 	if (drv != READ_ONCE(of->physfn->dev.driver))
 		return 0;
 
-	of->reason = pci_lu_refuse_driver(drv);
+	of->reason = pci_lu_find_obstacle_driver(drv);
 	return 1;
 }
 
 /*
- * As pci_lu_refuse_virtfn(), but without the lock of the physical function, and so
+ * As pci_lu_find_obstacle_virtfn(), but without the lock of the physical function, and so
  * without its sriov_keeps(). Anybody may read sysfs at any time, and while the lock is
  * held, callers that only trylock, such as pci_try_reset_function(), fail.
  */
-static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
+static const char *pci_lu_find_obstacle_unlocked(struct pci_dev *pdev)
 {
 	struct pci_lu_driver_of of = {
 		.physfn	= pci_physfn(pdev),
-		.reason	= pci_lu_refuse_driver(NULL),
+		.reason	= pci_lu_find_obstacle_driver(NULL),
 	};
 
 	if (!pdev->is_virtfn || pci_lu_preserved(of.physfn))
@@ -344,14 +357,14 @@ static const char *pci_lu_find_obstacle_virtfn(struct pci_dev *pdev)
 }
 
 /* In the next kernel, the other physical function starts cold, and so do the virtual ones. */
-static const char *pci_lu_refuse_vfs(struct pci_dev *pdev)
+static const char *pci_lu_find_obstacle_vfs(struct pci_dev *pdev)
 {
 	return pci_num_vf(pdev) && !pci_iov_alone(pdev) ?
 	       "its virtual functions depend on another physical function" : NULL;
 }
 
 /* Returns why a device cannot be handed over, or NULL, and how many entries it needs. */
-static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
+static const char *pci_lu_find_obstacle_out(struct pci_dev *pdev, u32 *nr)
 {
 	const char *reason = NULL;
 	struct pci_bus *bus;
@@ -359,15 +372,15 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 	*nr = 1;
 	if (pdev->is_virtfn) {
 		if (!pci_lu_listed(pci_physfn(pdev))) {
-			reason = pci_lu_refuse_out(pci_physfn(pdev), nr);
+			reason = pci_lu_find_obstacle_out(pci_physfn(pdev), nr);
 			*nr += 1;
 		}
 		return reason;
 	}
-	/* The next kernel does not stop what has the class of a bridge: pci_lu_stop_stray() */
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL || pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE)
+	/* The next kernel stops nothing else: pci_lu_stop_stray() */
+	if (!pci_lu_is_endpoint(pdev))
 		return "not an endpoint";
-	reason = pci_lu_refuse_vfs(pdev);
+	reason = pci_lu_find_obstacle_vfs(pdev);
 	if (reason)
 		return reason;
 
@@ -383,7 +396,7 @@ static const char *pci_lu_refuse_out(struct pci_dev *pdev, u32 *nr)
 }
 
 /* The next kernel would not know about the error. */
-static const char *pci_lu_refuse_state(struct pci_dev *pdev)
+static const char *pci_lu_find_obstacle_state(struct pci_dev *pdev)
 {
 	if (pci_dev_is_disconnected(pdev))
 		return "the device is disconnected";
@@ -395,23 +408,23 @@ static const char *pci_lu_refuse_state(struct pci_dev *pdev)
  * Returns why a device cannot be handed over now, or NULL, and the errno for that. For
  * a virtual function, its physical function has been checked.
  */
-static const char *pci_lu_refuse_now(struct pci_dev *pdev, u32 *nr, int *err)
+static const char *pci_lu_find_obstacle_now(struct pci_dev *pdev, u32 *nr, int *err)
 {
 	const char *reason;
 
 	*err = -EOPNOTSUPP;
-	reason = pci_lu_refuse_out(pdev, nr);
+	reason = pci_lu_find_obstacle_out(pdev, nr);
 	if (reason)
 		return reason;
 
 	*err = -ENODEV;
-	reason = pci_lu_refuse_state(pdev);
+	reason = pci_lu_find_obstacle_state(pdev);
 	if (reason)
 		return reason;
 
 	/*
-	 * It would be frozen after its virtual functions, unless its session is older
-	 * than theirs, which is not known here.
+	 * A physical function that is on the list only for its virtual functions would be
+	 * frozen after them, unless its session is older than theirs, which is not known here.
 	 */
 	*err = -EBUSY;
 	if (pci_lu_listed(pdev))
@@ -451,9 +464,9 @@ bool pci_liveupdate_find_obstacle(struct pci_dev *pdev, char *reason, size_t siz
 	u32 nr;
 
 	scoped_guard(mutex, &pci_lu_lock) {
-		found = pci_lu_find_obstacle_virtfn(pdev);
+		found = pci_lu_find_obstacle_unlocked(pdev);
 		if (!found)
-			found = pci_lu_refuse_now(pdev, &nr, &err);
+			found = pci_lu_find_obstacle_now(pdev, &nr, &err);
 	}
 
 	if (!found)
@@ -502,7 +515,8 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	if (!pci_lu_out.ser)
 		return -ENOENT;
 
-	reason = pci_lu_refuse_virtfn(pdev, &err) ?: pci_lu_refuse_now(pdev, &nr, &err);
+	reason = pci_lu_find_obstacle_virtfn(pdev, &err) ?:
+		 pci_lu_find_obstacle_now(pdev, &nr, &err);
 	if (reason)
 		goto refuse;
 
@@ -545,7 +559,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
 /*
- * As in pci_lu_refuse_virtfn(), the lock must not be waited for. But a task that only
+ * As in pci_lu_find_obstacle_virtfn(), the lock must not be waited for. But a task that only
  * reads sriov_numvfs, which anybody may do, holds it for less than the first pause.
  */
 #define PCI_LU_LOCK_TRIES	20
@@ -569,7 +583,7 @@ static const char *pci_lu_block_unbinding(struct pci_dev *physfn)
 
 	guard(mutex)(&pci_lu_lock);
 
-	reason = pci_lu_refuse_physfn(physfn);
+	reason = pci_lu_find_obstacle_physfn(physfn);
 	if (!reason && !pci_lu_out.uses[pci_lu_index(physfn)].nr_frozen++) {
 		set_bit(PCI_DEV_LIVEUPDATE_FROZEN, &physfn->priv_flags);
 		device_block_unbinding(&physfn->dev);
@@ -578,7 +592,10 @@ static const char *pci_lu_block_unbinding(struct pci_dev *physfn)
 	return reason;
 }
 
-/* The physical function of a frozen device keeps its driver. Returns why it does not, or NULL. */
+/*
+ * Make the physical function of a device that is being frozen keep its driver. Returns why
+ * that is not possible, or NULL.
+ */
 static const char *pci_lu_hold_physfn(struct pci_dev *physfn)
 {
 	const char *reason;
@@ -604,19 +621,36 @@ static void pci_lu_release_physfn(struct pci_dev *physfn)
 	clear_bit(PCI_DEV_LIVEUPDATE_FROZEN, &physfn->priv_flags);
 }
 
-/* What may have changed since preserve(). Returns 0, or an errno and the reason. */
-static int pci_lu_check_again(struct pci_dev *pdev, const char **reason)
+/*
+ * What may have changed since preserve(). Returns why a device cannot be frozen, or NULL,
+ * and the errno for that.
+ */
+static const char *pci_lu_check_again(struct pci_dev *pdev, int *err)
 {
-	*reason = pci_lu_refuse_state(pdev);
-	if (*reason)
-		return -ENODEV;
+	const char *reason;
 
-	*reason = pci_lu_refuse_vfs(pdev);
-	if (*reason)
-		return -EOPNOTSUPP;
+	*err = -ENODEV;
+	reason = pci_lu_find_obstacle_state(pdev);
+	if (reason)
+		return reason;
 
-	*reason = pci_lu_hold_physfn(pci_physfn(pdev));
-	return *reason ? -EBUSY : 0;
+	*err = -EOPNOTSUPP;
+	reason = pci_lu_find_obstacle_vfs(pdev);
+	if (reason)
+		return reason;
+
+	*err = -EBUSY;
+	return pci_lu_hold_physfn(pci_physfn(pdev));
+}
+
+/*
+ * A fatal error leaves its status even if the device was recovered. The next kernel takes
+ * every status for that of an error since the freeze.
+ */
+static void pci_lu_clear_errors(struct pci_dev *pdev)
+{
+	for (; pdev; pdev = pci_lu_above(pdev))
+		pci_aer_clear_fatal_status(pdev);
 }
 
 /**
@@ -646,11 +680,14 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 	scoped_guard(mutex, &pci_lu_lock) {
 		if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
 			return -EINVAL;
+		/* Nobody recovers a frozen device: only the status tells about an error. */
+		if (!pci_lu_find_obstacle_state(pdev))
+			pci_lu_clear_errors(pdev);
 		set_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 	}
 
-	err = pci_lu_check_again(pdev, &reason);
-	if (err) {
+	reason = pci_lu_check_again(pdev, &err);
+	if (reason) {
 		clear_bit(PCI_DEV_LIVEUPDATE_FROZEN, &pdev->priv_flags);
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_FREEZE, "%s", reason);
 		return err;

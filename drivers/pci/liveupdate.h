@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * PCI live update, shared by the half that hands over (liveupdate.c) and the
- * half that takes over (liveupdate_in.c).
+ * half that takes over (liveupdate_in.c for the list, liveupdate_device.c for the
+ * devices).
  */
 
 #ifndef _DRIVERS_PCI_LIVEUPDATE_H
@@ -9,12 +10,14 @@
 
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 
 struct liveupdate_flb_op_args;
 struct liveupdate_flb_ops;
 struct notifier_block;
 struct pci_lu_dev_ser;
 struct work_struct;
+struct xarray;
 
 /* Protects the outgoing list and the incoming devices. Nests inside of the device lock. */
 extern struct mutex pci_lu_lock;
@@ -28,13 +31,40 @@ static inline struct pci_dev *pci_lu_above(struct pci_dev *pdev)
 	return pdev->is_virtfn ? pci_physfn(pdev) : pci_upstream_bridge(pdev);
 }
 
+/* Is a device incoming, or one whose virtual functions are? */
+static inline bool pci_lu_protected(struct pci_dev *pdev)
+{
+	return pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_incoming(pdev);
+}
+
+/* Neither a bridge, nor a device with the class of one */
+static inline bool pci_lu_is_endpoint(struct pci_dev *pdev)
+{
+	return pdev->hdr_type == PCI_HEADER_TYPE_NORMAL &&
+	       pdev->class >> 16 != PCI_BASE_CLASS_BRIDGE;
+}
+
 void pci_lu_describe(struct pci_dev *pdev, struct pci_lu_dev_ser *dev);
 
+/* liveupdate_in.c: the list */
+void pci_lu_forget(struct pci_dev *pdev);
+const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where);
+const char *pci_lu_too_late(struct pci_dev *pdev);
+void pci_lu_finish_iommus(void);
 int pci_flb_retrieve(struct liveupdate_flb_op_args *args);
 void pci_flb_finish(struct liveupdate_flb_op_args *args);
 void pci_flb_abandon(struct liveupdate_flb_op_args *args);
 
+/* liveupdate_device.c: incoming devices */
+int pci_lu_register_notifiers(void);
+void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
+
 #if IS_ENABLED(CONFIG_KUNIT)
+extern struct xarray pci_lu_in_devices;
+extern bool pci_lu_in_lost;
+void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, const char *reason);
+const char *pci_lu_load(u64 pa);
+void pci_lu_unload(void);
 extern struct work_struct pci_lu_probe_work;
 int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused);
 int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data);

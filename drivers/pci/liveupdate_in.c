@@ -3,7 +3,9 @@
 /**
  * DOC: PCI Live Update, taking over
  *
- * The kernel that takes over, in the order of events:
+ * The kernel that takes over, in the order of events. This file reads the list and
+ * compares devices with it, liveupdate_device.c has what happens to an incoming
+ * device after its enumeration.
  *
  * 1. The list of devices is read in a postcore_initcall; PCI host bridges are
  *    scanned at subsys_initcall or later. LUO has its own incoming data at
@@ -18,10 +20,11 @@
  *    next reboot.
  *
  * 2. Buses keep their numbers, and resources are not reallocated, while there
- *    is a list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). A
- *    running device keeps the settings on which its requests depend:
- *    pci_liveupdate_recorded(). Other devices get compatible settings:
- *    pci_liveupdate_mps().
+ *    is a list, regardless of ``pci=``: pci_liveupdate_inherit_layout(). The
+ *    exception is ``pci=resource_alignment=``: pci_liveupdate_retrieve() refuses a
+ *    device whose addresses it has changed. A running device keeps the settings on
+ *    which its requests depend: pci_liveupdate_recorded(). Other devices get
+ *    compatible settings: pci_liveupdate_mps().
  *
  * 3. pci_liveupdate_setup_device() compares each enumerated device with the
  *    list, before the device is configured. A device is
@@ -46,7 +49,9 @@
  *
  * 4. pci_liveupdate_retrieve() from the retrieve() callback of a LUO file
  *    handler. ARI, ACS, addresses of the device and windows of the bridges are
- *    final by then, and are compared as well. Function numbers above 7 are only
+ *    final by then, and are compared as well. Nor is a device returned that has had a
+ *    fatal error since it was frozen, in itself or in a bridge above it: enumeration
+ *    has noted that before pci_aer_init() cleared the status. Function numbers above 7 are only
  *    enumerated with ARI on, so enumeration without ARI does not find such a
  *    device.
  *
@@ -90,8 +95,6 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
-#include <linux/device.h>
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/iommu_liveupdate.h>
@@ -100,13 +103,10 @@
 #include <linux/kho/abi/pci.h>
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
-#include <linux/suspend.h>
-#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "liveupdate.h"
@@ -133,6 +133,12 @@ static unsigned long pci_lu_address(u32 segment, u16 devid)
 static unsigned long pci_lu_address_of(struct pci_dev *pdev)
 {
 	return pci_lu_address(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+}
+
+/* The caller has to drop the reference. */
+static struct pci_dev *pci_lu_get_dev(u32 segment, u16 devid)
+{
+	return pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(devid), devid & 0xff);
 }
 
 VISIBLE_IF_KUNIT void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, const char *reason)
@@ -205,9 +211,15 @@ VISIBLE_IF_KUNIT void pci_lu_unload(void)
 	pci_lu_in = NULL;
 }
 
-/*
+/**
+ * pci_flb_retrieve() - Read the list of devices
+ * @args: The incoming object
+ *
  * LUO warns when it finishes an object that could not be retrieved. So a
- * refused list is retrieved as an empty one.
+ * refused list is retrieved as an empty one, and the reason is logged.
+ *
+ * Context: From LUO, sleeps.
+ * Return: 0
  */
 int pci_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
@@ -290,16 +302,17 @@ static const struct pci_lu_dev_ser *pci_lu_find(struct pci_dev *pdev)
 	return xa_load(&pci_lu_in_devices, pci_lu_address_of(pdev));
 }
 
-/* A device that is plugged in there later was not handed over. */
-static void pci_lu_forget(struct pci_dev *pdev)
+/**
+ * pci_lu_forget() - Remove a device from the list
+ * @pdev: The device, whether it is on the list or not
+ *
+ * A device that is plugged in there later was not handed over.
+ *
+ * Context: Process context. With pci_lu_lock held.
+ */
+void pci_lu_forget(struct pci_dev *pdev)
 {
 	xa_erase(&pci_lu_in_devices, pci_lu_address_of(pdev));
-}
-
-/* Is a device incoming, or one whose virtual functions are? */
-static bool pci_lu_protected(struct pci_dev *pdev)
-{
-	return pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_incoming(pdev);
 }
 
 /**
@@ -385,8 +398,7 @@ static bool pci_lu_is_master(struct pci_dev *pdev)
  */
 static void pci_lu_stop_stray(struct pci_dev *pdev)
 {
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL ||
-	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || !pci_lu_is_master(pdev))
+	if (!pci_lu_is_endpoint(pdev) || !pci_lu_is_master(pdev))
 		return;
 
 	pci_clear_master(pdev);
@@ -434,6 +446,25 @@ static bool pci_lu_may_run(struct pci_dev *pdev)
 	       pci_iov_running(pci_physfn(pdev));
 }
 
+/*
+ * Was there a fatal error since the freeze? The previous kernel did not recover a frozen
+ * device. If firmware controls AER, the status may be that of an older error. In all ones,
+ * as read from a device that is gone, each error is masked.
+ */
+static bool pci_lu_has_fatal_error(struct pci_dev *pdev)
+{
+	int aer = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
+	u32 status, mask, severity;
+
+	if (!aer || !(pcie_ports_native || pci_find_host_bridge(pdev->bus)->native_aer))
+		return false;
+
+	pci_read_config_dword(pdev, aer + PCI_ERR_UNCOR_STATUS, &status);
+	pci_read_config_dword(pdev, aer + PCI_ERR_UNCOR_MASK, &mask);
+	pci_read_config_dword(pdev, aer + PCI_ERR_UNCOR_SEVER, &severity);
+	return status & ~mask & severity;
+}
+
 static void pci_lu_recognize(struct pci_dev *pdev)
 {
 	const struct pci_lu_dev_ser *dev;
@@ -447,6 +478,9 @@ static void pci_lu_recognize(struct pci_dev *pdev)
 	if (!pci_lu_may_run(pdev))
 		return;
 
+	/* pci_aer_init() clears the status. */
+	if (dev && pci_lu_has_fatal_error(pdev))
+		set_bit(PCI_DEV_LIVEUPDATE_FATAL_ERROR, &pdev->priv_flags);
 	if (dev && dev->flags & PCI_LU_DEV_BRIDGE && pdev->hdr_type == PCI_HEADER_TYPE_BRIDGE)
 		return;
 
@@ -500,181 +534,7 @@ void pci_liveupdate_setup_device(struct pci_dev *pdev)
 		pci_lu_recognize(pdev);
 }
 
-/* ---- Incoming devices ---- */
-
-/**
- * pci_liveupdate_incoming() - Test whether a device was taken over
- * @pdev: The device
- *
- * Context: Any.
- * Return: True if @pdev was taken over with its state, and is not finished yet.
- *         Always false for a bridge.
- */
-bool pci_liveupdate_incoming(struct pci_dev *pdev)
-{
-	return test_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_incoming);
-
-/**
- * pci_liveupdate_vfs_incoming() - Have only the virtual functions of a device been taken
- * over?
- * @pdev: The device
- *
- * Context: Any.
- * Return: True if @pdev is the physical function of a device that was handed over, was not
- *         handed over itself, and has to keep its virtual functions.
- */
-bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev)
-{
-	return test_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
-}
-
-/**
- * pci_liveupdate_vfs_running() - Test whether a device has incoming virtual functions
- * @pdev: The device
- *
- * A reset of a physical function disables its virtual functions, whose users may
- * not have retrieved them yet.
- *
- * Context: Process context, sleeps.
- * Return: True if so.
- */
-bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
-{
-	return pci_iov_running(pdev) || pci_iov_any_incoming(pdev);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_vfs_running);
-
-/**
- * pci_liveupdate_keeps_running() - Test whether a device is frozen or has incoming VFs
- * @pdev: The device
- *
- * Such a device must not be reset, not even by its user.
- *
- * Context: Process context, sleeps.
- * Return: True if so.
- */
-bool pci_liveupdate_keeps_running(struct pci_dev *pdev)
-{
-	return pci_liveupdate_frozen(pdev) || pci_liveupdate_vfs_running(pdev);
-}
-
-/**
- * pci_liveupdate_running() - Test whether a device keeps its state through a live update
- * @pdev: The device
- *
- * Nobody but its owner may reset such a device, and even the owner may not if
- * pci_liveupdate_keeps_running().
- *
- * Context: Process context, sleeps.
- * Return: True if @pdev is frozen or incoming, or has incoming virtual functions.
- */
-bool pci_liveupdate_running(struct pci_dev *pdev)
-{
-	return pci_liveupdate_incoming(pdev) || pci_liveupdate_keeps_running(pdev);
-}
-
-static int pci_lu_note_running(struct pci_dev *pdev, void *running)
-{
-	*(bool *)running = pci_liveupdate_running(pdev);
-	return *(bool *)running;
-}
-
-/**
- * pci_liveupdate_bus_running() - Test for a frozen or incoming device on or below a bus
- * @bus: The bus
- *
- * A reset of such a bus loses the state of a device whose user is paused, or may
- * not have retrieved it yet. Only the reset itself is refused, not probing whether a
- * reset is possible, because VFIO uses the answer to determine which devices belong
- * together.
- *
- * Context: Process context, sleeps.
- * Return: True if so.
- */
-bool pci_liveupdate_bus_running(struct pci_bus *bus)
-{
-	bool running = false;
-
-	pci_walk_bus(bus, pci_lu_note_running, &running);
-	return running;
-}
-
-/*
- * A running device loses its state if it sleeps. If it does not sleep, its
- * configuration space is written when the system resumes.
- */
-VISIBLE_IF_KUNIT int pci_lu_sleep(struct notifier_block *nb, unsigned long action, void *unused)
-{
-	struct pci_dev *pdev = NULL;
-
-	if (action != PM_SUSPEND_PREPARE && action != PM_HIBERNATION_PREPARE &&
-	    action != PM_RESTORE_PREPARE)
-		return NOTIFY_DONE;
-
-	for_each_pci_dev(pdev) {
-		if (pci_lu_protected(pdev)) {
-			pci_err(pdev, "live update: system sleep refused: not finished\n");
-			pci_dev_put(pdev);
-			return notifier_from_errno(-EBUSY);
-		}
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block pci_lu_sleep_nb = {
-	.notifier_call	= pci_lu_sleep,
-};
-
-/*
- * Probe the drivers that had to wait for FINISH. Skip a device that has a driver,
- * even one that is being unbound: unbinding lasts until the user closes the device,
- * and the administrator does not want a new driver after it.
- */
-static void pci_lu_probe(struct work_struct *work)
-{
-	struct pci_dev *pdev = NULL;
-
-	for_each_pci_dev(pdev) {
-		if (test_and_clear_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags) &&
-		    !READ_ONCE(pdev->dev.driver))
-			device_initial_probe(&pdev->dev);
-	}
-}
-
-VISIBLE_IF_KUNIT DECLARE_WORK(pci_lu_probe_work, pci_lu_probe);
-
-/**
- * pci_liveupdate_may_bind() - Test whether a driver may bind to a device
- * @pdev: The device
- * @drv:  A driver that wants to bind
- *
- * The probe() of an ordinary driver resets the device, or clears its bus
- * mastering if it does not support the device. So an incoming device binds only
- * to a driver that declares that it takes over running devices. A device of which
- * only virtual functions were handed over binds only to a driver that declares that
- * it keeps them: vfio-pci is not one, because its user decides about them and resets
- * the device first. Other drivers are probed when the device is finished.
- *
- * Context: Any.
- * Return: False if @drv must not bind to @pdev.
- */
-bool pci_liveupdate_may_bind(struct pci_dev *pdev, const struct pci_driver *drv)
-{
-	if (!pci_lu_protected(pdev))
-		return true;
-	if (pci_liveupdate_incoming(pdev) ? drv->takes_over : !!drv->sriov_keeps)
-		return true;
-
-	set_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags);
-	/* Paired with pci_lu_unprotect() */
-	smp_mb__after_atomic();
-	/* The device may have been finished in the meantime by a task that did not see the bit. */
-	if (!pci_lu_protected(pdev))
-		schedule_work(&pci_lu_probe_work);
-	return false;
-}
+/* ---- The list while devices are incoming ---- */
 
 static const char *pci_lu_moved(const struct pci_lu_dev_ser *is,
 				const struct pci_lu_dev_ser *was)
@@ -689,8 +549,15 @@ static const char *pci_lu_moved(const struct pci_lu_dev_ser *is,
 	return pci_lu_other_vfs(is, was);
 }
 
-/* Returns which setting of the device or a bridge above it has changed, or NULL. */
-static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
+/**
+ * pci_lu_changed() - Find out why a device cannot continue to run
+ * @pdev:  The incoming device
+ * @where: The device itself, or one above it, that is the reason
+ *
+ * Context: Process context. With pci_lu_lock held.
+ * Return: What has happened to @where since the device was frozen, or NULL.
+ */
+const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 {
 	const char *reason = NULL;
 
@@ -699,7 +566,10 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 		struct pci_lu_dev_ser is;
 
 		pci_lu_describe(pdev, &is);
-		reason = was ? pci_lu_moved(&is, was) : "not recorded";
+		if (test_bit(PCI_DEV_LIVEUPDATE_FATAL_ERROR, &pdev->priv_flags))
+			reason = "a fatal error without recovery";
+		else
+			reason = was ? pci_lu_moved(&is, was) : "not recorded";
 		*where = pdev;
 	}
 
@@ -707,90 +577,15 @@ static const char *pci_lu_changed(struct pci_dev *pdev, struct pci_dev **where)
 }
 
 /**
- * pci_liveupdate_retrieve() - Return an incoming device to its user
- * @pdev: The device
+ * pci_lu_finish_iommus() - End the live update of the IOMMUs if no device needs it
  *
- * Context: From the retrieve() callback of a LUO file handler. Process context,
- *          sleeps.
- * Return: 0 on success, -EBUSY if it was retrieved already, -ENODEV if @pdev is not
- *         incoming, if it had a fatal error, or if its configuration, or that of a
- *         bridge above it, differs from the record. The reason is logged.
- */
-int pci_liveupdate_retrieve(struct pci_dev *pdev)
-{
-	struct pci_dev *where;
-	const char *reason;
-
-	guard(mutex)(&pci_lu_lock);
-
-	if (!pci_liveupdate_incoming(pdev)) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-					      "not taken over from the previous kernel");
-		return -ENODEV;
-	}
-
-	/*
-	 * The previous kernel may have handed over two files for this device. Refuse this
-	 * file, not the device.
-	 */
-	if (pci_liveupdate_retrieved(pdev)) {
-		pci_err(pdev,
-			"live update: not retrieved: already retrieved through another file\n");
-		return -EBUSY;
-	}
-
-	/* Its user would not learn about the error. */
-	if (pci_channel_offline(pdev)) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE,
-					      "a fatal error without recovery");
-		return -ENODEV;
-	}
-
-	reason = pci_lu_changed(pdev, &where);
-	if (reason) {
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_RETRIEVE, "%s: %s",
-					      pci_name(where), reason);
-		return -ENODEV;
-	}
-
-	set_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_retrieve);
-
-/**
- * pci_liveupdate_unretrieve() - Undo pci_liveupdate_retrieve()
- * @pdev: The device, which was retrieved and has not been returned to its user
- *
- * Context: As pci_liveupdate_retrieve().
- */
-void pci_liveupdate_unretrieve(struct pci_dev *pdev)
-{
-	guard(mutex)(&pci_lu_lock);
-
-	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_unretrieve);
-
-/**
- * pci_liveupdate_retrieved() - Test whether an incoming device was retrieved
- * @pdev: The device
- *
- * Context: Any.
- * Return: True between pci_liveupdate_retrieve() and pci_liveupdate_finish().
- */
-bool pci_liveupdate_retrieved(struct pci_dev *pdev)
-{
-	return test_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_retrieved);
-
-/*
  * Without the list no device becomes incoming any more. A device that still is
  * incoming, because its owner has not bound it yet, depends on the IOMMU state
  * of the previous kernel.
+ *
+ * Context: Process context, sleeps. With pci_lu_lock held.
  */
-static void pci_lu_finish_iommus(void)
+void pci_lu_finish_iommus(void)
 {
 	struct pci_dev *pdev = NULL;
 
@@ -806,235 +601,6 @@ static void pci_lu_finish_iommus(void)
 		}
 	}
 	iommu_liveupdate_finish();
-}
-
-/* The device is not incoming any more, nor are its virtual functions. */
-static void pci_lu_unprotect(struct pci_dev *pdev)
-{
-	/* Paired with the second check in pci_liveupdate_may_bind() */
-	smp_mb__after_atomic();
-	if (test_bit(PCI_DEV_LIVEUPDATE_PROBE, &pdev->priv_flags))
-		schedule_work(&pci_lu_probe_work);
-	pm_runtime_put(&pdev->dev);
-}
-
-/* A device has kept its virtual functions until the last of them was finished. */
-static void pci_lu_finish_vfs(struct pci_dev *pdev)
-{
-	lockdep_assert_held(&pci_lu_lock);
-
-	if (pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_running(pdev))
-		return;
-
-	pci_lu_forget(pdev);
-	if (!pci_liveupdate_vfs_incoming(pdev))
-		return;
-
-	clear_bit(PCI_DEV_LIVEUPDATE_VFS_INCOMING, &pdev->priv_flags);
-	pci_lu_unprotect(pdev);
-}
-
-/* pci_iov_settle() has to follow, without pci_lu_lock. */
-static void pci_lu_finish(struct pci_dev *pdev)
-{
-	lockdep_assert_held(&pci_lu_lock);
-
-	if (!pci_lu_protected(pdev))
-		return;
-
-	pci_iov_halt(pdev);
-	pci_lu_finish_vfs(pdev);
-	if (!pci_liveupdate_incoming(pdev))
-		return;
-
-	/* Its virtual functions are compared with it when they are retrieved. */
-	if (!pci_liveupdate_vfs_running(pdev))
-		pci_lu_forget(pdev);
-	clear_bit(PCI_DEV_LIVEUPDATE_RETRIEVED, &pdev->priv_flags);
-	clear_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-	pci_iov_count_incoming(pdev, -1);
-	iommu_liveupdate_release(&pdev->dev);
-	pci_lu_unprotect(pdev);
-	if (pdev->is_virtfn)
-		pci_lu_finish_vfs(pci_physfn(pdev));
-	pci_lu_finish_iommus();
-}
-
-/**
- * pci_liveupdate_finish() - Make an incoming device an ordinary one
- * @pdev: The device, whether it is incoming or not
- *
- * Context: From the finish() callback of a LUO file handler. Process context,
- *          sleeps.
- */
-void pci_liveupdate_finish(struct pci_dev *pdev)
-{
-	scoped_guard(mutex, &pci_lu_lock) {
-		if (pci_liveupdate_incoming(pdev))
-			set_bit(PCI_DEV_LIVEUPDATE_ADOPTED, &pdev->priv_flags);
-		pci_lu_finish(pdev);
-	}
-	pci_iov_settle(pdev);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_finish);
-
-/* Those that were not added. The others are stopped one by one. */
-static void pci_lu_stop_vfs(struct pci_dev *pdev, const char *reason)
-{
-	if (!pci_iov_any_incoming(pdev))
-		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
-	pci_lu_forget(pdev);
-	pci_lu_finish(pdev);
-}
-
-/*
- * The device stays incoming until the end. Otherwise a driver could bind before
- * bus mastering is disabled, and lose it.
- */
-static void pci_lu_stop(struct pci_dev *pdev, const char *reason)
-{
-	if (!pci_liveupdate_incoming(pdev)) {
-		pci_lu_stop_vfs(pdev, reason);
-		return;
-	}
-
-	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
-	pci_clear_master(pdev);
-	pci_msi_liveupdate_finish(pdev);
-	pci_lu_finish(pdev);
-}
-
-/**
- * pci_liveupdate_stop() - Stop an incoming device that can no longer be claimed
- * @pdev:   The device, whether it is incoming or not
- * @reason: Why, for the log
- *
- * If only virtual functions of the device were handed over, those that were not added yet
- * are stopped. Otherwise bus mastering, MSI and MSI-X are disabled, and its interrupts
- * are revoked. It becomes an ordinary device.
- *
- * Context: Process context, sleeps. Interrupts of @pdev are not set up at the
- *          same time, because it is not open, or has no driver any more.
- */
-void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason)
-{
-	scoped_guard(mutex, &pci_lu_lock) {
-		if (pci_lu_protected(pdev))
-			pci_lu_stop(pdev, reason);
-	}
-	pci_iov_settle(pdev);
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_stop);
-
-/**
- * pci_liveupdate_remove() - Forget a device or bridge that is being removed
- * @pdev: The device, whether it is incoming or not
- *
- * If it is incoming, it is stopped. Whatever is found at its address later is new, and has
- * to be configured.
- *
- * Context: Process context, sleeps. All devices below @pdev have been removed.
- */
-void pci_liveupdate_remove(struct pci_dev *pdev)
-{
-	pci_liveupdate_stop(pdev, "removed before its live update was finished");
-
-	guard(mutex)(&pci_lu_lock);
-	pci_lu_forget(pdev);
-}
-
-/**
- * pci_liveupdate_stop_vfs() - Stop virtual functions that were not added yet
- * @pdev:   The physical function, or any other device
- * @reason: Why, for the log
- *
- * To be called before they could access memory that is not mapped for them. They
- * have no struct pci_dev yet that could be stopped. Does nothing if there are none.
- *
- * Context: Process context, sleeps.
- */
-void pci_liveupdate_stop_vfs(struct pci_dev *pdev, const char *reason)
-{
-	scoped_guard(mutex, &pci_lu_lock) {
-		if (pci_liveupdate_vfs_incoming(pdev))
-			pci_lu_stop_vfs(pdev, reason);
-		else
-			pci_iov_halt(pdev);
-	}
-	pci_iov_settle(pdev);
-}
-
-/**
- * pci_liveupdate_add_vfs() - Add the virtual functions that a device has kept
- * @pdev: The device, to which a driver was just bound
- *
- * Does nothing if there are none. If they cannot be added, they are disabled. The
- * device is stopped as well, unless it was retrieved: the driver makes the device
- * available to users in probe(), so a user may already be setting up interrupts.
- *
- * Context: From the probe of a driver, sleeps. With the device locked.
- *          pci_rescan_remove_lock is held if the device is being added, and not if it
- *          is bound through sysfs. It cannot be taken here, nor by drivers that enable
- *          virtual functions in probe().
- */
-void pci_liveupdate_add_vfs(struct pci_dev *pdev)
-{
-	static const char reason[] = "its virtual functions cannot be enabled";
-	const struct pci_driver *drv = pdev->driver;
-	int nr = pci_iov_running(pdev);
-
-	if (!nr)
-		return;
-
-	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev)) {
-		pci_liveupdate_stop_unclaimed(pdev, reason);
-		if (pci_liveupdate_retrieved(pdev))
-			pci_err(pdev,
-				"live update: virtual functions disabled: the driver cannot enable them\n");
-		pci_liveupdate_stop_vfs(pdev, reason);
-	}
-
-	/* Possibly none of them was handed over. */
-	guard(mutex)(&pci_lu_lock);
-	pci_lu_finish_vfs(pdev);
-}
-
-/**
- * pci_liveupdate_use_intx() - Disable MSI and MSI-X left by the previous kernel
- * @pdev: The device
- *
- * A device must not use INTx, and does not send it, while it has MSI or MSI-X
- * enabled (PCIe r6.0 sec 6.1.4). This is the case for a device that was handed
- * over until its driver has set up interrupts. It does not end with the live
- * update of the device: until the device is closed, its messages stay reserved
- * for its driver.
- *
- * Context: Process context. From the driver that is bound to @pdev, not while
- *          it enables or disables MSI or MSI-X.
- */
-void pci_liveupdate_use_intx(struct pci_dev *pdev)
-{
-	if (pci_msi_liveupdate_disable(pdev))
-		pci_err(pdev, "live update: MSI and MSI-X disabled: the driver uses INTx\n");
-}
-EXPORT_SYMBOL_GPL(pci_liveupdate_use_intx);
-
-/**
- * pci_liveupdate_stop_unclaimed() - Stop a device unless it was retrieved
- * @pdev:   The device, whether it is incoming or not
- * @reason: Why, for the log
- *
- * As pci_liveupdate_stop(), unless the device was retrieved.
- *
- * Context: Process context, sleeps.
- */
-void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
-{
-	scoped_guard(mutex, &pci_lu_lock) {
-		if (pci_lu_protected(pdev) && !pci_liveupdate_retrieved(pdev))
-			pci_lu_stop(pdev, reason);
-	}
-	pci_iov_settle(pdev);
 }
 
 static const char pci_lu_unretrieved[] = "nobody has retrieved it";
@@ -1057,14 +623,19 @@ void pci_liveupdate_stop_unretrieved(u32 segment, u16 devid)
 	scoped_guard(mutex, &pci_lu_lock)
 		xa_set_mark(&pci_lu_in_devices, pci_lu_address(segment, devid), PCI_LU_FINISHED);
 
-	struct pci_dev *pdev __free(pci_dev_put) =
-		pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(devid), devid & 0xff);
+	struct pci_dev *pdev __free(pci_dev_put) = pci_lu_get_dev(segment, devid);
 	if (pdev)
 		pci_liveupdate_stop_unclaimed(pdev, pci_lu_unretrieved);
 }
 
-/* Returns why a device that is being added cannot be claimed any more, or NULL. */
-static const char *pci_lu_too_late(struct pci_dev *pdev)
+/**
+ * pci_lu_too_late() - Find out why a device cannot be claimed any more
+ * @pdev: The device, which is being added
+ *
+ * Context: Process context. With pci_lu_lock held.
+ * Return: The reason, a constant string, or NULL.
+ */
+const char *pci_lu_too_late(struct pci_dev *pdev)
 {
 	lockdep_assert_held(&pci_lu_lock);
 
@@ -1076,32 +647,6 @@ static const char *pci_lu_too_late(struct pci_dev *pdev)
 	return NULL;
 }
 
-/*
- * A device that was recognized before its file or the last file was finished, but that was
- * not yet registered with the driver core, was not stopped then. Nor was a virtual function
- * that is added later than that.
- */
-VISIBLE_IF_KUNIT int pci_lu_added(struct notifier_block *nb, unsigned long action, void *data)
-{
-	struct pci_dev *pdev = to_pci_dev(data);
-	const char *reason;
-
-	if (action != BUS_NOTIFY_ADD_DEVICE)
-		return NOTIFY_DONE;
-
-	scoped_guard(mutex, &pci_lu_lock) {
-		reason = pci_lu_too_late(pdev);
-		if (reason && pci_lu_protected(pdev))
-			pci_lu_stop(pdev, reason);
-	}
-	pci_iov_settle(pdev);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block pci_lu_added_nb = {
-	.notifier_call	= pci_lu_added,
-};
-
 /* No device can be claimed any more. */
 static void pci_lu_give_up(const char *reason)
 {
@@ -1112,20 +657,30 @@ static void pci_lu_give_up(const char *reason)
 
 	for_each_pci_dev(pdev)
 		pci_liveupdate_stop_unclaimed(pdev, reason);
-	pci_msi_liveupdate_revoke_absent();
+	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 
 	guard(mutex)(&pci_lu_lock);
 	pci_lu_finish_iommus();
 }
 
-/* The last file is finished. */
+/**
+ * pci_flb_finish() - Stop the devices that nobody has claimed
+ * @args: The incoming object, whose last file is finished
+ *
+ * Context: From LUO, sleeps.
+ */
 void pci_flb_finish(struct liveupdate_flb_op_args *args)
 {
 	pci_lu_give_up(pci_lu_unclaimed);
 }
 
-/* LUO does not return any file. */
+/**
+ * pci_flb_abandon() - Stop all incoming devices
+ * @args: The incoming object, of which LUO does not return any file
+ *
+ * Context: From LUO, sleeps.
+ */
 void pci_flb_abandon(struct liveupdate_flb_op_args *args)
 {
 	pci_lu_give_up("the sessions of the previous kernel cannot be read");
@@ -1161,7 +716,6 @@ int pci_liveupdate_register_flb(struct liveupdate_file_handler *fh,
 static int __init pci_liveupdate_init(void)
 {
 	void *obj;
-	int err;
 
 	if (!liveupdate_flb_get_incoming(&pci_liveupdate_flb, &obj))
 		liveupdate_flb_put_incoming(&pci_liveupdate_flb);
@@ -1170,12 +724,11 @@ static int __init pci_liveupdate_init(void)
 
 	/* Without the list, no record can be matched with a device. */
 	if (!pci_lu_in) {
-		pci_msi_liveupdate_revoke_absent();
+		irq_liveupdate_revoke_absent();
 		return 0;
 	}
 
-	err = bus_register_notifier(&pci_bus_type, &pci_lu_added_nb);
-	return err ?: register_pm_notifier(&pci_lu_sleep_nb);
+	return pci_lu_register_notifiers();
 }
 postcore_initcall(pci_liveupdate_init);
 
@@ -1195,8 +748,7 @@ VISIBLE_IF_KUNIT void pci_lu_forget_absent(void)
 		if (dev->flags & PCI_LU_DEV_VIRTFN)
 			continue;
 
-		pdev = pci_get_domain_bus_and_slot(dev->segment, PCI_BUS_NUM(dev->devid),
-						   dev->devid & 0xff);
+		pdev = pci_lu_get_dev(dev->segment, dev->devid);
 		if (!pdev)
 			xa_erase(&pci_lu_in_devices, address);
 		pci_dev_put(pdev);

@@ -5,12 +5,10 @@
 
 #include <linux/types.h>
 
-struct irq_liveupdate_dev_ops;
 struct liveupdate_file_handler;
 struct pci_bus;
 struct pci_dev;
 struct pci_driver;
-struct pci_lu_dev_ser;
 
 #ifdef CONFIG_PCI_IOV
 int pci_iov_running(struct pci_dev *dev);
@@ -55,16 +53,8 @@ void pci_liveupdate_unretrieve(struct pci_dev *pdev);
 bool pci_liveupdate_retrieved(struct pci_dev *pdev);
 void pci_liveupdate_finish(struct pci_dev *pdev);
 void pci_liveupdate_stop(struct pci_dev *pdev, const char *reason);
-void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
 void pci_liveupdate_stop_unretrieved(u32 segment, u16 devid);
 void pci_liveupdate_remove(struct pci_dev *pdev);
-#if IS_ENABLED(CONFIG_KUNIT)
-extern struct xarray pci_lu_in_devices;
-extern bool pci_lu_in_lost;
-void pci_lu_report_refused(const struct pci_lu_dev_ser *dev, const char *reason);
-const char *pci_lu_load(u64 pa);
-void pci_lu_unload(void);
-#endif
 
 const char *pci_msi_liveupdate_find_obstacle(struct pci_dev *pdev);
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
@@ -74,12 +64,7 @@ void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
 bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev);
 int pci_msi_liveupdate_audit(struct pci_dev *pdev);
-bool pci_msi_liveupdate_disable(struct pci_dev *pdev);
-void pci_msi_liveupdate_finish(struct pci_dev *pdev);
-void pci_msi_liveupdate_revoke_absent(void);
-#if IS_ENABLED(CONFIG_KUNIT)
-extern const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops;
-#endif
+void pci_msi_liveupdate_stop(struct pci_dev *pdev);
 #else
 static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 {
@@ -145,11 +130,6 @@ static inline bool pci_liveupdate_bus_running(struct pci_bus *bus)
 }
 
 static inline bool pci_liveupdate_vfs_incoming(struct pci_dev *pdev)
-{
-	return false;
-}
-
-static inline bool pci_liveupdate_vfs_running(struct pci_dev *pdev)
 {
 	return false;
 }

@@ -224,27 +224,20 @@ static bool disable_msi(struct pci_dev *pdev)
 	return true;
 }
 
-/**
- * pci_msi_liveupdate_disable - Disable what the driver does not use
- * @pdev:	PCI device
- *
- * MSI or MSI-X may still be enabled from the previous kernel. Function Mask is
- * cleared together with Enable.
- *
- * Context: May sleep. The caller makes sure that the driver does not enable or
- * disable MSI or MSI-X at the same time.
- * Return: True if anything was enabled.
+/*
+ * Disable what is still enabled from the previous kernel, and the driver does not use.
+ * Function Mask is cleared together with Enable. Returns whether anything was enabled.
  */
-bool pci_msi_liveupdate_disable(struct pci_dev *pdev)
+static bool disable_unused(struct pci_dev *pdev)
 {
 	bool msix = disable_msix(pdev);
 
 	return disable_msi(pdev) || msix;
 }
 
-static void disable_unused(struct device *dev)
+static void pci_msi_liveupdate_disable(struct device *dev)
 {
-	pci_msi_liveupdate_disable(to_pci_dev(dev));
+	disable_unused(to_pci_dev(dev));
 }
 
 /*
@@ -280,7 +273,7 @@ VISIBLE_IF_KUNIT const struct irq_liveupdate_dev_ops pci_msi_liveupdate_ops = {
 	.capture	= pci_msi_liveupdate_capture,
 	.check		= pci_msi_liveupdate_check,
 	.mask		= pci_msi_liveupdate_mask,
-	.disable	= disable_unused,
+	.disable	= pci_msi_liveupdate_disable,
 	.lock		= pci_msi_liveupdate_lock,
 	.unlock		= pci_msi_liveupdate_unlock,
 };
@@ -386,7 +379,7 @@ bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
  * kernel's cached state
  * @pdev:	PCI device
  *
- * Context: May sleep. As pci_msi_liveupdate_finish().
+ * Context: May sleep. As pci_msi_liveupdate_stop().
  * Return: Number of interrupts that agree, or a negative errno, see
  * irq_liveupdate_audit().
  */
@@ -397,33 +390,41 @@ int pci_msi_liveupdate_audit(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_audit);
 
 /**
- * pci_msi_liveupdate_finish - End the live update of the interrupts of a device
+ * pci_msi_liveupdate_stop - End the live update of a device that nobody can claim any more
  * @pdev:	PCI device
  *
- * Interrupts that the driver does not use by now are revoked. If the owner of a
- * device may still claim its vectors, use irq_liveupdate_finish() instead, and
- * irq_liveupdate_release() when the owner has closed the device.
+ * Interrupts that the driver does not use by now are revoked, and MSI or MSI-X is
+ * disabled unless the driver has enabled it. If the owner of a device may still claim
+ * its vectors, use irq_liveupdate_finish() instead, and irq_liveupdate_release() when
+ * the owner has closed the device.
  *
  * Context: May sleep. The caller makes sure that the driver does not enable or
  * disable MSI or MSI-X at the same time.
  */
-void pci_msi_liveupdate_finish(struct pci_dev *pdev)
+void pci_msi_liveupdate_stop(struct pci_dev *pdev)
 {
 	irq_liveupdate_finish(&pdev->dev);
 	irq_liveupdate_release(&pdev->dev);
 	/* The core may have had no memory to track the device. */
-	pci_msi_liveupdate_disable(pdev);
+	disable_unused(pdev);
 }
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_finish);
 
 /**
- * pci_msi_liveupdate_revoke_absent - Revoke interrupts of devices that were not found
+ * pci_liveupdate_use_intx - Disable MSI and MSI-X left by the previous kernel
+ * @pdev:	PCI device
  *
- * Called when no further device can be claimed.
+ * A device must not use INTx, and does not send it, while it has MSI or MSI-X
+ * enabled (PCIe r6.0 sec 6.1.4). This is the case for a device that was handed
+ * over until its driver has set up interrupts. It does not end with the live
+ * update of the device: until the device is closed, its messages stay reserved
+ * for its driver.
  *
- * Context: May sleep.
+ * Context: Process context. From the driver that is bound to @pdev, not while
+ *          it enables or disables MSI or MSI-X.
  */
-void pci_msi_liveupdate_revoke_absent(void)
+void pci_liveupdate_use_intx(struct pci_dev *pdev)
 {
-	irq_liveupdate_revoke_absent();
+	if (disable_unused(pdev))
+		pci_err(pdev, "live update: MSI and MSI-X disabled: the driver uses INTx\n");
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_use_intx);

@@ -372,6 +372,82 @@ static void device_with_a_fatal_error_is_not_retrieved(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_retrieved(pdev));
 }
 
+static void enumerate(struct fake_path *path)
+{
+	device_initialize(&path->devs[0].dev);
+	pci_liveupdate_setup_device(&path->bridge);
+	pci_liveupdate_setup_device(&path->devs[0]);
+	/* As pci_aer_init() does */
+	fake_aer.status = 0;
+}
+
+static void reported_by_the_device(struct fake_path *path)
+{
+	has_errors(path, &path->devs[0], PCI_ERR_UNC_MALF_TLP);
+}
+
+static void reported_by_the_bridge(struct fake_path *path)
+{
+	has_errors(path, &path->bridge, PCI_ERR_UNC_MALF_TLP);
+}
+
+static void not_fatal(struct fake_path *path)
+{
+	has_errors(path, &path->devs[0], PCI_ERR_UNC_UNSUP);
+}
+
+static void masked(struct fake_path *path)
+{
+	reported_by_the_device(path);
+	fake_aer.mask = PCI_ERR_UNC_MALF_TLP;
+}
+
+/* All registers of a device that is gone */
+static void all_ones(struct fake_path *path)
+{
+	has_errors(path, &path->devs[0], U32_MAX);
+	fake_aer.mask = U32_MAX;
+	fake_aer.severity = U32_MAX;
+}
+
+/* It may be the status of an old error, because the previous kernel could not clear it. */
+static void controlled_by_firmware(struct fake_path *path)
+{
+	reported_by_the_device(path);
+	path->host.native_aer = 0;
+}
+
+struct error {
+	const char	*desc;
+	void		(*report)(struct fake_path *path);
+	int		err;
+};
+
+static const struct error errors[] = {
+	{ "of the device",		reported_by_the_device,	-ENODEV },
+	{ "of the bridge",		reported_by_the_bridge,	-ENODEV },
+	{ "not fatal",			not_fatal,		0 },
+	{ "masked",			masked,			0 },
+	{ "all ones",			all_ones,		0 },
+	{ "controlled by firmware",	controlled_by_firmware,	0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(error, errors, desc);
+
+/* The previous kernel has not recovered it, because it was frozen. */
+static void device_with_a_fatal_error_before_enumeration_is_not_retrieved(struct kunit *test)
+{
+	const struct error *error = test->param_value;
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = fake_incoming(test, path);
+
+	error->report(path);
+	enumerate(path);
+	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieve(pdev), error->err);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_retrieved(pdev), !error->err);
+}
+
 /* The bridge would isolate the device from others differently, or address other functions. */
 static void device_behind_a_changed_bridge_is_not_retrieved(struct kunit *test)
 {
@@ -467,6 +543,8 @@ static struct kunit_case pci_in_cases[] = {
 #endif
 	KUNIT_CASE(retrieve_is_undone),
 	KUNIT_CASE(device_with_a_fatal_error_is_not_retrieved),
+	KUNIT_CASE_PARAM(device_with_a_fatal_error_before_enumeration_is_not_retrieved,
+			 error_gen_params),
 	KUNIT_CASE(device_behind_a_changed_bridge_is_not_retrieved),
 	KUNIT_CASE(what_the_old_kernel_refuses_is_no_outcome),
 	KUNIT_CASE(outcome_of_a_device_stopped_early_is_kept_without_the_list),

@@ -16,6 +16,7 @@
 #include <linux/xarray.h>
 
 #include "kunit_fake_list.h"
+#include "liveupdate.h"
 
 /* How many entries were refused when a list was loaded, the last one of them, and why */
 static struct {

@@ -638,6 +638,30 @@ static void recovery_does_not_wait_for_a_frozen_device(struct kunit *test)
 	pcie_do_recovery(&path->bridge, pci_channel_io_frozen, reset_fails);
 	KUNIT_EXPECT_TRUE(test, pdev->error_state == pci_channel_io_frozen);
 }
+
+/* The next kernel would take it for that of an error since the freeze. */
+static void status_of_a_fatal_error_is_cleared_at_the_freeze(struct kunit *test)
+{
+	struct fake_path *path = fake_path(test);
+	struct pci_dev *pdev = &path->devs[0];
+
+	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
+	has_errors(path, pdev, PCI_ERR_UNC_MALF_TLP | PCI_ERR_UNC_UNSUP);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(pdev), 0);
+	KUNIT_EXPECT_EQ(test, fake_aer.status, PCI_ERR_UNC_UNSUP);
+	pci_liveupdate_unfreeze(pdev);
+
+	has_errors(path, &path->bridge, PCI_ERR_UNC_MALF_TLP);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(pdev), 0);
+	KUNIT_EXPECT_EQ(test, fake_aer.status, 0);
+	pci_liveupdate_unfreeze(pdev);
+
+	/* A device that shares the bridge may be frozen. */
+	has_errors(path, &path->bridge, PCI_ERR_UNC_MALF_TLP);
+	had_a_fatal_error(path);
+	KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(pdev), -ENODEV);
+	KUNIT_EXPECT_EQ(test, fake_aer.status, PCI_ERR_UNC_MALF_TLP);
+}
 #endif
 
 static void without_the_list_nothing_is_preserved(struct kunit *test)
@@ -675,6 +699,7 @@ static struct kunit_case pci_out_cases[] = {
 	KUNIT_CASE(frozen_device_is_not_reset),
 #ifdef CONFIG_PCIEAER
 	KUNIT_CASE(recovery_does_not_wait_for_a_frozen_device),
+	KUNIT_CASE(status_of_a_fatal_error_is_cleared_at_the_freeze),
 #endif
 	KUNIT_CASE(without_the_list_nothing_is_preserved),
 	{}

@@ -12,7 +12,8 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/pci.h>
 #include <linux/pci.h>
-#include <linux/pci_liveupdate.h>
+
+#include "liveupdate.h"
 
 /*
  * Two devices behind bridges, one of which they share, a device on a root bus,

@@ -38,15 +38,54 @@ struct fake_path {
 /* What each register of each device holds */
 static u32 fake_config;
 
+/* Except for the AER capability of one device, whose status is cleared by writing ones */
+#define FAKE_AER	PCI_CFG_SPACE_SIZE
+
+struct fake_aer {
+	const struct pci_dev	*pdev;
+	u32			header;
+	u32			status;
+	u32			mask;
+	u32			severity;
+};
+
+static struct fake_aer fake_aer;
+
+static u32 *fake_aer_register(struct pci_bus *bus, unsigned int devfn, int where)
+{
+	if (!fake_aer.pdev || fake_aer.pdev->bus != bus || fake_aer.pdev->devfn != devfn)
+		return NULL;
+
+	switch (where) {
+	case FAKE_AER:
+		return &fake_aer.header;
+	case FAKE_AER + PCI_ERR_UNCOR_STATUS:
+		return &fake_aer.status;
+	case FAKE_AER + PCI_ERR_UNCOR_MASK:
+		return &fake_aer.mask;
+	case FAKE_AER + PCI_ERR_UNCOR_SEVER:
+		return &fake_aer.severity;
+	default:
+		return NULL;
+	}
+}
+
 static int read_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
 {
-	*val = fake_config;
+	const u32 *aer = fake_aer_register(bus, devfn, where);
+
+	*val = aer ? *aer : fake_config;
 	return PCIBIOS_SUCCESSFUL;
 }
 
 static int write_config(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
-	fake_config = val;
+	u32 *aer = fake_aer_register(bus, devfn, where);
+
+	if (aer)
+		*aer &= ~val;
+	else
+		fake_config = val;
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -89,6 +128,7 @@ static struct fake_path *fake_path(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_path, path), 0);
 
 	fake_config = 0;
+	fake_aer = (struct fake_aer) { };
 	path->sysdata.domain = 0xffff;
 	path->root.sysdata = &path->sysdata;
 	path->root.bridge = &path->host.dev;
@@ -119,6 +159,20 @@ static inline bool keeps(struct pci_dev *pdev)
 static inline void had_a_fatal_error(struct fake_path *path)
 {
 	path->devs[0].error_state = pci_channel_io_frozen;
+}
+
+/* An unsupported request is not fatal, a malformed packet is. */
+static inline void has_errors(struct fake_path *path, struct pci_dev *pdev, u32 status)
+{
+	path->host.native_aer = 1;
+	pdev->cfg_size = PCI_CFG_SPACE_EXP_SIZE;
+	pdev->aer_cap = FAKE_AER;
+	fake_aer = (struct fake_aer) {
+		.pdev		= pdev,
+		.header		= PCI_EXT_CAP_ID_ERR,
+		.status		= status,
+		.severity	= PCI_ERR_UNC_MALF_TLP,
+	};
 }
 
 #endif /* _KUNIT_FAKE_PATH_H */
