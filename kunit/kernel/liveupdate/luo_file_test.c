@@ -220,6 +220,20 @@ static struct file *create_session(struct kunit *test)
 	return file;
 }
 
+static void set_outgoing(void *priv)
+{
+	struct luo_session *session = priv;
+
+	session->retrieved = false;
+}
+
+/* As if the session was handed over, until it is released. */
+static void set_incoming(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, set_outgoing, user_session), 0);
+	user_session->retrieved = true;
+}
+
 /* User space decides how long the write takes. */
 static void expect_no_lock(struct kunit *test, struct file *session, unsigned int cmd)
 {
@@ -242,6 +256,34 @@ static void file_is_preserved_before_the_user_is_told(struct kunit *test)
 		.token	= 1,
 	};
 	expect_no_lock(test, session, LIVEUPDATE_SESSION_PRESERVE_FD);
+}
+
+static void file_is_retrieved_before_the_user_is_told(struct kunit *test)
+{
+	struct liveupdate_session_retrieve_fd *arg = (void *)user_page;
+	struct file *session = create_session(test);
+
+	preserve(test, user_session, 1, new_fd(test, 1, NULL));
+	luo_file_set_retrieved(&user_session->file_set);
+	set_incoming(test);
+
+	*arg = (struct liveupdate_session_retrieve_fd) {
+		.size	= sizeof(*arg),
+		.fd	= -1,
+		.token	= 1,
+	};
+	expect_no_lock(test, session, LIVEUPDATE_SESSION_RETRIEVE_FD);
+	own_fd(test, arg->fd);
+}
+
+static void session_is_finished_before_the_user_is_told(struct kunit *test)
+{
+	struct liveupdate_session_finish *arg = (void *)user_page;
+	struct file *session = create_session(test);
+
+	set_incoming(test);
+	*arg = (struct liveupdate_session_finish) { .size = sizeof(*arg) };
+	expect_no_lock(test, session, LIVEUPDATE_SESSION_FINISH);
 }
 
 static void name_of_session_is_told_without_a_lock(struct kunit *test)
@@ -278,6 +320,8 @@ static struct kunit_case luo_test_cases[] = {
 	KUNIT_CASE(mapping_of_cancelled_file_is_not_found),
 	KUNIT_CASE(file_does_not_find_itself),
 	KUNIT_CASE(file_is_preserved_before_the_user_is_told),
+	KUNIT_CASE(file_is_retrieved_before_the_user_is_told),
+	KUNIT_CASE(session_is_finished_before_the_user_is_told),
 	KUNIT_CASE(name_of_session_is_told_without_a_lock),
 	{}
 };

@@ -182,9 +182,19 @@ static void object_that_cannot_be_retrieved_is_not_finished(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr_retrieved, 1);
 }
 
-/* The previous kernel claims that no file depends on the object. */
-static void object_without_files_is_not_retrieved(struct kunit *test)
+/* How many files depend on the object, the previous kernel claims */
+static const u64 bad_counts[] = { 0, 1ULL << 31, 1ULL << 32 };
+
+static void describe_count(const u64 *count, char *desc)
 {
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%llu files", *count);
+}
+
+KUNIT_ARRAY_PARAM(bad_count, bad_counts, describe_count);
+
+static void object_with_a_bad_number_of_files_is_not_retrieved(struct kunit *test)
+{
+	const u64 *count = test->param_value;
 	struct liveupdate_flb *flb = copy_of(test, &present);
 	void *obj;
 
@@ -192,7 +202,7 @@ static void object_without_files_is_not_retrieved(struct kunit *test)
 		kunit_skip(test, "live update is off");
 
 	hand_over(test, present.compatible);
-	luo_flb_global.incoming.ser->count = 0;
+	luo_flb_global.incoming.ser->count = *count;
 	nr_retrieved = 0;
 	nr_finished = 0;
 
@@ -209,7 +219,8 @@ static struct kunit_case luo_flb_cases[] = {
 	KUNIT_CASE(put_of_an_absent_object_does_nothing),
 	KUNIT_CASE(object_nobody_asked_for_is_finished_with_the_last_file),
 	KUNIT_CASE(object_that_cannot_be_retrieved_is_not_finished),
-	KUNIT_CASE(object_without_files_is_not_retrieved),
+	KUNIT_CASE_PARAM(object_with_a_bad_number_of_files_is_not_retrieved,
+			 bad_count_gen_params),
 	{ }
 };
 
