@@ -52,7 +52,8 @@ SUITES = {"core": "irq_liveupdate_core", "inject": "irq_liveupdate_inject",
           "amd_legacy": "irq_liveupdate_amd_legacy_fmt", "vtd_fmt": "irq_liveupdate_vtd_fmt",
           "mock": "irq_liveupdate_mock", "ioapic": "irq_ioapic", "irq": "irq_test_cases",
           "apic": "irq_liveupdate_apic", "mask": "pci_msix",
-          "kho": "kexec_handover", "luo": "luo_flb", "luo_abandon": "luo_flb_abandon",
+          "kho": "kexec_handover", "kho_debugfs": "kexec_handover_debugfs",
+          "luo": "luo_flb", "luo_abandon": "luo_flb_abandon",
           "unbinding": "device_block_unbinding"}
 WORST_FIRST = (ktap.FAIL, ktap.SKIP, ktap.PASS)
 
