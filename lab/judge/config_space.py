@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the next kernel may write to the configuration space of a device that is running.
 
-From the freeze until its owner arms its vectors again, the device may have requests under way.
-Every register of the device and of the bridges above it that is written meanwhile has a check here,
+From the jump until its owner arms its vectors again, the device may have requests under way. Every
+register of the device and of the bridges above it that is written meanwhile has a check here,
 which says what may change. A register without a check must not be written. The reasons are in the
 documentation, "What does the next kernel write to a device that is running?". Bus mastering, MSI
 and MSI-X have judges of their own.
@@ -108,7 +108,7 @@ CAPABILITIES = {
 
 
 def _last_written(seen, address):
-    """Value of each register of the device before the freeze."""
+    """Value of each register of the device before the jump."""
     values = {}
     for event in seen.events:
         if event.time >= seen.start:
