@@ -58,10 +58,6 @@ def _express(pos):
             pos + 0x28: _same_but(0x0400)}     # Device Control 2: LTR
 
 
-def _power_management(pos):
-    return {pos + 0x04: _same_but(0x8100)}     # PME Status and Enable
-
-
 def _msi(pos):
     return {pos + offset: _anything for offset in (0x02, 0x04, 0x08, 0x0c, 0x10)}
 
