@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs that go wrong end, and only they fail; all attempts are judged."""
 
+import os
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
@@ -10,6 +13,7 @@ from course import run
 from course import update
 from course.result import SIGN_OFF, Result
 from judge.checks import Check
+from machine import builds
 from machine import vmm
 from scenarios import scenario
 from scenarios.scenario import Scenario
@@ -150,6 +154,20 @@ def test_command_is_refused_with_the_expected_error_only():
     assert not one._allowed("session", 2, 5)
     with pytest.raises(run.RunFailed, match="No such file"):
         one._allowed("retrieve", 19)
+
+
+@pytest.mark.parametrize("option, variable, wanted", (
+    (["--build", "/a"], "/b", "/a"), ([], "/b", "/b"), ([], None, os.path.abspath("build"))))
+def test_build_directory_is_that_of_all_parts(option, variable, wanted):
+    program = "import lab, os, sys; from report import ktap; " \
+        "lab.builds.Build = lambda path: print(path, ktap.build(), os.environ['BUILD']) " \
+        "or sys.exit(); lab.main()"
+    rest = {name: value for name, value in os.environ.items() if name != "BUILD"}
+    done = subprocess.run([sys.executable, "-c", program, "run", "handover", *option],
+                          env=rest | {"PYTHONPATH": builds.LAB}
+                          | ({"BUILD": variable} if variable else {}),
+                          stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.split() == [wanted] * 3
 
 
 def test_repeated_runs_do_not_share_their_results():
