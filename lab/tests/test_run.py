@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 
 import running
+from course import crash
 from course import run
 from course import update
 from course.result import SIGN_OFF, Result
@@ -168,6 +169,19 @@ def test_build_directory_is_that_of_all_parts(option, variable, wanted):
                           | ({"BUILD": variable} if variable else {}),
                           stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout.split() == [wanted] * 3
+
+
+def test_crash_kernel_may_do_live_updates_and_must_refuse():
+    one = machineless(crash.Crash, crashes="next_ready")
+    one._load_crash_kernel()
+    line = one.machine.guest.shell.call_args[0][0]
+    assert "kexec -s -p" in line and "kho=on liveupdate=on" in line
+
+    one.machine.guest.reply.return_value = {"role": "crash"}
+    one.machine.guest.shell.side_effect = vmm.CommandFailed("grep")
+    with mock.patch.object(one, "_ring_in_blackout"), pytest.raises(vmm.CommandFailed):
+        one._after_crash()
+    assert crash.IGNORED in one.machine.guest.shell.call_args[0][0]
 
 
 def test_repeated_runs_do_not_share_their_results():
