@@ -28,8 +28,9 @@ SERIALIZER = make -s -C $(BUILD)/linux/tools/testing/irq_liveupdate_ser \
 IRQLU = mkdir -p $(BUILD)/irqlu && make -s -C $(BUILD)/linux/tools/irq_liveupdate \
 	OUTPUT=$(abspath $(BUILD))/irqlu
 DEBUG_FLAG = $(if $(filter 1,$(DEBUG)),--debug)
-# The kernel of the previous series: the lab updates from it to this one and back
-OLDER	= kernel-7.2 'LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
+# The kernel of the previous series: the lab updates from it to this one and back. It is Debian's:
+# KERNEL_SRC is of this series.
+OLDER	= kernel-7.2 'KERNEL_SRC= LINUX_SERIES=7.2 BUILD=$(abspath $(BUILD))-7.2 sh -c \
 	  "scripts/prepare.sh && scripts/build-kernel.sh lab && scripts/layouts.py"'
 STORMS	= 10
 STORMS_AMD = 3

@@ -41,6 +41,10 @@ DEBUG_LENGTH = 3    # of a chain
 STORMS = ("storm", "vf-storm")
 CHAINS = ("chain", "attach-chain", "vm-chain", "vf-chain")
 
+# The option of most commands, which then becomes the variable for what they start
+BUILD = {"type": os.path.abspath, "default": os.environ.get("BUILD", "build"),
+         "help": "build directory (default: $BUILD, or build)"}
+
 
 def _changes(arguments):
     """What the command line changes in a scenario."""
@@ -367,7 +371,7 @@ def _scenario(name):
 def _common_options():
     """Options of most commands."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--build", default="build", help="build directory (default: build)")
+    common.add_argument("--build", **BUILD)
     common.add_argument("--debug", action="store_true", help="use the debug kernel")
     return common
 
@@ -432,13 +436,13 @@ def _add_batches(commands, common):
 def _add_measurements(commands):
     """Commands that measure, on kernels of their own."""
     cost = commands.add_parser("bench", help="count instructions and hardware operations")
-    cost.add_argument("--build", default="build", help="build directory (default: build)")
+    cost.add_argument("--build", **BUILD)
     cost.add_argument("--console", action="store_true", help="echo the consoles of both kernels")
     cost.add_argument("vectors", type=int, nargs="*", help="of one device (default: six sizes)")
     cost.set_defaults(act=command_bench)
 
     lines = commands.add_parser("coverage", help="which lines of our files run (gcov)")
-    lines.add_argument("--build", default="build", help="build directory (default: build)")
+    lines.add_argument("--build", **BUILD)
     lines.add_argument("scenarios", type=_scenario, nargs="*",
                        help="default: those of make test")
     lines.set_defaults(act=command_coverage)
@@ -458,6 +462,8 @@ def _parser():
 
 def main():
     arguments = _parser().parse_args()
+    if "build" in arguments:
+        os.environ["BUILD"] = arguments.build
     try:
         ok = arguments.act(arguments)
         sys.stdout.flush()

@@ -66,7 +66,7 @@ def worst(statuses):
 def results_of_step(step):
     """Map from the name of each test of a step to its status; parameters count for their case."""
     statuses = {}
-    with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
+    with open(os.path.join(ktap.build(), "results", f"{step}.log"), encoding="utf-8") as log:
         for result in ktap.parse(log):
             for name in (result.name, ".".join(result.name.split(".")[:2])):
                 statuses.setdefault(name, set()).add(result.status)

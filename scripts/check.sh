@@ -137,8 +137,9 @@ exports()
 shell_check()
 {
 	(cd "$ROOT" && shellcheck -x scripts/*.sh scripts/tcg/* .ci/run lab/guest/init lab/guest/agent \
-		lab/guest/guest_init lab/guest/compact_memory lab/guest/live_vm_report \
-		lab/guest/live_vm_tell lab/guest/systemd/vmm lab/guest/systemd/zz-vmlinuz)
+		lab/guest/guest_init lab/guest/compact_memory lab/guest/look_for_leaks \
+		lab/guest/live_vm_report lab/guest/live_vm_tell lab/guest/systemd/vmm \
+		lab/guest/systemd/zz-vmlinuz)
 }
 
 # Its configuration is pyproject.toml.

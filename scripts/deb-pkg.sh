@@ -96,6 +96,8 @@ build()
 	DEB_BUILD_PROFILES="pkg.linux-upstream.nokernelheaders pkg.linux-upstream.nokerneldbg"
 	export KDEB_PKGVERSION KDEB_CHANGELOG_DIST DEB_BUILD_PROFILES
 	total=$(nr_files all)
+	# A package of another version would be unpacked instead, or as well.
+	rm -f "$BUILD"/package/linux-image-*-liveupdate-"$REVISION"_*.deb
 	: >"$out/.built.next"
 	# The exit status of the left side of a pipe is lost, so it takes away a mark.
 	{ kmake_aloud bindeb-pkg 2>"$out/.package.log" && mv "$out/.built.next" "$out/.built"; } |

@@ -49,7 +49,7 @@ def command(args):
     if args.flavour == "debug":
         machine += f" -m {kernels.DEBUG_MEMORY}"
         parameters += kernels.DEBUG_PARAMETERS.split()
-    return [os.path.join(ktap.KUNIT_TOOL, "kunit.py"), "exec", "--arch=x86_64",
+    return [os.path.join(ktap.kunit_tool(), "kunit.py"), "exec", "--arch=x86_64",
             f"--build_dir={args.build_dir}", f"--timeout={TIMEOUT}", "--raw_output=kunit",
             f"--qemu_args={machine}",
             *(f"--kernel_args={parameter}" for parameter in parameters), args.glob]
@@ -97,7 +97,7 @@ def differences(results, others):
 
 def compare(results, step):
     """The comparison with the results of another kernel, as a case of its own."""
-    with open(os.path.join(ktap.BUILD, "results", f"{step}.log"), encoding="utf-8") as log:
+    with open(os.path.join(ktap.build(), "results", f"{step}.log"), encoding="utf-8") as log:
         wrong = differences(results, ktap.parse(log))
     return ktap.Result(f"kunit.same_as_{step}", ktap.FAIL if wrong else ktap.PASS,
                        " ".join(wrong))
@@ -124,7 +124,7 @@ def main():
     parser.add_argument("--same-as", metavar="STEP",
                         help="step with whose log the results are compared")
     args = parser.parse_args()
-    args.build_dir = args.build_dir or os.path.join(ktap.BUILD, "kernel", args.flavour)
+    args.build_dir = args.build_dir or os.path.join(ktap.build(), "kernel", args.flavour)
 
     lines, status = run(args)
     results = ktap.parse(lines)

@@ -19,8 +19,8 @@ from elftools.elf.elffile import ELFFile
 
 import ktap
 
-KERNEL = os.path.join(ktap.BUILD, "kernel", "lab")
-LAYOUTS = os.path.join(ktap.BUILD, "layouts.json")
+KERNEL = os.path.join(ktap.build(), "kernel", "lab")
+LAYOUTS = os.path.join(ktap.build(), "layouts.json")
 # This object has LUO's own structures.
 COMMAND = os.path.join(KERNEL, "kernel", "liveupdate", ".luo_flb.o.cmd")
 HEADERS = ("linux/kho/abi/irq.h", "linux/kho/abi/pci.h", "linux/kho/abi/iommu.h")
@@ -107,7 +107,7 @@ def layouts():
 
 def main():
     """Write the file, if it is older than its inputs."""
-    headers = (os.path.join(ktap.BUILD, "linux", "include", header) for header in HEADERS)
+    headers = (os.path.join(ktap.build(), "linux", "include", header) for header in HEADERS)
     newest = max(os.path.getmtime(path)
                  for path in (COMMAND, os.path.realpath(__file__), *headers))
     if not os.path.exists(LAYOUTS) or os.path.getmtime(LAYOUTS) < newest:

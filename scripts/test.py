@@ -24,7 +24,7 @@ import time
 
 import ktap
 
-RESULTS = os.path.join(ktap.BUILD, "results")
+RESULTS = os.path.join(ktap.build(), "results")
 
 
 @dataclasses.dataclass

@@ -10,6 +10,9 @@ from scenarios.scenario import HOOKS
 
 CRASH_FUNCTION = "sysrq_handle_crash"
 
+# The crash kernel must ignore what was handed over, although its command line allows live updates.
+IGNORED = "KHO: disabled in the kdump kernel"
+
 
 class Crashed(Exception):
     """The machine has crashed, as the scenario wants."""
@@ -27,7 +30,7 @@ class Crash(update.Update):
             parameters = kernels.of_role(self.scenario, "crash", self.devices,
                                          self._further_parameters())
             self._shell(f'kexec -s -p /next/kernel --initrd=/next/initrd.img '
-                        f'--command-line="{parameters} nr_cpus=1"')
+                        f'--command-line="{parameters} {kernels.LIVE_UPDATE_PARAMETERS} nr_cpus=1"')
 
     def _hook(self, name):
         super()._hook(name)
@@ -56,6 +59,8 @@ class Crash(update.Update):
         self._ring_in_blackout()
         hello = self.machine.guest.reply(self._timeout("boot"))
         self.result.role = hello.get("role")
+        if self.scenario.crash_kernel:
+            self._shell(f"dmesg | grep -q '{IGNORED}'")
         if self._allowed("session", errno.ENOENT):
             raise run.RunFailed("there is a session to retrieve")
         self._command("counters")

@@ -222,16 +222,17 @@ class Storm(update.Update):
         self._look("new")
         self._finish_in_storm()
         self._ringer.end()
-        self._wait_for_rings(self.numbers)
+        # A ring that is never seen is lost, and fails the storm.
+        self._wait_for_rings(self.numbers, self._timeout("block"))
         self._take_final_counts()
 
     def _counts_of(self, vectors):
         counts = self._command("counts")["counts"]
         return {vector: counts[vector] for vector in vectors}
 
-    def _wait_for_rings(self, vectors):
+    def _wait_for_rings(self, vectors, timeout):
         """Wait until the owner was signalled after the last ring of each, or never will be."""
-        deadline = time.monotonic() + update.ROUND_TIMEOUT * self.slowness
+        deadline = time.monotonic() + timeout
         rings = self.machine.doorbell.rings
         while time.monotonic() < deadline:
             seen = self._command("counts")["seen"]
@@ -239,8 +240,9 @@ class Storm(update.Update):
                 return
 
     def _wait_for_quiet(self, vectors):
-        """The counts of the vectors that are no longer rung, once they have stopped rising."""
-        self._wait_for_rings(vectors)
+        """The counts of the vectors that are no longer rung, once they have stopped rising. Before
+        FINISH, the owner may wait for the synthetic interrupt to find a ring."""
+        self._wait_for_rings(vectors, update.ROUND_TIMEOUT * self.slowness)
         return self._until_settled(lambda: self._counts_of(vectors), QUIET)
 
     def _finish_in_storm(self):

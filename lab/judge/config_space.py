@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the next kernel may write to the configuration space of a device that is running.
 
-From the freeze until its owner arms its vectors again, the device may have requests under way.
-Every register of the device and of the bridges above it that is written meanwhile has a check here,
+From the jump until its owner arms its vectors again, the device may have requests under way. Every
+register of the device and of the bridges above it that is written meanwhile has a check here,
 which says what may change. A register without a check must not be written. The reasons are in the
 documentation, "What does the next kernel write to a device that is running?". Bus mastering, MSI
 and MSI-X have judges of their own.
@@ -58,10 +58,6 @@ def _express(pos):
             pos + 0x28: _same_but(0x0400)}     # Device Control 2: LTR
 
 
-def _power_management(pos):
-    return {pos + 0x04: _same_but(0x8100)}     # PME Status and Enable
-
-
 def _msi(pos):
     return {pos + offset: _anything for offset in (0x02, 0x04, 0x08, 0x0c, 0x10)}
 
@@ -108,7 +104,7 @@ CAPABILITIES = {
 
 
 def _last_written(seen, address):
-    """Value of each register of the device before the freeze."""
+    """Value of each register of the device before the jump."""
     values = {}
     for event in seen.events:
         if event.time >= seen.start:

@@ -11,8 +11,6 @@ import sys
 from dataclasses import dataclass
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
-BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
-KUNIT_TOOL = os.path.join(BUILD, "linux", "tools", "testing", "kunit")
 
 # One output may contain the results of several programs, one after the other.
 START = re.compile(r"K?TAP version \d+$")
@@ -21,6 +19,16 @@ RESULT = re.compile(r"(?:not )?ok \d+ ?(?:- )?(.*)")
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
 OF_PARSER = {"SUCCESS": PASS, "SKIPPED": SKIP}
+
+
+def build():
+    """The build directory. lab.py knows it only when it has read its command line."""
+    return os.path.join(ROOT, os.environ.get("BUILD", "build"))
+
+
+def kunit_tool():
+    """The folder of kunit.py."""
+    return os.path.join(build(), "linux", "tools", "testing", "kunit")
 
 
 @dataclass
@@ -53,8 +61,8 @@ def _cases(test, above):
 
 
 def _parsed(document):
-    if KUNIT_TOOL not in sys.path:
-        sys.path.insert(0, KUNIT_TOOL)
+    if kunit_tool() not in sys.path:
+        sys.path.insert(0, kunit_tool())
     parser = importlib.import_module("kunit_parser")
     printer = importlib.import_module("kunit_printer")
     return parser.parse_run_tests(document, printer.null_printer)

@@ -16,7 +16,7 @@ from machine import builds
 from report import ktap
 from scenarios.scenario import Scenario
 
-LAYOUTS = builds.Build(ktap.BUILD).layouts("lab")
+LAYOUTS = builds.Build(ktap.build()).layouts("lab")
 HEADERS = os.path.join(ktap.ROOT, "include", "linux", "kho", "abi", "*.h")
 MEMORY_BYTES = 0xa000
 ROOT, DEVICE_DIR, DEVICE, TABLE, PCI, FILE, FLB, IOMMU, BLOCK = range(0x1000, 0xa000, 0x1000)
@@ -148,7 +148,7 @@ SYMBOLS = (corruption.FREEZE, corruption.SEAL, corruption.JUMP, corruption.PCI_L
 @mock.patch.object(corruption.State, "seal")
 def test_offsets_are_those_of_the_old_kernel_in_the_build_that_was_given(_, tmp_path):
     for series, moved in (("build", 0x100), ("build-7.2", 0x200)):
-        with open(os.path.join(ktap.BUILD, "layouts.json")) as file:
+        with open(os.path.join(ktap.build(), "layouts.json")) as file:
             layouts = json.load(file)
         arguments = layouts["liveupdate_file_op_args"]
         arguments["size"] += moved

@@ -160,3 +160,47 @@ def test_table_of_a_chain_is_known_from_the_update_before():
                   windows=[Window(102, 106, 110), Window(202, 206, 210)])
     judgement._judge_chain(seen, qemulog.of_lines(map(logs.stamped, first + later)))
     assert seen.judged["table"].word() == "held"
+
+
+FREEZE = "[    3.1] irq_liveupdate: freeze begins with 0000:01:00.0"
+
+
+def judged(tmp_path, lines, printed, **changes):
+    """The rules of an update that begins at 102 s, and whose FREEZE is on the console at some
+    time."""
+    serial = [f"1@{printed:.6f}:memory_region_ops_write cpu 0 mr 0x1 addr 0x3f8 "
+              f"value 0x{ord(char):x} size 1 name 'serial'" for char in FREEZE]
+    lines = sorted(good_log() + lines + serial, key=lambda line: float(line[2:line.index(":")]))
+    path = tmp_path / "qemu.log"
+    path.write_text("".join(logs.stamped(line) + "\n" for line in lines))
+    vectors = [Vector(n, old={"address": address, "data": 0, "irte": irte})
+               for n, (address, irte) in enumerate(((0xfee00238, 17), (0xfee00258, 18)))]
+    seen = Result(Scenario("update", "title", vectors=2, **changes), vectors, log=str(path),
+                  bound={"table": 0xfe601000}, windows=[Window(102, 106, 110)])
+    judgement._judge_update(seen, qemulog.read(path))
+    return {name for name, one in seen.judged.items() if one.broken()}
+
+
+# What a kernel may do to the device before the console has the line with which FREEZE begins
+EARLY = {
+    "bus-master": "pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- 0x103",
+    "enable": "msix_write_config dev ivshmem-doorbell enabled 0 masked 1",
+    "config": "pci_cfg_write pcie-root-port 00:04.0 @0x3e <- 0x42",
+    "message": "memory_region_ops_write cpu 1 mr 0x5500 addr 0xfe601010 value 0x0 size 4 "
+               "name 'msix-table'",
+}
+
+
+@pytest.mark.parametrize("rule", EARLY)
+def test_late_line_of_the_freeze_hides_nothing(tmp_path, rule):
+    early = [f"1@102.500000:{EARLY[rule]}"]
+    assert judged(tmp_path, [], 102.7) == set()
+    assert judged(tmp_path, early, 102.7) == {rule}
+    assert judged(tmp_path, early, 102.4) == {rule}
+
+
+def test_owner_that_changes_vectors_may_do_so_until_freeze(tmp_path):
+    early = [f"1@102.500000:{EARLY['message']}", "1@102.600000:memory_region_ops_write cpu 1 "
+             "mr 0x5500 addr 0xfe601010 value 0xfee00258 size 4 name 'msix-table'"]
+    assert judged(tmp_path, early, 102.7, watch_late_changes=True) == set()
+    assert judged(tmp_path, early, 102.4, watch_late_changes=True) == {"message"}

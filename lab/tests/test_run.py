@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs that go wrong end, and only they fail; all attempts are judged."""
 
+import os
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
 
 import running
+from course import crash
 from course import run
 from course import update
 from course.result import SIGN_OFF, Result
 from judge.checks import Check
+from machine import builds
 from machine import vmm
 from scenarios import scenario
 from scenarios.scenario import Scenario
@@ -150,6 +155,33 @@ def test_command_is_refused_with_the_expected_error_only():
     assert not one._allowed("session", 2, 5)
     with pytest.raises(run.RunFailed, match="No such file"):
         one._allowed("retrieve", 19)
+
+
+@pytest.mark.parametrize("option, variable, wanted", (
+    (["--build", "/a"], "/b", "/a"), ([], "/b", "/b"), ([], None, os.path.abspath("build"))))
+def test_build_directory_is_that_of_all_parts(option, variable, wanted):
+    program = "import lab, os, sys; from report import ktap; " \
+        "lab.builds.Build = lambda path: print(path, ktap.build(), os.environ['BUILD']) " \
+        "or sys.exit(); lab.main()"
+    rest = {name: value for name, value in os.environ.items() if name != "BUILD"}
+    done = subprocess.run([sys.executable, "-c", program, "run", "handover", *option],
+                          env=rest | {"PYTHONPATH": builds.LAB}
+                          | ({"BUILD": variable} if variable else {}),
+                          stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.split() == [wanted] * 3
+
+
+def test_crash_kernel_may_do_live_updates_and_must_refuse():
+    one = machineless(crash.Crash, crashes="next_ready")
+    one._load_crash_kernel()
+    line = one.machine.guest.shell.call_args[0][0]
+    assert "kexec -s -p" in line and "kho=on liveupdate=on" in line
+
+    one.machine.guest.reply.return_value = {"role": "crash"}
+    one.machine.guest.shell.side_effect = vmm.CommandFailed("grep")
+    with mock.patch.object(one, "_ring_in_blackout"), pytest.raises(vmm.CommandFailed):
+        one._after_crash()
+    assert crash.IGNORED in one.machine.guest.shell.call_args[0][0]
 
 
 def test_repeated_runs_do_not_share_their_results():

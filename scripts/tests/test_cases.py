@@ -92,7 +92,7 @@ def test_debug_kernel_runs_what_the_lab_kernel_skips(tmp_path, monkeypatch, lab,
     for step, of_case in (("lab", lab), ("lab-debug", debug)):
         statuses = {"other": ktap.PASS} | ({"case": of_case} if of_case else {})
         (tmp_path / "results" / f"{step}.log").write_text(ktap_of(statuses), encoding="utf-8")
-    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    monkeypatch.setenv("BUILD", str(tmp_path))
     assert cases.results("lab").get("case") == status
 
 

@@ -59,7 +59,7 @@ def test_log_of_a_step(tmp_path, monkeypatch):
     (tmp_path / "results" / "kunit.log").write_text(
         "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq\n    1..1\n"
         "    ok 1 a\nok 1 irq\n", encoding="utf-8")
-    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    monkeypatch.setenv("BUILD", str(tmp_path))
     assert kunit_run.compare(results(irq__a=ktap.PASS), "kunit").status == ktap.PASS
     assert kunit_run.compare(results(irq__a=ktap.FAIL), "kunit").status == ktap.FAIL
 
@@ -72,13 +72,13 @@ def test_only_the_time_out_of_the_fake_device_is_accepted(sid, status):
 
 def test_kernel_is_that_of_the_flavour_or_of_a_given_directory(tmp_path, monkeypatch):
     used = []
-    monkeypatch.setattr(ktap, "BUILD", "build")
+    monkeypatch.setenv("BUILD", "/build")
     monkeypatch.setattr(kunit_run, "run", lambda args: used.append(args.build_dir) or ([], 1))
     for arguments in ([], ["--flavour", "nolu"], ["--build-dir", str(tmp_path)]):
         monkeypatch.setattr(kunit_run.sys, "argv", ["kunit-run.py", *arguments])
         with contextlib.suppress(FileNotFoundError):
             kunit_run.main()
-    assert used == ["build/kernel/lab", "build/kernel/nolu", str(tmp_path)]
+    assert used == ["/build/kernel/lab", "/build/kernel/nolu", str(tmp_path)]
 
 
 SUITE = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: irq_liveupdate\n    1..1\n" \
@@ -90,7 +90,7 @@ def outcome_of(tmp_path, monkeypatch, console, status):
     """The exit status of kunit-run.py, with a stand-in for kunit.py."""
     (tmp_path / "kernel/lab").mkdir(parents=True)
     (tmp_path / "kernel/lab/test.log").write_text(console, encoding="utf-8")
-    monkeypatch.setattr(ktap, "BUILD", str(tmp_path))
+    monkeypatch.setenv("BUILD", str(tmp_path))
     monkeypatch.setattr(kunit_run, "command",
                         lambda args: ["sh", "-c", f'printf %s "{console}"; exit {status}'])
     monkeypatch.setattr(kunit_run.sys, "argv", ["kunit-run.py"])

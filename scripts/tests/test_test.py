@@ -12,7 +12,7 @@ TWO_CASES = "printf 'KTAP version 1\\n1..2\\nok 1 a\\nok 2 b # SKIP no reason\\n
 
 def run(tmp_path, *steps):
     """The last lines of the output, and the exit status."""
-    (tmp_path / "linux").symlink_to(os.path.join(ktap.BUILD, "linux"))
+    (tmp_path / "linux").symlink_to(os.path.join(ktap.build(), "linux"))
     done = subprocess.run([TEST, *steps], env={**os.environ, "BUILD": str(tmp_path)},
                           stdout=subprocess.PIPE, text=True, check=False)
     return done.stdout.splitlines(), done.returncode

@@ -361,10 +361,13 @@ static void die(struct files *files, bool bound)
 {
 	pid_t child = fork();
 	struct handover *state;
+	int status;
 
 	check(child, "fork");
 	if (child) {
-		waitpid(child, NULL, 0);
+		if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) ||
+		    WTERMSIG(status) != SIGKILL)
+			ksft_exit_fail_msg("the process ended before it was killed\n");
 		return;
 	}
 	state = take_over(files);

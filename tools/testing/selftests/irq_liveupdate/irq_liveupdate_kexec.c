@@ -11,7 +11,8 @@
  * are in one session, or with -S 1 and -S 2 each is in its own. In the second
  * stage "cold:BDF" is a device whose interrupts the kernel has refused: it is
  * retrieved nevertheless, its vectors are new ones, and each still gets its
- * synthetic interrupt, because what it sent during the jump was dropped. With
+ * synthetic interrupt, because what it sent during the jump was dropped. Until it
+ * is bound, each device is as the first kernel has left it: masked, and running. With
  *
  *	-f 2	the sessions are finished before the devices are bound
  *	-k 2	the process kills itself when it has taken over the devices
@@ -20,6 +21,7 @@
  *		its vectors; the others stay reserved until the device is closed
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@
 #include "luo.h"
 #include "record.h"
 #include "signals.h"
+#include "state.h"
 #include "test.h"
 #include "vfio_dev.h"
 
@@ -230,6 +233,44 @@ static int retrieve_device(unsigned int index)
 	return device->dev.fd;
 }
 
+static bool is_bus_master(const char *bdf)
+{
+	static struct device_state state;
+
+	state_read_config(bdf, &state);
+	if (!(state_command(&state) & PCI_COMMAND_MASTER))
+		ksft_print_msg("%s is not a bus master\n", bdf);
+
+	return state_command(&state) & PCI_COMMAND_MASTER;
+}
+
+/* In sysfs a device is in the folder of the bridge above it, and so on up to the root. */
+static bool path_is_bus_master(const char *bdf)
+{
+	char link[64], path[PATH_MAX], *name;
+	bool is_master = true;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
+	if (!realpath(link, path))
+		ksft_exit_fail_perror(link);
+	while ((name = strrchr(path, '/')) && strncmp(name, "/pci", strlen("/pci"))) {
+		is_master &= is_bus_master(name + 1);
+		*name = '\0';
+	}
+
+	return is_master;
+}
+
+/* Whatever becomes of other devices, and of its own interrupts */
+static void expect_running(const char *bdf)
+{
+	static struct device_state state;
+
+	state_read_config(bdf, &state);
+	ksft_test_result(state_handed_over(&state) && path_is_bus_master(bdf),
+			 "%s is masked, enabled and a bus master, as is its path\n", bdf);
+}
+
 static void get_back(unsigned int index)
 {
 	struct device *device = &devices[index];
@@ -239,6 +280,7 @@ static void get_back(unsigned int index)
 	device->was = record_map(memfd, sizeof(*device->was));
 	ksft_test_result(retrieve_device(index) >= 0, "%s is retrieved\n", device->bdf);
 	check(device->dev.fd, "retrieve device");
+	expect_running(device->bdf);
 }
 
 static void adopt(struct device *device)
@@ -309,7 +351,7 @@ static void stage_2(void)
 {
 	unsigned int i;
 
-	ksft_set_plan(nr_devices * (first == FINISH || first == DIE_ADOPTED ? 4 : 5));
+	ksft_set_plan(nr_devices * (first == FINISH || first == DIE_ADOPTED ? 5 : 6));
 	get_sessions();
 	if (first == DIE_UNBOUND)
 		let_die(retrieve_first);

@@ -32,6 +32,15 @@ __u16 state_msix_control(const struct device_state *state)
 	return pci_config_get(state->config, msix_cap(state) + PCI_MSIX_FLAGS, sizeof(__u16));
 }
 
+/* Whether the previous kernel has left it running, with its interrupts masked. */
+bool state_handed_over(const struct device_state *state)
+{
+	__u16 flags = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
+
+	return (state_msix_control(state) & flags) == flags &&
+	       state_command(state) & PCI_COMMAND_MASTER;
+}
+
 struct mapping {
 	void *start;
 	size_t size;

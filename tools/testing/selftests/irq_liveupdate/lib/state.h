@@ -32,5 +32,6 @@ bool state_same(const struct device_state *a, const struct device_state *b);
 bool state_irte_names(int index, const char *bdf);
 __u16 state_command(const struct device_state *state);
 __u16 state_msix_control(const struct device_state *state);
+bool state_handed_over(const struct device_state *state);
 
 #endif /* _IRQ_LIVEUPDATE_STATE_H */

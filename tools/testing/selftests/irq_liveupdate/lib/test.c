@@ -107,6 +107,7 @@ bool stay(void)
 void let_die(void (*do_something)(void))
 {
 	pid_t child;
+	int status;
 
 	fflush(stdout);
 	child = fork();
@@ -116,5 +117,7 @@ void let_die(void (*do_something)(void))
 		do_something();
 		raise(SIGKILL);
 	}
-	waitpid(child, NULL, 0);
+	if (waitpid(child, &status, 0) != child || !WIFSIGNALED(status) ||
+	    WTERMSIG(status) != SIGKILL)
+		ksft_exit_fail_msg("the process ended before it was killed\n");
 }
