@@ -11,6 +11,7 @@
 #include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/hashtable.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu_liveupdate.h>
@@ -32,14 +33,19 @@
  * @iommu:	The unit that uses the entry, or NULL if the entry is closed
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
+ * @by_id:	Entries in use, by unit and domain id
+ * @by_tables:	Entries whose device has not left them, by their tables
  * @node:	Waiting to be flushed and freed
- * @last:	No other entry leads to its tables, but for those before it in the list
+ * @last:	No other entry leads to its tables, except entries before it in the list of
+ *		those that have left
  */
 struct iommu_lu_in_device {
 	struct iommu_lu_device_ser	ser;
 	struct iommu_device		*iommu;
 	const struct iommu_liveupdate_ops *ops;
 	const char			*refused;
+	struct hlist_node		by_id;
+	struct hlist_node		by_tables;
 	struct list_head		node;
 	bool				last;
 };
@@ -51,8 +57,16 @@ struct iommu_lu_in_device {
  */
 static DEFINE_XARRAY(iommu_lu_in_devices);
 static LIST_HEAD(iommu_lu_in_left);
+static DEFINE_HASHTABLE(iommu_lu_in_by_id, 10);
+static DEFINE_HASHTABLE(iommu_lu_in_by_tables, 10);
 /* Memory that devices of the previous kernel can still access */
 static LIST_HEAD(iommu_lu_in_holds);
+/* Folios of the records themselves, which were read and are no longer used */
+static LIST_HEAD(iommu_lu_in_read);
+/*
+ * Taken after iommu_lu_in_lock or the lock of a group, and before the locks with which the
+ * drivers protect entries and domain ids
+ */
 static DEFINE_MUTEX(iommu_lu_in_devices_lock);
 
 static bool same_tables(const struct iommu_lu_device_ser *a,
@@ -65,18 +79,63 @@ static bool same_tables(const struct iommu_lu_device_ser *a,
  * Reading the records
  */
 
+static void free_later(struct folio *folio)
+{
+	lockdep_assert_held(&iommu_lu_in_devices_lock);
+
+	list_add(&folio->lru, &iommu_lu_in_read);
+}
+
+/**
+ * iommu_lu_free_later - Free memory of the previous kernel at the end of the live update
+ * @folio:	Memory that was taken from KHO and is no longer used
+ *
+ * AMD-Vi loads the records before page_alloc_init_late(). Until then, a page can be
+ * given to the page allocator only if the struct pages next to it are initialized as
+ * well, because the allocator may merge it with them. With
+ * CONFIG_DEFERRED_STRUCT_PAGE_INIT, KHO initializes those of preserved memory alone.
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_free_later(struct folio *folio)
+{
+	guard(mutex)(&iommu_lu_in_devices_lock);
+
+	free_later(folio);
+}
+
+static void free_read(void)
+{
+	struct folio *folio, *next;
+
+	lockdep_assert_held(&iommu_lu_in_devices_lock);
+
+	list_for_each_entry_safe(folio, next, &iommu_lu_in_read, lru) {
+		list_del(&folio->lru);
+		folio_put(folio);
+	}
+}
+
+static struct iommu_lu_in_device *find_same_tables(const struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_in_device *in;
+
+	hash_for_each_possible(iommu_lu_in_by_tables, in, by_tables, ser->tables.first) {
+		if (same_tables(&in->ser, ser))
+			return in;
+	}
+	return NULL;
+}
+
 /* Devices that share a domain have the same list. */
 static const char *take_tables(const struct iommu_lu_device_ser *ser)
 {
-	struct iommu_lu_in_device *other;
-	unsigned long key;
+	struct iommu_lu_in_device *other = find_same_tables(ser);
 
-	xa_for_each(&iommu_lu_in_devices, key, other) {
-		if (same_tables(&other->ser, ser))
-			return memcmp(&other->ser.tables, &ser->tables, sizeof(ser->tables)) ?
-			       "other list of tables at the same address" : NULL;
-	}
-	return iommu_lu_pages_take(&ser->tables);
+	if (!other)
+		return iommu_lu_pages_take(&ser->tables);
+	return memcmp(&other->ser.tables, &ser->tables, sizeof(ser->tables)) ?
+	       "other list of tables at the same address" : NULL;
 }
 
 static const char *take_pages(struct iommu_lu_in_device *in, const struct iommu_lu_device_ser *ser)
@@ -89,9 +148,12 @@ static const char *take_pages(struct iommu_lu_in_device *in, const struct iommu_
 	in->ser.pasid_table = ser->pasid_table;
 
 	reason = take_tables(ser);
-	if (!reason)
-		in->ser.tables = ser->tables;
-	return reason;
+	if (reason)
+		return reason;
+
+	in->ser.tables = ser->tables;
+	hash_add(iommu_lu_in_by_tables, &in->by_tables, ser->tables.first);
+	return NULL;
 }
 
 /* The device of a damaged record is unknown. It is found by its entry instead. */
@@ -142,7 +204,7 @@ void iommu_lu_load_devices(const struct iommu_lu_root_ser *root)
 			load_device((const struct iommu_lu_device_ser *)(block + 1) + i);
 		phys = block->next;
 		left -= block->count;
-		folio_put(virt_to_folio(block));
+		free_later(virt_to_folio(block));
 	}
 }
 
@@ -172,16 +234,16 @@ const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u
 }
 
 /* Domain ids are per unit. */
+static unsigned long id_key(struct iommu_device *iommu, u32 domain_id)
+{
+	return (unsigned long)iommu + domain_id;
+}
+
 static struct iommu_lu_in_device *find_same_id(struct iommu_device *iommu, u32 domain_id)
 {
 	struct iommu_lu_in_device *in;
-	unsigned long key;
 
-	xa_for_each(&iommu_lu_in_devices, key, in) {
-		if (in->iommu == iommu && in->ser.domain_id == domain_id)
-			return in;
-	}
-	list_for_each_entry(in, &iommu_lu_in_left, node) {
+	hash_for_each_possible(iommu_lu_in_by_id, in, by_id, id_key(iommu, domain_id)) {
 		if (in->iommu == iommu && in->ser.domain_id == domain_id)
 			return in;
 	}
@@ -211,6 +273,8 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
+	if (in->iommu)
+		return "another unit uses its entry";
 	other = find_same_id(iommu, ser->domain_id);
 	if (other && !same_tables(&other->ser, ser))
 		return "domain id of another domain";
@@ -219,6 +283,7 @@ const char *iommu_liveupdate_adopt_entry(const struct iommu_lu_device_ser *ser,
 
 	in->iommu = iommu;
 	in->ops = ops;
+	hash_add(iommu_lu_in_by_id, &in->by_id, id_key(iommu, ser->domain_id));
 	return NULL;
 }
 
@@ -288,34 +353,6 @@ void iommu_liveupdate_visit_left(struct iommu_device *iommu, iommu_lu_entry_fn f
  * Leaving the tables
  */
 
-static bool tables_in_use(const struct iommu_lu_in_device *left)
-{
-	struct iommu_lu_in_device *in;
-	unsigned long key;
-
-	xa_for_each(&iommu_lu_in_devices, key, in) {
-		if (same_tables(&in->ser, &left->ser))
-			return true;
-	}
-	return false;
-}
-
-static bool any_in_use(void)
-{
-	struct iommu_lu_in_device *in;
-	unsigned long key;
-
-	xa_for_each(&iommu_lu_in_devices, key, in) {
-		if (in->iommu)
-			return true;
-	}
-	list_for_each_entry(in, &iommu_lu_in_left, node) {
-		if (in->iommu)
-			return true;
-	}
-	return false;
-}
-
 /**
  * iommu_liveupdate_hold - Hold memory as long as incoming devices may access it
  * @hold:	The release function and its list entry
@@ -333,7 +370,7 @@ bool iommu_liveupdate_hold(struct iommu_liveupdate_hold *hold)
 {
 	guard(mutex)(&iommu_lu_in_devices_lock);
 
-	if (!any_in_use())
+	if (hash_empty(iommu_lu_in_by_id))
 		return false;
 	list_add_tail(&hold->list, &iommu_lu_in_holds);
 	return true;
@@ -361,9 +398,10 @@ static void leave_unit(struct iommu_lu_in_device *in)
 	if (!iommu)
 		return;
 	WRITE_ONCE(in->iommu, NULL);
+	hash_del(&in->by_id);
 	if (!find_same_id(iommu, in->ser.domain_id))
 		in->ops->free_domain_id(iommu, in->ser.domain_id);
-	if (!any_in_use())
+	if (hash_empty(iommu_lu_in_by_id))
 		queue_work(system_dfl_wq, &iommu_lu_release_work);
 }
 
@@ -389,7 +427,7 @@ static void free_left(struct work_struct *work)
 	struct iommu_lu_in_device *in;
 
 	while ((in = first_left())) {
-		/* What leaves next tries again. */
+		/* Tried again when the next entry leaves, and at the end of the live update. */
 		if (flush_left(in)) {
 			pr_err("memory of page tables stays allocated\n");
 			return;
@@ -416,7 +454,8 @@ static void leave(struct iommu_lu_in_device *in)
 	lockdep_assert_held(&iommu_lu_in_devices_lock);
 
 	xa_erase(&iommu_lu_in_devices, iommu_lu_device_key(in->ser.segment, in->ser.devid));
-	in->last = in->ser.tables.nr && !tables_in_use(in);
+	hash_del(&in->by_tables);
+	in->last = in->ser.tables.nr && !find_same_tables(&in->ser);
 	list_add_tail(&in->node, &iommu_lu_in_left);
 	queue_work(system_dfl_wq, &iommu_lu_free_work);
 }
@@ -578,7 +617,9 @@ void iommu_lu_stop_unattached(struct device *dev)
 /**
  * iommu_lu_leave_all - Treat all entries of the previous kernel as unused
  *
- * Context: May sleep.
+ * Also frees what iommu_lu_free_later() was called for.
+ *
+ * Context: May sleep. After page_alloc_init_late().
  */
 void iommu_lu_leave_all(void)
 {
@@ -589,6 +630,7 @@ void iommu_lu_leave_all(void)
 
 	xa_for_each(&iommu_lu_in_devices, key, in)
 		leave(in);
+	free_read();
 	/* The last chance for those that could not be flushed so far */
 	queue_work(system_dfl_wq, &iommu_lu_free_work);
 }

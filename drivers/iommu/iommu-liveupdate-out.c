@@ -51,7 +51,6 @@ struct iommu_lu_out_entry {
 /**
  * struct iommu_lu_out_device - A device that is preserved with its mappings
  * @node:	All of them
- * @root:	The root of the records
  * @dev:	The device
  * @step:	What its entries are read for: to add them, or to compare them at freeze
  * @member:	The device whose entries are read: @dev or a bridge of its group
@@ -60,7 +59,6 @@ struct iommu_lu_out_entry {
  */
 struct iommu_lu_out_device {
 	struct list_head		node;
-	struct iommu_lu_root_ser	*root;
 	struct device			*dev;
 	enum irq_liveupdate_step	step;
 	struct pci_dev			*member;
@@ -68,7 +66,7 @@ struct iommu_lu_out_device {
 	struct xarray			entries;
 };
 
-/* All are protected by the lock of the caller, iommu_lu_out_lock. */
+/* All are protected by iommu_lu_out_lock. */
 static LIST_HEAD(iommu_lu_out_domains);
 static LIST_HEAD(iommu_lu_out_devices);
 static DEFINE_XARRAY(iommu_lu_out_entries);
@@ -129,8 +127,9 @@ static void put_domain(struct iommu_lu_out_domain *out)
  * Records
  */
 
-static struct iommu_lu_device_ser *find_unused(struct iommu_lu_root_ser *root)
+static struct iommu_lu_device_ser *find_unused(void)
 {
+	struct iommu_lu_root_ser *root = iommu_lu_out_root;
 	struct iommu_lu_device_ser *ser;
 	struct kho_block_set_it it;
 	int ret;
@@ -154,12 +153,12 @@ static struct iommu_lu_device_ser *find_unused(struct iommu_lu_root_ser *root)
 }
 
 /* Blocks are freed with the last record, not individually, because those in use do not move. */
-static void free_records(struct iommu_lu_root_ser *root)
+static void free_records(void)
 {
 	if (!xa_empty(&iommu_lu_out_entries))
 		return;
-	root->devices = 0;
-	root->nr_devices = 0;
+	iommu_lu_out_root->devices = 0;
+	iommu_lu_out_root->nr_devices = 0;
 	kho_block_set_destroy(&iommu_lu_out_blocks);
 }
 
@@ -274,7 +273,7 @@ static struct iommu_lu_out_entry *get_entry(struct iommu_lu_out_device *out,
 		return entry;
 	}
 
-	ser = find_unused(out->root);
+	ser = find_unused();
 	return IS_ERR(ser) ? ERR_CAST(ser) : new_entry(out, what, ser);
 }
 
@@ -360,7 +359,6 @@ static struct iommu_lu_out_device *find_device(struct device *dev)
 
 static void free_device(struct iommu_lu_out_device *out)
 {
-	struct iommu_lu_root_ser *root = out->root;
 	struct iommu_lu_out_entry *entry;
 	unsigned long key;
 
@@ -369,7 +367,7 @@ static void free_device(struct iommu_lu_out_device *out)
 	xa_destroy(&out->entries);
 	put_domain(out->domain);
 	kfree(out);
-	free_records(root);
+	free_records();
 }
 
 static bool is_bridge(struct device *dev)
@@ -393,7 +391,7 @@ static int add_member(struct device *member, void *data)
 }
 
 /* iommufd checks what is mapped there, and how. */
-static const char *check_domain(struct device *dev, struct iommu_domain *domain)
+static const char *check_domain(struct iommu_domain *domain)
 {
 	if (IS_ERR(domain))
 		return "its DMA has no owner, or a PASID is attached";
@@ -401,8 +399,6 @@ static const char *check_domain(struct device *dev, struct iommu_domain *domain)
 		return "nothing was attached since the last live update";
 	if (!iommupt_from_domain(domain))
 		return "the format of its page table is not supported";
-	if (!dev_iommu_ops(dev)->liveupdate->add_entries)
-		return "its IOMMU driver does not hand mappings over";
 	return NULL;
 }
 
@@ -411,8 +407,8 @@ static const char *check_domain(struct device *dev, struct iommu_domain *domain)
  * any memory. Returns 0, or -EOPNOTSUPP if it cannot be handed over, and the
  * reason is logged.
  */
-static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step step,
-				 struct iommu_domain **domain)
+static int find_attached(struct device *dev, enum irq_liveupdate_step step,
+			 struct iommu_domain **domain)
 {
 	const char *reason;
 
@@ -421,7 +417,7 @@ static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step st
 		return 0;
 
 	*domain = iommu_group_owner_domain(dev->iommu_group);
-	reason = check_domain(dev, *domain);
+	reason = check_domain(*domain);
 	if (!reason)
 		return 0;
 
@@ -432,27 +428,28 @@ static int iommu_lu_check_domain(struct device *dev, enum irq_liveupdate_step st
 /**
  * iommu_lu_preserve_device - Keep the entries of a device in use, and their tables
  * @dev:	Device whose unit is preserved
- * @root:	Root of the records. The caller updates its checksum.
  *
- * Does nothing if the device is not attached, because it has no entry then.
+ * Does nothing if the device is not attached, because it has no entry then. The
+ * caller updates the checksum of the root.
  *
- * Context: May sleep. The lock of the kernel which hands over is held.
+ * Context: May sleep. iommu_lu_out_lock is held.
  * Return: 0 or a negative errno.
  */
-int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root)
+int iommu_lu_preserve_device(struct device *dev)
 {
 	struct iommu_lu_out_device *out;
 	struct iommu_domain *domain;
 	int ret;
 
-	ret = iommu_lu_check_domain(dev, IRQ_LIVEUPDATE_PRESERVE, &domain);
+	lockdep_assert_held(&iommu_lu_out_lock);
+
+	ret = find_attached(dev, IRQ_LIVEUPDATE_PRESERVE, &domain);
 	if (ret || !domain)
 		return ret;
 
 	out = kzalloc_obj(*out);
 	if (!out)
 		return -ENOMEM;
-	out->root = root;
 	out->dev = dev;
 	out->step = IRQ_LIVEUPDATE_PRESERVE;
 	xa_init(&out->entries);
@@ -476,12 +473,15 @@ int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root)
  * iommu_lu_unpreserve_device - Undo iommu_lu_preserve_device()
  * @dev:	Device, whether it has entries that stay in use or not
  *
- * Context: May sleep. The lock of the kernel which hands over is held.
+ * Context: May sleep. iommu_lu_out_lock is held.
  */
 void iommu_lu_unpreserve_device(struct device *dev)
 {
-	struct iommu_lu_out_device *out = find_device(dev);
+	struct iommu_lu_out_device *out;
 
+	lockdep_assert_held(&iommu_lu_out_lock);
+
+	out = find_device(dev);
 	if (!out)
 		return;
 	list_del(&out->node);
@@ -505,18 +505,21 @@ static int check_member(struct device *member, void *data)
  * iommu_lu_check_device - Check that domain and entries of a device are still the same
  * @dev:	Device
  *
- * Context: May sleep. The lock of the kernel which hands over is held.
+ * Context: May sleep. iommu_lu_out_lock is held.
  * Return: 0, -EOPNOTSUPP if the domain is a different one, or if another device of
  * its group would be left behind, or -EBUSY if the entries are different ones, or
  * closed by a reset. The reason is logged.
  */
 int iommu_lu_check_device(struct device *dev)
 {
-	struct iommu_lu_out_device *out = find_device(dev);
+	struct iommu_lu_out_device *out;
 	struct iommu_domain *domain;
 	int ret;
 
-	ret = iommu_lu_check_domain(dev, IRQ_LIVEUPDATE_FREEZE, &domain);
+	lockdep_assert_held(&iommu_lu_out_lock);
+
+	out = find_device(dev);
+	ret = find_attached(dev, IRQ_LIVEUPDATE_FREEZE, &domain);
 	if (ret)
 		return ret;
 	if (domain != (out ? out->domain->domain : NULL)) {

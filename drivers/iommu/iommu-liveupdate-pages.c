@@ -48,6 +48,8 @@ void iommu_lu_unpreserve_folio(u64 entry)
 /**
  * iommu_lu_pages_init - Begin an empty list
  * @pages:	The list, which must not move from now on
+ *
+ * Context: Any.
  */
 void iommu_lu_pages_init(struct iommu_lu_pages *pages)
 {
@@ -107,6 +109,7 @@ void iommu_lu_pages_unpreserve(struct iommu_lu_pages *pages)
  * iommu_lu_pages_describe - Describe a list for a record
  * @pages:	The list
  *
+ * Context: Any. Serialized with changes of the list.
  * Return: The part of the record that refers to the list.
  */
 struct iommu_lu_pages_ser iommu_lu_pages_describe(const struct iommu_lu_pages *pages)

@@ -272,6 +272,7 @@ const char *iommu_lu_pages_take(const struct iommu_lu_pages_ser *ser)
  * iommu_lu_pages_first - Get the table at which a translation begins
  * @ser:	A list that iommu_lu_pages_take() has accepted
  *
+ * Context: Any.
  * Return: Its physical address.
  */
 phys_addr_t iommu_lu_pages_first(const struct iommu_lu_pages_ser *ser)

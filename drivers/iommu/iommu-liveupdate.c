@@ -28,7 +28,9 @@
  *    using the tables of the previous kernel in place, and also each entry that
  *    agrees with its record (iommu-liveupdate-in.c). The pages of a record are
  *    taken from KHO when the record is read, so that each of them is freed with
- *    that record only. An entry without a valid record is closed. If the unit
+ *    that record only. The root and the list of records are taken, too, but freed
+ *    at the end of the live update: AMD-Vi reads them before the memory map is
+ *    complete. An entry without a valid record is closed. If the unit
  *    is refused, the driver sets new tables, in which no entry is present,
  *    while translation stays enabled. In both cases a device that had mappings
  *    is stopped when it is enumerated, because its DMA would fail. If the root
@@ -85,22 +87,24 @@ struct iommu_lu_out_unit {
 	unsigned int		nr_devices;
 };
 
-/* The units that are handed over. @units has the same order as the units of @root. */
-static struct {
-	struct iommu_lu_root_ser	*root;
-	struct iommu_lu_out_unit	units[IOMMU_LU_MAX_UNITS];
-} iommu_lu_out;
-static DEFINE_MUTEX(iommu_lu_out_lock);
+/* The root, and the units that are handed over, in the order of those in the root */
+struct iommu_lu_root_ser *iommu_lu_out_root;
+static struct iommu_lu_out_unit iommu_lu_out_units[IOMMU_LU_MAX_UNITS];
+/* Protects both, and the devices of iommu-liveupdate-out.c. Taken before the lock of a group. */
+DEFINE_MUTEX(iommu_lu_out_lock);
 
 /* The state of the previous kernel: a copy of the root, and the units that stay enabled. */
 static struct {
-	bool				loaded;
 	bool				handed_over;
 	struct iommu_lu_root_ser	*root;
 	struct iommu_device		*units[IOMMU_LU_MAX_UNITS];
 	unsigned int			nr_units;
 } iommu_lu_in;
 
+/* Whether the root was searched for */
+VISIBLE_IF_KUNIT bool iommu_lu_in_loaded;
+
+/* Taken after pci_lu_lock and before iommu_lu_in_devices_lock */
 static DEFINE_MUTEX(iommu_lu_in_lock);
 
 /*
@@ -118,7 +122,7 @@ static unsigned int iommu_lu_unit_index(struct iommu_device *iommu)
 	unsigned int i;
 
 	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
-		if (iommu_lu_out.units[i].iommu == iommu)
+		if (iommu_lu_out_units[i].iommu == iommu)
 			break;
 	}
 	return i;
@@ -129,7 +133,7 @@ static int iommu_lu_get_root(void)
 	struct iommu_lu_root_ser *root;
 	int ret;
 
-	if (iommu_lu_out.root)
+	if (iommu_lu_out_root)
 		return 0;
 
 	root = kho_alloc_preserve(IOMMU_LU_ROOT_SIZE);
@@ -142,61 +146,65 @@ static int iommu_lu_get_root(void)
 		kho_unpreserve_free(root);
 		return ret;
 	}
-	iommu_lu_out.root = root;
+	iommu_lu_out_root = root;
 	return 0;
 }
 
 /* Update the checksum of the root, or free it if it is empty. */
-static void iommu_lu_seal_root(void)
+static void iommu_lu_update_root(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < IOMMU_LU_MAX_UNITS; i++) {
-		if (!iommu_lu_out.units[i].iommu)
+		if (!iommu_lu_out_units[i].iommu)
 			continue;
-		iommu_lu_out.root->checksum = iommu_lu_root_checksum(iommu_lu_out.root);
+		iommu_lu_out_root->checksum = iommu_lu_root_checksum(iommu_lu_out_root);
 		return;
 	}
-	kho_remove_subtree(iommu_lu_out.root);
-	kho_unpreserve_free(iommu_lu_out.root);
-	iommu_lu_out.root = NULL;
+	kho_remove_subtree(iommu_lu_out_root);
+	kho_unpreserve_free(iommu_lu_out_root);
+	iommu_lu_out_root = NULL;
 }
 
 static void iommu_lu_put_unit(unsigned int i)
 {
-	iommu_lu_out.units[i].iommu = NULL;
-	memset(&iommu_lu_out.root->units[i], 0, sizeof(iommu_lu_out.root->units[i]));
+	iommu_lu_out_units[i].iommu = NULL;
+	memset(&iommu_lu_out_root->units[i], 0, sizeof(iommu_lu_out_root->units[i]));
 }
 
 static int iommu_lu_get_unit(struct iommu_device *iommu)
 {
-	struct iommu_lu_root_ser *root = iommu_lu_out.root;
+	const struct iommu_liveupdate_ops *ops = iommu->ops->liveupdate;
+	struct iommu_lu_root_ser *root = iommu_lu_out_root;
 	unsigned int i = iommu_lu_unit_index(iommu);
-	int ret;
+	int ret = 0;
 
 	if (i == IOMMU_LU_MAX_UNITS)
 		i = iommu_lu_unit_index(NULL);
 	if (i == IOMMU_LU_MAX_UNITS)
 		return -ENOSPC;
 
-	ret = iommu->ops->liveupdate->preserve_unit(iommu, &root->units[i]);
+	if (ops->preserve_unit)
+		ret = ops->preserve_unit(iommu, &root->units[i]);
 	if (ret)
 		return ret;
 
-	iommu_lu_out.units[i].iommu = iommu;
-	iommu_lu_out.units[i].nr_devices++;
+	iommu_lu_out_units[i].iommu = iommu;
+	iommu_lu_out_units[i].nr_devices++;
 	root->nr_units = max(root->nr_units, i + 1);
 	return 0;
 }
 
 static void iommu_lu_release_unit(struct iommu_device *iommu)
 {
+	const struct iommu_liveupdate_ops *ops = iommu->ops->liveupdate;
 	unsigned int i = iommu_lu_unit_index(iommu);
 
-	if (WARN_ON_ONCE(i == IOMMU_LU_MAX_UNITS) || --iommu_lu_out.units[i].nr_devices)
+	if (WARN_ON_ONCE(i == IOMMU_LU_MAX_UNITS) || --iommu_lu_out_units[i].nr_devices)
 		return;
 
-	iommu->ops->liveupdate->unpreserve_unit(iommu);
+	if (ops->unpreserve_unit)
+		ops->unpreserve_unit(iommu);
 	iommu_lu_put_unit(i);
 }
 
@@ -269,11 +277,11 @@ static int iommu_lu_preserve(struct device *dev)
 
 	ret = iommu_lu_get_unit(iommu);
 	if (!ret) {
-		ret = iommu_lu_preserve_device(dev, iommu_lu_out.root);
+		ret = iommu_lu_preserve_device(dev);
 		if (ret)
 			iommu_lu_release_unit(iommu);
 	}
-	iommu_lu_seal_root();
+	iommu_lu_update_root();
 	return ret;
 }
 
@@ -328,7 +336,7 @@ void iommu_liveupdate_unpreserve(struct device *dev)
 
 	iommu_lu_unpreserve_device(dev);
 	iommu_lu_release_unit(dev->iommu->iommu_dev);
-	iommu_lu_seal_root();
+	iommu_lu_update_root();
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_unpreserve);
 
@@ -347,6 +355,7 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_unpreserve);
 VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 {
 	struct iommu_lu_root_ser *root;
+	struct folio *folio;
 	const char *reason;
 
 	if (size != IOMMU_LU_ROOT_SIZE || !iommu_lu_is_preserved_as(phys, size))
@@ -363,7 +372,9 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 		kfree(root);
 		return reason;
 	}
-	kho_restore_free(phys_to_virt(phys));
+	folio = kho_restore_folio(phys);
+	if (!WARN_ON_ONCE(!folio))
+		iommu_lu_free_later(folio);
 
 	iommu_lu_load_devices(root);
 	iommu_lu_in.root = root;
@@ -386,30 +397,19 @@ static void iommu_lu_load_once(void)
 
 	lockdep_assert_held(&iommu_lu_in_lock);
 
-	if (iommu_lu_in.loaded)
+	if (iommu_lu_in_loaded)
 		return;
-	iommu_lu_in.loaded = true;
+	iommu_lu_in_loaded = true;
 
 	ret = iommu_lu_find_root(&phys, &size);
-	if (ret == -ENOENT)
+	iommu_lu_in.handed_over = ret != -ENOENT;
+	if (!iommu_lu_in.handed_over)
 		return;
-	iommu_lu_in.handed_over = true;
 
 	reason = ret ? "KHO node is damaged" : iommu_lu_load(phys, size);
 	if (reason)
 		pr_err("translation not taken over: %s\n", reason);
 }
-
-#if IS_ENABLED(CONFIG_KUNIT)
-/* Tests boot more than once. */
-void iommu_lu_boot_again(void)
-{
-	guard(mutex)(&iommu_lu_in_lock);
-
-	iommu_lu_in.loaded = false;
-	iommu_lu_in.handed_over = false;
-}
-#endif
 
 /**
  * iommu_liveupdate_handed_over - Test whether the previous kernel left translation enabled
@@ -547,8 +547,39 @@ void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 
 	irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s", reason);
 	pci_clear_master(pdev);
-	/* What it has written before arrives before the answer, and is still translated. */
+	/*
+	 * Posted writes of the device arrive before the completion of this read, and are
+	 * still translated.
+	 */
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
+}
+
+/**
+ * iommu_liveupdate_stop_devices - Stop all devices behind an IOMMU that is about to be
+ * disabled
+ * @iommu:	The unit
+ * @is_behind:	Tells whether a device is behind it
+ * @reason:	Why translation is disabled
+ *
+ * Devices that were handed over must not do DMA any more. These include virtual
+ * functions that are not enumerated yet.
+ *
+ * Context: May sleep.
+ */
+void iommu_liveupdate_stop_devices(struct iommu_device *iommu, iommu_lu_is_behind_fn is_behind,
+				   const char *reason)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
+
+		if (!(incoming || pci_liveupdate_vfs_incoming(pdev)) || !is_behind(iommu, pdev))
+			continue;
+		if (incoming)
+			iommu_liveupdate_stop_device(pdev, reason);
+		pci_liveupdate_stop_vfs(pdev, reason);
+	}
 }
 
 /**
@@ -570,7 +601,8 @@ void iommu_liveupdate_close(struct device *dev)
 EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
 
 /**
- * iommu_liveupdate_release - Attach the domain of a device without live update
+ * iommu_liveupdate_release - Attach the domain that a device would have without a
+ * live update
  * @dev:	Device, which either has a driver that owns its DMA, or is not a bus master
  *
  * With the last incoming device of its group, the group gets the domain that it
@@ -585,6 +617,11 @@ void iommu_liveupdate_release(struct device *dev)
 		iommu_group_release_handed_over(dev->iommu_group);
 }
 
+static void iommu_lu_finish_unit(struct iommu_device *iommu)
+{
+	iommu->ops->liveupdate->finish_unit(iommu);
+}
+
 /**
  * iommu_liveupdate_finish - End the live update of all IOMMUs
  *
@@ -592,18 +629,14 @@ void iommu_liveupdate_release(struct device *dev)
  */
 void iommu_liveupdate_finish(void)
 {
-	struct iommu_device *iommu;
 	unsigned int i;
 
 	guard(mutex)(&iommu_lu_in_lock);
 
 	/* Also free the records that no unit has looked up. */
 	iommu_lu_load_once();
-	for (i = 0; i < iommu_lu_in.nr_units; i++) {
-		iommu = iommu_lu_in.units[i];
-		if (iommu->ops->liveupdate->finish_unit)
-			iommu->ops->liveupdate->finish_unit(iommu);
-	}
+	for (i = 0; i < iommu_lu_in.nr_units; i++)
+		iommu_lu_finish_unit(iommu_lu_in.units[i]);
 	iommu_lu_in.nr_units = 0;
 	iommu_lu_leave_all();
 	kfree(iommu_lu_in.root);

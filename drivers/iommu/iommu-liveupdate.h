@@ -8,11 +8,13 @@
 
 #include <linux/kho/abi/iommu.h>
 #include <linux/kho_block.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 
 #include "iommu-liveupdate-ser.h"
 
 struct device;
+struct folio;
 struct iommu_device;
 struct iommu_domain;
 struct iommu_group;
@@ -44,19 +46,22 @@ void iommu_group_close_handed_over(struct iommu_group *group, struct device *dev
 void iommu_group_release_handed_over(struct iommu_group *group);
 
 /* iommu-liveupdate.c */
+extern struct mutex iommu_lu_out_lock;
+extern struct iommu_lu_root_ser *iommu_lu_out_root;
 void iommu_lu_forget_unit(struct iommu_device *iommu);
 #if IS_ENABLED(CONFIG_KUNIT)
 int iommu_lu_find_root(phys_addr_t *phys, size_t *size);
 const char *iommu_lu_load(phys_addr_t phys, size_t size);
-void iommu_lu_boot_again(void);
+extern bool iommu_lu_in_loaded;
 #endif
 
 /* iommu-liveupdate-out.c: devices of the kernel that hands over */
-int iommu_lu_preserve_device(struct device *dev, struct iommu_lu_root_ser *root);
+int iommu_lu_preserve_device(struct device *dev);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_check_device(struct device *dev);
 
 /* iommu-liveupdate-in.c: devices of the kernel that takes over */
+void iommu_lu_free_later(struct folio *folio);
 void iommu_lu_load_devices(const struct iommu_lu_root_ser *root);
 void iommu_lu_stop_unattached(struct device *dev);
 void iommu_lu_leave_all(void);

@@ -38,8 +38,10 @@ struct iommu_lu_entry {
  *			each device that is preserved. Undoes its own part if
  *			it fails for the first device. May sleep. Returns 0 or a
  *			negative errno, and logs the reason if it is -EOPNOTSUPP or
- *			-EBUSY.
- * @unpreserve_unit:	Undo @preserve_unit, with the last device. May sleep.
+ *			-EBUSY. Optional: without it the unit has no record, and
+ *			the driver preserves these tables in another way.
+ * @unpreserve_unit:	Undo @preserve_unit, with the last device. May sleep. Present
+ *			if @preserve_unit is.
  * @check_device:	Whether @dev, blocked or attached to a domain, can be handed
  *			over. Returns NULL if it can, otherwise the reason as a
  *			constant string. Changes nothing. May sleep.
@@ -54,20 +56,17 @@ struct iommu_lu_entry {
  *			those that were added; allocates nothing then. May sleep,
  *			and the group is locked. Returns 0 or a negative errno, and
  *			calls iommu_lu_refuse() if it is -EOPNOTSUPP or -EBUSY.
- *			Optional: without it, a device that is attached to a domain
- *			is not handed over.
  * @reserve_domain_id:	Reserve the domain id @id of the unit, so that no domain of
  *			this kernel gets it. May sleep. Returns 0 or a negative errno.
  * @free_domain_id:	Undo @reserve_domain_id. May sleep.
- * @flush_left:		No device uses the entry of @ser any more: wait until nothing is
- *			cached of it and under its domain id. Optional, called before
- *			the domain id and the tables are freed. Returns 0 or a negative
- *			errno, in which case they stay allocated. May sleep.
+ * @flush_left:		No device uses the entry of @ser any more: wait until neither
+ *			the entry nor anything under its domain id is cached. Optional,
+ *			called before the domain id and the tables are freed. Returns 0
+ *			or a negative errno, in which case they stay allocated. May sleep.
  * @finish_unit:	The live update has ended: an entry of the previous kernel that
  *			is still in use must be closed, because its tables are freed
  *			after that, and faults of devices without an entry are reported
- *			again. Optional, called only for a unit that was taken over.
- *			May sleep.
+ *			again. Called only for a unit that was taken over. May sleep.
  * @handed_over:	The domain on which a device that was handed over starts.
  *			Nothing can be mapped in it. Attaching it to a device
  *			without a domain leaves the entry of the previous kernel as
@@ -109,6 +108,7 @@ struct iommu_liveupdate_hold {
 
 typedef void (*iommu_lu_entry_fn)(struct iommu_device *iommu,
 				  const struct iommu_lu_device_ser *ser);
+typedef bool (*iommu_lu_is_behind_fn)(struct iommu_device *iommu, struct pci_dev *pdev);
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -128,6 +128,8 @@ const struct iommu_lu_unit_ser *iommu_liveupdate_incoming_unit(u32 backend, u32 
 bool iommu_liveupdate_has_records(void);
 void iommu_liveupdate_take_over(struct iommu_device *iommu);
 void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason);
+void iommu_liveupdate_stop_devices(struct iommu_device *iommu, iommu_lu_is_behind_fn is_behind,
+				   const char *reason);
 
 /* The kernel that takes over: entries */
 const struct iommu_lu_device_ser *iommu_liveupdate_incoming_entry(u32 segment, u16 devid);

@@ -95,8 +95,7 @@
 #define DTE_IRQ_TABLE		(DTE_IRQ_PHYS_ADDR_MASK | DTE_IRQ_REMAP_INTCTL_MASK | \
 				 DTE_INTTABLEN_MASK)
 
-/* First word of an entry without a page table: no DMA, or DMA to all memory */
-#define DTE_CLOSED		(DTE_FLAG_V | DTE_FLAG_TV)
+/* First word of an entry without a page table that lets DMA to all memory through */
 #define DTE_DIRECT		(DTE_CLOSED | DTE_FLAG_IR | DTE_FLAG_IW)
 
 /* Tables that were taken over, by PCI segment and devid */
@@ -153,10 +152,17 @@ static void irte_close(struct irq_remap_table *table, unsigned int index)
 		WRITE_ONCE(table->table[index], IRTE_CLOSED);
 }
 
-/*
- * Called when an interrupt is freed, under the lock of the table. If activation
- * made the entry present, but the interrupt was never requested, nothing has
- * closed the entry yet. Returns whether it stays reserved for its vector.
+/**
+ * amd_ir_keep_entry - Keep an entry that is handed over when its interrupt is freed
+ * @table:	Interrupt table of the device
+ * @index:	Index of the entry
+ *
+ * If activation made the entry present, but the interrupt was never requested, nothing
+ * has closed the entry yet.
+ *
+ * Context: Called with the lock of @table held.
+ * Return: True if the entry is closed and stays reserved for its vector, or false if the
+ * caller must free it, because it is neither handed over nor taken over.
  */
 bool amd_ir_keep_entry(struct irq_remap_table *table, int index)
 {
@@ -681,7 +687,10 @@ static int amd_ir_check_entries(struct irq_remap_table *table, u32 handle, unsig
 	return 0;
 }
 
-/* Otherwise the message of a live device would have to change. */
+/*
+ * The recorded message must contain the index of the entry, because the message of a
+ * running device must not change.
+ */
 static bool message_names_entry(const struct irq_lu_vector_ser *rec)
 {
 	return rec->msg_data == rec->handle;

@@ -12,7 +12,6 @@
 #include "amd_iommu_types.h"
 #include "liveupdate.h"
 
-struct pci_dev;
 struct xarray;
 
 #ifdef CONFIG_IRQ_LIVEUPDATE

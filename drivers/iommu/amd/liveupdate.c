@@ -32,7 +32,6 @@
 #include <linux/iommu_liveupdate.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/pci.h>
-#include <linux/pci_liveupdate.h>
 #include <asm/iommu.h>
 #include <asm/pci-direct.h>
 
@@ -45,16 +44,6 @@
  * and there may be several of these.
  */
 #define WAIT_TRIES	50
-
-/* irq_liveupdate.c preserves the device table. Without it no device is handed over. */
-static int amd_lu_preserve_unit(struct iommu_device *iommu, struct iommu_lu_unit_ser *ser)
-{
-	return 0;
-}
-
-static void amd_lu_unpreserve_unit(struct iommu_device *iommu)
-{
-}
 
 static int find_unity_map(struct pci_dev *pdev, u16 devid, void *pci_seg)
 {
@@ -72,9 +61,10 @@ static bool has_unity_map(struct device *dev)
 }
 
 /*
- * The next kernel must be able to stop it before PCI is up, see amd_lu_stop_early(), and
- * must not enable ATS in it while it is running. At shutdown, an entry with a unity map
- * becomes one that lets DMA to all memory through.
+ * The next kernel must be able to stop it before PCI is up, see amd_lu_stop_early(). The
+ * state of ATS is not handed over: the next kernel would not know that the device caches
+ * translations. At shutdown, an entry with a unity map becomes one that lets DMA to all
+ * memory through.
  */
 static const char *amd_lu_check_device(struct device *dev)
 {
@@ -336,6 +326,15 @@ VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *rea
 	}
 }
 
+static bool amd_lu_is_behind(struct iommu_device *iommu_dev, struct pci_dev *pdev)
+{
+	struct amd_iommu *iommu = container_of(iommu_dev, struct amd_iommu, iommu);
+	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
+
+	return pci_domain_nr(pdev->bus) == pci_seg->id &&
+	       pci_seg->rlookup_table[pci_dev_id(pdev)] == iommu;
+}
+
 /**
  * amd_liveupdate_stop - Stop devices before DMA is let through untranslated
  * @iommu:	Unit
@@ -347,32 +346,15 @@ VISIBLE_IF_KUNIT void amd_lu_stop_early(struct amd_iommu *iommu, const char *rea
  */
 void amd_liveupdate_stop(struct amd_iommu *iommu, const char *reason)
 {
-	struct amd_iommu_pci_seg *pci_seg = iommu->pci_seg;
-	struct pci_dev *pdev = NULL;
-
 	KUNIT_STATIC_STUB_REDIRECT(amd_liveupdate_stop, iommu, reason);
 
-	if (list_empty(&pci_root_buses)) {
+	if (list_empty(&pci_root_buses))
 		amd_lu_stop_early(iommu, reason);
-		return;
-	}
-
-	for_each_pci_dev(pdev) {
-		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
-
-		if (!(incoming || pci_liveupdate_vfs_incoming(pdev)) ||
-		    pci_domain_nr(pdev->bus) != pci_seg->id ||
-		    pci_seg->rlookup_table[pci_dev_id(pdev)] != iommu)
-			continue;
-		if (incoming)
-			iommu_liveupdate_stop_device(pdev, reason);
-		pci_liveupdate_stop_vfs(pdev, reason);
-	}
+	else
+		iommu_liveupdate_stop_devices(&iommu->iommu, amd_lu_is_behind, reason);
 }
 
 const struct iommu_liveupdate_ops amd_liveupdate_ops = {
-	.preserve_unit		= amd_lu_preserve_unit,
-	.unpreserve_unit	= amd_lu_unpreserve_unit,
 	.check_device		= amd_lu_check_device,
 	.add_entries		= amd_liveupdate_add_entries,
 	.reserve_domain_id	= amd_liveupdate_reserve_domain_id,

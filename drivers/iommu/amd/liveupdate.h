@@ -17,6 +17,9 @@ struct iommu_device;
 #define DTE_FLAG_SA			BIT_ULL(DEV_ENTRY_NO_PAGE_FAULT - 64)
 #define DTE_IRQ_IGNORE_UNMAPPED		BIT_ULL(5)
 
+/* First word of an entry with which a device cannot do DMA */
+#define DTE_CLOSED			(DTE_FLAG_V | DTE_FLAG_TV)
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* amd_iommu::flags: the unit is not disabled, neither at shutdown nor while it is set up */

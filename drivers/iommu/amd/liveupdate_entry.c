@@ -287,7 +287,7 @@ static void close_left(struct dev_table_entry *dte, const struct iommu_lu_device
 
 	left.data[0] = ser->entry[0];
 	left.data[1] = ser->entry[1];
-	closed.data[0] = DTE_FLAG_V | DTE_FLAG_TV;
+	closed.data[0] = DTE_CLOSED;
 	closed.data[1] = left.data[1] & DTE_DATA1_SYSMGT_MASK;
 	try_cmpxchg128(&dte->data128[0], &left.data128[0], closed.data128[0]);
 }

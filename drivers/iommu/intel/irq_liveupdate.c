@@ -67,6 +67,11 @@ static struct ir_table *domain_table(struct irq_domain *d)
 	return iommu->ir_table;
 }
 
+static bool intel_ir_has_eime(struct intel_iommu *iommu)
+{
+	return readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME;
+}
+
 /*
  * The hardware may read the entry at any time, so it must never be present and
  * half written. In posted format the address of the descriptor is in both
@@ -162,7 +167,7 @@ static int intel_ir_preserve(struct irq_domain *d, struct device *dev,
 	ser->reg_base = iommu->reg_phys;
 	ser->table = virt_to_phys(table->base);
 	ser->nr_entries = INTR_REMAP_TABLE_ENTRIES;
-	if (readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME)
+	if (intel_ir_has_eime(iommu))
 		ser->flags |= IRQ_LU_UNIT_X2APIC;
 	return 0;
 }
@@ -276,11 +281,6 @@ static const char *intel_ir_check_table(struct intel_iommu *iommu,
 	return NULL;
 }
 
-static bool intel_ir_has_eime(struct intel_iommu *iommu)
-{
-	return readq(iommu->reg + DMAR_IRTA_REG) & IRTA_EIME;
-}
-
 static bool intel_ir_mode_differs(struct intel_iommu *iommu,
 				  const struct irq_lu_unit_ser *ser, bool x2apic)
 {
@@ -375,7 +375,10 @@ static int intel_ir_check_entries(struct ir_table *table, u32 handle,
 	return 0;
 }
 
-/* Otherwise the message of a live device would have to change. */
+/*
+ * The recorded message must contain the index of the entry, because the message of a
+ * running device must not change.
+ */
 static bool message_names_entry(const struct irq_lu_vector_ser *rec)
 {
 	const struct msi_msg msg = {

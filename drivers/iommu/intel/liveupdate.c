@@ -414,7 +414,7 @@ static void intel_lu_unpreserve_unit(struct iommu_device *iommu_dev)
 	kvfree(lu);
 }
 
-/* Another device is preserved, whose DMA must stay blocked if nothing is mapped for it. */
+/* A further device was preserved. It no longer counts as a device whose firmware needs DMA. */
 static int intel_lu_update_direct(struct intel_iommu *iommu)
 {
 	struct intel_liveupdate *lu = iommu->liveupdate;
@@ -477,7 +477,10 @@ static const char *intel_lu_check_device(struct device *dev)
 	/* At boot the next kernel finds only units in the DMAR table. */
 	if (info->iommu->flags & VTD_FLAG_HOT_ADDED)
 		return "its IOMMU was hot-added";
-	/* The next kernel would enable it in a running device. */
+	/*
+	 * The state of ATS is not handed over: the next kernel would not know that the
+	 * device caches translations.
+	 */
 	return info->ats_enabled ? "ATS is enabled, boot with pci=noats" : NULL;
 }
 
@@ -836,6 +839,11 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
 	return true;
 }
 
+static bool is_behind(struct iommu_device *iommu, struct pci_dev *pdev)
+{
+	return intel_lu_is_behind(to_intel_iommu(iommu), pdev);
+}
+
 /**
  * intel_liveupdate_stop - Stop devices before translation is disabled
  * @iommu:	Unit
@@ -849,19 +857,8 @@ bool intel_liveupdate_take_over(struct intel_iommu *iommu)
  */
 void intel_liveupdate_stop(struct intel_iommu *iommu, const char *reason)
 {
-	bool translates = readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES;
-	struct pci_dev *pdev = NULL;
-
-	for_each_pci_dev(pdev) {
-		bool incoming = iommu_liveupdate_incoming(&pdev->dev);
-
-		if (!translates || !(incoming || pci_liveupdate_vfs_incoming(pdev)) ||
-		    !intel_lu_is_behind(iommu, pdev))
-			continue;
-		if (incoming)
-			iommu_liveupdate_stop_device(pdev, reason);
-		pci_liveupdate_stop_vfs(pdev, reason);
-	}
+	if (readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES)
+		iommu_liveupdate_stop_devices(&iommu->iommu, is_behind, reason);
 
 	/* From here on, memory that the devices use may be freed. */
 	iommu_liveupdate_abandon_unit(&iommu->iommu);

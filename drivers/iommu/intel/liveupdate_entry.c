@@ -183,8 +183,8 @@ static const char *check_pasid_table(const struct iommu_lu_device_ser *ser)
 /* The entry determines how much of the directory the unit reads. */
 static const char *check_scalable(const struct iommu_lu_device_ser *ser)
 {
-	u64 phys = ser->pasid_dir & PAGE_MASK;
-	size_t size = PAGE_SIZE << (ser->pasid_dir & ~PAGE_MASK);
+	u64 phys = iommu_lu_entry_phys(ser->pasid_dir);
+	size_t size = PAGE_SIZE << iommu_lu_entry_order(ser->pasid_dir);
 	struct pasid_dir_entry *dir = phys_to_virt(phys);
 
 	if (!ser->pasid_dir)

@@ -333,6 +333,32 @@ static void records_are_found(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, is_kept(left->devices));
 }
 
+static void expect_taken(struct kunit *test, const void *mem)
+{
+	KUNIT_EXPECT_FALSE(test, is_kept(mem));
+	KUNIT_ASSERT_EQ(test, 1, page_count(virt_to_page(mem)));
+	get_page(virt_to_page(mem));
+}
+
+static void expect_freed(struct kunit *test, const void *mem)
+{
+	KUNIT_EXPECT_EQ(test, 1, page_count(virt_to_page(mem)));
+	put_page(virt_to_page(mem));
+}
+
+/* AMD-Vi reads them so early that the page allocator cannot take them back. */
+static void records_are_freed_at_the_end(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	expect_taken(test, left->root);
+	expect_taken(test, left->devices);
+
+	iommu_liveupdate_finish();
+	expect_freed(test, left->root);
+	expect_freed(test, left->devices);
+}
+
 static void unused_record_matches_no_device(struct kunit *test)
 {
 	leave_devices(test);
@@ -425,6 +451,64 @@ static void shared_tables_are_freed_behind_the_last_device(struct kunit *test)
 
 	attach(test, ID, &blocked, &handed_over);
 	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
+}
+
+/* More domain ids than the hash table has buckets, each of them used by two devices */
+#define MANY_IDS	1100
+#define MANY		(2 * MANY_IDS)
+#define FIRST_OF_MANY	0x1000
+
+static struct iommu_lu_device_ser one_of_many(unsigned int i)
+{
+	struct iommu_lu_device_ser ser = left->ser[0];
+
+	ser.devid = FIRST_OF_MANY + i;
+	ser.owner = ser.devid;
+	ser.domain_id = DOMAIN_ID + 2 + i % MANY_IDS;
+	seal(&ser);
+	return ser;
+}
+
+/* All of them have the tables of the first device. */
+static void load_many(struct kunit *test)
+{
+	struct iommu_lu_root_ser root = { .nr_devices = MANY };
+	struct kho_block_header_ser *block = NULL;
+	u64 *next = &root.devices;
+
+	for (unsigned int i = 0; i < MANY; i++) {
+		if (!(i % IOMMU_LU_DEVICES_PER_BLOCK)) {
+			block = alloc_kept(0);
+			KUNIT_ASSERT_NOT_NULL(test, block);
+			*next = virt_to_phys(block);
+			next = &block->next;
+		}
+		((struct iommu_lu_device_ser *)(block + 1))[block->count++] = one_of_many(i);
+	}
+	iommu_lu_load_devices(&root);
+}
+
+static void each_of_many_ids_is_freed_behind_its_last_device(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+	load_many(test);
+	for (unsigned int i = 0; i < MANY; i++)
+		KUNIT_ASSERT_NULL(test, adopt(FIRST_OF_MANY + i));
+	KUNIT_EXPECT_EQ(test, MANY_IDS, nr_reserved);
+
+	/* Each id still has the second of its devices. */
+	for (unsigned int i = 0; i < MANY_IDS; i++)
+		attach(test, FIRST_OF_MANY + i, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 0, nr_freed);
+	KUNIT_EXPECT_EQ(test, MANY_IDS, count_left());
+
+	attach(test, FIRST_OF_MANY + MANY_IDS, &blocked, &handed_over);
+	KUNIT_EXPECT_EQ(test, 1, nr_freed);
+	iommu_liveupdate_finish();
+	flush_freeing();
+	KUNIT_EXPECT_EQ(test, MANY_IDS, nr_freed);
 	KUNIT_EXPECT_EQ(test, 0, nr_tables_there(0));
 }
 
@@ -741,6 +825,19 @@ static void domain_id_of_another_domain_is_refused(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "domain id of another domain", adopt(OTHER_ID));
 	/* Each unit has its own ids. */
 	KUNIT_EXPECT_NULL(test, iommu_liveupdate_adopt_entry(find(OTHER_ID), &other_unit, &ops));
+}
+
+/* A device is behind one unit, so the other unit has an entry that it must not have. */
+static void entry_is_used_by_one_unit(struct kunit *test)
+{
+	leave_devices(test);
+	load(test);
+
+	KUNIT_EXPECT_NULL(test, adopt(ID));
+	KUNIT_EXPECT_STREQ(test, "another unit uses its entry",
+			   iommu_liveupdate_adopt_entry(find(ID), &other_unit, &ops));
+	KUNIT_EXPECT_EQ(test, 1, nr_reserved);
+	KUNIT_EXPECT_EQ(test, 1, count_left());
 }
 
 static void refused_entry_is_not_used(struct kunit *test)
@@ -1180,11 +1277,13 @@ static void each_allocation_of_load_fails_once(struct kunit *test)
 static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(stopped_device_has_no_writes_on_their_way),
 	KUNIT_CASE(records_are_found),
+	KUNIT_CASE(records_are_freed_at_the_end),
 	KUNIT_CASE(unused_record_matches_no_device),
 	KUNIT_CASE(first_attach_leaves_everything),
 	KUNIT_CASE(entry_is_left_until_its_device_leaves_it),
 	KUNIT_CASE(tables_are_freed_behind_a_device),
 	KUNIT_CASE(shared_tables_are_freed_behind_the_last_device),
+	KUNIT_CASE(each_of_many_ids_is_freed_behind_its_last_device),
 	KUNIT_CASE(revert_to_the_handed_over_domain_leaves_the_tables),
 	KUNIT_CASE(alias_leaves_with_its_owner),
 	KUNIT_CASE(alias_which_this_kernel_does_not_know_keeps_the_tables),
@@ -1200,6 +1299,7 @@ static struct kunit_case iommu_liveupdate_in_cases[] = {
 	KUNIT_CASE(memory_which_nobody_reaches_is_not_held),
 	KUNIT_CASE(finish_frees_tables_and_memory_when_entries_are_closed),
 	KUNIT_CASE(domain_id_of_another_domain_is_refused),
+	KUNIT_CASE(entry_is_used_by_one_unit),
 	KUNIT_CASE(refused_entry_is_not_used),
 	KUNIT_CASE(device_without_its_mappings_is_stopped),
 	KUNIT_CASE(unit_that_is_switched_off_frees_its_ids),

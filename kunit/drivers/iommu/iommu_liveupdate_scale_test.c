@@ -333,6 +333,7 @@ static void each_step(struct kunit *test)
 	take_step(test, "leave", leave);
 	take_step(test, "free", release);
 	KUNIT_EXPECT_NULL(test, incoming());
+	iommu_liveupdate_finish();
 }
 
 static struct kunit_case scale_test_cases[] = {

@@ -106,10 +106,11 @@ static int fail_find(phys_addr_t *phys, size_t *size)
 	return node_error;
 }
 
+/* The records of the real boot have been loaded before. */
 static bool was_handed_over_with(int error)
 {
 	node_error = error;
-	iommu_lu_boot_again();
+	iommu_lu_in_loaded = false;
 	return iommu_liveupdate_handed_over();
 }
 

@@ -392,6 +392,28 @@ static void mode_is_that_of_the_unit(struct kunit *test)
 	}
 }
 
+/* Of the whole machine, before any entry is looked at */
+static void unit_found_enabled_determines_the_mode(struct kunit *test)
+{
+	struct dev_table_entry *table = leave_device_table(test);
+	const u64 interrupts = table[SOURCE].data[2];
+	int xt_mode = IRQ_REMAP_X2APIC_MODE;
+
+	kunit_activate_static_stub(test, iommu_liveupdate_handed_over, fake_handed_over);
+	amd_iommu_guest_ir = AMD_IOMMU_GUEST_IR_LEGACY;
+	find_enabled(test, table, XAPIC);
+	list_add(&the_unit->pci_seg.list, &amd_iommu_pci_seg_list);
+	amd_ir_take_over(&xt_mode);
+	list_del(&the_unit->pci_seg.list);
+	free_with_the_test(test);
+
+	KUNIT_EXPECT_EQ(test, xt_mode, IRQ_REMAP_XAPIC_MODE);
+	KUNIT_EXPECT_EQ(test, amd_iommu_guest_ir, AMD_IOMMU_GUEST_IR_LEGACY_GA);
+	KUNIT_EXPECT_NULL(test, fake_core.refused);
+	KUNIT_EXPECT_PTR_EQ(test, the_unit->pci_seg.dev_table, table);
+	KUNIT_EXPECT_EQ(test, table[SOURCE].data[2], interrupts);
+}
+
 static void faults_are_reported_after_finish(struct kunit *test)
 {
 	const u64 direct = DTE_FLAG_V | DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW;
@@ -437,6 +459,7 @@ static struct kunit_case units_test_cases[] = {
 	KUNIT_CASE(faults_are_reported_if_dma_cannot_be_set_up),
 	KUNIT_CASE(endpoint_is_stopped_early_with_a_reason),
 	KUNIT_CASE_PARAM(mode_is_that_of_the_unit, mode_change_gen_params),
+	KUNIT_CASE(unit_found_enabled_determines_the_mode),
 	KUNIT_CASE_PARAM(command_buffer_of_a_stopped_cpu_can_be_used, stopped_gen_params),
 	KUNIT_CASE(modes_are_cleared_with_the_unit),
 	KUNIT_CASE(faults_are_reported_after_finish),

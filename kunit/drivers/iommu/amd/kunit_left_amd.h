@@ -77,11 +77,16 @@ static inline void free_device_table(void *unused)
 	the_unit->pci_seg.dev_table = NULL;
 }
 
+static inline void free_with_the_test(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_device_table, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+}
+
 static inline void take_over_as(struct kunit *test, u64 mode)
 {
 	amd_ir_take_over_segment(&the_unit->pci_seg, mode);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_device_table, NULL));
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_taken_table, NULL));
+	free_with_the_test(test);
 }
 
 /* In memory that KHO has kept, with a DTE that names an interrupt table kept as well */

@@ -203,7 +203,7 @@ static int scale_test_init(struct kunit *test)
 static void revoke_absent(void *unused)
 {
 	irq_liveupdate_revoke_absent();
-	irq_lu_wait_until_freed();
+	wait_until_freed();
 }
 
 /*

@@ -116,7 +116,7 @@ static int units_test_init(struct kunit *test)
 static void revoke_absent(void *unused)
 {
 	irq_liveupdate_revoke_absent();
-	irq_lu_wait_until_freed();
+	wait_until_freed();
 }
 
 static void jump(struct kunit *test)

@@ -425,6 +425,24 @@ static void shutdown_stops_the_queues_of_units_handed_over(struct kunit *test)
  * The kernel that takes over
  */
 
+/* Entries that were handed over may be in x2APIC mode while the local APICs are in xAPIC mode. */
+static void entries_keep_their_mode_on_resume(struct kunit *test)
+{
+	struct fake_unit *unit = test->priv;
+	void __iomem *reg = unit->iommu.reg;
+	u64 irta = readq(reg + DMAR_IRTA_REG);
+
+	if (!list_empty(&dmar_drhd_units))
+		kunit_skip(test, "this machine has VT-d, which would be set up again as well");
+
+	list_add(&unit->drhd.list, &dmar_drhd_units);
+	KUNIT_EXPECT_EQ(test, 0, intel_irq_remap_ops.reenable(!(irta & IRTA_EIME)));
+	list_del(&unit->drhd.list);
+
+	KUNIT_EXPECT_EQ(test, readq(reg + DMAR_IRTA_REG), irta);
+	KUNIT_EXPECT_TRUE(test, readl(reg + DMAR_GSTS_REG) & DMA_GSTS_IRES);
+}
+
 static const struct reservation {
 	const char	*name;
 	struct irte	entry;
@@ -959,7 +977,7 @@ static struct irq_lu_device_ser *record_messages(struct kunit *test, struct irq_
 static void end_live_update(void *unused)
 {
 	irq_liveupdate_revoke_absent();
-	irq_lu_wait_until_freed();
+	wait_until_freed();
 }
 
 static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
@@ -1086,6 +1104,7 @@ static struct kunit_case vtd_test_cases[] = {
 	KUNIT_CASE(sync_fails_when_nothing_can_be_flushed),
 	KUNIT_CASE(blocked_entry_is_written_back),
 	KUNIT_CASE(shutdown_stops_the_queues_of_units_handed_over),
+	KUNIT_CASE(entries_keep_their_mode_on_resume),
 	KUNIT_CASE_PARAM(reserve_takes_what_is_recorded, reservation_gen_params),
 	KUNIT_CASE(held_index_stays_with_its_vector),
 	KUNIT_CASE(held_entry_keeps_its_source_when_it_is_closed),

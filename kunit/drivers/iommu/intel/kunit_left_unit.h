@@ -8,6 +8,7 @@
 #define _KUNIT_LEFT_UNIT_H
 
 #include <kunit/irq_liveupdate/kept_memory.h>
+#include <linux/workqueue.h>
 
 #include "kunit_fake_vtd.h"
 #include "../../../kernel/irq/liveupdate.h"
@@ -54,6 +55,13 @@ static const struct irq_lu_memory __maybe_unused left_memory = {
 	.take	= map_left,
 	.free	= keep_left,
 };
+
+/* The records are no longer used, and all units were asked to report faults. */
+static inline void wait_until_freed(void)
+{
+	flush_work(&irq_lu_report_work);
+	flush_rcu_work(&irq_lu_free_work);
+}
 
 static struct irte *alloc_table(struct kunit *test)
 {
