@@ -54,12 +54,13 @@ struct msi_desc;
  *		a worker for each unit that was added by irq_liveupdate_add_unit(),
  *		and again after a later @release that leaves closed entries. May sleep.
  *
- * All methods but @save make the domain an interrupt remapping unit. Either all of
- * them are implemented, or none. Where they take @nr, @rec is the first of @nr
- * records whose table entries were allocated together, with consecutive handles:
- * all messages of MSI, or a single vector of MSI-X. A unit that allocates more
- * entries than that, for the sake of alignment, treats the additional ones in the
- * same way.
+ * Each domain with such methods implements @save. The others make it an interrupt
+ * remapping unit: either all of them are implemented, or none.
+ *
+ * Where they take @nr, @rec is the first of @nr records whose table entries were
+ * allocated together, with consecutive handles: all messages of MSI, or a single
+ * vector of MSI-X. A unit that allocates more entries than that, for the sake of
+ * alignment, treats the additional ones in the same way.
  *
  * Calls of @preserve, @unpreserve, @block and @sync of all units are serialized.
  * So are those of @reserve, @check and @release, and those of @finish. But @finish

@@ -43,8 +43,8 @@
  *    the root is marked as frozen. Without the mark, the next kernel takes over
  *    nothing.
  *
- * 4. irq_liveupdate_unfreeze(), irq_liveupdate_unpreserve(): the update is
- *    cancelled. Nothing was masked or blocked until then, so nothing is lost.
+ * Instead of step 3, irq_liveupdate_unfreeze() and irq_liveupdate_unpreserve()
+ * cancel the update. Nothing was masked or blocked until then, so nothing is lost.
  *
  * The kernel that takes over: see liveupdate_in.c.
  */
@@ -150,7 +150,7 @@ static void irq_lu_capture_levels(struct irq_data *irqd, struct irq_lu_vector_se
 	for (; irqd; irqd = irqd->parent_data) {
 		const struct irq_domain_liveupdate_ops *ops = irqd->domain->ops->liveupdate;
 
-		if (ops && ops->save)
+		if (ops)
 			ops->save(irqd->domain, irqd, rec);
 	}
 }
@@ -474,7 +474,7 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 
 static int irq_lu_add_device(struct irq_lu_out_dev *out)
 {
-	const char *reason;
+	const char *reason = NULL;
 	int ret;
 
 	CLASS(irq_lu_descs, descs)(out->dev);
@@ -513,19 +513,18 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 	return 0;
 
 free_record:
-	trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE, reason);
 	kho_unpreserve_free(out->ser);
-	irq_lu_unpreserve_unit(out);
-	irq_lu_put_root();
-	return ret;
-
 unpreserve_unit:
 	irq_lu_unpreserve_unit(out);
 put_root:
 	irq_lu_put_root();
 refuse:
-	irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
-				      ERR_PTR(ret));
+	/* irq_lu_capture_device() has logged its reason. */
+	if (reason)
+		trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE, reason);
+	else
+		irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_PRESERVE,
+					      "its interrupts: %pe", ERR_PTR(ret));
 	return ret;
 }
 
@@ -573,7 +572,8 @@ const char *irq_liveupdate_find_obstacle(struct device *dev)
  * affinity, or when switched off on the command line, -EBUSY if the device is
  * already preserved or the last live update is not finished, -EIO if the messages
  * in the device differ from those that the kernel has cached, -ENOSPC if there are
- * too many devices or units, -ENOMEM, or an error of the unit or the bus.
+ * too many devices or units, or the device has more vectors than it can have,
+ * -ENOMEM, or an error of the unit or the bus.
  */
 int irq_liveupdate_preserve(struct device *dev,
 			    const struct irq_liveupdate_dev_ops *ops)
@@ -760,7 +760,7 @@ static bool irq_lu_sync_units(void)
 }
 
 /* All devices start cold in the next kernel. */
-static void irq_lu_trace_unblocked(void)
+static void irq_lu_trace_unsynced(void)
 {
 	struct irq_lu_out_dev *out;
 
@@ -809,7 +809,7 @@ VISIBLE_IF_KUNIT const struct irq_lu_root_ser *irq_lu_block(void)
 		irq_lu_ser_seal_root(root, irq_lu_out.dir);
 		pr_info("handed over: %u vectors of %u devices\n", nr_vectors, root->nr_devices);
 	} else {
-		irq_lu_trace_unblocked();
+		irq_lu_trace_unsynced();
 	}
 	return root;
 }

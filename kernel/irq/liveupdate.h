@@ -36,10 +36,12 @@ void irq_lu_show_out(struct seq_file *m);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 extern const struct irq_lu_memory irq_lu_kho_memory;
+extern struct work_struct irq_lu_report_work;
+extern struct rcu_work irq_lu_free_work;
+
 const struct irq_lu_root_ser *irq_lu_block(void);
 int irq_lu_find_root(phys_addr_t *phys, size_t *size);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
-void irq_lu_wait_until_freed(void);
 int irq_lu_audit_running(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
 #endif
 

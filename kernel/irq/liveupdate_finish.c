@@ -8,6 +8,7 @@
 
 #define pr_fmt(fmt) "irq_liveupdate: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/device.h>
@@ -177,7 +178,7 @@ static bool irq_lu_release_used(struct irq_lu_in_dev *in)
 	msi_for_each_desc(msi, in->dev, MSI_DESC_ASSOCIATED) {
 		rec = irq_lu_ser_find_vector(in->ser, msi->msi_index);
 		if (rec && rec->irq == msi->irq && irq_lu_is_reserved(rec)) {
-			irq_lu_release_vectors(in, rec, irq_lu_nr_at_once(in->ser), false);
+			irq_lu_release_vectors(in, rec, false);
 			closed |= irq_lu_any_closed(msi);
 		}
 	}
@@ -243,13 +244,13 @@ static void irq_lu_free_old_state(struct work_struct *work)
 	kfree(state);
 }
 
-static struct rcu_work irq_lu_free_work = {
+VISIBLE_IF_KUNIT struct rcu_work irq_lu_free_work = {
 	.work	= __WORK_INITIALIZER(irq_lu_free_work.work, irq_lu_free_old_state),
 };
 
 /*
- * Scans all tables and waits for the units, which takes too long for FINISH, and
- * for irq_lu_in.lock, which FINISH needs.
+ * Scans all tables and waits for the units. That takes too long to be part of
+ * FINISH, or to hold irq_lu_in.lock, which FINISH needs.
  */
 static void irq_lu_report_faults(struct work_struct *work)
 {
@@ -275,16 +276,7 @@ static void irq_lu_report_faults(struct work_struct *work)
 	}
 }
 
-static DECLARE_WORK(irq_lu_report_work, irq_lu_report_faults);
-
-#if IS_ENABLED(CONFIG_KUNIT)
-/* Tests take over more than once. */
-void irq_lu_wait_until_freed(void)
-{
-	flush_work(&irq_lu_report_work);
-	flush_rcu_work(&irq_lu_free_work);
-}
-#endif
+VISIBLE_IF_KUNIT DECLARE_WORK(irq_lu_report_work, irq_lu_report_faults);
 
 /*
  * The live update ends with its last device. The memory is freed by a worker,
@@ -429,8 +421,8 @@ void irq_liveupdate_revoke_absent(void)
 /**
  * irq_liveupdate_finish_units - Let all units report faults again
  *
- * Called by the bus, after irq_liveupdate_revoke_absent(). What such a device sends
- * now is a fault that is worth a report.
+ * Called by the bus, after irq_liveupdate_revoke_absent(). Devices that nobody has
+ * claimed are stopped by now. If one still sends, that is a fault worth reporting.
  *
  * Context: Any that may sleep. A worker does it, later.
  */

@@ -142,7 +142,10 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	if (irq_lu_ser_check_root_head(root, size, &reason))
 		return reason;
 
-	/* No checksum includes its address. If it is no root, it belongs to somebody else. */
+	/*
+	 * No checksum covers the address of the root. Take the memory only once it is known
+	 * to hold a root; otherwise it is in use for something else.
+	 */
 	if (!memory->take(phys, size))
 		return "invalid address of the root";
 
@@ -173,13 +176,12 @@ irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_se
 	return irq_lu_ser_check_device(ser, ref->len, state->root, reason) ? NULL : ser;
 }
 
-/* PCI segment and device id as one key */
-static u64 irq_lu_address(const struct irq_lu_device_ser *ser)
+static unsigned long irq_lu_address(const struct irq_lu_device_ser *ser)
 {
-	return (u64)ser->segment << 16 | ser->devid;
+	return irq_lu_key(ser->segment, ser->devid);
 }
 
-static struct irq_lu_in_dev *irq_lu_find_unmatched(u64 address)
+static struct irq_lu_in_dev *irq_lu_find_unmatched(unsigned long address)
 {
 	struct irq_lu_in_dev *in;
 
@@ -246,7 +248,7 @@ static void irq_lu_refuse_all(const char *reason)
  * irq_lu_load - Load and validate the state of the previous kernel
  * @phys:	Physical address of the root
  * @size:	Size of the memory there
- * @memory:	How to map and free memory of the previous kernel
+ * @memory:	How to map, take and free memory of the previous kernel
  *
  * Context: May sleep. Single threaded, while nothing is loaded.
  */
@@ -349,10 +351,10 @@ static void irq_lu_release_irq(const struct irq_lu_vector_ser *rec)
 	WRITE_ONCE(irq_lu_get_state()->records[rec->irq], NULL);
 }
 
-static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in,
-				  const struct irq_lu_vector_ser *rec, unsigned int nr)
+static int irq_lu_reserve_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec)
 {
 	const struct irq_domain_liveupdate_ops *ops = in->unit->ops->liveupdate;
+	unsigned int nr = irq_lu_nr_at_once(in->ser);
 	unsigned int i;
 	int ret;
 
@@ -380,14 +382,14 @@ release:
  * irq_lu_release_vectors - End the reservation of vectors that were allocated together
  * @in:		Their device
  * @rec:	The first of their records
- * @nr:		How many there are
  * @revoke:	They are unused: free their numbers and table entries
  *
  * Context: May sleep, called with irq_lu_in.lock held.
  */
 void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec,
-			    unsigned int nr, bool revoke)
+			    bool revoke)
 {
+	unsigned int nr = irq_lu_nr_at_once(in->ser);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
@@ -415,7 +417,7 @@ unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in)
 	for (i = 0; i < in->ser->nr_vectors; i += nr) {
 		if (!irq_lu_is_reserved(&in->ser->vectors[i]))
 			continue;
-		irq_lu_release_vectors(in, &in->ser->vectors[i], nr, true);
+		irq_lu_release_vectors(in, &in->ser->vectors[i], true);
 		revoked += nr;
 	}
 	return revoked;
@@ -456,7 +458,7 @@ static void irq_lu_reserve_device(struct irq_lu_in_dev *in)
 	unsigned int i;
 
 	for (i = 0; i < in->ser->nr_vectors; i += nr) {
-		int ret = irq_lu_reserve_vectors(in, &in->ser->vectors[i], nr);
+		int ret = irq_lu_reserve_vectors(in, &in->ser->vectors[i]);
 
 		if (ret) {
 			irq_lu_refuse(in, ret == -EEXIST ? "irq number or table entry is taken" :

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Interrupt live update, internals of the half that takes over, for
- * liveupdate_in.c, liveupdate_finish.c and liveupdate_debugfs.c.
+ * liveupdate_in.c, liveupdate_finish.c, liveupdate_refuse.c and
+ * liveupdate_debugfs.c.
  */
 
 #ifndef _KERNEL_IRQ_LIVEUPDATE_IN_H
@@ -126,9 +127,15 @@ static inline struct irq_lu_state *irq_lu_get_state(void)
 	return rcu_dereference_protected(irq_lu_in.state, lockdep_is_held(&irq_lu_in.lock));
 }
 
+/* PCI segment and device id as one key */
+static inline unsigned long irq_lu_key(u32 segment, u16 devid)
+{
+	return (unsigned long)segment << 16 | devid;
+}
+
 bool irq_lu_is_reserved(const struct irq_lu_vector_ser *rec);
 void irq_lu_release_vectors(struct irq_lu_in_dev *in, const struct irq_lu_vector_ser *rec,
-			    unsigned int nr, bool revoke);
+			    bool revoke);
 unsigned int irq_lu_revoke_device(struct irq_lu_in_dev *in);
 void irq_lu_refuse(struct irq_lu_in_dev *in, const char *reason);
 struct irq_lu_in_dev *irq_lu_find_matched(struct device *dev);

@@ -34,11 +34,6 @@
  */
 static DEFINE_XARRAY(irq_lu_reasons);
 
-static unsigned long irq_lu_key(u32 segment, u16 devid)
-{
-	return (unsigned long)segment << 16 | devid;
-}
-
 /*
  * The outcome concerns the live update that started this kernel, so refusals
  * while this kernel hands over devices itself do not count. Only the first

@@ -110,6 +110,8 @@ static u32 checksum_dir(const struct irq_lu_device_ref_ser *dir, u32 nr_devices)
 /**
  * irq_lu_ser_seal_device() - Make a device blob valid for the next kernel
  * @dev:	The blob, complete but for its length and checksum
+ *
+ * Context: Any.
  */
 void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
 {
@@ -121,7 +123,10 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev)
  * irq_lu_ser_seal_root() - Make the interrupt state valid for the next kernel
  * @root:	The root, complete but for its state and checksums
  * @dir:	Its device directory, complete
+ *
  * The devices must already be sealed.
+ *
+ * Context: Any.
  */
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 			  const struct irq_lu_device_ref_ser *dir)
@@ -217,6 +222,7 @@ static int check_device_dir_range(u64 addr, u32 nr_devices, const char **reason)
  * @size:	Number of bytes that can be read from there
  * @reason:	Set to why the root was refused
  *
+ * Context: Any.
  * Return: 0 or a negative error code.
  */
 int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason)
@@ -317,6 +323,7 @@ static bool refs_overlap(struct irq_lu_device_ref_ser *dir, u32 nr_devices)
  *		when the root has no devices.
  * @reason:	Set to why the root was refused
  *
+ * Context: Any.
  * Return: 0 or a negative error code.
  */
 int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
@@ -440,6 +447,7 @@ static int check_neighbours(const struct irq_lu_vector_ser *prev,
  * @root:	The root, which passed irq_lu_ser_check_root()
  * @reason:	Set to why the device was refused
  *
+ * Context: Any.
  * Return: 0 or a negative error code.
  */
 int irq_lu_ser_check_device(const void *blob, size_t len,
@@ -483,6 +491,7 @@ int irq_lu_ser_check_device(const void *blob, size_t len,
  * @dev:	The blob of its device, which passed irq_lu_ser_check_device()
  * @msi_index:	Index of the vector in the device
  *
+ * Context: Any.
  * Return: The record, or NULL.
  */
 const struct irq_lu_vector_ser *

@@ -11,6 +11,7 @@
  * irq_lu_ser_device_len() - Length of the blob of a device
  * @nr_vectors:	Number of vectors of the device
  *
+ * Context: Any.
  * Return: The length in bytes, header included.
  */
 static inline size_t irq_lu_ser_device_len(u32 nr_vectors)

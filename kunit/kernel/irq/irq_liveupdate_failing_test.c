@@ -47,8 +47,10 @@ static void restore_image(struct fake_machine *m, const struct saved_image *save
 	memcpy(m->table, saved->table, sizeof(saved->table));
 	for (unsigned int i = 0; i < 2; i++)
 		memcpy(phys_to_virt(m->table[i].blob), saved->devices[i], m->table[i].len);
-	for (unsigned int i = 0; i < m->nr_blocks; i++)
+	for (unsigned int i = 0; i < m->nr_blocks; i++) {
+		m->blocks[i].taken = false;
 		m->blocks[i].freed = false;
+	}
 
 	for (unsigned int i = 0; i < NR_VECS; i++) {
 		m->units[0].table[fake_vector.handle + i] = ENTRY(fake_vector.source, ENTRY_FPD);
@@ -185,7 +187,7 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 		irq_liveupdate_revoke_absent();
 		fake_free_vectors(fake[0]);
 		fake_free_vectors(fake[1]);
-		irq_lu_wait_until_freed();
+		fake_wait_until_freed();
 		expect_nothing_left(test);
 		restore_image(m, saved);
 		if (test->status == KUNIT_FAILURE)
@@ -309,7 +311,7 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 
 	fake_end(fake);
 	irq_liveupdate_revoke_absent();
-	irq_lu_wait_until_freed();
+	fake_wait_until_freed();
 	return stop_failing();
 }
 

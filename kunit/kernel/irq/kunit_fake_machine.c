@@ -714,15 +714,35 @@ void *fake_add_mem_block(struct kunit *test, size_t size)
 	return block->mem;
 }
 
-static void *map_mem_block(u64 phys, size_t len)
+/* One that is still kept: memory is returned only once. */
+static struct mem_block *find_mem_block(u64 phys, size_t len)
 {
 	struct fake_machine *m = kunit_get_current_test()->priv;
 
 	for (unsigned int i = 0; i < m->nr_blocks; i++) {
-		if (virt_to_phys(m->blocks[i].mem) == phys && len <= m->blocks[i].size)
-			return m->blocks[i].mem;
+		struct mem_block *block = &m->blocks[i];
+
+		if (virt_to_phys(block->mem) == phys && len <= block->size)
+			return block->taken ? NULL : block;
 	}
 	return NULL;
+}
+
+static void *map_mem_block(u64 phys, size_t len)
+{
+	struct mem_block *block = find_mem_block(phys, len);
+
+	return block ? block->mem : NULL;
+}
+
+static void *take_mem_block(u64 phys, size_t len)
+{
+	struct mem_block *block = find_mem_block(phys, len);
+
+	if (!block)
+		return NULL;
+	block->taken = true;
+	return block->mem;
 }
 
 /*
@@ -736,6 +756,7 @@ static void forget_mem_block(void *mem)
 	KUNIT_EXPECT_TRUE(m->test, current->flags & PF_WQ_WORKER);
 	for (unsigned int i = 0; i < m->nr_blocks; i++) {
 		if (m->blocks[i].mem == mem) {
+			KUNIT_EXPECT_TRUE(m->test, m->blocks[i].taken);
 			KUNIT_EXPECT_FALSE(m->test, m->blocks[i].freed);
 			m->blocks[i].freed = true;
 			return;
@@ -746,15 +767,22 @@ static void forget_mem_block(void *mem)
 
 const struct irq_lu_memory fake_memory = {
 	.map	= map_mem_block,
-	.take	= map_mem_block,
+	.take	= take_mem_block,
 	.free	= forget_mem_block,
 };
+
+/* Before the test takes over again, or ends */
+void fake_wait_until_freed(void)
+{
+	flush_work(&irq_lu_report_work);
+	flush_rcu_work(&irq_lu_free_work);
+}
 
 void fake_expect_all_freed_but(struct kunit *test, const void *kept)
 {
 	struct fake_machine *m = test->priv;
 
-	irq_lu_wait_until_freed();
+	fake_wait_until_freed();
 	for (unsigned int i = 0; i < m->nr_blocks; i++)
 		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].freed, m->blocks[i].mem != kept,
 				    "block %u", i);

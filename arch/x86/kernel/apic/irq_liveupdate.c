@@ -11,7 +11,6 @@
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
 #include <linux/smp.h>
-#include <linux/topology.h>
 #include <asm/apic.h>
 #include <asm/cpu.h>
 
@@ -33,33 +32,36 @@ const struct irq_domain_liveupdate_ops vector_liveupdate_ops = {
 	.save	= vector_liveupdate_save,
 };
 
-static bool is_allowed(unsigned int cpu, int node, const struct cpumask *affinity)
+/* As in irq_setup_affinity(), the node counts only if one of its CPUs is in the mask. */
+static bool is_allowed(unsigned int cpu, const struct cpumask *nodemask,
+		       const struct cpumask *affinity)
 {
 	return cpumask_test_cpu(cpu, affinity) &&
-	       (node == NUMA_NO_NODE || node == cpu_to_node(cpu));
+	       (cpumask_test_cpu(cpu, nodemask) || !cpumask_intersects(affinity, nodemask));
 }
 
 /**
  * vector_liveupdate_find_cpu - CPU to which an interrupt may be directed at once
  * @apicid:	Its APIC id
- * @node:	NUMA node of the device, or NUMA_NO_NODE
+ * @nodemask:	Online CPUs of the NUMA node of the device
  * @affinity:	Affinity mask of the interrupt
  *
  * irq_setup_affinity() moves an interrupt to the node of its device before it is
- * unmasked for the first time. A CPU of another node would be left again at once.
+ * unmasked for the first time, unless the mask excludes the whole node. A CPU of
+ * another node would be left again at once.
  *
  * Context: Any.
  * Return: A cpumask with just this CPU, NULL if it is not online, not in @affinity, or in
- * another node.
+ * another node although @affinity allows CPUs of @nodemask.
  */
-const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, int node,
+const struct cpumask *vector_liveupdate_find_cpu(u32 apicid, const struct cpumask *nodemask,
 						 const struct cpumask *affinity)
 {
 	unsigned int cpu;
 
 	for_each_online_cpu(cpu) {
 		if (cpu_physical_id(cpu) == apicid)
-			return is_allowed(cpu, node, affinity) ? cpumask_of(cpu) : NULL;
+			return is_allowed(cpu, nodemask, affinity) ? cpumask_of(cpu) : NULL;
 	}
 	return NULL;
 }

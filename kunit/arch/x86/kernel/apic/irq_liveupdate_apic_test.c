@@ -11,7 +11,6 @@
 #include <linux/irq.h>
 #include <linux/irq_liveupdate.h>
 #include <linux/numa.h>
-#include <linux/topology.h>
 #include <asm/apic.h>
 #include <asm/cpu.h>
 
@@ -41,20 +40,40 @@ static void cpu_of_an_interrupt_with_a_handler_is_recorded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, recorded_target(test, IRQD_ACTIVATED), BAD_APICID);
 }
 
-static const struct cpumask *find_online_cpu(u32 apicid, int node)
+static const struct cpumask *find_online_cpu(u32 apicid, const struct cpumask *nodemask)
 {
-	return vector_liveupdate_find_cpu(apicid, node, cpu_online_mask);
+	return vector_liveupdate_find_cpu(apicid, nodemask, cpu_online_mask);
 }
 
 static void cpu_is_tried_within_the_node_of_the_device(struct kunit *test)
 {
+	unsigned int other = cpumask_first(cpu_online_mask);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	u32 apicid = cpu_physical_id(cpu);
 
-	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, NUMA_NO_NODE), cpumask_of(cpu));
-	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_to_node(cpu)), cpumask_of(cpu));
-	KUNIT_EXPECT_NULL(test, find_online_cpu(apicid, cpu_to_node(cpu) + 1));
-	KUNIT_EXPECT_NULL(test, find_online_cpu(BAD_APICID, NUMA_NO_NODE));
+	if (cpu == other)
+		kunit_skip(test, "needs two CPUs");
+
+	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_online_mask), cpumask_of(cpu));
+	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpumask_of(cpu)), cpumask_of(cpu));
+	KUNIT_EXPECT_NULL(test, find_online_cpu(apicid, cpumask_of(other)));
+	KUNIT_EXPECT_NULL(test, find_online_cpu(BAD_APICID, cpu_online_mask));
+}
+
+/* With irqaffinity=, or because its CPUs are offline */
+static void node_does_not_count_if_no_cpu_of_it_is_allowed(struct kunit *test)
+{
+	unsigned int other = cpumask_first(cpu_online_mask);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+	u32 apicid = cpu_physical_id(cpu);
+
+	if (cpu == other)
+		kunit_skip(test, "needs two CPUs");
+
+	KUNIT_EXPECT_PTR_EQ(test,
+			    vector_liveupdate_find_cpu(apicid, cpumask_of(other), cpumask_of(cpu)),
+			    cpumask_of(cpu));
+	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_none_mask), cpumask_of(cpu));
 }
 
 static void cpu_is_tried_within_the_affinity_of_the_interrupt(struct kunit *test)
@@ -63,15 +82,16 @@ static void cpu_is_tried_within_the_affinity_of_the_interrupt(struct kunit *test
 	u32 apicid = cpu_physical_id(cpu);
 
 	KUNIT_EXPECT_PTR_EQ(test,
-			    vector_liveupdate_find_cpu(apicid, NUMA_NO_NODE, cpumask_of(cpu)),
+			    vector_liveupdate_find_cpu(apicid, cpu_online_mask, cpumask_of(cpu)),
 			    cpumask_of(cpu));
 	KUNIT_EXPECT_NULL(test,
-			  vector_liveupdate_find_cpu(apicid, NUMA_NO_NODE, cpu_none_mask));
+			  vector_liveupdate_find_cpu(apicid, cpu_online_mask, cpu_none_mask));
 }
 
 static struct kunit_case apic_test_cases[] = {
 	KUNIT_CASE(cpu_of_an_interrupt_with_a_handler_is_recorded),
 	KUNIT_CASE(cpu_is_tried_within_the_node_of_the_device),
+	KUNIT_CASE(node_does_not_count_if_no_cpu_of_it_is_allowed),
 	KUNIT_CASE(cpu_is_tried_within_the_affinity_of_the_interrupt),
 	{}
 };
