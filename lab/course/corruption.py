@@ -36,8 +36,8 @@ JUMP = "machine_kexec"
 # The variable which points to the list of PCI devices
 PCI_LIST = "pci_lu_out"
 
-# The variable whose first member points to the state of DMA translation
-TRANSLATION = "iommu_lu_out"
+# The variable which points to the state of DMA translation
+TRANSLATION = "iommu_lu_out_root"
 
 # LUO's file-lifecycle-bound objects
 FLB_GLOBAL = "luo_flb_global"

@@ -59,7 +59,7 @@ class Crash(update.Update):
         self._ring_in_blackout()
         hello = self.machine.guest.reply(self._timeout("boot"))
         self.result.role = hello.get("role")
-        if self.scenario.crash_kernel:
+        if self.result.role == "crash":
             self._shell(f"dmesg | grep -q '{IGNORED}'")
         if self._allowed("session", errno.ENOENT):
             raise run.RunFailed("there is a session to retrieve")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Where a file of the kernel tree lives in the repository, and back."""
 
+import collections
 import os
 import subprocess
 
@@ -40,12 +41,35 @@ def test_documents_beside_the_suites_are_not_laid():
 # What Linux 7.3 does in a place where the older series does something else
 OF_OLDER = {"pci_clear_master(dev);": "pci_disable_device(dev);"}
 
+# Linux 7.2 allocates the nodes of KHO's tree in two places, and so needs the function of 7.3: what
+# only the patch of each series adds (1) and removes (-1)
+KHO_NODE = "(struct kho_radix_node *)get_zeroed_page(GFP_KERNEL);"
+ONLY_IN = {
+    "kernel/liveupdate/kexec_handover.c.patch": {
+        "if (slab_is_available())": -1, "else": -1,
+        "node = memblock_alloc(PAGE_SIZE, PAGE_SIZE);": -1,
+        "if (!slab_is_available())": 1, "return memblock_alloc(PAGE_SIZE, PAGE_SIZE);": 1},
+    "versions/7.2/kernel/liveupdate/kexec_handover.c.patch": {
+        "static struct kho_radix_node *kho_radix_alloc_node(void)": 1, "{": 1, "}": 1,
+        "struct kho_radix_node *node;": 1, f"node = {KHO_NODE}": 1, "return node;": 1,
+        f"new_node = {KHO_NODE}": -1, "new_node = kho_radix_alloc_node();": 1,
+        "tree->root = kzalloc(PAGE_SIZE, GFP_KERNEL);": -1,
+        "tree->root = kho_radix_alloc_node();": 1,
+        "kfree(tree->root);": -1, "free_page((unsigned long)tree->root);": 1},
+}
+
 
 def changed_lines(path):
-    """The sign and the text of each line, whatever its indentation."""
+    """How often a patch adds each line, whatever its indentation; negative if it removes it. A
+    line that is moved counts for nothing."""
+    counts = collections.Counter()
     with open(os.path.join(overlay.REPO, path), encoding="utf-8") as file:
-        lines = [(line[0], line[1:].strip()) for line in file.readlines()[2:] if line[0] in "+-"]
-    return sorted((sign, OF_OLDER.get(text, text)) for sign, text in lines)
+        for line in file.readlines()[2:]:
+            if line[0] in "+-" and line[1:].strip():
+                text = line[1:].strip()
+                counts[OF_OLDER.get(text, text)] += 1 if line[0] == "+" else -1
+    counts.subtract(ONLY_IN.get(path, {}))
+    return {text: count for text, count in counts.items() if count}
 
 
 def own_patches():

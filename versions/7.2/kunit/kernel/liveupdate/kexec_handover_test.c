@@ -7,17 +7,23 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/err.h>
 #include <linux/gfp.h>
+#include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho_radix_tree.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include <asm/sections.h>
 
+#include "../kexec_internal.h"
 #include "kexec_handover_internal.h"
 
 #define NR_PAGES	3
@@ -79,15 +85,49 @@ static void memory_added_after_boot_is_not_preserved(struct kunit *test)
 	folio_put(folio);
 }
 
-/* Otherwise a kernel that was started by a live update might lose it. */
-static void memory_that_kho_allocates_is_always_preserved(struct kunit *test)
+static void memory_added_after_boot_is_not_used_by_kho(struct kunit *test)
+{
+	unsigned long before = nr_preserved(test);
+	bool unreachable = kho_unreachable;
+	struct kho_radix_tree tree = { .root = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL) };
+
+	KUNIT_ASSERT_NOT_NULL(test, tree.root);
+	mutex_init(&tree.lock);
+	kunit_activate_static_stub(test, kho_is_boot_memory, is_nowhere_boot_memory);
+	KUNIT_EXPECT_PTR_EQ(test, kho_alloc_preserve(PAGE_SIZE), ERR_PTR(-ENXIO));
+	KUNIT_EXPECT_EQ(test, kho_radix_add_page(&tree, 0, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
+	KUNIT_EXPECT_EQ(test, kho_unreachable, unreachable);
+}
+
+static void *alloc_while_starting(void)
 {
 	void *mem;
 
-	kunit_activate_static_stub(test, kho_is_boot_memory, is_nowhere_boot_memory);
+	kho_started = false;
 	mem = kho_alloc_preserve(PAGE_SIZE);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mem);
-	kho_unpreserve_free(mem);
+	kho_started = true;
+	return mem;
+}
+
+/* Otherwise a kernel that was started by a live update might lose what it was given. */
+static void kho_starts_in_memory_added_after_boot_and_hands_over_nothing(struct kunit *test)
+{
+	struct kimage *image = kunit_kzalloc(test, sizeof(*image), GFP_KERNEL);
+	bool unreachable = kho_unreachable;
+	void *mem;
+
+	KUNIT_ASSERT_NOT_NULL(test, image);
+	kunit_activate_static_stub(test, kho_is_boot_memory, is_nowhere_boot_memory);
+	kho_unreachable = false;
+	mem = alloc_while_starting();
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, mem);
+	KUNIT_EXPECT_TRUE(test, kho_unreachable);
+	KUNIT_EXPECT_EQ(test, kho_fill_kimage(image), 0);
+	KUNIT_EXPECT_EQ(test, image->kho.fdt, 0);
+	kho_unreachable = unreachable;
+	if (!IS_ERR_OR_NULL(mem))
+		kho_unpreserve_free(mem);
 }
 
 static void area_with_a_page_added_after_boot_is_not_preserved(struct kunit *test)
@@ -98,6 +138,11 @@ static void area_with_a_page_added_after_boot_is_not_preserved(struct kunit *tes
 
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	add_page(test, vmalloc_to_page(area + (NR_PAGES - 1) * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &preservation), -ENXIO);
+	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
+
+	/* Nor is the page that would list the pages of the area. */
+	kunit_activate_static_stub(test, kho_is_boot_memory, is_nowhere_boot_memory);
 	KUNIT_EXPECT_EQ(test, kho_preserve_vmalloc(area, &preservation), -ENXIO);
 	KUNIT_EXPECT_EQ(test, nr_preserved(test), before);
 	vfree(area);
@@ -113,7 +158,8 @@ static int kho_test_init(struct kunit *test)
 static struct kunit_case kho_test_cases[] = {
 	KUNIT_CASE(section_without_memory_at_boot_is_no_boot_memory),
 	KUNIT_CASE(memory_added_after_boot_is_not_preserved),
-	KUNIT_CASE(memory_that_kho_allocates_is_always_preserved),
+	KUNIT_CASE(memory_added_after_boot_is_not_used_by_kho),
+	KUNIT_CASE(kho_starts_in_memory_added_after_boot_and_hands_over_nothing),
 	KUNIT_CASE(area_with_a_page_added_after_boot_is_not_preserved),
 	{}
 };
@@ -125,6 +171,43 @@ static struct kunit_suite kho_test_suite = {
 };
 
 kunit_test_suite(kho_test_suite);
+
+#ifdef CONFIG_KEXEC_HANDOVER_DEBUGFS
+/* As KHO marks a single page that the previous kernel has preserved */
+#define PRESERVED_PAGE	(0x4b484f50UL << 32)
+
+static void blob_is_copied_until_its_consumer_takes_it(struct kunit *test)
+{
+	struct page *page = alloc_page(GFP_KERNEL);
+	void *copy;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	memset(page_address(page), 0x5a, PAGE_SIZE);
+	set_page_private(page, PRESERVED_PAGE);
+	KUNIT_EXPECT_NULL(test, kho_copy_blob(page_to_phys(page), PAGE_SIZE + 1));
+	copy = kho_copy_blob(page_to_phys(page), PAGE_SIZE);
+	set_page_private(page, 0);
+	KUNIT_EXPECT_NULL(test, kho_copy_blob(page_to_phys(page), PAGE_SIZE));
+	__free_page(page);
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_EXPECT_PTR_NE(test, copy, page_address(page));
+	KUNIT_EXPECT_NULL(test, memchr_inv(copy, 0x5a, PAGE_SIZE));
+	kvfree(copy);
+}
+
+static struct kunit_case kho_debugfs_cases[] = {
+	KUNIT_CASE(blob_is_copied_until_its_consumer_takes_it),
+	{}
+};
+
+static struct kunit_suite kho_debugfs_suite = {
+	.name		= "kexec_handover_debugfs",
+	.test_cases	= kho_debugfs_cases,
+};
+
+kunit_test_suite(kho_debugfs_suite);
+#endif /* CONFIG_KEXEC_HANDOVER_DEBUGFS */
 
 MODULE_DESCRIPTION("KUnit tests of which memory KHO preserves");
 MODULE_LICENSE("GPL");
