@@ -8,9 +8,13 @@
 #ifndef _DRIVERS_PCI_LIVEUPDATE_H
 #define _DRIVERS_PCI_LIVEUPDATE_H
 
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci_liveupdate.h>
+
+#include "pci.h"
 
 struct liveupdate_flb_op_args;
 struct liveupdate_flb_ops;
@@ -34,7 +38,8 @@ static inline struct pci_dev *pci_lu_above(struct pci_dev *pdev)
 /* Is a device incoming, or one whose virtual functions are? */
 static inline bool pci_lu_protected(struct pci_dev *pdev)
 {
-	return pci_liveupdate_incoming(pdev) || pci_liveupdate_vfs_incoming(pdev);
+	return READ_ONCE(pdev->priv_flags) & (BIT(PCI_DEV_LIVEUPDATE_INCOMING) |
+					      BIT(PCI_DEV_LIVEUPDATE_VFS_INCOMING));
 }
 
 /* Neither a bridge, nor a device with the class of one */
