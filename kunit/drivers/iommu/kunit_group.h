@@ -33,6 +33,7 @@ static inline void kunit_release_nothing(struct device *dev)
 static inline void kunit_leave_group(void *data)
 {
 	struct device *dev = data;
+	const struct bus_type *bus = dev->bus;
 	struct dev_iommu *iommu = dev->iommu;
 
 	dev->iommu = NULL;
@@ -41,6 +42,7 @@ static inline void kunit_leave_group(void *data)
 	device_del(dev);
 	put_device(dev);
 	dev->iommu = iommu;
+	dev->bus = bus;
 }
 
 /*
