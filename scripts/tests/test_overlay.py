@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Where a file of the kernel tree lives in the repository, and back."""
 
-import collections
 import os
 import subprocess
 
@@ -41,35 +40,31 @@ def test_documents_beside_the_suites_are_not_laid():
 # What Linux 7.3 does in a place where the older series does something else
 OF_OLDER = {"pci_clear_master(dev);": "pci_disable_device(dev);"}
 
-# Linux 7.2 allocates the nodes of KHO's tree in two places, and so needs the function of 7.3: what
-# only the patch of each series adds (1) and removes (-1)
+# Linux 7.2 allocates the nodes of KHO's tree in two places, and so needs the function of 7.3: the
+# lines that only the patch of each series has
 KHO_NODE = "(struct kho_radix_node *)get_zeroed_page(GFP_KERNEL);"
 ONLY_IN = {
-    "kernel/liveupdate/kexec_handover.c.patch": {
-        "if (slab_is_available())": -1, "else": -1,
-        "node = memblock_alloc(PAGE_SIZE, PAGE_SIZE);": -1,
-        "if (!slab_is_available())": 1, "return memblock_alloc(PAGE_SIZE, PAGE_SIZE);": 1},
-    "versions/7.2/kernel/liveupdate/kexec_handover.c.patch": {
-        "static struct kho_radix_node *kho_radix_alloc_node(void)": 1, "{": 1, "}": 1,
-        "struct kho_radix_node *node;": 1, f"node = {KHO_NODE}": 1, "return node;": 1,
-        f"new_node = {KHO_NODE}": -1, "new_node = kho_radix_alloc_node();": 1,
-        "tree->root = kzalloc(PAGE_SIZE, GFP_KERNEL);": -1,
-        "tree->root = kho_radix_alloc_node();": 1,
-        "kfree(tree->root);": -1, "free_page((unsigned long)tree->root);": 1},
+    "kernel/liveupdate/kexec_handover.c.patch": [
+        ("-", "if (slab_is_available())"), ("-", f"node = {KHO_NODE}"), ("-", "else"),
+        ("-", "node = memblock_alloc(PAGE_SIZE, PAGE_SIZE);"),
+        ("+", "if (!slab_is_available())"), ("+", "return memblock_alloc(PAGE_SIZE, PAGE_SIZE);")],
+    "versions/7.2/kernel/liveupdate/kexec_handover.c.patch": [
+        ("+", "static struct kho_radix_node *kho_radix_alloc_node(void)"), ("+", "{"), ("+", "}"),
+        ("+", "struct kho_radix_node *node;"), ("+", "return node;"), ("+", ""), ("+", ""),
+        ("-", f"new_node = {KHO_NODE}"), ("+", "new_node = kho_radix_alloc_node();"),
+        ("-", "tree->root = kzalloc(PAGE_SIZE, GFP_KERNEL);"),
+        ("+", "tree->root = kho_radix_alloc_node();"),
+        ("-", "kfree(tree->root);"), ("+", "free_page((unsigned long)tree->root);")],
 }
 
 
 def changed_lines(path):
-    """How often a patch adds each line, whatever its indentation; negative if it removes it. A
-    line that is moved counts for nothing."""
-    counts = collections.Counter()
+    """The sign and the text of each line, whatever its indentation."""
     with open(os.path.join(overlay.REPO, path), encoding="utf-8") as file:
-        for line in file.readlines()[2:]:
-            if line[0] in "+-" and line[1:].strip():
-                text = line[1:].strip()
-                counts[OF_OLDER.get(text, text)] += 1 if line[0] == "+" else -1
-    counts.subtract(ONLY_IN.get(path, {}))
-    return {text: count for text, count in counts.items() if count}
+        lines = [(line[0], line[1:].strip()) for line in file.readlines()[2:] if line[0] in "+-"]
+    for line in ONLY_IN.get(path, []):
+        lines.remove(line)
+    return sorted((sign, OF_OLDER.get(text, text)) for sign, text in lines)
 
 
 def own_patches():
