@@ -12,6 +12,7 @@
 #include <linux/irq_liveupdate.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>
+#include <linux/workqueue.h>
 
 struct seq_file;
 
@@ -43,6 +44,13 @@ const struct irq_lu_root_ser *irq_lu_block(void);
 int irq_lu_find_root(phys_addr_t *phys, size_t *size);
 void irq_lu_load(u64 phys, size_t size, const struct irq_lu_memory *memory);
 int irq_lu_audit_running(struct device *dev, const struct irq_liveupdate_dev_ops *ops);
+
+/* Tests take over more than once. */
+static inline void irq_lu_wait_until_freed(void)
+{
+	flush_work(&irq_lu_report_work);
+	flush_rcu_work(&irq_lu_free_work);
+}
 #endif
 
 /* The interrupt remapping unit at or above @d, NULL when there is none. */

@@ -344,7 +344,7 @@ static void suppress_faults(struct kunit *test, struct fake_unit *unit)
 
 static void expect_finished(struct kunit *test, struct fake_unit *unit, unsigned int nr)
 {
-	fake_wait_until_freed();
+	irq_lu_wait_until_freed();
 	KUNIT_EXPECT_EQ(test, unit->nr_finished, nr);
 }
 

@@ -187,7 +187,7 @@ static void mutated_state_is_taken_over_or_refused(struct kunit *test)
 		irq_liveupdate_revoke_absent();
 		fake_free_vectors(fake[0]);
 		fake_free_vectors(fake[1]);
-		fake_wait_until_freed();
+		irq_lu_wait_until_freed();
 		expect_nothing_left(test);
 		restore_image(m, saved);
 		if (test->status == KUNIT_FAILURE)
@@ -311,7 +311,7 @@ static bool live_with_failure(struct kunit *test, struct fake_device *fake,
 
 	fake_end(fake);
 	irq_liveupdate_revoke_absent();
-	fake_wait_until_freed();
+	irq_lu_wait_until_freed();
 	return stop_failing();
 }
 

@@ -95,7 +95,7 @@ void fake_end_live_update(void *unused)
 		irq_liveupdate_finish(dev);
 		irq_liveupdate_release(dev);
 	}
-	fake_wait_until_freed();
+	irq_lu_wait_until_freed();
 }
 
 void fake_take_over(struct fake_machine *m)

@@ -771,18 +771,11 @@ const struct irq_lu_memory fake_memory = {
 	.free	= forget_mem_block,
 };
 
-/* Before the test takes over again, or ends */
-void fake_wait_until_freed(void)
-{
-	flush_work(&irq_lu_report_work);
-	flush_rcu_work(&irq_lu_free_work);
-}
-
 void fake_expect_all_freed_but(struct kunit *test, const void *kept)
 {
 	struct fake_machine *m = test->priv;
 
-	fake_wait_until_freed();
+	irq_lu_wait_until_freed();
 	for (unsigned int i = 0; i < m->nr_blocks; i++)
 		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].freed, m->blocks[i].mem != kept,
 				    "block %u", i);

@@ -158,7 +158,6 @@ struct fake_device *fake_add(struct kunit *test, const char *name,
 			     const struct irq_lu_device_ser *head, unsigned int unit);
 void fake_unplug(struct kunit *test, struct fake_device *fake);
 void *fake_add_mem_block(struct kunit *test, size_t size);
-void fake_wait_until_freed(void);
 void fake_expect_all_freed_but(struct kunit *test, const void *kept);
 void fake_expect_all_freed(struct kunit *test);
 int fake_machine_init(struct kunit *test);

@@ -200,12 +200,6 @@ static int scale_test_init(struct kunit *test)
 	return 0;
 }
 
-static void revoke_absent(void *unused)
-{
-	irq_liveupdate_revoke_absent();
-	wait_until_freed();
-}
-
 /*
  * Steps
  */
@@ -500,7 +494,7 @@ static void taking_over(struct kunit *test)
 {
 	run_step(test, "seal", seal);
 	run_memory(test, "load", load, run_step);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, revoke_absent, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
 	run_step(test, "take-over", take_over);
 	KUNIT_EXPECT_EQ(test, nr_vectors(), nr_held());
 

@@ -113,18 +113,12 @@ static int units_test_init(struct kunit *test)
 	return 0;
 }
 
-static void revoke_absent(void *unused)
-{
-	irq_liveupdate_revoke_absent();
-	wait_until_freed();
-}
-
 static void jump(struct kunit *test)
 {
 	for (unsigned int dev = 0; dev < NR_DEVICES; dev++)
 		irq_lu_ser_seal_device(previous.devices[dev]);
 	irq_lu_ser_seal_root(previous.root, previous.refs);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, revoke_absent, NULL));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
 }
 
 static void load(void)

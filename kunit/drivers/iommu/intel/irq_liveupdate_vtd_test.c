@@ -974,12 +974,6 @@ static struct irq_lu_device_ser *record_messages(struct kunit *test, struct irq_
 	return ser;
 }
 
-static void end_live_update(void *unused)
-{
-	irq_liveupdate_revoke_absent();
-	wait_until_freed();
-}
-
 static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 {
 	struct irq_lu_device_ref_ser *table = alloc_page_of_image(test);

@@ -8,7 +8,6 @@
 #define _KUNIT_LEFT_UNIT_H
 
 #include <kunit/irq_liveupdate/kept_memory.h>
-#include <linux/workqueue.h>
 
 #include "kunit_fake_vtd.h"
 #include "../../../kernel/irq/liveupdate.h"
@@ -56,11 +55,10 @@ static const struct irq_lu_memory __maybe_unused left_memory = {
 	.free	= keep_left,
 };
 
-/* The records are no longer used, and all units were asked to report faults. */
-static inline void wait_until_freed(void)
+static inline void end_live_update(void *unused)
 {
-	flush_work(&irq_lu_report_work);
-	flush_rcu_work(&irq_lu_free_work);
+	irq_liveupdate_revoke_absent();
+	irq_lu_wait_until_freed();
 }
 
 static struct irte *alloc_table(struct kunit *test)

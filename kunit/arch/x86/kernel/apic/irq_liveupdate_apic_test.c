@@ -45,33 +45,36 @@ static const struct cpumask *find_online_cpu(u32 apicid, const struct cpumask *n
 	return vector_liveupdate_find_cpu(apicid, nodemask, cpu_online_mask);
 }
 
+/* A node without the last CPU, which the tests ask for */
+static const struct cpumask *other_node(struct kunit *test)
+{
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+
+	if (cpu == cpumask_last(cpu_online_mask))
+		kunit_skip(test, "needs two CPUs");
+	return cpumask_of(cpu);
+}
+
 static void cpu_is_tried_within_the_node_of_the_device(struct kunit *test)
 {
-	unsigned int other = cpumask_first(cpu_online_mask);
+	const struct cpumask *other = other_node(test);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	u32 apicid = cpu_physical_id(cpu);
 
-	if (cpu == other)
-		kunit_skip(test, "needs two CPUs");
-
 	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_online_mask), cpumask_of(cpu));
 	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpumask_of(cpu)), cpumask_of(cpu));
-	KUNIT_EXPECT_NULL(test, find_online_cpu(apicid, cpumask_of(other)));
+	KUNIT_EXPECT_NULL(test, find_online_cpu(apicid, other));
 	KUNIT_EXPECT_NULL(test, find_online_cpu(BAD_APICID, cpu_online_mask));
 }
 
 /* With irqaffinity=, or because its CPUs are offline */
 static void node_does_not_count_if_no_cpu_of_it_is_allowed(struct kunit *test)
 {
-	unsigned int other = cpumask_first(cpu_online_mask);
+	const struct cpumask *other = other_node(test);
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 	u32 apicid = cpu_physical_id(cpu);
 
-	if (cpu == other)
-		kunit_skip(test, "needs two CPUs");
-
-	KUNIT_EXPECT_PTR_EQ(test,
-			    vector_liveupdate_find_cpu(apicid, cpumask_of(other), cpumask_of(cpu)),
+	KUNIT_EXPECT_PTR_EQ(test, vector_liveupdate_find_cpu(apicid, other, cpumask_of(cpu)),
 			    cpumask_of(cpu));
 	KUNIT_EXPECT_PTR_EQ(test, find_online_cpu(apicid, cpu_none_mask), cpumask_of(cpu));
 }
