@@ -49,11 +49,11 @@
  *
  * 4. pci_liveupdate_retrieve() from the retrieve() callback of a LUO file
  *    handler. ARI, ACS, addresses of the device and windows of the bridges are
- *    final by then, and are compared as well. Nor is a device returned that has had a
- *    fatal error since it was frozen, in itself or in a bridge above it: enumeration
- *    has noted that before pci_aer_init() cleared the status. Function numbers above 7 are only
+ *    final by then, and are compared as well. Function numbers above 7 are only
  *    enumerated with ARI on, so enumeration without ARI does not find such a
- *    device.
+ *    device. A device is not returned either if it, or a bridge above it, has
+ *    reported a fatal error since the freeze: enumeration has noted that before
+ *    pci_aer_init() cleared the status.
  *
  * 5. pci_liveupdate_finish() from the finish() callback. From then on the
  *    device is an ordinary one, and drivers that could not bind to it before

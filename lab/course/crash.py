@@ -10,7 +10,7 @@ from scenarios.scenario import HOOKS
 
 CRASH_FUNCTION = "sysrq_handle_crash"
 
-# What KHO of Linux 7.2 reserves, which is not disabled in a crash kernel, has to fit its memory.
+# KHO of Linux 7.2 is not disabled in a crash kernel, and has to reserve memory there.
 IN_CRASH_KERNEL = f"{kernels.LIVE_UPDATE_PARAMETERS} kho_scratch=8M,16M,8M"
 
 
