@@ -195,6 +195,11 @@ class Scenario:
                      for legs in (self.append[0], " ".join(self.append)))
         return old, both
 
+    def has_vm(self):
+        """Whether programs of the guest run a virtual machine."""
+        lines = (*self.old_runs, *self.next_runs, *self.end_runs, *sum(self.at.values(), []))
+        return any("live_vm" in line for line in lines)
+
     def flavours(self):
         """The flavours of all kernels that the scenario needs."""
         return self.kernels + ((self.guest,) if self.guest else ())

@@ -75,6 +75,13 @@ def test_machine_has_the_memory_that_the_debug_kernel_needs(name):
     assert all(("kho_scratch=" in one._parameters(leg)) == debug for leg in (0, 1))
 
 
+@pytest.mark.parametrize("name, started", (("handover", False), ("vm", True), ("vm-systemd", True),
+                                           ("vm-cancelled", True)))
+def test_kvm_is_started_for_a_virtual_machine_only(name, started):
+    one = update.Update(scenario.load(name), mock.MagicMock(), mock.MagicMock())
+    assert all(("svm_init" in one._parameters(leg)) != started for leg in (0, 1))
+
+
 @pytest.mark.parametrize("answer", (b"{\n", b"{}\n", b'{"counts": [1, 2\n'))
 def test_answer_which_is_none(answer):
     guest = vmm.Guest.__new__(vmm.Guest)
