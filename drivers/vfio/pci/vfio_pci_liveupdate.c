@@ -22,8 +22,9 @@
  *    asleep, and one that is being unbound from vfio-pci. A virtual function is
  *    preserved after its physical function, if that is bound to vfio-pci as
  *    well. Then the device and its interrupts are preserved. From then on it
- *    can neither be attached to a different address space nor be detached, and
- *    its mappings cannot be changed. Nothing else changes for the user.
+ *    can neither be attached to a different address space nor be detached, its
+ *    mappings cannot be changed, and it can neither be put to sleep nor be used
+ *    with INTx. Nothing else changes for the user.
  *
  * 2. freeze() marks the device as frozen. From then on, operations that would
  *    change the set of vectors, reset the device, put it to sleep or write to

@@ -522,6 +522,44 @@ static void write_under_way_does_not_change_a_frozen_device(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, fake->config, before, sizeof(before));
 }
 
+/* The guest does not know that its device is preserved. */
+static void preserved_device_is_not_put_to_sleep(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+	u16 sleep = (__force u16)PCI_D3hot;
+	u8 before[PCI_CFG_SPACE_SIZE];
+
+	memcpy(before, fake->config, sizeof(before));
+	fake->vdev.vdev.preserved = true;
+	KUNIT_ASSERT_EQ(test, copy_to_user(fake->value, &sleep, sizeof(sleep)), 0);
+	fake->pos = PM + PCI_PM_CTRL;
+	KUNIT_EXPECT_EQ(test, vfio_pci_config_rw_single(&fake->vdev, fake->value, sizeof(sleep),
+							&fake->pos, true), -EBUSY);
+	KUNIT_EXPECT_MEMEQ(test, fake->config, before, sizeof(before));
+}
+
+static int arm_intx(struct fake_config *fake)
+{
+	s32 fd = -1;
+
+	guard(mutex)(&fake->vdev.igate);
+
+	return vfio_pci_set_irqs_ioctl(&fake->vdev, VFIO_IRQ_SET_DATA_EVENTFD |
+				       VFIO_IRQ_SET_ACTION_TRIGGER,
+				       VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &fd);
+}
+
+static void preserved_device_does_not_use_intx(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+
+	fake->vdev.irq_type = VFIO_PCI_NUM_IRQS;
+	/* It has no INTx. */
+	KUNIT_EXPECT_EQ(test, arm_intx(fake), -ENODEV);
+	fake->vdev.vdev.preserved = true;
+	KUNIT_EXPECT_EQ(test, arm_intx(fake), -EBUSY);
+}
+
 static void set_frozen(struct fake_config *fake, bool frozen)
 {
 	guard(mutex)(&fake->vdev.igate);
@@ -801,6 +839,8 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(device_closed_before_it_is_bound_is_stopped),
 	KUNIT_CASE(write_under_way_does_not_reach_msi_of_a_frozen_device),
 	KUNIT_CASE_PARAM(write_under_way_does_not_change_a_frozen_device, late_write_gen_params),
+	KUNIT_CASE(preserved_device_is_not_put_to_sleep),
+	KUNIT_CASE(preserved_device_does_not_use_intx),
 	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
 	KUNIT_CASE(cancelled_live_update_leaves_intx_disabled),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),

@@ -257,6 +257,25 @@ static void test_vectors_may_change(void)
 	vfio_dev_close(&dev);
 }
 
+/* A guest that does not know of the live update must not prevent that of others. */
+static void test_sleep_while_preserved(void)
+{
+	int session, preserved, asleep, cancelled;
+	struct vfio_dev dev;
+
+	open_device(&dev);
+	session = open_session(SESSION);
+	preserved = luo_preserve_fd(session, dev.fd, TOKEN);
+	asleep = vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
+	close(session);
+	cancelled = vfio_dev_low_power(&dev, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY);
+
+	ksft_test_result(!preserved && asleep == -EBUSY,
+			 "low power entry of a preserved device fails with EBUSY\n");
+	ksft_test_result(!cancelled, "low power entry works once the live update is cancelled\n");
+	vfio_dev_close(&dev);
+}
+
 static void test_device(const char *error)
 {
 	struct vfio_dev dev;
@@ -284,7 +303,7 @@ int main(int argc, char *argv[])
 	}
 
 	bdf = require_device(argv[1]);
-	ksft_set_plan(16);
+	ksft_set_plan(18);
 	test_unbound_file();
 	test_group();
 	test_low_power();
@@ -293,5 +312,6 @@ int main(int argc, char *argv[])
 	test_preserved_twice();
 	test_cancel();
 	test_vectors_may_change();
+	test_sleep_while_preserved();
 	ksft_finished();
 }
