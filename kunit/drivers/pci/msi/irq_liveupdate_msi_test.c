@@ -376,6 +376,27 @@ static void only_the_mask_bit_is_compared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), -EIO);
 }
 
+#ifdef CONFIG_PCIE_TPH
+#define TPH	(CAP + PCI_CAP_MSIX_SIZEOF)
+
+/* Steering tags are reserved bits of a device that has them elsewhere, or does not use them. */
+static void steering_tag_is_compared_where_it_is_used(struct kunit *test)
+{
+	struct fake_msix *fake = test->priv;
+	struct pci_dev *pdev = &fake->base.pdev;
+
+	msix_prepare_msi_desc(pdev, &fake->base.desc);
+	*vector_control(fake) = PCI_MSIX_ENTRY_CTRL_MASKBIT | FIELD_PREP(PCI_MSIX_ENTRY_CTRL_ST, 1);
+	pdev->tph_cap = TPH;
+	put(&fake->base, TPH + PCI_TPH_CAP, 4, PCI_TPH_LOC_MSIX);
+	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), 0);
+	pdev->tph_enabled = 1;
+	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), -EIO);
+	put(&fake->base, TPH + PCI_TPH_CAP, 4, PCI_TPH_LOC_CAP);
+	KUNIT_EXPECT_EQ(test, capture(&fake->base, &(struct irq_lu_vector_ser){ }), 0);
+}
+#endif
+
 static void function_mask_goes_with_enable(struct kunit *test)
 {
 	const u16 both = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
@@ -447,6 +468,9 @@ static void function_mask_is_compared_in_an_audit(struct kunit *test)
 
 static struct kunit_case msix_test_cases[] = {
 	KUNIT_CASE(only_the_mask_bit_is_compared),
+#ifdef CONFIG_PCIE_TPH
+	KUNIT_CASE(steering_tag_is_compared_where_it_is_used),
+#endif
 	KUNIT_CASE(function_mask_goes_with_enable),
 	KUNIT_CASE(unused_function_is_not_masked),
 	KUNIT_CASE(table_is_not_read_while_memory_is_disabled),
