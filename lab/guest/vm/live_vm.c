@@ -101,20 +101,6 @@ static struct handover *map_handover(int memfd)
 	return map;
 }
 
-/* The device stays attached, and what is preserved stays so. */
-static void reset_guest(int memory)
-{
-	vm_pause(&vm);
-	vm_destroy(&vm);
-	check(vm_create(&vm, memory, first_tsc_khz), "create virtual machine again");
-	check(assigned_reset(&device, &vm), "reset device");
-	check(firmware_run(&device), "run firmware");
-	memset(vm.memory, 0, vm.memory_bytes);
-	check(guest->boot(&vm), "boot guest again");
-	check(vm_run(&vm), "start CPUs");
-	guest->does_io(&vm, guest->boot_ms);
-}
-
 static void start_guest(const char *bdf, int memory, struct handover *state)
 {
 	bool works;
@@ -166,7 +152,7 @@ static void end_stage(void)
 {
 	ksft_print_cnts();
 	fflush(stdout);
-	freopen("/dev/null", "w", stdout);
+	freopen("/dev/console", "w", stdout);
 }
 
 static void cancel(struct files *files)
@@ -201,6 +187,22 @@ static int preserve(struct files *files, struct handover *state)
 static void prepare(struct files *files, struct handover *state)
 {
 	check(preserve(files, state), "preserve");
+}
+
+/* The device stays attached. Firmware uses INTx, which a preserved device has not. */
+static void reset_guest(struct files *files, struct handover *state)
+{
+	vm_pause(&vm);
+	vm_destroy(&vm);
+	check(vm_create(&vm, files->memory, first_tsc_khz), "create virtual machine again");
+	check(assigned_reset(&device, &vm), "reset device");
+	cancel(files);
+	check(firmware_run(&device), "run firmware");
+	memset(vm.memory, 0, vm.memory_bytes);
+	check(guest->boot(&vm), "boot guest again");
+	check(vm_run(&vm), "start CPUs");
+	guest->does_io(&vm, guest->boot_ms);
+	prepare(files, state);
 }
 
 static void pause_and_save(struct handover *state)
@@ -274,7 +276,7 @@ static void serve(struct files *files, struct handover *state, const sigset_t *s
 			cancel(files);
 			answer(preserve(files, state));
 		} else if (signal == SIGINT) {
-			reset_guest(files->memory);
+			reset_guest(files, state);
 		} else if (signal == SIGTERM) {
 			end_service(files, state);
 		} else {

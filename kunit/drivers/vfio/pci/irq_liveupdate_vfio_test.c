@@ -594,6 +594,19 @@ static void write_under_way_does_not_reach_intx_of_a_frozen_device(struct kunit 
 	}
 }
 
+/* In the next kernel the device has the bit that the old one has set with MSI. */
+static void user_does_not_see_intx_disable_of_the_kernel(struct kunit *test)
+{
+	struct fake_config *fake = fake_config(test);
+
+	vfio_config_free(&fake->vdev);
+	fake->config[PCI_COMMAND + 1] = PCI_COMMAND_INTX_DISABLE >> 8;
+	fake->vdev.pci_2_3 = true;
+	KUNIT_ASSERT_EQ(test, vfio_config_init(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->vdev.vconfig[PCI_COMMAND + 1], 0);
+	KUNIT_EXPECT_EQ(test, fake->config[PCI_COMMAND + 1], PCI_COMMAND_INTX_DISABLE >> 8);
+}
+
 /* The PCI core sets the bit when it enables MSI, the user does not see that. */
 static void cancelled_live_update_leaves_intx_disabled(struct kunit *test)
 {
@@ -842,6 +855,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(preserved_device_is_not_put_to_sleep),
 	KUNIT_CASE(preserved_device_does_not_use_intx),
 	KUNIT_CASE(write_under_way_does_not_reach_intx_of_a_frozen_device),
+	KUNIT_CASE(user_does_not_see_intx_disable_of_the_kernel),
 	KUNIT_CASE(cancelled_live_update_leaves_intx_disabled),
 	KUNIT_CASE(frozen_function_keeps_its_virtual_functions),
 	KUNIT_CASE(function_whose_virtual_functions_change_is_refused),
