@@ -111,6 +111,11 @@ static DEFINE_MUTEX(iommu_lu_in_lock);
  * The kernel which hands over
  */
 
+static bool iommu_lu_has_iommu(struct device *dev)
+{
+	return dev->iommu && dev->iommu->iommu_dev;
+}
+
 static const struct iommu_liveupdate_ops *iommu_lu_ops(struct device *dev)
 {
 	return dev_iommu_ops(dev)->liveupdate;
@@ -220,7 +225,7 @@ static void iommu_lu_release_unit(struct iommu_device *iommu)
  */
 const char *iommu_liveupdate_find_obstacle(struct device *dev)
 {
-	if (!dev->iommu || !dev->iommu->iommu_dev)
+	if (!iommu_lu_has_iommu(dev))
 		return NULL;
 	if (!iommu_lu_ops(dev))
 		return "its IOMMU cannot stay enabled";
@@ -254,7 +259,7 @@ int iommu_liveupdate_check(struct device *dev)
 {
 	int ret;
 
-	if (!dev->iommu || !dev->iommu->iommu_dev)
+	if (!iommu_lu_has_iommu(dev))
 		return 0;
 
 	ret = iommu_lu_check_iommu(dev, IRQ_LIVEUPDATE_FREEZE);
@@ -304,7 +309,7 @@ int iommu_liveupdate_preserve(struct device *dev)
 {
 	int ret;
 
-	if (!dev->iommu || !dev->iommu->iommu_dev)
+	if (!iommu_lu_has_iommu(dev))
 		return 0;
 
 	ret = iommu_lu_check_iommu(dev, IRQ_LIVEUPDATE_PRESERVE);
@@ -329,7 +334,7 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_preserve);
  */
 void iommu_liveupdate_unpreserve(struct device *dev)
 {
-	if (!dev->iommu || !dev->iommu->iommu_dev)
+	if (!iommu_lu_has_iommu(dev))
 		return;
 
 	guard(mutex)(&iommu_lu_out_lock);
@@ -582,6 +587,12 @@ void iommu_liveupdate_stop_devices(struct iommu_device *iommu, iommu_lu_is_behin
 	}
 }
 
+/* The group of a device without an IOMMU belongs to VFIO, which may free it at any time. */
+static struct iommu_group *iommu_lu_group(struct device *dev)
+{
+	return iommu_lu_has_iommu(dev) ? dev->iommu_group : NULL;
+}
+
 /**
  * iommu_liveupdate_close - Close the entries left by the previous kernel
  * @dev:	Device, which may wait for its owner
@@ -593,10 +604,10 @@ void iommu_liveupdate_stop_devices(struct iommu_device *iommu, iommu_lu_is_behin
  */
 void iommu_liveupdate_close(struct device *dev)
 {
-	if (!dev->iommu_group)
-		return;
+	struct iommu_group *group = iommu_lu_group(dev);
 
-	iommu_group_close_handed_over(dev->iommu_group, dev);
+	if (group)
+		iommu_group_close_handed_over(group, dev);
 }
 EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
 
@@ -612,9 +623,11 @@ EXPORT_SYMBOL_GPL(iommu_liveupdate_close);
  */
 void iommu_liveupdate_release(struct device *dev)
 {
+	struct iommu_group *group = iommu_lu_group(dev);
+
 	iommu_liveupdate_close(dev);
-	if (dev->iommu_group)
-		iommu_group_release_handed_over(dev->iommu_group);
+	if (group)
+		iommu_group_release_handed_over(group);
 }
 
 static void iommu_lu_finish_unit(struct iommu_device *iommu)

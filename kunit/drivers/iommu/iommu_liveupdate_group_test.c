@@ -40,6 +40,7 @@
  * @old_table:	That of the previous kernel, which KHO has kept
  * @old_entry:	Entry of each device, as the previous kernel has left it
  * @failing:	Which device cannot be attached to @new
+ * @refused:	How often a device was attached with refuse_attach()
  */
 static struct group {
 	struct mock_iommu	mock;
@@ -55,6 +56,7 @@ static struct group {
 	void			*old_table;
 	u64			old_entry;
 	unsigned int		failing;
+	unsigned int		refused;
 } *group;
 
 static struct device *dev_of(unsigned int i)
@@ -349,6 +351,31 @@ static void closed_device_is_stopped_and_others_keep_their_entries(struct kunit 
 	}
 }
 
+static int refuse_attach(struct iommu_domain *domain, struct device *dev,
+			 struct iommu_domain *old)
+{
+	group->refused++;
+	return -ENODEV;
+}
+
+static const struct iommu_domain_ops refusing_ops = {
+	.attach_dev	= refuse_attach,
+};
+
+/* It belongs to VFIO, which may free it meanwhile. */
+static void group_of_a_device_without_an_iommu_is_left_alone(struct kunit *test)
+{
+	start(test);
+	group->handed_over.ops = &refusing_ops;
+	group->command = PCI_COMMAND_MASTER;
+	dev_of(2)->iommu = NULL;
+	iommu_liveupdate_release(dev_of(2));
+	dev_of(2)->iommu = &group->dev_iommus[2];
+
+	KUNIT_EXPECT_EQ(test, PCI_COMMAND_MASTER, group->command);
+	KUNIT_EXPECT_EQ(test, 0, group->refused);
+}
+
 static struct iommu_domain blocked = { .type = IOMMU_DOMAIN_BLOCKED };
 
 static const struct iommu_ops owner_ops = {
@@ -403,6 +430,7 @@ static struct kunit_case iommu_group_cases[] = {
 	KUNIT_CASE(only_an_incoming_device_is_attached_first),
 	KUNIT_CASE(group_with_an_incoming_device_stays_as_it_is),
 	KUNIT_CASE(closed_device_is_stopped_and_others_keep_their_entries),
+	KUNIT_CASE(group_of_a_device_without_an_iommu_is_left_alone),
 	KUNIT_CASE(incoming_device_without_an_owner_reaches_nothing),
 	{ }
 };
