@@ -747,6 +747,26 @@ bool pci_liveupdate_frozen(struct pci_dev *pdev)
 }
 
 /**
+ * pci_liveupdate_lock_unfrozen() - Lock a device unless it is frozen
+ * @pdev: The device
+ *
+ * For a caller that holds what device_shutdown() needs. The device may be frozen
+ * while somebody else holds its lock, so this does not sleep on the lock.
+ *
+ * Context: May sleep.
+ * Return: True with the lock of @pdev held, or false if @pdev is frozen.
+ */
+bool pci_liveupdate_lock_unfrozen(struct pci_dev *pdev)
+{
+	while (!pci_liveupdate_frozen(pdev)) {
+		if (device_trylock(&pdev->dev))
+			return true;
+		msleep(20);
+	}
+	return false;
+}
+
+/**
  * pci_liveupdate_kexec() - Test whether the kexec that is under way hands devices over
  *
  * Context: At shutdown, when LUO has frozen the list.

@@ -3,12 +3,10 @@
 #ifndef _LINUX_PCI_LIVEUPDATE_H
 #define _LINUX_PCI_LIVEUPDATE_H
 
+#include <linux/pci.h>
 #include <linux/types.h>
 
 struct liveupdate_file_handler;
-struct pci_bus;
-struct pci_dev;
-struct pci_driver;
 
 #ifdef CONFIG_PCI_IOV
 int pci_iov_running(struct pci_dev *dev);
@@ -31,6 +29,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev);
 void pci_liveupdate_unfreeze(struct pci_dev *pdev);
 bool pci_liveupdate_outgoing(struct pci_dev *pdev);
 bool pci_liveupdate_frozen(struct pci_dev *pdev);
+bool pci_liveupdate_lock_unfrozen(struct pci_dev *pdev);
 bool pci_liveupdate_kexec(void);
 bool pci_liveupdate_vfs_outgoing(struct pci_dev *pdev);
 
@@ -74,6 +73,12 @@ static inline bool pci_liveupdate_outgoing(struct pci_dev *pdev)
 static inline bool pci_liveupdate_frozen(struct pci_dev *pdev)
 {
 	return false;
+}
+
+static inline bool pci_liveupdate_lock_unfrozen(struct pci_dev *pdev)
+{
+	device_lock(&pdev->dev);
+	return true;
 }
 
 static inline bool pci_liveupdate_kexec(void)

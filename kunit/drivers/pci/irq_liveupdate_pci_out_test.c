@@ -597,14 +597,19 @@ static void recover(void *arg)
 static pci_ers_result_t recover_locked(struct kunit *test, struct fake_path *path,
 				       pci_ers_result_t (*reset)(struct pci_dev *pdev))
 {
+	struct pci_dev *pdev = &path->devs[0];
 	struct recovery recovery = {
 		.task	= { .call = recover, .arg = &recovery },
 		.bridge	= &path->bridge,
 		.reset	= reset,
 	};
 
-	scoped_guard(device, &path->devs[0].dev) {
+	scoped_guard(device, &pdev->dev) {
 		start_waiting_task(test, &recovery.task);
+		if (!pci_liveupdate_frozen(pdev)) {
+			expect_task_waits(test, &recovery.task);
+			KUNIT_EXPECT_EQ(test, pci_liveupdate_freeze(pdev), 0);
+		}
 		expect_task_returns(test, &recovery.task);
 	}
 	end_waiting_task(&recovery.task);
@@ -620,8 +625,10 @@ static void recovery_does_not_wait_for_a_frozen_device(struct kunit *test)
 	path->bridge.pcie_flags_reg = PCI_EXP_TYPE_ROOT_PORT << 4;
 	device_initialize(&pdev->dev);
 	KUNIT_ASSERT_EQ(test, pci_liveupdate_preserve(pdev), 0);
-	KUNIT_ASSERT_EQ(test, pci_liveupdate_freeze(pdev), 0);
 
+	/* The device is frozen while the recovery waits for its lock, or before. */
+	recover_locked(test, path, reset_fails);
+	KUNIT_EXPECT_TRUE(test, pdev->error_state == pci_channel_io_normal);
 	recover_locked(test, path, reset_fails);
 	KUNIT_EXPECT_TRUE(test, pdev->error_state == pci_channel_io_normal);
 
