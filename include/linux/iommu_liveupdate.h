@@ -157,20 +157,6 @@ static inline const char *iommu_liveupdate_find_obstacle(struct device *dev)
 	return NULL;
 }
 
-static inline int iommu_liveupdate_preserve(struct device *dev)
-{
-	return 0;
-}
-
-static inline void iommu_liveupdate_unpreserve(struct device *dev)
-{
-}
-
-static inline int iommu_liveupdate_check(struct device *dev)
-{
-	return 0;
-}
-
 static inline void iommu_liveupdate_stop_device(struct pci_dev *pdev, const char *reason)
 {
 }
@@ -191,10 +177,6 @@ static inline bool iommu_liveupdate_may_attach(struct device *dev)
 
 static inline void iommu_liveupdate_attached(struct device *dev, struct iommu_domain *domain,
 					     struct iommu_domain *old)
-{
-}
-
-static inline void iommu_liveupdate_close(struct device *dev)
 {
 }
 
