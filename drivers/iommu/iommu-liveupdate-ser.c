@@ -126,27 +126,13 @@ const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root)
  * was freed. Pages that a record has taken before it is refused stay allocated.
  */
 
-/**
- * iommu_lu_is_preserved_as - Test whether a block of exactly this size was preserved
- * @phys:	Physical address of the block
- * @size:	Size that it must have
- *
- * A larger block is something else. Freed through @phys, it would free more.
- *
- * Context: As kho_is_preserved().
- * Return: True if so, and nobody has taken it yet.
- */
-bool iommu_lu_is_preserved_as(u64 phys, size_t size)
-{
-	return kho_is_preserved(phys, size) && !kho_is_preserved(phys, size + 1);
-}
-
+/* A larger block is something else. Freed through its address, it would free more. */
 static bool is_preserved(u64 entry)
 {
 	unsigned int order = iommu_lu_entry_order(entry);
 
 	return order <= MAX_PAGE_ORDER &&
-	       iommu_lu_is_preserved_as(iommu_lu_entry_phys(entry), PAGE_SIZE << order);
+	       kho_preserved_size(iommu_lu_entry_phys(entry)) == PAGE_SIZE << order;
 }
 
 static bool take_folio(u64 entry)
@@ -157,7 +143,7 @@ static bool take_folio(u64 entry)
 /* Its address has no order. */
 static bool take_page(u64 phys)
 {
-	return iommu_lu_is_preserved_as(phys, PAGE_SIZE) && kho_restore_folio(phys);
+	return kho_preserved_size(phys) == PAGE_SIZE && kho_restore_folio(phys);
 }
 
 /**
@@ -181,7 +167,7 @@ static struct kho_block_header_ser *next_block(u64 phys, u64 max, u64 left)
 {
 	struct kho_block_header_ser *block;
 
-	if (!iommu_lu_is_preserved_as(phys, KHO_BLOCK_SIZE))
+	if (kho_preserved_size(phys) != KHO_BLOCK_SIZE)
 		return NULL;
 
 	block = phys_to_virt(phys);

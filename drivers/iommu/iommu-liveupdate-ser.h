@@ -39,7 +39,6 @@ u32 iommu_lu_root_checksum(const struct iommu_lu_root_ser *root);
 u32 iommu_lu_tables_checksum(const u64 *tables);
 u32 iommu_lu_device_checksum(const struct iommu_lu_device_ser *ser);
 
-bool iommu_lu_is_preserved_as(u64 phys, size_t size);
 const char *iommu_lu_ser_check_root(const struct iommu_lu_root_ser *root);
 const char *iommu_lu_ser_take_pasid_table(const struct iommu_lu_device_ser *ser);
 struct kho_block_header_ser *iommu_lu_take_block(u64 phys, u64 max, u64 left);

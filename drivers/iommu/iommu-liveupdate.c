@@ -363,7 +363,7 @@ VISIBLE_IF_KUNIT const char *iommu_lu_load(phys_addr_t phys, size_t size)
 	struct folio *folio;
 	const char *reason;
 
-	if (size != IOMMU_LU_ROOT_SIZE || !iommu_lu_is_preserved_as(phys, size))
+	if (size != IOMMU_LU_ROOT_SIZE || kho_preserved_size(phys) != size)
 		return "invalid address of the root";
 
 	/* A copy, so that the values that were checked are the ones that are used. */

@@ -30,7 +30,7 @@ const char *pci_lu_ser_refuse_list(u64 pa, u64 *nr)
 {
 	struct pci_lu_ser *ser;
 
-	if (!kho_is_preserved(pa, sizeof(*ser)))
+	if (kho_preserved_size(pa) < sizeof(*ser))
 		return "bad address";
 
 	ser = phys_to_virt(pa);
@@ -40,7 +40,7 @@ const char *pci_lu_ser_refuse_list(u64 pa, u64 *nr)
 		return "no devices";
 	if (*nr > PCI_LU_MAX_DEVICES)
 		return "too many devices";
-	if (!kho_is_preserved(pa, struct_size(ser, devices, *nr)))
+	if (kho_preserved_size(pa) < struct_size(ser, devices, *nr))
 		return "bad address";
 
 	return NULL;

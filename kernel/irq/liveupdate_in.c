@@ -108,7 +108,7 @@ static DEFINE_HASHTABLE(irq_lu_matched, 8);
 /* An address from a record is used only if KHO preserved the memory there. */
 static void *irq_lu_map(u64 phys, size_t len)
 {
-	return kho_is_preserved(phys, len) ? phys_to_virt(phys) : NULL;
+	return kho_preserved_size(phys) >= len ? phys_to_virt(phys) : NULL;
 }
 
 /* KHO returns memory only once, so no other record can refer to it and free it. */

@@ -593,7 +593,7 @@ static u64 *intel_lu_restore_list(const struct iommu_lu_unit_ser *ser)
 	size_t size = IOMMU_LU_NR_TABLES * sizeof(u64);
 	u64 *tables;
 
-	if (!iommu_lu_is_preserved_as(ser->tables, size))
+	if (kho_preserved_size(ser->tables) != size)
 		return NULL;
 
 	tables = kmemdup(phys_to_virt(ser->tables), size, GFP_KERNEL);

@@ -54,15 +54,15 @@ static unsigned int page_of(phys_addr_t phys)
 	return phys / PAGE_SIZE - 1;
 }
 
-bool kho_is_preserved(phys_addr_t phys, size_t size)
+size_t kho_preserved_size(phys_addr_t phys)
 {
-	return is_page(phys) && size <= PAGE_SIZE && !taken[page_of(phys)];
+	return is_page(phys) && !taken[page_of(phys)] ? PAGE_SIZE : 0;
 }
 
 /* KHO would only warn about it. */
 struct folio *kho_restore_folio(phys_addr_t phys)
 {
-	if (!kho_is_preserved(phys, PAGE_SIZE))
+	if (!kho_preserved_size(phys))
 		abort();
 	taken[page_of(phys)] = true;
 	return pages[page_of(phys)];

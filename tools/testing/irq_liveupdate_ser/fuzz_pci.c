@@ -29,9 +29,9 @@
 static void *list;
 static size_t list_size;
 
-bool kho_is_preserved(phys_addr_t phys, size_t size)
+size_t kho_preserved_size(phys_addr_t phys)
 {
-	return phys == LIST_PHYS && size <= list_size;
+	return phys == LIST_PHYS ? list_size : 0;
 }
 
 void *phys_to_virt(phys_addr_t phys)
