@@ -283,6 +283,11 @@ static inline void irq_liveupdate_requested(unsigned int irq)
 
 #else /* !CONFIG_IRQ_LIVEUPDATE */
 
+static inline bool irq_liveupdate_reserved(struct device *dev)
+{
+	return false;
+}
+
 static inline int irq_liveupdate_irq(struct device *dev, struct msi_desc *desc)
 {
 	return -1;

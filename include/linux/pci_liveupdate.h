@@ -57,11 +57,8 @@ void pci_liveupdate_remove(struct pci_dev *pdev);
 
 const char *pci_msi_liveupdate_find_obstacle(struct pci_dev *pdev);
 int pci_msi_liveupdate_preserve(struct pci_dev *pdev);
-void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev);
 int pci_msi_liveupdate_freeze(struct pci_dev *pdev);
-void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev);
 void pci_msi_liveupdate_match(struct pci_dev *pdev);
-bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev);
 int pci_msi_liveupdate_audit(struct pci_dev *pdev);
 void pci_msi_liveupdate_stop(struct pci_dev *pdev);
 #else
@@ -155,11 +152,6 @@ static inline bool pci_liveupdate_may_bind(struct pci_dev *pdev,
 
 static inline void pci_liveupdate_use_intx(struct pci_dev *pdev)
 {
-}
-
-static inline bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
-{
-	return false;
 }
 #endif /* CONFIG_PCI_LIVEUPDATE */
 

@@ -54,6 +54,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/device.h>
+#include <linux/export.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>
 #include <linux/irq.h>
@@ -631,6 +632,7 @@ void irq_liveupdate_unpreserve(struct device *dev)
 	kfree(out);
 	irq_lu_put_root();
 }
+EXPORT_SYMBOL_GPL(irq_liveupdate_unpreserve);
 
 static bool irq_lu_any_frozen(void)
 {
@@ -703,6 +705,7 @@ void irq_liveupdate_unfreeze(struct device *dev)
 	out->frozen = false;
 	trace_irq_liveupdate_unfreeze(dev, out->ser->nr_vectors);
 }
+EXPORT_SYMBOL_GPL(irq_liveupdate_unfreeze);
 
 /**
  * irq_lu_show_out - Print the devices that are preserved

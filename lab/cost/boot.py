@@ -261,7 +261,7 @@ def different_functions(ours, without):
 KEY = "irq_liveupdate_incoming"
 SEAMS = ("__irq_alloc_descs", "__msi_domain_alloc_irqs", "__setup_irq",
          "intel_irq_remapping_alloc",
-         "assign_irq_vector_any_locked", "pci_msi_liveupdate_keeps_messages")
+         "assign_irq_vector_any_locked", "__pci_enable_msi_range")
 SEAM_LINES = 3
 
 

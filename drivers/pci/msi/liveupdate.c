@@ -314,18 +314,6 @@ int pci_msi_liveupdate_preserve(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_preserve);
 
 /**
- * pci_msi_liveupdate_unpreserve - Undo pci_msi_liveupdate_preserve()
- * @pdev:	PCI device
- *
- * Context: May sleep.
- */
-void pci_msi_liveupdate_unpreserve(struct pci_dev *pdev)
-{
-	irq_liveupdate_unpreserve(&pdev->dev);
-}
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unpreserve);
-
-/**
  * pci_msi_liveupdate_freeze - Record the interrupts of a preserved device
  * @pdev:	PCI device
  *
@@ -339,18 +327,6 @@ int pci_msi_liveupdate_freeze(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_msi_liveupdate_freeze);
 
 /**
- * pci_msi_liveupdate_unfreeze - Undo pci_msi_liveupdate_freeze()
- * @pdev:	PCI device
- *
- * Context: May sleep.
- */
-void pci_msi_liveupdate_unfreeze(struct pci_dev *pdev)
-{
-	irq_liveupdate_unfreeze(&pdev->dev);
-}
-EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
-
-/**
  * pci_msi_liveupdate_match - Find the records of the interrupts of a device
  * @pdev:	PCI device, with its MSI capabilities found, without a driver yet
  *
@@ -359,19 +335,6 @@ EXPORT_SYMBOL_GPL(pci_msi_liveupdate_unfreeze);
 void pci_msi_liveupdate_match(struct pci_dev *pdev)
 {
 	irq_liveupdate_match(&pdev->dev, &pci_msi_liveupdate_ops);
-}
-
-/**
- * pci_msi_liveupdate_keeps_messages - Will a device get the messages that it already
- * has?
- * @pdev:	PCI device
- *
- * Context: May sleep.
- * Return: True as long as its messages are reserved, see irq_liveupdate_reserved().
- */
-bool pci_msi_liveupdate_keeps_messages(struct pci_dev *pdev)
-{
-	return irq_liveupdate_reserved(&pdev->dev);
 }
 
 /**

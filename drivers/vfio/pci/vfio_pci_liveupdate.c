@@ -403,7 +403,7 @@ static void vfio_pci_liveupdate_unpreserve(struct liveupdate_file_op_args *args)
 	struct vfio_device *device = vfio_liveupdate_device(args->file);
 	struct pci_dev *pdev = vfio_pci_lu_vdev(device)->pdev;
 
-	pci_msi_liveupdate_unpreserve(pdev);
+	irq_liveupdate_unpreserve(&pdev->dev);
 	iommu_liveupdate_unpreserve(&pdev->dev);
 	pci_liveupdate_unpreserve(pdev);
 	vfio_liveupdate_release_attachment(device);
@@ -465,7 +465,7 @@ static void vfio_pci_liveupdate_unfreeze(struct liveupdate_file_op_args *args)
 
 	guard(mutex)(&vdev->igate);
 
-	pci_msi_liveupdate_unfreeze(vdev->pdev);
+	irq_liveupdate_unfreeze(&vdev->pdev->dev);
 	pci_liveupdate_unfreeze(vdev->pdev);
 	vfio_pci_lu_set_frozen(vdev, false);
 }
