@@ -34,10 +34,8 @@
  * @ops:	Methods of its driver
  * @refused:	Why the entry was closed, or NULL
  * @by_id:	Entries in use, by unit and domain id
- * @by_tables:	Entries whose device has not left them, by their tables
+ * @by_tables:	Entries that are not freed, by their tables
  * @node:	Waiting to be flushed and freed
- * @last:	No other entry leads to its tables, except entries before it in the list of
- *		those that have left
  */
 struct iommu_lu_in_device {
 	struct iommu_lu_device_ser	ser;
@@ -47,7 +45,6 @@ struct iommu_lu_in_device {
 	struct hlist_node		by_id;
 	struct hlist_node		by_tables;
 	struct list_head		node;
-	bool				last;
 };
 
 /*
@@ -425,6 +422,7 @@ static int flush_left(const struct iommu_lu_in_device *in)
 static void free_left(struct work_struct *work)
 {
 	struct iommu_lu_in_device *in;
+	bool last;
 
 	while ((in = first_left())) {
 		/* Tried again when the next entry leaves, and at the end of the live update. */
@@ -435,8 +433,10 @@ static void free_left(struct work_struct *work)
 		scoped_guard(mutex, &iommu_lu_in_devices_lock) {
 			leave_unit(in);
 			list_del(&in->node);
+			hash_del(&in->by_tables);
+			last = in->ser.tables.nr && !find_same_tables(&in->ser);
 		}
-		if (in->last)
+		if (last)
 			iommu_lu_pages_free(&in->ser.tables);
 		if (in->ser.pasid_dir) {
 			iommu_lu_free_folio(in->ser.pasid_table);
@@ -454,8 +454,6 @@ static void leave(struct iommu_lu_in_device *in)
 	lockdep_assert_held(&iommu_lu_in_devices_lock);
 
 	xa_erase(&iommu_lu_in_devices, iommu_lu_device_key(in->ser.segment, in->ser.devid));
-	hash_del(&in->by_tables);
-	in->last = in->ser.tables.nr && !find_same_tables(&in->ser);
 	list_add_tail(&in->node, &iommu_lu_in_left);
 	queue_work(system_dfl_wq, &iommu_lu_free_work);
 }
