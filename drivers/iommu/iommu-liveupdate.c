@@ -630,11 +630,6 @@ void iommu_liveupdate_release(struct device *dev)
 		iommu_group_release_handed_over(group);
 }
 
-static void iommu_lu_finish_unit(struct iommu_device *iommu)
-{
-	iommu->ops->liveupdate->finish_unit(iommu);
-}
-
 /**
  * iommu_liveupdate_finish - End the live update of all IOMMUs
  *
@@ -642,14 +637,17 @@ static void iommu_lu_finish_unit(struct iommu_device *iommu)
  */
 void iommu_liveupdate_finish(void)
 {
+	struct iommu_device *iommu;
 	unsigned int i;
 
 	guard(mutex)(&iommu_lu_in_lock);
 
 	/* Also free the records that no unit has looked up. */
 	iommu_lu_load_once();
-	for (i = 0; i < iommu_lu_in.nr_units; i++)
-		iommu_lu_finish_unit(iommu_lu_in.units[i]);
+	for (i = 0; i < iommu_lu_in.nr_units; i++) {
+		iommu = iommu_lu_in.units[i];
+		iommu->ops->liveupdate->finish_unit(iommu);
+	}
 	iommu_lu_in.nr_units = 0;
 	iommu_lu_leave_all();
 	kfree(iommu_lu_in.root);

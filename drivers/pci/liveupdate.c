@@ -78,7 +78,6 @@
 #include <linux/slab.h>
 
 #include "liveupdate.h"
-#include "pci.h"
 
 /* See liveupdate.h */
 DEFINE_MUTEX(pci_lu_lock);
@@ -549,7 +548,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	guard(mutex)(&pci_lu_lock);
 
-	if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
+	if (WARN_ON_ONCE(!pci_lu_preserved(pdev)))
 		return;
 
 	pci_lu_out.uses[pci_lu_index(pdev)].preserved = false;
@@ -678,7 +677,7 @@ int pci_liveupdate_freeze(struct pci_dev *pdev)
 	int err;
 
 	scoped_guard(mutex, &pci_lu_lock) {
-		if (WARN_ON_ONCE(!pci_lu_out.ser || !pci_lu_preserved(pdev)))
+		if (WARN_ON_ONCE(!pci_lu_preserved(pdev)))
 			return -EINVAL;
 		/* Nobody recovers a frozen device: only the status tells about an error. */
 		if (!pci_lu_find_obstacle_state(pdev))

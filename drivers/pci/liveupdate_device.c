@@ -22,7 +22,6 @@
 #include <linux/workqueue.h>
 
 #include "liveupdate.h"
-#include "pci.h"
 
 /**
  * pci_liveupdate_incoming() - Test whether a device was taken over

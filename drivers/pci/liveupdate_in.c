@@ -111,7 +111,6 @@
 
 #include "liveupdate.h"
 #include "liveupdate_ser.h"
-#include "pci.h"
 
 /* A private copy of the incoming list, and its entries by address. */
 static struct pci_lu_ser *pci_lu_in;
@@ -408,6 +407,22 @@ static void pci_lu_stop_stray(struct pci_dev *pdev)
 					      "not recorded at this address");
 }
 
+/* It runs as the previous kernel left it. */
+static void pci_lu_keep_device(struct pci_dev *pdev)
+{
+	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
+	pci_iov_count_incoming(pdev, 1);
+	pci_info(pdev, "live update: taken over from the previous kernel\n");
+
+	/* D3 and the reset on the way back to D0 would lose its state. */
+	pm_runtime_get_noresume(&pdev->dev);
+
+	/* Find the capabilities as pci_msi_init() and pci_msix_init() will. */
+	pdev->msi_cap = pci_find_capability(pdev, PCI_CAP_ID_MSI);
+	pdev->msix_cap = pci_find_capability(pdev, PCI_CAP_ID_MSIX);
+	pci_msi_liveupdate_match(pdev);
+}
+
 /* Only its virtual functions were handed over. */
 static void pci_lu_keep_vfs(struct pci_dev *pdev)
 {
@@ -496,22 +511,10 @@ static void pci_lu_recognize(struct pci_dev *pdev)
 		return;
 	}
 
-	if (dev->flags & PCI_LU_DEV_KEEPS_VFS) {
+	if (dev->flags & PCI_LU_DEV_KEEPS_VFS)
 		pci_lu_keep_vfs(pdev);
-		return;
-	}
-
-	set_bit(PCI_DEV_LIVEUPDATE_INCOMING, &pdev->priv_flags);
-	pci_iov_count_incoming(pdev, 1);
-	pci_info(pdev, "live update: taken over from the previous kernel\n");
-
-	/* D3 and the reset on the way back to D0 would lose its state. */
-	pm_runtime_get_noresume(&pdev->dev);
-
-	/* Find the capabilities as pci_msi_init() and pci_msix_init() will. */
-	pdev->msi_cap = pci_find_capability(pdev, PCI_CAP_ID_MSI);
-	pdev->msix_cap = pci_find_capability(pdev, PCI_CAP_ID_MSIX);
-	pci_msi_liveupdate_match(pdev);
+	else
+		pci_lu_keep_device(pdev);
 }
 
 /**
