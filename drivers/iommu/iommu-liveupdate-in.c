@@ -19,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci_liveupdate.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -504,14 +505,6 @@ static int find_closed(struct pci_dev *pdev, u16 devid, void *reason)
 	return *(const char **)reason ? 1 : 0;
 }
 
-static bool is_bus_master(struct pci_dev *pdev)
-{
-	u16 command;
-
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MASTER;
-}
-
 /*
  * The device has no mappings any more, because its record or its unit was
  * refused, and its DMA already fails. If the unit was disabled, the device was
@@ -524,7 +517,7 @@ static void stop_closed(struct pci_dev *pdev)
 	scoped_guard(mutex, &iommu_lu_in_devices_lock)
 		pci_for_each_dma_alias(pdev, find_closed, &reason);
 
-	if (reason && iommu_liveupdate_incoming(&pdev->dev) && is_bus_master(pdev))
+	if (reason && iommu_liveupdate_incoming(&pdev->dev) && pci_liveupdate_is_master(pdev))
 		iommu_liveupdate_stop_device(pdev, reason);
 }
 
@@ -608,7 +601,7 @@ void iommu_lu_stop_unattached(struct device *dev)
 		return;
 
 	pdev = to_pci_dev(dev);
-	if (uses_tables(pdev) && is_bus_master(pdev))
+	if (uses_tables(pdev) && pci_liveupdate_is_master(pdev))
 		iommu_liveupdate_stop_device(pdev, "it was not attached to a domain");
 }
 

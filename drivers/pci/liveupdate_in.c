@@ -382,7 +382,14 @@ static bool pci_lu_match(struct pci_dev *pdev, const struct pci_lu_dev_ser *dev)
 	return true;
 }
 
-static bool pci_lu_is_master(struct pci_dev *pdev)
+/**
+ * pci_liveupdate_is_master() - Test whether a device may access memory
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: True if Bus Master Enable is set in the device itself.
+ */
+bool pci_liveupdate_is_master(struct pci_dev *pdev)
 {
 	u16 command;
 
@@ -397,11 +404,11 @@ static bool pci_lu_is_master(struct pci_dev *pdev)
  */
 static void pci_lu_stop_stray(struct pci_dev *pdev)
 {
-	if (!pci_lu_is_endpoint(pdev) || !pci_lu_is_master(pdev))
+	if (!pci_lu_is_endpoint(pdev) || !pci_liveupdate_is_master(pdev))
 		return;
 
 	pci_clear_master(pdev);
-	if (!pci_lu_is_master(pdev))
+	if (!pci_liveupdate_is_master(pdev))
 		irq_liveupdate_report_refusal(&pdev->dev, IRQ_LIVEUPDATE_STOP, "%s",
 					      pci_lu_in_lost ? "nobody can claim it" :
 					      "not recorded at this address");

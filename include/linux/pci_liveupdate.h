@@ -37,6 +37,7 @@ bool pci_liveupdate_inherit_layout(void);
 bool pci_liveupdate_recorded(struct pci_dev *pdev);
 int pci_liveupdate_mps(struct pci_dev *pdev, int mps);
 void pci_liveupdate_setup_device(struct pci_dev *pdev);
+bool pci_liveupdate_is_master(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_keeps_running(struct pci_dev *pdev);
 bool pci_liveupdate_running(struct pci_dev *pdev);
