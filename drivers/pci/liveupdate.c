@@ -840,7 +840,7 @@ static void pci_flb_unpreserve(struct liveupdate_flb_op_args *args)
 	pci_lu_out = (struct pci_lu_out) { };
 }
 
-const struct liveupdate_flb_ops pci_liveupdate_flb_ops = {
+const struct liveupdate_flb_ops pci_lu_flb_ops = {
 	.preserve	= pci_flb_preserve,
 	.unpreserve	= pci_flb_unpreserve,
 	.retrieve	= pci_flb_retrieve,

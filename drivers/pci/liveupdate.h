@@ -27,7 +27,7 @@ struct xarray;
 extern struct mutex pci_lu_lock;
 extern bool (*pci_lu_handler_find_obstacle)(struct pci_dev *pdev, char *reason, size_t size);
 
-extern const struct liveupdate_flb_ops pci_liveupdate_flb_ops;
+extern const struct liveupdate_flb_ops pci_lu_flb_ops;
 
 /* The device on which another one depends: its physical function, or the bridge above */
 static inline struct pci_dev *pci_lu_above(struct pci_dev *pdev)
@@ -62,7 +62,7 @@ void pci_flb_abandon(struct liveupdate_flb_op_args *args);
 
 /* liveupdate_device.c: incoming devices */
 int pci_lu_register_notifiers(void);
-void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason);
+void pci_lu_stop_unclaimed(struct pci_dev *pdev, const char *reason);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray pci_lu_in_devices;

@@ -461,7 +461,7 @@ void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 		return;
 
 	if (!drv->sriov_configure || drv->sriov_configure(pdev, nr) < 0 || pci_iov_running(pdev)) {
-		pci_liveupdate_stop_unclaimed(pdev, reason);
+		pci_lu_stop_unclaimed(pdev, reason);
 		if (pci_liveupdate_retrieved(pdev))
 			pci_err(pdev,
 				"live update: virtual functions disabled: the driver cannot enable them\n");
@@ -474,7 +474,7 @@ void pci_liveupdate_add_vfs(struct pci_dev *pdev)
 }
 
 /**
- * pci_liveupdate_stop_unclaimed() - Stop a device unless it was retrieved
+ * pci_lu_stop_unclaimed() - Stop a device unless it was retrieved
  * @pdev:   The device, whether it is incoming or not
  * @reason: Why, for the log
  *
@@ -482,7 +482,7 @@ void pci_liveupdate_add_vfs(struct pci_dev *pdev)
  *
  * Context: Process context, sleeps.
  */
-void pci_liveupdate_stop_unclaimed(struct pci_dev *pdev, const char *reason)
+void pci_lu_stop_unclaimed(struct pci_dev *pdev, const char *reason)
 {
 	scoped_guard(mutex, &pci_lu_lock) {
 		if (pci_lu_protected(pdev) && !pci_liveupdate_retrieved(pdev))

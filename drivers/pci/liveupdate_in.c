@@ -635,7 +635,7 @@ void pci_liveupdate_stop_unretrieved(u32 segment, u16 devid)
 
 	struct pci_dev *pdev __free(pci_dev_put) = pci_lu_get_dev(segment, devid);
 	if (pdev)
-		pci_liveupdate_stop_unclaimed(pdev, pci_lu_unretrieved);
+		pci_lu_stop_unclaimed(pdev, pci_lu_unretrieved);
 }
 
 /**
@@ -666,7 +666,7 @@ static void pci_lu_give_up(const char *reason)
 		pci_lu_unload();
 
 	for_each_pci_dev(pdev)
-		pci_liveupdate_stop_unclaimed(pdev, reason);
+		pci_lu_stop_unclaimed(pdev, reason);
 	irq_liveupdate_revoke_absent();
 	irq_liveupdate_finish_units();
 
@@ -697,7 +697,7 @@ void pci_flb_abandon(struct liveupdate_flb_op_args *args)
 }
 
 static struct liveupdate_flb pci_liveupdate_flb = {
-	.ops		= &pci_liveupdate_flb_ops,
+	.ops		= &pci_lu_flb_ops,
 	.compatible	= PCI_LU_FLB_COMPATIBLE,
 };
 

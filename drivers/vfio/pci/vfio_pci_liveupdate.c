@@ -194,34 +194,30 @@ static const char *vfio_pci_lu_find_obstacle_virtfn(struct vfio_pci_core_device 
 }
 
 /*
- * Is there any reason why an open device cannot be handed over? A hint, unless igate and
- * memory_lock are held.
+ * Returns why an open device cannot be handed over, or NULL, and the errno for that. A
+ * hint, unless igate and memory_lock are held.
  */
-VISIBLE_IF_KUNIT int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev,
-					       const char **reason)
+VISIBLE_IF_KUNIT const char *vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev,
+						       int *err)
 {
-	if (vdev->unregistering) {
-		*reason = "being unbound from its driver";
-		return -ENODEV;
-	}
+	*err = -ENODEV;
+	if (vdev->unregistering)
+		return "being unbound from its driver";
 
-	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX) {
-		*reason = "INTx in use";
-		return -EOPNOTSUPP;
-	}
+	*err = -EOPNOTSUPP;
+	if (vdev->irq_type == VFIO_PCI_INTX_IRQ_INDEX)
+		return "INTx in use";
 
-	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0) {
-		*reason = "in low power state";
-		return -EAGAIN;
-	}
+	*err = -EAGAIN;
+	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0)
+		return "in low power state";
 
-	if (vdev->sriov_changing) {
-		*reason = "virtual functions are being enabled or disabled";
-		return -EBUSY;
-	}
+	*err = -EBUSY;
+	if (vdev->sriov_changing)
+		return "virtual functions are being enabled or disabled";
 
-	*reason = vfio_pci_lu_find_obstacle_virtfn(vdev);
-	return *reason ? -EOPNOTSUPP : 0;
+	*err = -EOPNOTSUPP;
+	return vfio_pci_lu_find_obstacle_virtfn(vdev);
 }
 
 static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupdate_step step)
@@ -232,9 +228,11 @@ static int vfio_pci_lu_check(struct vfio_pci_core_device *vdev, enum irq_liveupd
 	lockdep_assert_held(&vdev->igate);
 
 	scoped_guard(rwsem_read, &vdev->memory_lock)
-		err = vfio_pci_lu_find_obstacle(vdev, &reason);
-	if (err)
-		irq_liveupdate_report_refusal(&vdev->pdev->dev, step, "%s", reason);
+		reason = vfio_pci_lu_find_obstacle(vdev, &err);
+	if (!reason)
+		return 0;
+
+	irq_liveupdate_report_refusal(&vdev->pdev->dev, step, "%s", reason);
 	return err;
 }
 
@@ -242,6 +240,7 @@ static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 {
 	struct vfio_pci_core_device *vdev = vfio_pci_lu_vdev(device);
 	const char *reason;
+	int err;
 
 	if (device->dev->driver != &vfio_pci_lu_driver->driver)
 		return "not bound to vfio-pci";
@@ -251,7 +250,7 @@ static const char *vfio_pci_lu_find_obstacle_open(struct vfio_device *device)
 		return reason;
 
 	/* A hint: anybody may ask at any time, and a hot reset only tries to get memory_lock. */
-	return data_race(vfio_pci_lu_find_obstacle(vdev, &reason)) ? reason : NULL;
+	return data_race(vfio_pci_lu_find_obstacle(vdev, &err));
 }
 
 /* The reason that preserve() would give, see pci_liveupdate_find_obstacle(). No side effects. */

@@ -85,7 +85,7 @@ struct pci_dev *vfio_pci_luo_find(u64 name);
 void vfio_pci_luo_set_ops(const struct liveupdate_file_ops *ops,
 			  const char *(*find_obstacle)(struct pci_dev *pdev));
 #if IS_ENABLED(CONFIG_KUNIT)
-int vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev, const char **reason);
+const char *vfio_pci_lu_find_obstacle(struct vfio_pci_core_device *vdev, int *err);
 const char *vfio_pci_liveupdate_find_obstacle(struct pci_dev *pdev);
 int vfio_pci_lu_check_set(struct vfio_pci_core_device *vdev);
 void vfio_pci_lu_set_frozen(struct vfio_pci_core_device *vdev, bool frozen);

@@ -579,7 +579,7 @@ static void function_that_starts_keeps_virtual_functions_that_were_handed_over(s
 	KUNIT_EXPECT_EQ(test, pci_iov_running(&function->pdev), 2);
 
 	/* Nobody retrieves them, or their physical function is gone. */
-	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
+	pci_lu_stop_unclaimed(&function->pdev, "nobody has claimed it");
 	KUNIT_EXPECT_EQ(test, sriov_control(function), 0);
 	KUNIT_EXPECT_FALSE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 }
@@ -650,7 +650,7 @@ static void function_of_an_incoming_virtual_function_is_kept(struct kunit *test)
 	virtfn = with_incoming_vf(test, function);
 
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_running(&function->pdev));
-	pci_liveupdate_stop_unclaimed(&function->pdev, "nobody has claimed it");
+	pci_lu_stop_unclaimed(&function->pdev, "nobody has claimed it");
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_vfs_incoming(&function->pdev));
 	KUNIT_EXPECT_EQ(test, sriov_control(function), VFS_ENABLED);
 

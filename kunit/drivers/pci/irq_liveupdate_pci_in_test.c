@@ -330,7 +330,7 @@ static void device_is_retrieved_once(struct kunit *test)
 	expect_outcome_of(test, pdev, NULL);
 
 	/* Nor does the end of the second file stop it. */
-	pci_liveupdate_stop_unclaimed(pdev, "nobody has retrieved it");
+	pci_lu_stop_unclaimed(pdev, "nobody has retrieved it");
 	KUNIT_EXPECT_TRUE(test, pci_liveupdate_incoming(pdev));
 }
 

@@ -112,7 +112,7 @@ static void flb_unpreserve(void *context)
 		if (pci_liveupdate_outgoing(&path->devs[i]))
 			pci_liveupdate_unpreserve(&path->devs[i]);
 	}
-	pci_liveupdate_flb_ops.unpreserve(&path->flb);
+	pci_lu_flb_ops.unpreserve(&path->flb);
 }
 
 static void free_path(void *path)
@@ -146,7 +146,7 @@ static struct fake_path *fake_path(struct kunit *test)
 		fake_init_dev(&path->devs[i], &path->bus, i);
 	list_add(&path->devs[0].bus_list, &path->bus.devices);
 
-	KUNIT_ASSERT_EQ(test, pci_liveupdate_flb_ops.preserve(&path->flb), 0);
+	KUNIT_ASSERT_EQ(test, pci_lu_flb_ops.preserve(&path->flb), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, flb_unpreserve, path), 0);
 	return path;
 }
