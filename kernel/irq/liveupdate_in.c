@@ -139,7 +139,8 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	if (!root)
 		return "invalid address of the root";
 
-	if (irq_lu_ser_check_root_head(root, size, &reason))
+	reason = irq_lu_ser_check_root_head(root, size);
+	if (reason)
 		return reason;
 
 	/*
@@ -154,7 +155,8 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	if (!dir)
 		return "invalid address of the device directory";
 
-	if (irq_lu_ser_check_root(root, dir, &reason))
+	reason = irq_lu_ser_check_root(root, dir);
+	if (reason)
 		return reason;
 
 	state->root = root;
@@ -173,7 +175,8 @@ irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_se
 		*reason = "invalid address of its record";
 		return NULL;
 	}
-	return irq_lu_ser_check_device(ser, ref->len, state->root, reason) ? NULL : ser;
+	*reason = irq_lu_ser_check_device(ser, ref->len, state->root);
+	return *reason ? NULL : ser;
 }
 
 static unsigned long irq_lu_address(const struct irq_lu_device_ser *ser)

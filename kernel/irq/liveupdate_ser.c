@@ -15,10 +15,7 @@
  * 3. irq_lu_ser_check_device(), once per device. A device that is refused does
  *    not affect the others.
  *
- * Each check returns 0, or a reason for the log and
- * - -EOPNOTSUPP: written by a kernel that knows more than this one,
- * - -ENOENT: nothing was handed over, the root never became FROZEN,
- * - -EINVAL: garbage.
+ * Each check returns NULL, or the reason for the log.
  *
  * Checks that need more than one record, or a list of known values, are left to
  * the owner of the resource: if two records claim the same irq number or table
@@ -34,7 +31,6 @@
 #include <linux/align.h>
 #include <linux/compiler.h>
 #include <linux/crc32.h>
-#include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/sort.h>
@@ -50,12 +46,6 @@
 
 /* The highest known layout of config space: CardBus bridge. */
 #define HDR_TYPE_MAX		2
-
-static int refuse(const char **reason, int err, const char *why)
-{
-	*reason = why;
-	return err;
-}
 
 static bool all_zero(const void *p, size_t len)
 {
@@ -139,20 +129,20 @@ void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 	WRITE_ONCE(root->state, IRQ_LU_STATE_FROZEN);
 }
 
-static int check_unit(const struct irq_lu_unit_ser *unit, const char **reason)
+static const char *check_unit(const struct irq_lu_unit_ser *unit)
 {
 	if (unit->flags & ~IRQ_LU_UNIT_FLAGS)
-		return refuse(reason, -EOPNOTSUPP, "unknown unit flags");
+		return "unknown unit flags";
 	if (!unit->reg_base)
-		return refuse(reason, -EINVAL, "unit without registers");
+		return "unit without registers";
 	if (!phys_addr_plausible(unit->table))
-		return refuse(reason, -EINVAL, "bad address of remapping table");
+		return "bad address of remapping table";
 	if (!unit->nr_entries)
-		return refuse(reason, -EINVAL, "remapping table without entries");
+		return "remapping table without entries";
 	if (!all_zero(unit->reserved, sizeof(unit->reserved)))
-		return refuse(reason, -EINVAL, "reserved field of unit not zero");
+		return "reserved field of unit not zero";
 
-	return 0;
+	return NULL;
 }
 
 static bool same_unit(const struct irq_lu_unit_ser *a, const struct irq_lu_unit_ser *b)
@@ -161,29 +151,28 @@ static bool same_unit(const struct irq_lu_unit_ser *a, const struct irq_lu_unit_
 }
 
 /* Quadratic, but there are at most IRQ_LU_MAX_UNITS of them. */
-static int check_units(const struct irq_lu_unit_ser *units, u32 nr_units,
-		       const char **reason)
+static const char *check_units(const struct irq_lu_unit_ser *units, u32 nr_units)
 {
-	int ret;
+	const char *reason;
 
 	for (u32 i = 0; i < nr_units; i++) {
 		/* Unused: a vector that refers to it has no table entry. */
 		if (all_zero(&units[i], sizeof(units[i])))
 			continue;
 
-		ret = check_unit(&units[i], reason);
-		if (ret)
-			return ret;
+		reason = check_unit(&units[i]);
+		if (reason)
+			return reason;
 
 		for (u32 j = 0; j < i; j++) {
 			if (same_unit(&units[i], &units[j]))
-				return refuse(reason, -EINVAL, "duplicate unit");
+				return "duplicate unit";
 			if (units[i].table == units[j].table &&
 			    units[i].segment != units[j].segment)
-				return refuse(reason, -EINVAL, "duplicate remapping table");
+				return "duplicate remapping table";
 		}
 	}
-	return 0;
+	return NULL;
 }
 
 static bool compatible_is(const struct irq_lu_root_ser *head, const char *name)
@@ -192,83 +181,82 @@ static bool compatible_is(const struct irq_lu_root_ser *head, const char *name)
 }
 
 /* These fields determine whether this kernel can read the rest at all. */
-static int check_root_format(const struct irq_lu_root_ser *head, const char **reason)
+static const char *check_root_format(const struct irq_lu_root_ser *head)
 {
 	if (!compatible_is(head, IRQ_LU_COMPATIBLE))
-		return refuse(reason, -EOPNOTSUPP, "unknown format");
+		return "unknown format";
 	if (head->state == IRQ_LU_STATE_PREPARED)
-		return refuse(reason, -ENOENT, "not frozen");
+		return "not frozen";
 	if (head->state != IRQ_LU_STATE_FROZEN)
-		return refuse(reason, -EINVAL, "unknown state");
+		return "unknown state";
 
-	return 0;
+	return NULL;
 }
 
-static int check_device_dir_range(u64 addr, u32 nr_devices, const char **reason)
+static const char *check_device_dir_range(u64 addr, u32 nr_devices)
 {
 	u64 len = (u64)nr_devices * sizeof(struct irq_lu_device_ref_ser);
 
 	if (nr_devices > IRQ_LU_MAX_DEVICES)
-		return refuse(reason, -EINVAL, "too many devices");
+		return "too many devices";
 	if (nr_devices && !phys_range_plausible(addr, len))
-		return refuse(reason, -EINVAL, "bad address of device directory");
+		return "bad address of device directory";
 
-	return 0;
+	return NULL;
 }
 
 /**
  * irq_lu_ser_check_root_head() - Check a root, before its device directory is read
  * @blob:	The root
  * @size:	Number of bytes that can be read from there
- * @reason:	Set to why the root was refused
  *
  * Context: Any.
- * Return: 0 or a negative error code.
+ * Return: Why it is refused, a constant string, or NULL.
  */
-int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason)
+const char *irq_lu_ser_check_root_head(const void *blob, size_t size)
 {
 	const struct irq_lu_root_ser *root = blob;
 	struct irq_lu_root_ser head;
-	int ret;
+	const char *reason;
 
 	if (!IS_ALIGNED((uintptr_t)blob, SER_ALIGN))
-		return refuse(reason, -EINVAL, "root not aligned");
+		return "root not aligned";
 	if (size < sizeof(head))
-		return refuse(reason, -EINVAL, "root truncated");
+		return "root truncated";
 	head = *root;
 
-	ret = check_root_format(&head, reason);
-	if (ret)
-		return ret;
+	reason = check_root_format(&head);
+	if (reason)
+		return reason;
 	if (head.nr_units > IRQ_LU_MAX_UNITS)
-		return refuse(reason, -EINVAL, "too many units");
+		return "too many units";
 	if (head.nr_units * sizeof(root->units[0]) > size - sizeof(head))
-		return refuse(reason, -EINVAL, "units truncated");
+		return "units truncated";
 	if (head.checksum != checksum_root(head, root->units))
-		return refuse(reason, -EINVAL, "checksum mismatch");
+		return "checksum mismatch";
 	if (!all_zero(head.reserved, sizeof(head.reserved)))
-		return refuse(reason, -EINVAL, "reserved field of root not zero");
+		return "reserved field of root not zero";
 
-	ret = check_device_dir_range(head.device_dir, head.nr_devices, reason);
-	if (ret)
-		return ret;
+	reason = check_device_dir_range(head.device_dir, head.nr_devices);
+	if (reason)
+		return reason;
 
-	return check_units(root->units, head.nr_units, reason);
+	return check_units(root->units, head.nr_units);
 }
 
-static int check_ref(const struct irq_lu_device_ref_ser *ref, const char **reason)
+static const char *check_ref(const struct irq_lu_device_ref_ser *ref)
 {
 	const size_t head = sizeof(struct irq_lu_device_ser);
 
 	if (ref->len < head || ref->len > irq_lu_ser_device_len(IRQ_LU_MAX_VECTORS) ||
 	    (ref->len - head) % sizeof(struct irq_lu_vector_ser))
-		return refuse(reason, -EINVAL, "bad length of device blob");
+		return "bad length of device blob";
 	if (!phys_range_plausible(ref->blob, ref->len))
-		return refuse(reason, -EINVAL, "bad address of device blob");
+		return "bad address of device blob";
 	if (ref->reserved)
-		return refuse(reason, -EINVAL, "reserved field of device directory not zero");
+		return "reserved field of device directory not zero";
 
-	return 0;
+	return NULL;
 }
 
 static int compare_blobs(const void *left, const void *right)
@@ -321,63 +309,61 @@ static bool refs_overlap(struct irq_lu_device_ref_ser *dir, u32 nr_devices)
  * @root:	The root, which passed irq_lu_ser_check_root_head()
  * @dir:	Its device directory, which is written to and left as it was. Not read
  *		when the root has no devices.
- * @reason:	Set to why the root was refused
  *
  * Context: Any.
- * Return: 0 or a negative error code.
+ * Return: Why it is refused, a constant string, or NULL.
  */
-int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-			  struct irq_lu_device_ref_ser *dir,
-			  const char **reason)
+const char *irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
+				  struct irq_lu_device_ref_ser *dir)
 {
 	const struct irq_lu_root_ser head = *root;
-	int ret;
+	const char *reason;
 
 	if (head.dir_checksum != checksum_dir(dir, head.nr_devices))
-		return refuse(reason, -EINVAL, "checksum mismatch of device directory");
+		return "checksum mismatch of device directory";
 
 	for (u32 i = 0; i < head.nr_devices; i++) {
-		ret = check_ref(&dir[i], reason);
-		if (ret)
-			return ret;
+		reason = check_ref(&dir[i]);
+		if (reason)
+			return reason;
 	}
 
 	if (refs_overlap(dir, head.nr_devices))
-		return refuse(reason, -EINVAL, "device blobs overlap");
-	return 0;
+		return "device blobs overlap";
+	return NULL;
 }
 
 /* The header, but for length and checksum. A device without vectors is legal. */
-static int check_device_head(const struct irq_lu_device_ser *head, const char **reason)
+static const char *check_device_head(const struct irq_lu_device_ser *head)
 {
 	if (head->hdr_type > HDR_TYPE_MAX)
-		return refuse(reason, -EINVAL, "bad header type");
+		return "bad header type";
 	if (head->msi_type != IRQ_LU_MSI && head->msi_type != IRQ_LU_MSIX)
-		return refuse(reason, -EINVAL, "unknown MSI type");
+		return "unknown MSI type";
 	if (!head->hwsize || head->hwsize > IRQ_LU_MAX_VECTORS)
-		return refuse(reason, -EINVAL, "bad size of MSI capability");
+		return "bad size of MSI capability";
 	if (head->msi_type == IRQ_LU_MSI &&
 	    (head->hwsize > MSI_MAX_VECTORS || !is_power_of_2(head->hwsize)))
-		return refuse(reason, -EINVAL, "bad size of MSI capability");
+		return "bad size of MSI capability";
 	if (head->nr_vectors > head->hwsize)
-		return refuse(reason, -EINVAL, "more vectors than the device has");
+		return "more vectors than the device has";
 	if (!all_zero(head->reserved, sizeof(head->reserved)))
-		return refuse(reason, -EINVAL, "reserved field of device not zero");
+		return "reserved field of device not zero";
 
-	return 0;
+	return NULL;
 }
 
 /* Values that only a later kernel knows. */
-static int check_vector_format(const struct irq_lu_vector_ser *vec, const char **reason)
+static const char *check_vector_format(const struct irq_lu_vector_ser *vec)
 {
 	if (vec->flags & ~IRQ_LU_VECTOR_FLAGS)
-		return refuse(reason, -EOPNOTSUPP, "unknown vector flags");
+		return "unknown vector flags";
 	if (vec->disposition != IRQ_LU_BLOCKED)
-		return refuse(reason, -EOPNOTSUPP, "unknown disposition");
+		return "unknown disposition";
 	if (!all_zero(vec->reserved, sizeof(vec->reserved)))
-		return refuse(reason, -EINVAL, "reserved field of vector not zero");
+		return "reserved field of vector not zero";
 
-	return 0;
+	return NULL;
 }
 
 /*
@@ -389,27 +375,27 @@ static bool message_missing(const struct irq_lu_vector_ser *vec)
 	return (vec->flags & IRQ_LU_VECTOR_ACTIVATED) && !vec->msg_addr_lo && !vec->msg_addr_hi;
 }
 
-static int check_vector(const struct irq_lu_vector_ser *vec, u16 hwsize,
-			const struct irq_lu_root_ser *root, const char **reason)
+static const char *check_vector(const struct irq_lu_vector_ser *vec, u16 hwsize,
+				const struct irq_lu_root_ser *root)
 {
-	int ret;
+	const char *reason;
 
-	ret = check_vector_format(vec, reason);
-	if (ret)
-		return ret;
+	reason = check_vector_format(vec);
+	if (reason)
+		return reason;
 
 	if (!vec->irq || vec->irq >= INT_MAX)
-		return refuse(reason, -EINVAL, "irq number out of range");
+		return "irq number out of range";
 	if (vec->msi_index >= hwsize)
-		return refuse(reason, -EINVAL, "MSI index out of range");
+		return "MSI index out of range";
 	if (vec->unit >= root->nr_units)
-		return refuse(reason, -EINVAL, "unit out of range");
+		return "unit out of range";
 	if (vec->handle >= root->units[vec->unit].nr_entries)
-		return refuse(reason, -EINVAL, "table index out of range");
+		return "table index out of range";
 	if (message_missing(vec))
-		return refuse(reason, -EINVAL, "activated vector without message");
+		return "activated vector without message";
 
-	return 0;
+	return NULL;
 }
 
 /*
@@ -427,17 +413,17 @@ static bool in_msi_block(const struct irq_lu_vector_ser *first,
  * A device is behind one unit and has one source id, so all vectors must agree
  * with the first one.
  */
-static int check_neighbours(const struct irq_lu_vector_ser *prev,
-			    const struct irq_lu_vector_ser *vec, const char **reason)
+static const char *check_neighbours(const struct irq_lu_vector_ser *prev,
+				    const struct irq_lu_vector_ser *vec)
 {
 	if (vec->msi_index <= prev->msi_index)
-		return refuse(reason, -EINVAL, "MSI indices not ascending");
+		return "MSI indices not ascending";
 	if (vec->unit != prev->unit)
-		return refuse(reason, -EINVAL, "vectors behind different units");
+		return "vectors behind different units";
 	if (vec->source != prev->source)
-		return refuse(reason, -EINVAL, "vectors with different source ids");
+		return "vectors with different source ids";
 
-	return 0;
+	return NULL;
 }
 
 /**
@@ -445,45 +431,43 @@ static int check_neighbours(const struct irq_lu_vector_ser *prev,
  * @blob:	The blob
  * @len:	Its length, as in the device directory
  * @root:	The root, which passed irq_lu_ser_check_root()
- * @reason:	Set to why the device was refused
  *
  * Context: Any.
- * Return: 0 or a negative error code.
+ * Return: Why it is refused, a constant string, or NULL.
  */
-int irq_lu_ser_check_device(const void *blob, size_t len,
-			    const struct irq_lu_root_ser *root,
-			    const char **reason)
+const char *irq_lu_ser_check_device(const void *blob, size_t len,
+				    const struct irq_lu_root_ser *root)
 {
 	const struct irq_lu_device_ser *dev = blob;
 	struct irq_lu_device_ser head;
-	int ret;
+	const char *reason;
 
 	if (!IS_ALIGNED((uintptr_t)blob, SER_ALIGN))
-		return refuse(reason, -EINVAL, "device blob not aligned");
+		return "device blob not aligned";
 	if (len < sizeof(head))
-		return refuse(reason, -EINVAL, "device blob truncated");
+		return "device blob truncated";
 	head = *dev;
 
 	if (head.len != len || irq_lu_ser_device_len(head.nr_vectors) != len)
-		return refuse(reason, -EINVAL, "length mismatch");
+		return "length mismatch";
 	if (head.checksum != checksum_device(head, dev->vectors))
-		return refuse(reason, -EINVAL, "checksum mismatch");
+		return "checksum mismatch";
 
-	ret = check_device_head(&head, reason);
-	if (ret)
-		return ret;
+	reason = check_device_head(&head);
+	if (reason)
+		return reason;
 
 	for (u32 i = 0; i < head.nr_vectors; i++) {
-		ret = check_vector(&dev->vectors[i], head.hwsize, root, reason);
-		if (!ret && i)
-			ret = check_neighbours(&dev->vectors[i - 1], &dev->vectors[i], reason);
-		if (ret)
-			return ret;
+		reason = check_vector(&dev->vectors[i], head.hwsize, root);
+		if (!reason && i)
+			reason = check_neighbours(&dev->vectors[i - 1], &dev->vectors[i]);
+		if (reason)
+			return reason;
 		if (head.msi_type == IRQ_LU_MSI &&
 		    !in_msi_block(&dev->vectors[0], &dev->vectors[i], i))
-			return refuse(reason, -EINVAL, "vectors of MSI not consecutive");
+			return "vectors of MSI not consecutive";
 	}
-	return 0;
+	return NULL;
 }
 
 /**

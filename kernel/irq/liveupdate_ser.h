@@ -23,13 +23,11 @@ void irq_lu_ser_seal_device(struct irq_lu_device_ser *dev);
 void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 			  const struct irq_lu_device_ref_ser *dir);
 
-int irq_lu_ser_check_root_head(const void *blob, size_t size, const char **reason);
-int irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-			  struct irq_lu_device_ref_ser *dir,
-			  const char **reason);
-int irq_lu_ser_check_device(const void *blob, size_t len,
-			    const struct irq_lu_root_ser *root,
-			    const char **reason);
+const char *irq_lu_ser_check_root_head(const void *blob, size_t size);
+const char *irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
+				  struct irq_lu_device_ref_ser *dir);
+const char *irq_lu_ser_check_device(const void *blob, size_t len,
+				    const struct irq_lu_root_ser *root);
 
 const struct irq_lu_vector_ser *
 irq_lu_ser_find_vector(const struct irq_lu_device_ser *dev, unsigned int msi_index);

@@ -62,9 +62,9 @@ static void serialize(void)
 
 static void validate(void)
 {
-	const char *reason;
+	const char *reason = irq_lu_ser_check_device(device, len, root_with_unit);
 
-	if (irq_lu_ser_check_device(device, len, root_with_unit, &reason)) {
+	if (reason) {
 		fprintf(stderr, "refused: %s\n", reason);
 		exit(EXIT_FAILURE);
 	}

@@ -88,10 +88,8 @@ static inline bool kunit_streq(const char *a, const char *b)
 	KUNIT_CHECK(_test, false, (_left) > (_right), #_left " > " #_right)
 #define KUNIT_EXPECT_EQ_MSG(_test, _left, _right, ...) \
 	KUNIT_CHECK(_test, false, (_left) == (_right), __VA_ARGS__)
-#define KUNIT_EXPECT_NE_MSG(_test, _left, _right, ...) \
-	KUNIT_CHECK(_test, false, (_left) != (_right), __VA_ARGS__)
-#define KUNIT_EXPECT_NOT_NULL(_test, _ptr) \
-	KUNIT_CHECK(_test, false, _ptr, #_ptr)
+#define KUNIT_EXPECT_NULL(_test, _ptr) \
+	KUNIT_CHECK(_test, false, !(_ptr), #_ptr " == NULL")
 #define KUNIT_EXPECT_NOT_NULL_MSG(_test, _ptr, ...) \
 	KUNIT_CHECK(_test, false, _ptr, __VA_ARGS__)
 #define KUNIT_EXPECT_NULL_MSG(_test, _ptr, ...) \
@@ -109,6 +107,8 @@ static inline bool kunit_streq(const char *a, const char *b)
 	KUNIT_CHECK(_test, true, (_left) > (_right), #_left " > " #_right)
 #define KUNIT_ASSERT_EQ_MSG(_test, _left, _right, ...) \
 	KUNIT_CHECK(_test, true, (_left) == (_right), __VA_ARGS__)
+#define KUNIT_ASSERT_NULL(_test, _ptr) \
+	KUNIT_CHECK(_test, true, !(_ptr), #_ptr " == NULL")
 #define KUNIT_ASSERT_NOT_NULL(_test, _ptr) \
 	KUNIT_CHECK(_test, true, _ptr, #_ptr)
 
