@@ -19,9 +19,10 @@
  *
  * Checks that need more than one record, or a list of known values, are left to
  * the owner of the resource: if two records claim the same irq number or table
- * entry, the second one fails because the first one has reserved it. A second
- * record of a PCI function is refused when it is loaded. The interrupt remapping
- * driver refuses unknown kinds of units and wrong source ids.
+ * entry, the second one fails because the first one has reserved it. If two blobs
+ * share memory, the second one fails because KHO returns memory only once. A
+ * second record of a PCI function is refused when it is loaded. The interrupt
+ * remapping driver refuses unknown kinds of units and wrong source ids.
  *
  * Nothing in this file has state, allocates or touches hardware, so that it
  * builds in user space too (tools/testing/irq_liveupdate_ser).
@@ -33,7 +34,6 @@
 #include <linux/crc32.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
-#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "liveupdate_ser.h"
@@ -259,62 +259,16 @@ static const char *check_ref(const struct irq_lu_device_ref_ser *ref)
 	return NULL;
 }
 
-static int compare_blobs(const void *left, const void *right)
-{
-	const struct irq_lu_device_ref_ser *a = left, *b = right;
-
-	return a->blob < b->blob ? -1 : a->blob > b->blob;
-}
-
-static int compare_numbers(const void *left, const void *right)
-{
-	const struct irq_lu_device_ref_ser *a = left, *b = right;
-
-	return a->reserved < b->reserved ? -1 : a->reserved > b->reserved;
-}
-
-/* All lengths were checked, so the sum does not wrap. */
-static bool neighbours_overlap(const struct irq_lu_device_ref_ser *dir, u32 nr_devices)
-{
-	for (u32 i = 1; i < nr_devices; i++) {
-		if (dir[i].blob < dir[i - 1].blob + dir[i - 1].len)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Once the devices are sorted by address, only neighbours can overlap. If two
- * devices claim the same resource the first one wins, so the original order is
- * kept in the reserved fields.
- */
-static bool refs_overlap(struct irq_lu_device_ref_ser *dir, u32 nr_devices)
-{
-	bool overlap;
-
-	for (u32 i = 0; i < nr_devices; i++)
-		dir[i].reserved = i;
-
-	sort(dir, nr_devices, sizeof(dir[0]), compare_blobs, NULL);
-	overlap = neighbours_overlap(dir, nr_devices);
-	sort(dir, nr_devices, sizeof(dir[0]), compare_numbers, NULL);
-
-	for (u32 i = 0; i < nr_devices; i++)
-		dir[i].reserved = 0;
-	return overlap;
-}
-
 /**
  * irq_lu_ser_check_root() - Check the device directory of a root
  * @root:	The root, which passed irq_lu_ser_check_root_head()
- * @dir:	Its device directory, which is written to and left as it was. Not read
- *		when the root has no devices.
+ * @dir:	Its device directory. Not read when the root has no devices.
  *
  * Context: Any.
  * Return: Why it is refused, a constant string, or NULL.
  */
 const char *irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-				  struct irq_lu_device_ref_ser *dir)
+				  const struct irq_lu_device_ref_ser *dir)
 {
 	const struct irq_lu_root_ser head = *root;
 	const char *reason;
@@ -327,9 +281,6 @@ const char *irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
 		if (reason)
 			return reason;
 	}
-
-	if (refs_overlap(dir, head.nr_devices))
-		return "device blobs overlap";
 	return NULL;
 }
 

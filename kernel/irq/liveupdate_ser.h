@@ -25,7 +25,7 @@ void irq_lu_ser_seal_root(struct irq_lu_root_ser *root,
 
 const char *irq_lu_ser_check_root_head(const void *blob, size_t size);
 const char *irq_lu_ser_check_root(const struct irq_lu_root_ser *root,
-				  struct irq_lu_device_ref_ser *dir);
+				  const struct irq_lu_device_ref_ser *dir);
 const char *irq_lu_ser_check_device(const void *blob, size_t len,
 				    const struct irq_lu_root_ser *root);
 

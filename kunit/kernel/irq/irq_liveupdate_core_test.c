@@ -302,6 +302,31 @@ static void record_outside_of_kept_memory_is_neither_read_nor_freed(struct kunit
 	fake_expect_all_freed(test);
 }
 
+/* Neither read nor freed again, and the device of the first entry is not affected. */
+static void memory_of_a_record_is_taken_once(struct kunit *test)
+{
+	struct fake_device *fake = fake_add(test, "new", &fake_msix_head, 0);
+	struct fake_machine *m = test->priv;
+	struct irq_lu_device_ref_ser *table;
+
+	fake_image_init(test);
+	fake_image_add(test, &fake_msix_head, &fake_vector, NR_VECS);
+	table = m->table;
+	table[1] = table[0];
+	table[2].blob = table[0].blob + sizeof(struct irq_lu_device_ser);
+	table[2].len = irq_lu_ser_device_len(0);
+	m->root->nr_devices = 3;
+	fake_boot(test);
+	KUNIT_EXPECT_EQ(test, table[1].blob, 0);
+	KUNIT_EXPECT_EQ(test, table[2].blob, 0);
+
+	irq_liveupdate_match(fake->dev, &fake_device_ops);
+	KUNIT_ASSERT_EQ(test, fake_alloc_vectors(fake, NR_VECS), 0);
+	fake_expect_adopted(test, fake, &fake_vector, NR_VECS);
+	fake_end(fake);
+	fake_expect_all_freed(test);
+}
+
 static void refused_unit_refuses_what_is_behind_it(struct kunit *test)
 {
 	struct irq_lu_vector_ser behind = fake_other_vector;
@@ -914,6 +939,7 @@ static struct kunit_case core_test_cases[] = {
 	KUNIT_CASE(memory_that_holds_no_root_stays_kept),
 	KUNIT_CASE(root_is_not_its_own_directory),
 	KUNIT_CASE(record_outside_of_kept_memory_is_neither_read_nor_freed),
+	KUNIT_CASE(memory_of_a_record_is_taken_once),
 	KUNIT_CASE(refused_unit_refuses_what_is_behind_it),
 	KUNIT_CASE(faults_are_reported_once_devices_are_stopped),
 	KUNIT_CASE(faults_of_what_is_released_later_are_reported),

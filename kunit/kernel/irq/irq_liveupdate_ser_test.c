@@ -360,9 +360,6 @@ static const struct ser_change bad_table[] = {
 	BAD_TABLE(ref[1].blob, 0, "bad address of device blob"),
 	BAD_TABLE(ref[1].blob, 0x103001004, "bad address of device blob"),
 	BAD_TABLE(ref[1].blob, U64_MAX - 47, "bad address of device blob"),
-	BAD_TABLE(ref[1].blob, 0x103000000, "device blobs overlap"),
-	BAD_TABLE(ref[1].blob, 0x103000000 + DEVICE_LEN - 8, "device blobs overlap"),
-	BAD_TABLE(ref[1].blob, 0x103000000 - DEVICE_LEN + 8, "device blobs overlap"),
 	BAD_TABLE(ref[1].len, 0, "bad length of device blob"),
 	BAD_TABLE(ref[1].len, 47, "bad length of device blob"),
 	BAD_TABLE(ref[1].len, DEVICE_LEN + 8, "bad length of device blob"),
@@ -453,16 +450,6 @@ static void unused_unit_is_accepted(struct kunit *test)
 	/* No device is behind the unit. */
 	KUNIT_EXPECT_STREQ(test, irq_lu_ser_check_device(img->msix, img->msix->len, img->root),
 			   "table index out of range");
-}
-
-static void device_blobs_may_touch(struct kunit *test)
-{
-	struct ser_image *img = test->priv;
-
-	img->table[1].blob = img->table[0].blob + img->table[0].len;
-	irq_lu_ser_seal_root(img->root, img->table);
-
-	KUNIT_EXPECT_NULL(test, check_root(img));
 }
 
 #define BAD_DEVICE(_field, _value, _reason) \
@@ -860,7 +847,6 @@ static struct kunit_case ser_test_cases[] = {
 	KUNIT_CASE(units_of_a_segment_may_share_a_table),
 	KUNIT_CASE(vector_is_found_by_its_index),
 	KUNIT_CASE(unused_unit_is_accepted),
-	KUNIT_CASE(device_blobs_may_touch),
 	KUNIT_CASE(msi_device_with_most_messages_is_accepted),
 	KUNIT_CASE(msi_device_without_its_first_message_is_refused),
 	KUNIT_CASE(unknown_backend_is_left_to_its_owner),

@@ -244,10 +244,6 @@ static inline const char *ser_broken_table(const struct irq_lu_device_ref_ser *t
 			return "len";
 		if (!blob || blob & 7 || last < blob || table[i].reserved)
 			return "blob or reserved";
-		for (u32 j = i + 1; j < nr; j++) {
-			if (table[j].blob <= last && table[j].blob + table[j].len > blob)
-				return "overlap";
-		}
 	}
 	return NULL;
 }
