@@ -288,8 +288,8 @@ VISIBLE_IF_KUNIT int irq_lu_find_root(phys_addr_t *phys, size_t *size)
 }
 
 /*
- * Called for the first interrupt remapping unit, or from an initcall if there is none.
- * Both are single-threaded.
+ * First called while an interrupt remapping unit is set up, or from an initcall if there
+ * is none. Both are single-threaded.
  */
 static void irq_lu_load_once(void)
 {
@@ -496,12 +496,14 @@ static bool irq_lu_is_behind(struct irq_lu_in_dev *in, u32 unit)
  * disabled in that case, because devices are running, and a message meant for
  * remapping would be taken for a vector.
  *
- * Context: Any, after the first irq_liveupdate_incoming_unit().
+ * Context: Any. The first call may sleep, see irq_liveupdate_incoming_unit().
  * Return: True if there is such state.
  */
 bool irq_liveupdate_handed_over(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(irq_liveupdate_handed_over);
+
+	irq_lu_load_once();
 	return irq_lu_in.handed_over;
 }
 

@@ -539,12 +539,7 @@ static const struct irq_lu_unit_ser *amd_ir_record(struct amd_iommu *iommu)
  */
 bool amd_ir_incoming(struct amd_iommu *iommu)
 {
-	if (is_kdump_kernel())
-		return false;
-
-	/* This also loads the records, even if this unit has none. */
-	amd_ir_record(iommu);
-	if (!irq_liveupdate_handed_over())
+	if (is_kdump_kernel() || !irq_liveupdate_handed_over())
 		return false;
 
 	iommu->flags |= AMD_IOMMU_FLAG_STAYS;

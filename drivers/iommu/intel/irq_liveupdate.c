@@ -312,11 +312,11 @@ bool __init intel_ir_take_mode(bool eim)
 	struct dmar_drhd_unit *drhd;
 	struct intel_iommu *iommu;
 
+	if (!irq_liveupdate_handed_over())
+		return eim;
+
 	for_each_iommu(iommu, drhd) {
-		/* This also loads the records, even if this unit has none. */
-		intel_ir_incoming(iommu);
-		if (irq_liveupdate_handed_over() &&
-		    readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES)
+		if (readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_IRES)
 			return intel_ir_has_eime(iommu);
 	}
 	return eim;

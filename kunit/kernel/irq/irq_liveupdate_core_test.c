@@ -601,14 +601,17 @@ static int fail_find(phys_addr_t *phys, size_t *size)
 	return node_error;
 }
 
+/* Asked before the first unit looks up its record. */
 static bool was_handed_over_with(int error)
 {
+	bool handed_over;
+
 	node_error = error;
 	irq_lu_in.loaded = false;
 	irq_lu_in.handed_over = false;
-	irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0, 0);
+	handed_over = irq_liveupdate_handed_over();
 	irq_lu_in.refused = NULL;
-	return irq_liveupdate_handed_over();
+	return handed_over;
 }
 
 /* Whoever has left the node has also left devices running. */
