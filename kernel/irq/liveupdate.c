@@ -473,6 +473,51 @@ static int irq_lu_alloc_record(struct irq_lu_out_dev *out)
 	return PTR_ERR_OR_ZERO(out->ser);
 }
 
+/* @reason is set only by irq_lu_capture_device(). */
+static int irq_lu_prepare(struct irq_lu_out_dev *out, bool has_descs, const char **reason)
+{
+	int ret;
+
+	ret = irq_lu_get_root();
+	if (ret)
+		return ret;
+
+	ret = irq_lu_reserve_slot();
+	if (ret)
+		goto put_root;
+
+	ret = irq_lu_preserve_unit(out);
+	if (ret)
+		goto put_root;
+
+	ret = irq_lu_alloc_record(out);
+	if (ret)
+		goto unpreserve_unit;
+
+	ret = irq_lu_capture_device(out, has_descs, reason);
+	if (ret)
+		goto free_record;
+	return 0;
+
+free_record:
+	kho_unpreserve_free(out->ser);
+unpreserve_unit:
+	irq_lu_unpreserve_unit(out);
+put_root:
+	irq_lu_put_root();
+	return ret;
+}
+
+/* @logged is the reason if it has been logged already. */
+static void irq_lu_refuse_preserve(struct device *dev, int err, const char *logged)
+{
+	if (logged)
+		trace_irq_liveupdate_refuse(dev_name(dev), IRQ_LIVEUPDATE_PRESERVE, logged);
+	else
+		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
+					      ERR_PTR(err));
+}
+
 static int irq_lu_add_device(struct irq_lu_out_dev *out)
 {
 	const char *reason = NULL;
@@ -487,46 +532,17 @@ static int irq_lu_add_device(struct irq_lu_out_dev *out)
 		return -EBUSY;
 	}
 
-	ret = irq_lu_get_root();
-	if (ret)
-		goto refuse;
-
-	ret = irq_lu_reserve_slot();
-	if (ret)
-		goto put_root;
-
-	ret = irq_lu_preserve_unit(out);
-	if (ret)
-		goto put_root;
-
-	ret = irq_lu_alloc_record(out);
-	if (ret)
-		goto unpreserve_unit;
-
-	ret = irq_lu_capture_device(out, descs, &reason);
-	if (ret)
-		goto free_record;
+	ret = irq_lu_prepare(out, descs, &reason);
+	if (ret) {
+		irq_lu_refuse_preserve(out->dev, ret, reason);
+		return ret;
+	}
 
 	list_add_tail(&out->node, &irq_lu_out.devices);
 	hash_add(irq_lu_outgoing, &out->hash, (unsigned long)out->dev);
 	irq_lu_out.nr_devices++;
 	trace_irq_liveupdate_preserve(out->dev, out->ser->nr_vectors);
 	return 0;
-
-free_record:
-	kho_unpreserve_free(out->ser);
-unpreserve_unit:
-	irq_lu_unpreserve_unit(out);
-put_root:
-	irq_lu_put_root();
-refuse:
-	/* irq_lu_capture_device() has logged its reason. */
-	if (reason)
-		trace_irq_liveupdate_refuse(dev_name(out->dev), IRQ_LIVEUPDATE_PRESERVE, reason);
-	else
-		irq_liveupdate_report_refusal(out->dev, IRQ_LIVEUPDATE_PRESERVE,
-					      "its interrupts: %pe", ERR_PTR(ret));
-	return ret;
 }
 
 /* Returns why the interrupts of a device cannot be preserved, or NULL, and the errno for that. */
@@ -590,8 +606,7 @@ int irq_liveupdate_preserve(struct device *dev,
 
 	struct irq_lu_out_dev *out __free(kfree) = kzalloc_obj(*out);
 	if (!out) {
-		irq_liveupdate_report_refusal(dev, IRQ_LIVEUPDATE_PRESERVE, "its interrupts: %pe",
-					      ERR_PTR(-ENOMEM));
+		irq_lu_refuse_preserve(dev, -ENOMEM, NULL);
 		return -ENOMEM;
 	}
 
