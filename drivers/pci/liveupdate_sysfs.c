@@ -15,12 +15,9 @@
 
 #include "pci.h"
 
-/* Longer than any reason in the kernel. */
-#define REASON_LEN	128
-
 static ssize_t preservable_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	char reason[REASON_LEN];
+	char reason[IRQ_LIVEUPDATE_REASON_LEN];
 
 	if (pci_liveupdate_find_obstacle(to_pci_dev(dev), reason, sizeof(reason)))
 		return sysfs_emit(buf, "no: %s\n", reason);
@@ -31,7 +28,7 @@ static DEVICE_ATTR_RO(preservable);
 static ssize_t outcome_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	char reason[REASON_LEN];
+	char reason[IRQ_LIVEUPDATE_REASON_LEN];
 
 	if (irq_liveupdate_was_refused(pci_domain_nr(pdev->bus), pci_dev_id(pdev), reason,
 				       sizeof(reason)))

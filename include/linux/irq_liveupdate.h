@@ -8,6 +8,9 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+/* Size of a buffer for a reason. Longer than any reason in the kernel. */
+#define IRQ_LIVEUPDATE_REASON_LEN	128
+
 struct device;
 struct irq_data;
 struct irq_domain;

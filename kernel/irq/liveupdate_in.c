@@ -57,7 +57,6 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
-#include <linux/bitmap.h>
 #include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/init.h>

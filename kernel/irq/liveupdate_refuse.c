@@ -6,7 +6,6 @@
  * the device, which can be read as long as this kernel runs.
  */
 
-#include <linux/array_size.h>
 #include <linux/device.h>
 #include <linux/export.h>
 #include <linux/pci.h>
@@ -20,9 +19,6 @@
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/irq_liveupdate.h>
-
-/* Longer than any reason in the kernel */
-#define IRQ_LU_REASON_LEN	128
 
 /* Size of the address of a PCI device, ffffffff:ff:1f.7 */
 #define IRQ_LU_NAME_LEN		17
@@ -131,7 +127,7 @@ static const char * const irq_lu_refusals[] = {
 void irq_liveupdate_report_refusal(struct device *dev, enum irq_liveupdate_step step,
 				   const char *fmt, ...)
 {
-	char reason[IRQ_LU_REASON_LEN];
+	char reason[IRQ_LIVEUPDATE_REASON_LEN];
 	va_list args;
 
 	va_start(args, fmt);
