@@ -261,8 +261,6 @@ VISIBLE_IF_KUNIT void irq_lu_load(u64 phys, size_t size,
 	const char *reason;
 	unsigned int i;
 
-	irq_lu_in.refused = NULL;
-	irq_lu_in.stopped = false;
 	reason = state ? irq_lu_load_root(state, phys, size, memory) : "out of memory";
 	if (reason) {
 		irq_lu_refuse_all(reason);

@@ -15,6 +15,7 @@
 #include <linux/sizes.h>
 
 #include "kunit_fake_machine.h"
+#include "kunit_load.h"
 
 /* Size of the hash in which the core finds a device by its address */
 #define DEVICE_HASH_BITS 8
@@ -258,7 +259,7 @@ static void memory_that_holds_no_root_stays_kept(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, root);
 	strscpy(root->compatible, "guest");
 
-	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &irq_lu_kho_memory);
+	load_as_booted(root, &irq_lu_kho_memory);
 	KUNIT_EXPECT_NOT_NULL(test, irq_lu_in.refused);
 	KUNIT_EXPECT_TRUE(test, is_kept(root));
 	irq_lu_in.refused = NULL;
@@ -276,7 +277,7 @@ static void root_is_not_its_own_directory(struct kunit *test)
 	root->device_dir = virt_to_phys(root);
 	irq_lu_ser_seal_root(root, NULL);
 
-	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &irq_lu_kho_memory);
+	load_as_booted(root, &irq_lu_kho_memory);
 	KUNIT_EXPECT_STREQ(test, irq_lu_in.refused ?: "accepted",
 			   "invalid address of the device directory");
 	irq_lu_in.refused = NULL;
@@ -636,7 +637,7 @@ static void outcome_is_why_nothing_was_taken_over(struct kunit *test)
 	m->root->state = IRQ_LU_STATE_PREPARED;
 	start_outcome(test, fake_msix_head.segment, fake_msix_head.devid);
 
-	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	load_as_booted(m->root, &fake_memory);
 	irq_liveupdate_match(fake->dev, &fake_device_ops);
 	expect_outcome(test, fake_msix_head.segment, fake_msix_head.devid, "not frozen");
 	fake_end(fake);

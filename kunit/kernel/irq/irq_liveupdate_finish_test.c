@@ -11,6 +11,7 @@
 
 #include "internals.h"
 #include "kunit_fake_machine.h"
+#include "kunit_load.h"
 
 static void unclaimed_vectors_are_revoked(struct kunit *test)
 {
@@ -345,7 +346,7 @@ static void root_not_frozen_is_not_taken_over(struct kunit *test)
 	irq_lu_ser_seal_root(m->root, m->table);
 	m->root->state = IRQ_LU_STATE_PREPARED;
 
-	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	load_as_booted(m->root, &fake_memory);
 	KUNIT_EXPECT_NULL(test, irq_liveupdate_incoming_unit(IRQ_LU_BACKEND_VTD, 0,
 							     m->units[0].reg_base));
 	KUNIT_EXPECT_TRUE(test, fake_is_free(IRQ_RECORDED));

@@ -9,6 +9,7 @@
 #include <linux/irq.h>
 
 #include "kunit_fake_machine.h"
+#include "kunit_load.h"
 
 /*
  * What the previous kernel left
@@ -100,7 +101,7 @@ void fake_end_live_update(void *unused)
 
 void fake_take_over(struct fake_machine *m)
 {
-	irq_lu_load(virt_to_phys(m->root), IRQ_LU_ROOT_SIZE, &fake_memory);
+	load_as_booted(m->root, &fake_memory);
 
 	for (unsigned int i = 0; i < NR_UNITS; i++) {
 		const struct irq_lu_unit_ser *ser;

@@ -32,6 +32,7 @@
 #include <linux/msi.h>
 
 #include "kunit_left_unit.h"
+#include "../../../kernel/irq/kunit_load.h"
 #include "../../../kernel/irq/liveupdate_ser.h"
 
 #define MAX_UNITS	8
@@ -213,7 +214,7 @@ static void seal(struct kunit *test)
 
 static void load(struct kunit *test)
 {
-	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &left_memory);
+	load_as_booted(previous.root, &left_memory);
 }
 
 static void take_over(struct kunit *test)

@@ -15,6 +15,7 @@
 
 #include "kunit_fake_posting.h"
 #include "kunit_left_unit.h"
+#include "../../../kernel/irq/kunit_load.h"
 #include "../../../kernel/irq/liveupdate_ser.h"
 
 #define NR_UNITS	5
@@ -123,7 +124,7 @@ static void jump(struct kunit *test)
 
 static void load(void)
 {
-	irq_lu_load(virt_to_phys(previous.root), IRQ_LU_ROOT_SIZE, &left_memory);
+	load_as_booted(previous.root, &left_memory);
 }
 
 /* The next kernel comes up, and has not yet looked for units. */

@@ -16,6 +16,7 @@
 #include "kunit_fake_posting.h"
 #include "kunit_left_unit.h"
 #include "../../pci/pci.h"
+#include "../../../kernel/irq/kunit_load.h"
 #include "../../../kernel/irq/liveupdate_ser.h"
 
 #define HANDLE		0x1234
@@ -997,7 +998,7 @@ static void boot_with(struct kunit *test, struct irq_lu_device_ser *ser)
 	table->len = ser->len;
 	irq_lu_ser_seal_root(root, table);
 
-	irq_lu_load(virt_to_phys(root), IRQ_LU_ROOT_SIZE, &image_memory);
+	load_as_booted(root, &image_memory);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, end_live_update, NULL));
 	irq_liveupdate_take_over(&root->units[0], iommu->ir_domain);
 }
