@@ -95,6 +95,8 @@ class Chain(update.Update):
         for index, _ in self._each():
             self._command(how)
             bound = self._command("bind")
+            if self.scenario.attached:
+                self._command("attach")
             if not index:
                 self.result.bound = bound
             self._command(f"arm 0 {self.scenario.vectors}")

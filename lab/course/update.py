@@ -72,6 +72,8 @@ class Update(run.Run):
 
     def _bind(self, msi):
         bound = self._command("bind msi" if msi else "bind")
+        if self.scenario.attached:
+            self._command("attach")
         self.result.bound = self.result.bound or bound
         if self.device.ring:
             self.machine.doorbell.found_at(self.result.bound["registers"])

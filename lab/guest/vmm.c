@@ -25,6 +25,7 @@
 #include "counters.h"
 #include "hammer.h"
 #include "igb.h"
+#include "ioas.h"
 #include "irqinfo.h"
 #include "luo.h"
 #include "msi_cap.h"
@@ -35,6 +36,7 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
+#define COUNTERS_IOVA	(1ULL << 30)
 
 /* counter: that of the device's first vector */
 struct device {
@@ -186,6 +188,23 @@ static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
 	ret = device->msi ? bind_msi(device, reply) : bind_msix(vmm, device, reply);
 
 	return ret ? ret : vfio_dev_set_bus_master(&device->dev);
+}
+
+/* The device can access the counters, whose memory is preserved before it. */
+static int cmd_attach(struct vmm *vmm, const char *arg, FILE *reply)
+{
+	struct vfio_dev *dev = &vmm->selected->dev;
+	struct ioas ioas;
+	__u32 hwpt;
+	int ret;
+
+	ret = ioas_alloc(&ioas, dev->iommufd);
+	if (!ret)
+		ret = ioas_map(&ioas, COUNTERS_IOVA, vmm->counters.page, counters_bytes());
+	if (!ret)
+		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
+
+	return ret ? ret : vfio_dev_attach(dev, hwpt);
 }
 
 static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
@@ -440,6 +459,7 @@ static const struct command commands[] = {
 	{ "select",	cmd_select },
 	{ "open",	cmd_open },
 	{ "bind",	cmd_bind },
+	{ "attach",	cmd_attach },
 	{ "counters",	cmd_counters },
 	{ "arm",	cmd_arm },
 	{ "unarm",	cmd_unarm },

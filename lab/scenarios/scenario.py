@@ -23,6 +23,7 @@ USED_BY = {
     **dict.fromkeys(("arm", "rings", "handover", "claims", "leaves_msi", "ring_into_block"),
                     UPDATES),
     **dict.fromkeys(("at", "end", "watch_late_changes"), (*UPDATES, "storm")),
+    "attached": (*UPDATES, "storm", "chain"),
     "seed": (*UPDATES, "storm", "chain"),
     **dict.fromkeys(("crashes", "crash_kernel"), ("crash",)),
     "length": ("chain", *PROGRAM_CHAINS),
@@ -67,6 +68,7 @@ class Scenario:
     holds_frames: whether no frame is sent from before the jump until the old kernel has
         switched translation off
     handover: whether the VMM preserves the device as well as its counters
+    attached: whether the VMM maps its counters for the device, and attaches it
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the
         session without it, if there is one, and then opens the device like any other
     end: the VMM's command that ends the update
@@ -137,6 +139,7 @@ class Scenario:
     holds_disk: bool = False
     holds_frames: bool = False
     handover: bool = True
+    attached: bool = False
     claims: bool = True
     end: str = "finish"
     leaves_msi: bool = False
