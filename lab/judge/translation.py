@@ -49,9 +49,21 @@ def _shown(words):
     return " ".join(f"{word:#x}" for word in words)
 
 
+def _next_step(seen, position):
+    """The events after the entry was replaced, until it is replaced again or the device can send
+    interrupts again. FINISH flushes as well, and an owner that has already armed the device comes
+    to that next."""
+    armed = f"dev {seen.model} enabled 1 masked 0"
+    for event in seen.events[position + 1:]:
+        if (event.name == "dma_write" or event.time > seen.end
+                or event.name == "msix_write_config" and event.text == armed):
+            return
+        yield event
+
+
 def _not_flushed(seen, position):
     """Which flushes are missing after the entry was replaced, in the required order."""
-    rest = iter(seen.events[position + 1:])
+    rest = _next_step(seen, position)
     for what, flushes in (("entries", seen.iommu.flushes_entries),
                           ("mappings", seen.iommu.flushes_mappings), ("a wait", seen.iommu.waits)):
         if not any(flushes(event) for event in rest):
@@ -86,7 +98,8 @@ def _stopped(seen):
 
 
 def entry_is_replaced(seen):
-    """The device's DMA entry: kept, then replaced at once; or closed until its owner comes."""
+    """The device's DMA entry: kept, then replaced at once; or closed until its owner comes. Where
+    it is to be replaced, an owner must have done so."""
     if not seen.translated:
         return NOT_TRANSLATED
     before = seen.before("dma_write")
@@ -97,7 +110,8 @@ def entry_is_replaced(seen):
     writes = [(position, _words(event)) for position, event in enumerate(seen.events)
               if event.name == "dma_write" and seen.start <= event.time <= until]
     if seen.iommu.reaches_memory(old):
-        return Verdict(list(_replaced(seen, old, writes)), len(before))
+        return Verdict(list(_replaced(seen, old, writes)),
+                       sum(words != old for _, words in writes))
     return Verdict(_kept_out(seen, writes), len(before))
 
 

@@ -21,6 +21,10 @@ MAPPING_FLUSH = "vtd_inv_desc_iotlb_domain iotlb invalidate domain 0x7"
 WAIT = "vtd_inv_desc_wait_sw wait invalidate status write addr 0x15d9fc data 0x2"
 FLUSHES = (CONTEXT_FLUSH, MAPPING_FLUSH, WAIT)
 
+STOP, GO_ON = (f"pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- {command:#x}"
+               for command in (0x103, 0x107))
+ARM = "msix_write_config dev ivshmem-doorbell enabled 1 masked 0"
+
 
 def entry(words):
     return f"dma_write {words}"
@@ -37,13 +41,14 @@ def wrong(*log, **changes):
     return translation.entry_is_replaced(seen(*log, **changes)).wrong
 
 
-def test_entry_is_kept():
-    verdict = translation.entry_is_replaced(seen(OLD))
-    assert not verdict.wrong and verdict.evidence
+@pytest.mark.parametrize("after", ((), (entry(OLD), *FLUSHES)))
+def test_entry_is_only_kept(after):
+    assert translation.entry_is_replaced(seen(OLD, *after)).blind()
 
 
 def test_entry_is_replaced():
-    assert not wrong(OLD, entry(NEW), *FLUSHES)
+    verdict = translation.entry_is_replaced(seen(OLD, entry(NEW), *FLUSHES, ARM))
+    assert not verdict.wrong and verdict.evidence
 
 
 @pytest.mark.parametrize("after", ((CLOSED,), (CLOSED, NEW)))
@@ -67,6 +72,17 @@ def test_entry_is_flushed_before_it_is_replaced():
     assert wrong(OLD, *FLUSHES, entry(NEW))
 
 
+@pytest.mark.parametrize("step", ((ARM,), (STOP, entry(CLOSED))))
+def test_entry_is_flushed_too_late(step):
+    found = wrong(OLD, entry(NEW), *step, *FLUSHES)
+    assert found == [f"0x500001 0x902 0x0 0x0: {what} not flushed after it"
+                     for what in ("entries", "mappings", "a wait")]
+
+
+def test_entry_is_flushed_after_the_end():
+    assert wrong(OLD, entry(NEW), *FLUSHES, end=105.05)
+
+
 def test_device_without_mappings():
     assert not wrong(CLOSED)
     assert not wrong(CLOSED, entry(NEW), *FLUSHES, rearm=104.0)
@@ -75,10 +91,8 @@ def test_device_without_mappings():
 
 @pytest.mark.parametrize("before", (OLD, CLOSED))
 def test_device_which_is_stopped(before):
-    stop, go_on = (f"pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- {command:#x}"
-                   for command in (0x103, 0x107))
-    assert not wrong(before, stop, entry(NEW), entry(CLOSED), entry(OLD))
-    assert wrong(before, go_on, entry(NEW), entry(CLOSED), entry(OLD))
+    assert not wrong(before, STOP, entry(NEW), entry(CLOSED), entry(OLD))
+    assert wrong(before, GO_ON, entry(NEW), entry(CLOSED), entry(OLD))
 
 
 def test_nothing_seen_of_the_entry():
