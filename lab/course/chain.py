@@ -11,8 +11,10 @@ import random
 import statistics
 import time
 
+from course import corruption
 from course import run
 from course import update
+from machine import gdbstub
 from machine import kho
 from machine import qemu
 
@@ -42,6 +44,25 @@ def memory(shell):
     free = statistics.median(int(found["AllFree:"]) for found in readings)
     return {"memory, KiB": total, "memory in use, KiB": total - free,
             "pages of IOMMU tables": int(readings[-1]["IommuPages:"])}
+
+
+def domain_ids(stub, symbols, layouts):
+    """The domain ids in the records of DMA translation that are handed over."""
+    def at(address, structure, count=1):
+        kind = layouts[structure] * count
+        return kind.from_buffer_copy(stub.read(address, ctypes.sizeof(kind)))
+
+    pointer = stub.read(symbols.address(corruption.TRANSLATION), corruption.POINTER_BYTES)
+    root = int.from_bytes(pointer, "little")
+    block = at(root, "iommu_lu_root_ser")[0].devices if root else 0
+    found = set()
+    while block:
+        header = at(gdbstub.DIRECT_MAP + block, "kho_block_header_ser")[0]
+        records = gdbstub.DIRECT_MAP + block + ctypes.sizeof(header)
+        found |= {ser.domain_id for ser in at(records, "iommu_lu_device_ser", header.count)}
+        block = header.next
+    # All fields of an unused record are zero.
+    return found - {0}
 
 
 class Chain(update.Update):
@@ -111,6 +132,9 @@ class Chain(update.Update):
         self._row["devices"] = root.nr_devices
         self._row["bytes of records"] = sum(ref.len for ref in table)
         self._row["pages preserved"] = kho.preserved_pages(stub, self.symbols)
+        ids = domain_ids(stub, self.symbols, layouts)
+        self._row["domain ids"] = len(ids)
+        self._row["highest domain id"] = max(ids, default=0)
 
     def _start_kexec(self):
         address = self.symbols.address(SEAL)
