@@ -5,6 +5,7 @@ from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_
     blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
     synthetic)
 from judge import selftests
+from judge import timeline
 from judge import translation
 from judge import virtual_machine
 from judge.ring_accounts import changed
@@ -290,8 +291,15 @@ def _guest_moves(result):
                  len(moved) >= MIN_MOVED, detail)
 
 
+def _pause_divided(result):
+    """The messages that end the steps of the kernels were all found."""
+    missing = timeline.WITHIN_BOOT - dict(result.timeline).keys()
+    return all_of("guest: its pause is divided into steps", sorted(missing))
+
+
 def _guest_handed_over(result):
-    return [*_left_alone(result), _took_off(result), _gap(result), _guest_moves(result)]
+    return [*_left_alone(result), _took_off(result), _gap(result), _pause_divided(result),
+            _guest_moves(result)]
 
 
 def _guest_restarted(result):

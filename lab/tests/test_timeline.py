@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The steps of a guest's pause."""
 
+import os
 from types import SimpleNamespace
 
+import pytest
+
+from course.result import Result
+from judge import live_device
+from judge import outcomes
 from judge import timeline
 from machine.qemulog import Event
+from report import ktap
 from report import tables
+from scenarios.scenario import Scenario
 
 # Milliseconds: those of the guest's clock are 1,000,000 ahead of the seconds of the trace
 REPORT = {"tsc_khz": 10, "pause": [[name, (1_000_000 + ms) * 10] for name, ms in (
@@ -13,6 +21,13 @@ REPORT = {"tsc_khz": 10, "pause": [[name, (1_000_000 + ms) * 10] for name, ms in
     ("finish", 5210))]}
 ARMED = Event(5.2, "msix_write_config", "dev nvme enabled 1 masked 0")
 BLOCKED = Event(0.3, "msix_write_config", "dev nvme enabled 1 masked 1")
+# Where the kernel prints the message that ends a step: with which prefix, and with which text,
+# in which a %s may stand for something else
+PRINTED = (("freeze", "kernel/irq/liveupdate.c", "irq_liveupdate: ", "freeze begins with "),
+           ("jump", "init/version-timestamp.c", "", "Linux version"),
+           *(("early boot", f"drivers/iommu/{iommu}/irq_liveupdate.c", "",
+              "interrupt remapping entries") for iommu in ("intel", "amd")),
+           ("kernel", "init/main.c", "", "Run %s"))
 SAID = tuple(zip((0.2, 0.9, 1.5, 4.0), timeline.ENDS.values()))
 
 
@@ -63,3 +78,24 @@ def test_without_a_handover_it_is_not(tmp_path):
     steps = timeline.of(REPORT, path, seen(BLOCKED, ARMED))
     assert [name for name, _ in steps] == ["stop", "save", "boot", "map", "arm", "finish"]
     assert timeline.of(REPORT, path, seen(BLOCKED)) == steps
+
+
+@pytest.mark.parametrize("step, path, prefix, text", PRINTED)
+def test_kernels_print_what_ends_a_step(step, path, prefix, text):
+    with open(os.path.join(ktap.build(), "linux", path)) as file:
+        source = file.read()
+    assert f'pr_fmt(fmt) "{prefix}" fmt' in source or not prefix
+    assert any(text in line for line in source.splitlines() if '"' in line)
+    assert timeline.ENDS[step] == (prefix + text).replace("%s", "/init")
+
+
+def test_every_end_of_a_step_is_printed():
+    assert {step for step, *_ in PRINTED} == timeline.ENDS.keys()
+
+
+@pytest.mark.parametrize("said, divided", ((SAID, True), (SAID[1:], False)))
+def test_pause_that_is_not_divided_is_noticed(tmp_path, said, divided):
+    steps = timeline.of(REPORT, written(tmp_path / "log", said), seen(BLOCKED, ARMED))
+    result = Result(Scenario("", ""), [], timeline=steps, flight=live_device.Flight())
+    found = outcomes.EXPECTED["guest-handed-over"](result)
+    assert [one.ok for one in found if "pause" in one.name] == [divided]
