@@ -20,19 +20,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
-#include <linux/reboot.h>
 #include <linux/vfio.h>
 
 #include "kselftest.h"
 
-#include "kmsg.h"
+#include "freeze.h"
 #include "luo.h"
-#include "mmio.h"
 #include "signals.h"
 #include "state.h"
 #include "test.h"
@@ -235,32 +232,13 @@ static void test_kill(void)
 	expect_unchanged(true, "by killing its process");
 }
 
-/* Returns whether the freeze has failed with this error, and one line about a device. */
-static bool freeze_fails(int error, const char *bdf, const char *reason)
+/* No vector is rung while the device has another message. */
+static bool fails_by_message(struct vfio_dev *dev)
 {
-	int kmsg = kmsg_from_now(), got;
-	unsigned int lines;
-
-	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	got = errno;
-	lines = kmsg_count_and_close(kmsg, bdf, reason);
-	if (got != error || lines != 1)
-		ksft_print_msg("%s, %u lines\n", strerror(got), lines);
-
-	return got == error && lines == 1;
-}
-
-/* As a user who has mapped the table can: the device gets another message. */
-static bool freeze_fails_by_message(struct vfio_dev *dev)
-{
-	void *data = dev->msix_bar + dev->table_offset + PCI_MSIX_ENTRY_DATA;
-	__u32 was = mmio_read32(data);
 	bool failed;
 
 	pthread_mutex_lock(&ringer.lock);
-	mmio_write32(data, was ^ 1);
-	failed = freeze_fails(EIO, dev->bdf, "device and kernel disagree");
-	mmio_write32(data, was);
+	failed = freeze_fails_by_message(dev);
 	pthread_mutex_unlock(&ringer.lock);
 
 	return failed;
@@ -271,7 +249,7 @@ static void test_own_freeze(void)
 	int session = preserve(SESSION, &device, TOKEN);
 	bool failed;
 
-	failed = freeze_fails_by_message(&device);
+	failed = fails_by_message(&device);
 	expect_unchanged(failed, "as its freeze fails");
 	close(session);
 }
@@ -287,7 +265,7 @@ static void test_later_freeze(bool same_session)
 	else
 		second = preserve(SESSION "2", &other, OTHER_TOKEN);
 
-	failed = freeze_fails_by_message(&other);
+	failed = fails_by_message(&other);
 	expect_unchanged(failed, same_session ? "as the freeze of a later file fails" :
 			 "as the freeze of a later session fails");
 	if (second >= 0)

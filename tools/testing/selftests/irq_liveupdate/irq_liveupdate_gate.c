@@ -4,14 +4,16 @@
  * interrupts, reset it, put it to sleep or attach it. Each works before, fails
  * with EBUSY while the device is frozen, and works after the update is cancelled.
  *
- *	irq_liveupdate_gate [BDF]		before, and after a cancelled update
+ *	irq_liveupdate_gate [BDF [OTHER]]	before, and after a cancelled update
  *
  *	irq_liveupdate_gate -s 1 BDF OTHER	waits until it is frozen, and tries
  *	kexec -e
  *	irq_liveupdate_gate -s 2 BDF		reports what was refused
  *
  * with an MSI-X device that is bound to vfio-pci and not in use. OTHER is another
- * device bound to vfio-pci.
+ * one. The first form preserves it after BDF and makes its freeze fail, so that BDF
+ * is frozen and unfrozen. If no OTHER is given, or no kexec kernel is loaded, the
+ * update is cancelled only before the freeze.
  *
  * Between the freeze and the jump, user space still runs on other CPUs, but nobody
  * knows for how long. So OTHER holds up the kernel there: its unbind waits for the
@@ -33,6 +35,7 @@
 
 #include "kselftest.h"
 
+#include "freeze.h"
 #include "luo.h"
 #include "record.h"
 #include "signals.h"
@@ -42,6 +45,7 @@
 #define SESSION		"irq_liveupdate_gate"
 #define RECORD_TOKEN	1
 #define DEVICE_TOKEN	2
+#define OTHER_TOKEN	3
 
 #define PASID		1
 #define UNBIND		"/sys/bus/pci/drivers/vfio-pci/unbind"
@@ -156,38 +160,75 @@ static void open_device(const char *bdf)
 
 /* ---- A cancelled update ---- */
 
-/* A machine that cannot do it at all does not test the gate: skipped, with its answer. */
-static void expect_same(const int before[NR_OPERATIONS], const int after[NR_OPERATIONS])
+static int preserve_device(void)
 {
+	int session = luo_create_session(SESSION);
+
+	check(session, "session");
+	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve");
+
+	return session;
+}
+
+/* A machine that cannot do it at all does not test the gate: skipped, with its answer. */
+static void expect_same(const int before[NR_OPERATIONS], const char *cancelled)
+{
+	int after[NR_OPERATIONS];
 	unsigned int i;
 
+	run_all(after);
 	for (i = 0; i < NR_OPERATIONS; i++) {
 		if (before[i] && before[i] == after[i])
 			ksft_test_result_skip("%s: %s on this machine\n", operations[i].name,
 					      name_of(before[i]));
 		else
 			ksft_test_result(!before[i] && !after[i],
-					 "%s: %s before, %s after a cancelled update\n",
+					 "%s: %s before, %s after an update cancelled %s\n",
 					 operations[i].name, name_of(before[i]),
-					 name_of(after[i]));
+					 name_of(after[i]), cancelled);
 	}
 }
 
-static void test_cancelled(const char *bdf)
+static void open_other(const char *bdf)
 {
-	int before[NR_OPERATIONS], after[NR_OPERATIONS], session;
+	int other_event = signals_create();
 
-	ksft_set_plan(NR_OPERATIONS);
+	check(vfio_dev_open_cdev(&other, bdf), bdf);
+	check(vfio_dev_bind(&other), bdf);
+	check(vfio_dev_set_bus_master(&other), "bus master");
+	check(vfio_dev_arm(&other, 0, 1, &other_event), "arm");
+}
+
+/* The device is frozen when the freeze of the other one fails. */
+static void cancel_frozen(void)
+{
+	int session = preserve_device();
+
+	check(luo_preserve_fd(session, other.fd, OTHER_TOKEN), "preserve the other device");
+	if (!freeze_fails_by_message(&other))
+		ksft_exit_fail_msg("the freeze of %s does not fail\n", other.bdf);
+	close(session);
+}
+
+static void test_cancelled(const char *bdf, const char *other_bdf)
+{
+	int before[NR_OPERATIONS];
+
+	if (!next_kernel_loaded())
+		other_bdf = NULL;
+
+	ksft_set_plan(NR_OPERATIONS * (other_bdf ? 2 : 1));
 	open_device(bdf);
 	run_all(before);
 
-	session = luo_create_session(SESSION);
-	check(session, "session");
-	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve");
-	close(session);
+	close(preserve_device());
+	expect_same(before, "before the freeze");
+	if (!other_bdf)
+		return;
 
-	run_all(after);
-	expect_same(before, after);
+	open_other(other_bdf);
+	cancel_frozen();
+	expect_same(before, "as a later freeze fails");
 }
 
 /* ---- Frozen ---- */
@@ -280,12 +321,13 @@ int main(int argc, char *argv[])
 	bool staged = argc > 3 && !strcmp(argv[1], "-s");
 
 	ksft_print_header();
-	if (argc > 2 && !staged)
-		ksft_exit_fail_msg("usage: %s [BDF] | -s 1 BDF OTHER | -s 2 BDF\n", argv[0]);
+	if (argc > 3 && !staged)
+		ksft_exit_fail_msg("usage: %s [BDF [OTHER]] | -s 1 BDF OTHER | -s 2 BDF\n",
+				   argv[0]);
 	require_liveupdate();
 
 	if (!staged)
-		test_cancelled(require_device(argv[1]));
+		test_cancelled(require_device(argv[1]), argc > 2 ? require_device(argv[2]) : NULL);
 	else if (argc == 5)
 		stage_1(require_device(argv[3]), require_device(argv[4]));
 	else
