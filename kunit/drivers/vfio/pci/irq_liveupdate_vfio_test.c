@@ -2,8 +2,8 @@
 
 /*
  * Tests of the name by which the next kernel knows the device of a vfio-pci file, of
- * what is reported when somebody asks about a device, of undoing an attachment, and of
- * writes to config space that are under way while the device is frozen.
+ * what is reported when somebody asks about a device, of attachments, and of writes to
+ * config space that are under way while the device is frozen.
  */
 
 #include <kunit/test.h>
@@ -161,6 +161,7 @@ struct fake_attach {
 	unsigned long		address;
 	bool			unmaps;
 	unsigned int		nr_detached;
+	unsigned int		nr_pasid_attached;
 	unsigned int		nr_pasid_detached;
 };
 
@@ -183,6 +184,8 @@ static void detach_ioas(struct vfio_device *device)
 
 static int pasid_attach_ioas(struct vfio_device *device, u32 pasid, u32 *pt_id)
 {
+	if (pasid == PASID)
+		attach_of(device)->nr_pasid_attached++;
 	return attach_ioas(device, pt_id);
 }
 
@@ -262,6 +265,35 @@ static void attachment_of_a_preserved_device_is_not_undone(struct kunit *test)
 	vfio_df_undo_attach(&fake->df, NULL, fake->df.attach_seq);
 	KUNIT_EXPECT_EQ(test, fake->nr_detached, 0);
 	KUNIT_EXPECT_EQ(test, attach(test, fake, 0, false), -EBUSY);
+}
+
+static int detach(struct kunit *test, struct fake_attach *fake, u32 flags)
+{
+	struct vfio_device_detach_iommufd_pt arg = {
+		.argsz = sizeof(arg), .flags = flags, .pasid = PASID,
+	};
+	struct vfio_device_detach_iommufd_pt __user *user;
+
+	user = (struct vfio_device_detach_iommufd_pt __user *)map_user_page(test);
+	KUNIT_ASSERT_EQ(test, copy_to_user(user, &arg, sizeof(arg)), 0);
+	return vfio_df_ioctl_detach_pt(&fake->df, user);
+}
+
+static void preserved_device_is_not_attached_by_pasid(struct kunit *test)
+{
+	struct fake_attach *fake = fake_attach(test);
+
+	fake->device.preserved = true;
+	KUNIT_EXPECT_EQ(test, attach(test, fake, VFIO_DEVICE_ATTACH_PASID, false), -EBUSY);
+	KUNIT_EXPECT_EQ(test, detach(test, fake, VFIO_DEVICE_DETACH_PASID), -EBUSY);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_attached, 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_detached, 0);
+
+	fake->device.preserved = false;
+	KUNIT_EXPECT_EQ(test, attach(test, fake, VFIO_DEVICE_ATTACH_PASID, false), 0);
+	KUNIT_EXPECT_EQ(test, detach(test, fake, VFIO_DEVICE_DETACH_PASID), 0);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_attached, 1);
+	KUNIT_EXPECT_EQ(test, fake->nr_pasid_detached, 1);
 }
 
 #ifdef CONFIG_VFIO_GROUP
@@ -845,6 +877,7 @@ static struct kunit_case vfio_test_cases[] = {
 	KUNIT_CASE(attach_that_cannot_be_reported_is_undone),
 	KUNIT_CASE(attach_of_another_task_is_not_undone),
 	KUNIT_CASE(attachment_of_a_preserved_device_is_not_undone),
+	KUNIT_CASE(preserved_device_is_not_attached_by_pasid),
 #ifdef CONFIG_VFIO_GROUP
 	KUNIT_CASE(device_that_is_being_bound_is_not_bound_again),
 #endif
