@@ -164,20 +164,6 @@ static const char *irq_lu_load_root(struct irq_lu_state *state, u64 phys, size_t
 	return NULL;
 }
 
-static const struct irq_lu_device_ser *
-irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
-		   const struct irq_lu_memory *memory, const char **reason)
-{
-	const struct irq_lu_device_ser *ser = memory->take(ref->blob, ref->len);
-
-	if (!ser) {
-		*reason = "invalid address of its record";
-		return NULL;
-	}
-	*reason = irq_lu_ser_check_device(ser, ref->len, state->root);
-	return *reason ? NULL : ser;
-}
-
 static unsigned long irq_lu_address(const struct irq_lu_device_ser *ser)
 {
 	return irq_lu_key(ser->segment, ser->devid);
@@ -194,6 +180,33 @@ static struct irq_lu_in_dev *irq_lu_find_unmatched(unsigned long address)
 			return in;
 	}
 	return NULL;
+}
+
+/* Only a record that is used is taken: other memory may be the table of a unit, for example. */
+static const struct irq_lu_device_ser *
+irq_lu_take_device(struct irq_lu_state *state, const struct irq_lu_device_ref_ser *ref,
+		   const struct irq_lu_memory *memory, const char **reason)
+{
+	const struct irq_lu_device_ser *ser = memory->map(ref->blob, ref->len);
+
+	if (!ser) {
+		*reason = "invalid address of its record";
+		return NULL;
+	}
+
+	*reason = irq_lu_ser_check_device(ser, ref->len, state->root);
+	if (*reason)
+		return NULL;
+
+	if (irq_lu_find_unmatched(irq_lu_address(ser))) {
+		*reason = "second record of its device";
+		return NULL;
+	}
+
+	ser = memory->take(ref->blob, ref->len);
+	if (!ser)
+		*reason = "invalid address of its record";
+	return ser;
 }
 
 static void irq_lu_count_irqs(struct irq_lu_state *state,
@@ -218,12 +231,8 @@ static const char *irq_lu_load_device(struct irq_lu_state *state,
 	guard(mutex)(&irq_lu_in.lock);
 
 	ser = irq_lu_take_device(state, ref, memory, &reason);
-	if (ser && irq_lu_find_unmatched(irq_lu_address(ser))) {
-		reason = "second record of its device";
-		ser = NULL;
-	}
 	if (!ser) {
-		/* That memory may be in use for something else, so do not free it. */
+		/* Nothing to free */
 		ref->blob = 0;
 		return reason;
 	}

@@ -776,9 +776,12 @@ void fake_expect_all_freed_but(struct kunit *test, const void *kept)
 	struct fake_machine *m = test->priv;
 
 	irq_lu_wait_until_freed();
-	for (unsigned int i = 0; i < m->nr_blocks; i++)
-		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].freed, m->blocks[i].mem != kept,
-				    "block %u", i);
+	for (unsigned int i = 0; i < m->nr_blocks; i++) {
+		bool taken = m->blocks[i].mem != kept;
+
+		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].taken, taken, "block %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, m->blocks[i].freed, taken, "block %u", i);
+	}
 }
 
 void fake_expect_all_freed(struct kunit *test)
