@@ -3,13 +3,14 @@
  * The memory that a device may reach stays in place while the device is on its
  * way from one kernel to the next, whatever is done to the file:
  *
- *	irq_liveupdate_memory -s 1 BDF	maps a memfd, preserves, punches, compacts
+ *	irq_liveupdate_memory -s 1 BDF	maps a memfd, preserves, punches, compacts, reclaims
  *	kexec -e
  *	irq_liveupdate_memory -s 2 BDF	does so again, before the device is attached
  *
  * with an MSI-X device behind an IOMMU that is bound to vfio-pci. In the next
  * kernel, pages that are punched out of the file are not reused before the device
- * has left its old page table, and all of them are reused after that.
+ * has left its old page table, and all of them are reused after that. Pages are
+ * reclaimed only on a machine with swap.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,7 @@
 #define NR_OTHERS	16384		/* pages that may move, and leave holes first */
 #define MIN_OTHERS	64		/* this many of them have to be moved */
 #define ROUNDS		8
+#define NR_RECLAIMED	(NR_STAY / 2)	/* the swap area need not be large */
 #define PAGE_FLAGS	"/proc/kpageflags"
 /* SLAB, BUDDY, PGTABLE */
 #define FLAGS_REUSED	0x4000480ULL
@@ -198,6 +200,52 @@ static void test_compaction(const char *when)
 			 "compaction %s: %u pages moved\n", when, moved);
 }
 
+static bool has_swap(void)
+{
+	struct sysinfo info;
+
+	return !sysinfo(&info) && info.freeswap;
+}
+
+/* A page that was swapped out is mapped again at another address. */
+static void reclaim(void *pages)
+{
+	size_t bytes = (size_t)NR_RECLAIMED * DMA_PAGE_BYTES;
+
+	if (madvise(pages, bytes, MADV_PAGEOUT) || madvise(pages, bytes, MADV_POPULATE_READ))
+		ksft_exit_fail_perror("madvise");
+}
+
+static unsigned int reclaim_others(void)
+{
+	static __u64 addresses[NR_OTHERS];
+	void *others = create_others(addresses);
+	unsigned int moved;
+
+	reclaim(others);
+	moved = nr_others_moved(others, addresses);
+	munmap(others, (size_t)NR_OTHERS * DMA_PAGE_BYTES);
+
+	return moved;
+}
+
+/* Other pages are swapped out, those that a device may reach are not. */
+static void test_reclaim(const char *when)
+{
+	unsigned int moved, others_moved;
+
+	if (!has_swap()) {
+		ksft_test_result_skip("reclaim %s: no swap\n", when);
+		return;
+	}
+	reclaim(memory);
+	moved = nr_moved(NR_RECLAIMED);
+	others_moved = reclaim_others();
+	ksft_print_msg("%u other pages were swapped out\n", others_moved);
+	ksft_test_result(others_moved >= MIN_OTHERS && !moved, "reclaim %s: %u pages moved\n",
+			 when, moved);
+}
+
 /*
  * Take the pages in a CPU's free lists: what was freed last is allocated first, and
  * does not show up as free before that. Returns what was taken.
@@ -315,10 +363,11 @@ static void stage_1(const char *bdf)
 	check(dma_attach(&dev, memory, NR_PAGES), "attach");
 	check(luo_preserve_fd(session, dev.fd, DEVICE_TOKEN), "preserve device");
 
-	ksft_set_plan(3);
+	ksft_set_plan(4);
 	ksft_test_result(punch(NR_STAY) == -EPERM, "no hole can be punched\n");
 	ksft_test_result(truncate_to(NR_STAY) == -EPERM, "the file cannot be truncated\n");
 	test_compaction("while the device is preserved");
+	test_reclaim("while the device is preserved");
 	if (!stay())
 		ksft_finished();
 	for (;;)
@@ -338,9 +387,10 @@ static void stage_2(const char *bdf)
 	check(vfio_dev_bind(&dev), "bind");
 	map_memory();
 
-	ksft_set_plan(6);
+	ksft_set_plan(7);
 	ksft_test_result(!nr_moved(NR_PAGES), "the memory is where it was\n");
 	test_compaction("while the device is incoming");
+	test_reclaim("while the device is incoming");
 
 	check(punch(NR_STAY), "punch");
 	ksft_test_result(none_reused(), "pages that were punched out are not reused\n");
