@@ -270,7 +270,9 @@ def _seam(vmlinux, function):
                            vmlinux], check=True, stdout=subprocess.PIPE, text=True).stdout
     lines = [" ".join(line.split()[1:]) for line in text.splitlines()]
     at = next((i for i, line in enumerate(lines) if KEY in line), None)
-    return lines[at:at + SEAM_LINES] if at is not None else ["not found"]
+    if at is None:
+        raise RuntimeError(f"{function} does not use {KEY}")
+    return lines[at:at + SEAM_LINES]
 
 
 def seams(build, flavour):

@@ -101,5 +101,21 @@ class FunctionsTest(unittest.TestCase):
             self.measured({"same": 9})
 
 
+class SeamTest(unittest.TestCase):
+    def seam(self, instruction):
+        lines = ("push   %rbx", instruction, "test   %rax,%rax", "jne    8b2", "ret")
+        text = "".join(f"ffffffff810008{n:02x}:\t{line}\n" for n, line in enumerate(lines))
+        with mock.patch.object(boot.subprocess, "run", return_value=mock.Mock(stdout=text)):
+            return boot._seam("vmlinux", "__setup_irq")
+
+    def test_is_the_load_and_what_follows(self):
+        load = "mov    0x1a2b(%rip),%rax # <irq_liveupdate_incoming>"
+        self.assertEqual(self.seam(load), [" ".join(load.split()), "test %rax,%rax", "jne 8b2"])
+
+    def test_must_be_there(self):
+        with self.assertRaises(RuntimeError):
+            self.seam("mov    0x1a2b(%rip),%rax # <other>")
+
+
 if __name__ == "__main__":
     unittest.main()
