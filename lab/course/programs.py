@@ -27,7 +27,7 @@ class Programs(run.Run):
         tail.close()
 
     def _jump_without_frames(self):
-        """Returns when the old kernel has switched translation off."""
+        """Returns when a kernel has switched translation off, the old one or the next one."""
         iommu = IOMMUS[self.scenario.iommu]
         tail = qemulog.Tail(self.machine.log_path)
         self.machine.hold_frames()
@@ -35,7 +35,7 @@ class Programs(run.Run):
         deadline = time.monotonic() + self._timeout("block")
         while not any(map(iommu.switches_translation_off, tail.events())):
             if time.monotonic() > deadline or not self.machine.alive():
-                raise run.RunFailed("the old kernel does not switch translation off")
+                raise run.RunFailed("no kernel switches translation off")
             time.sleep(0.001)
         tail.close()
         self.machine.send_frames()

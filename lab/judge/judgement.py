@@ -92,9 +92,10 @@ def _judge_chain(result, log, judge_one=rules.judge):
 
 def _judge_programs(result, log):
     """Little is known of the vectors of a device that a program of the guest drives."""
-    if not result.scenario.watch_device:
-        return
     seen = _observe(result, result.windows[0], log.events)
+    if not result.scenario.watch_device:
+        result.judged = translation.judge(seen)
+        return
     result.judged = live_device.judge(seen)
     if result.scenario.iops:
         result.flight = live_device.flight(seen)

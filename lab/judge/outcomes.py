@@ -246,6 +246,16 @@ def _programs(result):
 
 
 def _same_results(result):
+def _kept_out(result):
+    """Translation keeps the device from memory."""
+    return [*_programs(result), *rules_held(result, ("translation",))]
+
+
+def _stopped_first(result):
+    """The device is stopped before translation no longer keeps it from memory."""
+    return [*_programs(result), *rules_held(result, ("stopped-first",))]
+
+
     """Of the same programs in both kernels, case by case"""
     wrong = selftests.differences(result.extras)
     if not selftests.of(result.extras):
@@ -313,7 +323,8 @@ def _guest_restarted(result):
 def _guest_beside(result):
     """The other device causes faults on purpose, and the trace does not say which device caused
     them."""
-    return [*_programs(result), _gap(result), *rules_held(result, virtual_machine.RULES)]
+    rules = ("translation", *virtual_machine.RULES)
+    return [*_programs(result), _gap(result), *rules_held(result, rules)]
 
 
 def _guest_chain(result):
@@ -348,6 +359,8 @@ def _in_flight(result):
 EXPECTED = {
     "programs": _programs,
     "same-results": _same_results,
+    "kept-out": _kept_out,
+    "stopped-first": _stopped_first,
     "in-flight": _in_flight,
     "left-alone": _left_alone,
     "kept": _kept,

@@ -115,4 +115,25 @@ def entry_is_replaced(seen):
     return Verdict(_kept_out(seen, writes), len(before))
 
 
+def stopped_first(seen):
+    """DMA translation is switched off, and the device is stopped before that."""
+    events = seen.window()
+    off = next((position for position, event in enumerate(events)
+                if seen.iommu.switches_translation_off(event)), None)
+    if off is None:
+        return Verdict(not_judged="DMA translation is never switched off")
+    stops = [not value & COMMAND_BUS_MASTER for _, offset, value
+             in seen.config_writes(events[:off]) if offset == COMMAND]
+    wrong = [] if stops and stops[-1] else [f"DMA translation off, {seen.device} not stopped: "
+                                            f"{events[off].name} {events[off].text}"]
+    return Verdict(wrong, len(stops))
+
+
 RULES = {"translation": stays_enabled, "dma-entry": entry_is_replaced}
+
+# For a device of which little is known
+DEVICE_RULES = {"translation": stays_enabled, "stopped-first": stopped_first}
+
+
+def judge(seen):
+    return {name: rule(seen) for name, rule in DEVICE_RULES.items()}

@@ -11,6 +11,7 @@ from judge import linux_guest
 from judge import names
 from judge import ring_accounts
 from judge import rules
+from judge import translation
 from judge import virtual_machine
 from machine import qemu
 from scenarios import scenario
@@ -141,8 +142,8 @@ class Files(unittest.TestCase):
         self.assertEqual(broken, set(names.RULES))
 
     def test_every_rule_has_a_name(self):
-        known = {*rules.RULES, *ring_accounts.LAWS, *virtual_machine.RULES,
-                 *linux_guest.RULES, "foreign", "drift", "reset",
+        known = {*rules.RULES, *translation.DEVICE_RULES, *ring_accounts.LAWS,
+                 *virtual_machine.RULES, *linux_guest.RULES, "foreign", "drift", "reset",
                  "virtual-functions"}
         self.assertEqual(known, set(names.RULES))
 

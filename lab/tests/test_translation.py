@@ -89,6 +89,34 @@ def test_device_without_mappings():
     assert wrong(CLOSED, entry(OLD), entry(CLOSED)) == ["reaches memory: 0x300001 0x702 0x0 0x0"]
 
 
+DISABLED = "vtd_reg_write_gcmd status 0xc7000000 value 0x47000000"
+STOP, GO_ON = (f"pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- {command:#x}"
+               for command in (0x103, 0x107))
+STOP_OTHER = STOP.replace("01:00.0", "00:08.0")
+
+
+def stopped_first(*after):
+    return translation.stopped_first(seen(CLOSED, *after))
+
+
+def test_translation_goes_off_after_the_device_was_stopped():
+    verdict = stopped_first(GO_ON, STOP, DISABLED)
+    assert not verdict.wrong and verdict.evidence
+
+
+@pytest.mark.parametrize("after", ((DISABLED,), (DISABLED, STOP), (STOP, GO_ON, DISABLED),
+                                   (STOP_OTHER, DISABLED)))
+def test_translation_goes_off_while_the_device_is_not_stopped(after):
+    found = stopped_first(*after).wrong
+    assert found == [f"DMA translation off, 01:00.0 not stopped: {DISABLED}"]
+
+
+def test_translation_stays_on():
+    assert stopped_first(STOP).not_judged
+    assert {name for name, verdict in translation.judge(seen(CLOSED, STOP)).items()
+            if not verdict.failure() and not verdict.not_judged} == {"translation"}
+
+
 @pytest.mark.parametrize("before", (OLD, CLOSED))
 def test_device_which_is_stopped(before):
     assert not wrong(before, STOP, entry(NEW), entry(CLOSED), entry(OLD))
