@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Checks of a result, each of one thing."""
 
+import re
 from dataclasses import dataclass
 
 from judge import ring_accounts
 from judge.ring_accounts import changed
 from judge.verdict import Verdict
+from machine import qemu
 from machine.devices import DEVICES
+
+ADOPTED = re.compile(r"irq_liveupdate_adopt: device=(\S+) vector=(\d+) ")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,23 @@ def synthetic(result, expected):
     wrong = [f"vector {n}: {v.synthetic}" for n, v in numbered(result)
              if v.synthetic != expected]
     return all_of(f"FINISH: exactly {expected} synthetic interrupts per vector", wrong)
+
+
+def _adopted(result):
+    """The vectors of the device that the next kernel has adopted, as its trace says."""
+    return {int(vector) for device, vector in ADOPTED.findall(result.trace)
+            if device == qemu.handed_over(result.scenario)}
+
+
+def all_adopted(result):
+    seen = _adopted(result)
+    return all_of("trace: every vector is adopted",
+                  [f"vector {n}" for n, _ in numbered(result) if n not in seen])
+
+
+def none_adopted(result):
+    wrong = [f"vector {n}" for n in sorted(_adopted(result))]
+    return all_of("trace: no vector is adopted", wrong if result.trace else ["there is no trace"])
 
 
 def rule_held(result, name):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The outcomes that a scenario can expect, each a function from a result to checks."""
 
-from judge.checks import (Check, account_taken, accounts_fit, all_of, all_rules_held,
-    blackout_delivered, blackout_latched, counted, numbered, rules_held, same_cpu, same_identity,
-    synthetic)
+from judge.checks import (Check, account_taken, accounts_fit, all_adopted, all_of,
+    all_rules_held, blackout_delivered, blackout_latched, counted, none_adopted, numbered,
+    rules_held, same_cpu, same_identity, synthetic)
 from judge import selftests
 from judge import timeline
 from judge import translation
@@ -40,7 +40,7 @@ def _held(result, names):
 
 
 def _handed_over(result, *blackout):
-    return [_retrieved(result, True), same_identity(result), same_cpu(result),
+    return [_retrieved(result, True), all_adopted(result), same_identity(result), same_cpu(result),
             counted(result, "before"), *blackout,
             counted(result, "adopted"), synthetic(result, 1), counted(result, "after"),
             *accounts_fit(result), *all_rules_held(result)]
@@ -167,7 +167,7 @@ def _retrieved(result, expected):
 
 
 def _refused(result):
-    return [_retrieved(result, True), *_refused_start_works(result),
+    return [_retrieved(result, True), none_adopted(result), *_refused_start_works(result),
             *_held(result, RULES_OF_A_REFUSAL + RULES_OF_A_RETRIEVAL)]
 
 
@@ -183,9 +183,10 @@ def _disabled(result):
 
 
 def _rearmed(result):
-    """The owner itself disables MSI, and enables it again with new messages."""
-    return [_blackout_dropped(result),
-            *(c for c in _refused(result) if c.name != "seen from outside: enable")]
+    """The owner adopts the messages. Then it disables MSI, and enables it again with new ones."""
+    owners = ("trace: no vector is adopted", "seen from outside: enable")
+    return [_blackout_dropped(result), all_adopted(result),
+            *(c for c in _refused(result) if c.name not in owners)]
 
 
 def _msi_left(result):
@@ -245,7 +246,6 @@ def _programs(result):
     return [Check("programs in the guest: all were run", len(result.extras) == wanted)]
 
 
-def _same_results(result):
 def _kept_out(result):
     """Translation keeps the device from memory."""
     return [*_programs(result), *rules_held(result, ("translation",))]
@@ -256,6 +256,7 @@ def _stopped_first(result):
     return [*_programs(result), *rules_held(result, ("stopped-first",))]
 
 
+def _same_results(result):
     """Of the same programs in both kernels, case by case"""
     wrong = selftests.differences(result.extras)
     if not selftests.of(result.extras):
@@ -358,9 +359,9 @@ def _in_flight(result):
 
 EXPECTED = {
     "programs": _programs,
-    "same-results": _same_results,
     "kept-out": _kept_out,
     "stopped-first": _stopped_first,
+    "same-results": _same_results,
     "in-flight": _in_flight,
     "left-alone": _left_alone,
     "kept": _kept,

@@ -321,6 +321,42 @@ def test_rule_which_has_to_apply():
         "seen from outside: one-type", "seen from outside: table"}
 
 
+# The next kernel traces which vectors it adopts
+
+ADOPTED, NONE_ADOPTED = "trace: every vector is adopted", "trace: no vector is adopted"
+TRACER = "# tracer: nop\n"
+
+
+def adopted(*vectors, device="0000:01:00.0"):
+    return TRACER + "".join(
+        f" vmm-70 [001] .... 1.2: irq_liveupdate_adopt: device={device} vector={n} irq=30\n"
+        for n in vectors)
+
+
+def trace_checks(outcome, trace):
+    vectors = [Vector(n, old=IDENTITY, new=IDENTITY) for n in (0, 12)]
+    return checked(outcome, vectors=vectors, trace=trace) & {ADOPTED, NONE_ADOPTED}
+
+
+@pytest.mark.parametrize("trace", (
+    "", TRACER, adopted(1, 12), adopted(0, 12, device="0000:01:00.1")))
+def test_vector_which_is_not_adopted(trace):
+    assert trace_checks("handover", trace) == {ADOPTED}
+    assert trace_checks("handover", adopted(0, 1, 12, 12)) == set()
+
+
+@pytest.mark.parametrize("trace", ("", adopted(12), adopted(1)))
+def test_vector_of_a_refused_device_which_is_adopted(trace):
+    assert trace_checks("refused", trace) == {NONE_ADOPTED}
+    assert trace_checks("refused", TRACER) == set()
+    assert trace_checks("refused", adopted(0, device="0000:01:00.1")) == set()
+
+
+def test_vectors_which_are_adopted_first():
+    assert trace_checks("rearmed", adopted(0, 12)) == set()
+    assert trace_checks("rearmed", TRACER) == {ADOPTED}
+
+
 BASE = "seen from outside: base"
 
 
