@@ -143,17 +143,22 @@ static const struct walk {
 	{ "arm a preserved device", open_preserve_and_disarm, arm, arm_and_close, true },
 };
 
+static unsigned int nr_subtrees(void)
+{
+	return !access(KHO_SUBTREES "irq-liveupdate", F_OK) +
+	       !access(KHO_SUBTREES "iommu-v1", F_OK);
+}
+
 /* Another attempt works like the first one, and leaves nothing behind. */
 static bool can_be_preserved(void)
 {
-	int ret;
+	bool published;
 
 	open_session();
-	ret = preserve();
+	published = !preserve() && nr_subtrees() == 1 + dma_has_iommu(&dev);
 	close_session();
 
-	return !ret && access(KHO_SUBTREES "irq-liveupdate", F_OK) &&
-	       access(KHO_SUBTREES "iommu-v1", F_OK);
+	return published && !nr_subtrees();
 }
 
 static bool is_well(const struct walk *walk, const struct device_state *before)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -33,7 +32,7 @@ void *dma_map(int memfd, unsigned int nr_pages)
 	return map == MAP_FAILED ? NULL : map;
 }
 
-static bool has_iommu(const struct vfio_dev *dev)
+bool dma_has_iommu(const struct vfio_dev *dev)
 {
 	char path[64];
 
@@ -69,7 +68,7 @@ int dma_attach(struct vfio_dev *dev, void *memory, unsigned int nr_pages)
 	__u32 hwpt;
 	int ret;
 
-	if (!has_iommu(dev))
+	if (!dma_has_iommu(dev))
 		return 0;
 
 	ret = dma_alloc_hwpt(dev, memory, nr_pages, &hwpt);

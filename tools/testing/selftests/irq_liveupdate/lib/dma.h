@@ -8,6 +8,7 @@
 #ifndef _IRQ_LIVEUPDATE_DMA_H
 #define _IRQ_LIVEUPDATE_DMA_H
 
+#include <stdbool.h>
 #include <linux/types.h>
 
 #include "ioas.h"
@@ -16,6 +17,7 @@
 #define DMA_PAGE_BYTES	4096
 #define DMA_IOVA	0x40000000ULL
 
+bool dma_has_iommu(const struct vfio_dev *dev);
 int dma_create(unsigned int nr_pages);
 void *dma_map(int memfd, unsigned int nr_pages);
 int dma_alloc_hwpt(struct vfio_dev *dev, void *memory, unsigned int nr_pages, __u32 *hwpt);
