@@ -17,7 +17,7 @@ RULES = {
     "config": "running device: only harmless config writes",
     "translation": "DMA translation never disabled, same table",
     "dma-entry": "DMA entry kept and replaced at once, or closed",
-    "stopped-first": "device stopped before DMA translation is disabled",
+    "stopped-first": "device stopped before its DMA is let through",
     "lost": "each ring followed by a signal",
     "synthetic": "exactly one synthetic interrupt per vector",
     "spurious": "no message and no signal without a cause",

@@ -252,7 +252,7 @@ def _kept_out(result):
 
 
 def _stopped_first(result):
-    """The device is stopped before translation no longer keeps it from memory."""
+    """The device is stopped before translation lets it reach memory."""
     return [*_programs(result), *rules_held(result, ("stopped-first",))]
 
 

@@ -9,7 +9,7 @@ mastering off, may get any entry.
 """
 
 from judge.verdict import Verdict
-from machine.iommu import IOMMUS
+from machine.iommu import IOMMUS, lets_pass
 from machine.qemulog import COMMAND, COMMAND_BUS_MASTER
 
 NOT_TRANSLATED = Verdict(not_judged="the unit does not translate DMA")
@@ -32,11 +32,6 @@ def stays_enabled(seen):
     enabled = sum(map(seen.iommu.switches_translation_on, seen.before()))
     # A kernel that has itself taken over the table need not write its address.
     return Verdict(wrong, enabled if seen.iommu.base_is_fixed else min(enabled, len(roots)))
-
-
-def _words(event):
-    numbers = event.numbers()
-    return tuple(numbers[f"w{n}"] for n in range(4))
 
 
 def _is_mixed(words, before, after):
@@ -105,9 +100,9 @@ def entry_is_replaced(seen):
     before = seen.before("dma_write")
     if not before:
         return Verdict()
-    old = _words(before[-1])
+    old = before[-1].words()
     until = _stopped(seen)
-    writes = [(position, _words(event)) for position, event in enumerate(seen.events)
+    writes = [(position, event.words()) for position, event in enumerate(seen.events)
               if event.name == "dma_write" and seen.start <= event.time <= until]
     if seen.iommu.reaches_memory(old):
         return Verdict(list(_replaced(seen, old, writes)),
@@ -116,16 +111,16 @@ def entry_is_replaced(seen):
 
 
 def stopped_first(seen):
-    """DMA translation is switched off, and the device is stopped before that."""
+    """The device is stopped before translation lets it reach memory."""
     events = seen.window()
-    off = next((position for position, event in enumerate(events)
-                if seen.iommu.switches_translation_off(event)), None)
-    if off is None:
-        return Verdict(not_judged="DMA translation is never switched off")
+    first = next((position for position, event in enumerate(events)
+                  if lets_pass(seen.iommu, event)), None)
+    if first is None:
+        return Verdict(not_judged="translation keeps the device from memory")
     stops = [not value & COMMAND_BUS_MASTER for _, offset, value
-             in seen.config_writes(events[:off]) if offset == COMMAND]
-    wrong = [] if stops and stops[-1] else [f"DMA translation off, {seen.device} not stopped: "
-                                            f"{events[off].name} {events[off].text}"]
+             in seen.config_writes(events[:first]) if offset == COMMAND]
+    wrong = [] if stops and stops[-1] else [f"{seen.device} not stopped before "
+                                            f"{events[first].name} {events[first].text}"]
     return Verdict(wrong, len(stops))
 
 

@@ -13,6 +13,13 @@ def requester_id(address):
 VECTOR_MASK = 0xff
 
 
+def lets_pass(iommu, event):
+    """Whether a device may reach memory from now on: the unit no longer translates, or the entry of
+    the device does not keep it out."""
+    return (iommu.switches_translation_off(event)
+            or event.name == "dma_write" and iommu.reaches_memory(event.words()))
+
+
 class Vtd:
     """One table for all devices, named by a register of the unit. The handle is in the
     message, the source-id of the device in the entry. DMA is translated in legacy mode or,

@@ -60,6 +60,11 @@ class Event:
         """Whether an irte_write leaves the entry not present, its faults suppressed."""
         return self.numbers()["low"] & (IRTE_PRESENT | IRTE_FPD) == IRTE_FPD
 
+    def words(self):
+        """The words of a dma_write."""
+        numbers = self.numbers()
+        return tuple(numbers[f"w{n}"] for n in range(4))
+
     def register_value(self):
         """The value of an apic_register_write."""
         return int(REGISTER.match(self.text)[1], 0)

@@ -65,9 +65,9 @@ class Scenario:
         do a lot
     holds_disk: whether the slow disk is throttled to almost nothing, from before the jump until the
         next kernel runs, so that something is in flight in between
-    holds_frames: whether no frame is sent from before the jump until translation is switched
-        off. The first frame after that must find ring entries: a card that cannot read its ring
-        skips all entries for one frame, even when the program can no longer refill the ring
+    holds_frames: whether no frame is sent from before the jump until translation lets the device
+        reach memory. The first frame after that must find ring entries: a card that cannot read its
+        ring skips all entries for one frame, even when the program can no longer refill the ring
     handover: whether the VMM preserves the device as well as its counters
     attached: whether the VMM maps its counters for the device, and attaches it
     claims: whether the VMM of the next kernel retrieves the device; if not it finishes the

@@ -107,12 +107,16 @@ def test_translation_goes_off_after_the_device_was_stopped():
 @pytest.mark.parametrize("after", ((DISABLED,), (DISABLED, STOP), (STOP, GO_ON, DISABLED),
                                    (STOP_OTHER, DISABLED)))
 def test_translation_goes_off_while_the_device_is_not_stopped(after):
-    found = stopped_first(*after).wrong
-    assert found == [f"DMA translation off, 01:00.0 not stopped: {DISABLED}"]
+    assert stopped_first(*after).wrong == [f"01:00.0 not stopped before {DISABLED}"]
 
 
-def test_translation_stays_on():
-    assert stopped_first(STOP).not_judged
+def test_entry_is_opened():
+    assert stopped_first(entry(OLD), STOP).wrong
+    assert not stopped_first(STOP, entry(OLD), DISABLED).wrong
+
+
+def test_device_is_kept_out():
+    assert stopped_first(STOP, entry(CLOSED)).not_judged
     assert {name for name, verdict in translation.judge(seen(CLOSED, STOP)).items()
             if not verdict.failure() and not verdict.not_judged} == {"translation"}
 
