@@ -36,7 +36,7 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
-#define COUNTERS_IOVA	(1ULL << 30)
+#define COUNTERS_IOVA	0x40000000
 
 /* counter: that of the device's first vector */
 struct device {
