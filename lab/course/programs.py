@@ -32,7 +32,7 @@ class Programs(run.Run):
         tail = qemulog.Tail(self.machine.log_path)
         self.machine.hold_frames()
         self._start_jump()
-        deadline = time.monotonic() + self._timeout("block")
+        deadline = time.monotonic() + self._timeout("boot")
         while not any(lets_pass(iommu, event) for event in tail.events()):
             if time.monotonic() > deadline or not self.machine.alive():
                 raise run.RunFailed("translation keeps the device from memory")
