@@ -115,6 +115,10 @@ def test_entry_is_opened():
     assert not stopped_first(STOP, entry(OLD), DISABLED).wrong
 
 
+def test_device_with_mappings_need_not_be_stopped():
+    assert translation.stopped_first(seen(OLD, entry(NEW), DISABLED)).not_judged
+
+
 def test_device_is_kept_out():
     assert stopped_first(STOP, entry(CLOSED)).not_judged
     assert {name for name, verdict in translation.judge(seen(CLOSED, STOP)).items()
