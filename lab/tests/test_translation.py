@@ -41,9 +41,13 @@ def wrong(*log, **changes):
     return translation.entry_is_replaced(seen(*log, **changes)).wrong
 
 
-@pytest.mark.parametrize("after", ((), (entry(OLD), *FLUSHES)))
+@pytest.mark.parametrize("after", ((ARM,), (entry(OLD), *FLUSHES), (entry(OLD), *FLUSHES, ARM)))
 def test_entry_is_only_kept(after):
     assert translation.entry_is_replaced(seen(OLD, *after)).blind()
+
+
+def test_run_that_ends_before_the_owner_comes():
+    assert translation.entry_is_replaced(seen(OLD)).not_judged
 
 
 def test_entry_is_replaced():
