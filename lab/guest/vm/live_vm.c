@@ -152,7 +152,7 @@ static void end_stage(void)
 {
 	ksft_print_cnts();
 	fflush(stdout);
-	freopen("/dev/console", "w", stdout);
+	freopen("/dev/null", "w", stdout);
 }
 
 static void cancel(struct files *files)
