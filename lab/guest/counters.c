@@ -110,14 +110,6 @@ int counters_create(struct counters *c)
 	return counters_from_memfd(c, memfd);
 }
 
-/* Of the mapping, in whole pages */
-size_t counters_bytes(void)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (sizeof(struct counter_page) + page - 1) / page * page;
-}
-
 __u64 counters_read(const struct counters *c, unsigned int vector)
 {
 	return __atomic_load_n(&c->page->count[vector], __ATOMIC_RELAXED);

@@ -7,7 +7,6 @@
 #ifndef _IRQ_LIVEUPDATE_COUNTERS_H
 #define _IRQ_LIVEUPDATE_COUNTERS_H
 
-#include <stddef.h>
 #include <linux/types.h>
 
 #define MAX_VECTORS	2048
@@ -41,7 +40,6 @@ struct counters {
 
 int counters_create(struct counters *c);
 int counters_from_memfd(struct counters *c, int memfd);
-size_t counters_bytes(void);
 __u64 counters_read(const struct counters *c, unsigned int vector);
 
 #endif /* _IRQ_LIVEUPDATE_COUNTERS_H */

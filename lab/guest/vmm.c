@@ -23,9 +23,9 @@
 #include <linux/pci_regs.h>
 
 #include "counters.h"
+#include "dma.h"
 #include "hammer.h"
 #include "igb.h"
-#include "ioas.h"
 #include "irqinfo.h"
 #include "luo.h"
 #include "msi_cap.h"
@@ -36,7 +36,7 @@
 #define COUNTERS_TOKEN	1
 #define DEVICE_TOKEN	2
 #define MAX_DEVICES	4
-#define COUNTERS_IOVA	0x40000000
+#define COUNTER_PAGES	((sizeof(struct counter_page) + DMA_PAGE_BYTES - 1) / DMA_PAGE_BYTES)
 
 /* counter: that of the device's first vector */
 struct device {
@@ -193,18 +193,7 @@ static int cmd_bind(struct vmm *vmm, const char *arg, FILE *reply)
 /* The device can access the counters, whose memory is preserved before it. */
 static int cmd_attach(struct vmm *vmm, const char *arg, FILE *reply)
 {
-	struct vfio_dev *dev = &vmm->selected->dev;
-	struct ioas ioas;
-	__u32 hwpt;
-	int ret;
-
-	ret = ioas_alloc(&ioas, dev->iommufd);
-	if (!ret)
-		ret = ioas_map(&ioas, COUNTERS_IOVA, vmm->counters.page, counters_bytes());
-	if (!ret)
-		ret = ioas_alloc_hwpt(&ioas, dev->devid, &hwpt);
-
-	return ret ? ret : vfio_dev_attach(dev, hwpt);
+	return dma_attach(&vmm->selected->dev, vmm->counters.page, COUNTER_PAGES);
 }
 
 static int cmd_counters(struct vmm *vmm, const char *arg, FILE *reply)
