@@ -94,8 +94,6 @@ def test_device_without_mappings():
 
 
 DISABLED = "vtd_reg_write_gcmd status 0xc7000000 value 0x47000000"
-STOP, GO_ON = (f"pci_cfg_write ivshmem-doorbell 01:00.0 @0x4 <- {command:#x}"
-               for command in (0x103, 0x107))
 STOP_OTHER = STOP.replace("01:00.0", "00:08.0")
 
 
